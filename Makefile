@@ -1,0 +1,147 @@
+# xbdsnap: what to type
+#
+#   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid)
+#   make demo          install what is missing, build, dump a real checkpoint
+#   make check         install what tests need, build with ASan and UBSan, run every test
+#   make lint          clang-format, the dependency law, cppcheck, mandoc, shellcheck
+#   make bench         the speed and memory budgets, as ratios in one run
+#   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
+#   make lab           real Xen under QEMU makes checkpoints (VARIANT=name for one)
+#   make lab-check     a short table of the lab, end to end
+#   make install       PREFIX=/usr/local, DESTDIR=
+#   make clean
+#
+# V=1 shows commands. CFLAGS, CPPFLAGS and LDFLAGS are yours. Checkpoints for the tests are looked
+# for in CHECKPOINTS (default ../shared/checkpoints); tests that need them skip when they are not there.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CHECKPOINTS ?= ../shared/checkpoints
+FUZZ_SECONDS ?= 60
+VERSION := 0.1.0
+
+Q := $(if $(V),,@)
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+
+LIBS := libelf libdw libbpf json-c smartcols libarchive libnbd blkid
+ifndef WITHOUT_XEN
+LIBS += xencontrol xenguest xenstore
+XEN_CPPFLAGS := -DHAVE_XEN=1
+endif
+
+# Debian's hardening flags, so that what is tested is what a package ships.
+HARDENING := -fstack-protector-strong -Wformat -Werror=format-security -fPIE
+HARDENING_LD := -pie -Wl,-z,relro -Wl,-z,now
+WARN := -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -fno-common
+# WERROR= turns it off for compilers that we have not met.
+WERROR ?= -Werror
+
+# A flavour has its own object directory: opt (what is installed), asan (what is tested), fuzz.
+D ?= opt
+O := obj/$(D)$(if $(WITHOUT_XEN),-noxen)
+CFLAGS ?= -O2 -g
+ifeq ($(D),opt)
+FLAVOUR_C := -D_FORTIFY_SOURCE=2 $(HARDENING)
+FLAVOUR_LD := $(HARDENING_LD)
+endif
+ifeq ($(D),asan)
+FLAVOUR_C := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAVOUR_LD := -fsanitize=address,undefined
+endif
+ifeq ($(D),fuzz)
+CC := clang
+FLAVOUR_C := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FLAVOUR_LD := -fsanitize=fuzzer,address,undefined
+WARN += -Wno-unknown-warning-option
+endif
+
+XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS)
+XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(if $(WITHOUT_XEN),,-ldl)
+# Asked once a run, not once a file.
+XB_CFLAGS := $(XB_CFLAGS)
+XB_LDLIBS := $(XB_LDLIBS)
+
+LIB_SRC := $(filter-out src/xbdsnap.c,$(wildcard src/*.c src/*/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/unit/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
+DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d)
+
+.PHONY: all demo check lint bench fuzz lab lab-check install clean deps-% unit fuzz-bin FORCE
+.DELETE_ON_ERROR:
+
+all: xbdsnap
+
+xbdsnap: $(O)/xbdsnap
+	$(Q)cp $< $@
+
+$(O)/xbdsnap: $(O)/src/xbdsnap.o $(O)/libxbdsnap.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(FLAVOUR_LD) $(LDFLAGS) -o $@ $^ $(XB_LDLIBS)
+
+# The list of objects is a prerequisite too: a deleted source must leave the archive.
+$(O)/libxbdsnap.a: $(LIB_OBJ) $(O)/objects
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+$(O)/objects: FORCE
+	$(Q)mkdir -p $(O) && echo '$(LIB_OBJ)' | cmp -s - $@ || echo '$(LIB_OBJ)' > $@
+
+$(O)/%.o: %.c
+	@echo "  CC      $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/unit/%: tests/unit/%.c $(O)/libxbdsnap.a
+	@echo "  UNIT    $@"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) -MMD -MP -MF $@.d \
+		$(FLAVOUR_LD) $(LDFLAGS) -o $@ $< $(O)/libxbdsnap.a $(XB_LDLIBS) -lcmocka
+
+$(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/libxbdsnap.a
+	@echo "  FUZZ    $@"
+	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) $(FLAVOUR_LD) -o $@ $< \
+		$(O)/libxbdsnap.a $(XB_LDLIBS)
+
+unit: $(UNIT_BIN)
+fuzz-bin: $(FUZZ_BIN)
+
+# Packages by purpose: build, test, lint, lab. Does nothing when all are there.
+deps-%:
+	$(Q)tests/tools/install-deps.sh $*
+
+demo: deps-build
+	$(Q)$(MAKE) --no-print-directory D=opt all
+	$(Q)tests/tools/demo.sh ./xbdsnap
+
+check: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(if $(WITHOUT_XEN),-noxen)/xbdsnap unit
+	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen)
+
+lint: deps-build deps-lint
+	$(Q)tests/tools/lint.sh
+
+bench: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=opt all
+	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/tools/bench.sh ./xbdsnap
+
+fuzz: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
+	$(Q)tests/fuzz/run.sh obj/fuzz$(if $(WITHOUT_XEN),-noxen) $(FUZZ_SECONDS)
+
+install: all
+	install -D -m 0755 xbdsnap $(DESTDIR)$(PREFIX)/bin/xbdsnap
+	install -D -m 0644 man/xbdsnap.1 $(DESTDIR)$(PREFIX)/share/man/man1/xbdsnap.1
+	install -D -m 0644 docs/xbdsnap.schema.json $(DESTDIR)$(PREFIX)/share/xbdsnap/xbdsnap.schema.json
+	install -D -m 0644 completions/xbdsnap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbdsnap
+
+clean:
+	rm -rf obj xbdsnap
+
+-include $(wildcard tests/lab/lab.mk)
+-include $(wildcard $(DEPS))

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/cursor.h"
+
+#include "base/num.h"
+
+struct cursor cur_over(const void *buf, size_t len, uint64_t origin, const char *what)
+{
+	const uint8_t *p = buf;
+
+	return (struct cursor){
+		.start = p, .pos = p, .end = p + len, .origin = origin, .what = what};
+}
+
+const uint8_t *cur_bytes(struct cursor *c, size_t n)
+{
+	const uint8_t *p = c->pos;
+
+	if (c->failed || n > cur_left(c)) {
+		c->failed = true;
+		return NULL;
+	}
+	c->pos += n;
+	return p;
+}
+
+void cur_skip(struct cursor *c, size_t n)
+{
+	(void)cur_bytes(c, n);
+}
+
+uint8_t cur_u8(struct cursor *c)
+{
+	const uint8_t *p = cur_bytes(c, 1);
+
+	return p ? *p : 0;
+}
+
+uint16_t cur_u16(struct cursor *c)
+{
+	const uint8_t *p = cur_bytes(c, 2);
+
+	if (!p)
+		return 0;
+	return c->swap ? __builtin_bswap16(num_le16(p)) : num_le16(p);
+}
+
+uint32_t cur_u32(struct cursor *c)
+{
+	const uint8_t *p = cur_bytes(c, 4);
+
+	if (!p)
+		return 0;
+	return c->swap ? __builtin_bswap32(num_le32(p)) : num_le32(p);
+}
+
+uint64_t cur_u64(struct cursor *c)
+{
+	const uint8_t *p = cur_bytes(c, 8);
+
+	if (!p)
+		return 0;
+	return c->swap ? __builtin_bswap64(num_le64(p)) : num_le64(p);
+}
+
+uint32_t cur_be32(struct cursor *c)
+{
+	const uint8_t *p = cur_bytes(c, 4);
+
+	return p ? __builtin_bswap32(num_le32(p)) : 0;
+}
+
+uint64_t cur_be64(struct cursor *c)
+{
+	const uint8_t *p = cur_bytes(c, 8);
+
+	return p ? __builtin_bswap64(num_le64(p)) : 0;
+}
+
+uint64_t cur_word(struct cursor *c, unsigned word_bytes)
+{
+	return word_bytes == 8 ? cur_u64(c) : cur_u32(c);
+}
+
+struct cursor cur_split(struct cursor *c, size_t n, const char *what)
+{
+	uint64_t at = cur_tell(c);
+	const uint8_t *p = cur_bytes(c, n);
+	struct cursor part = cur_over(p ? p : c->pos, p ? n : 0, at, what);
+
+	part.failed = !p;
+	part.swap = c->swap;
+	return part;
+}
+
+int cur_check(const struct cursor *c, struct err *err)
+{
+	if (!c->failed)
+		return 0;
+	return err_set(err, ERR_CORRUPT, "%s at 0x%llx: %zu bytes, too short", c->what,
+		(unsigned long long)c->origin, (size_t)(c->end - c->start));
+}
+
+int cur_finish(const struct cursor *c, struct err *err)
+{
+	if (cur_check(c, err))
+		return -1;
+	if (c->pos == c->end)
+		return 0;
+	return err_set(err, ERR_CORRUPT, "%s at 0x%llx: %zu bytes left over after %zu", c->what,
+		(unsigned long long)c->origin, cur_left(c), (size_t)(c->pos - c->start));
+}

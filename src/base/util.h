@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * util.h - compiler attributes, scope cleanup and growable arrays.
+ *
+ * Locals that own something carry a CLEANUP_* attribute; ownership leaves a scope with take().
+ */
+#ifndef XB_BASE_UTIL_H
+#define XB_BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MUST_CHECK     __attribute__((warn_unused_result))
+#define PRINTF(fmt, a) __attribute__((format(printf, fmt, a)))
+#define UNUSED	       __attribute__((unused))
+#define CLEANUP(fn)    __attribute__((cleanup(fn)))
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define MIN(a, b)                                                                                  \
+	({                                                                                         \
+		__typeof__(a) min_a_ = (a);                                                        \
+		__typeof__(b) min_b_ = (b);                                                        \
+		min_a_ < min_b_ ? min_a_ : min_b_;                                                 \
+	})
+#define MAX(a, b)                                                                                  \
+	({                                                                                         \
+		__typeof__(a) max_a_ = (a);                                                        \
+		__typeof__(b) max_b_ = (b);                                                        \
+		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
+	})
+
+/* Hand over what a CLEANUP_* local owns: yields the pointer and leaves NULL behind. */
+#define take(p)                                                                                    \
+	({                                                                                         \
+		__typeof__(p) take_ = (p);                                                         \
+		(p) = NULL;                                                                        \
+		take_;                                                                             \
+	})
+
+void util_free_ptr(void *pp);
+void util_close_fd(int *fd);
+void util_close_file(FILE **f);
+
+#define CLEANUP_FREE  CLEANUP(util_free_ptr)
+#define CLEANUP_CLOSE CLEANUP(util_close_fd)
+#define CLEANUP_FILE  CLEANUP(util_close_file)
+
+/*
+ * Make room for at least `want` elements of `each` bytes behind *array (capacity *cap, in
+ * elements), at least doubling it. Returns -1 when memory or the address space is exhausted; the
+ * array is then unchanged. The new elements are not initialised.
+ */
+int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * checkpoint.h - an opened checkpoint: what it is, its vcpus, and where each guest page lies.
+ *
+ * parse_checkpoint.c owns the registry of formats; each format fills `struct ckpt_info`, the vcpus
+ * and the page map, without reading page data. Reading a page is common code. All pointers that are
+ * handed out are borrowed and live until ckpt_close().
+ */
+#ifndef XB_CHECKPOINT_CHECKPOINT_H
+#define XB_CHECKPOINT_CHECKPOINT_H
+
+#include "base/err.h"
+#include "base/finding.h"
+#include "base/frame.h"
+#include "io/source.h"
+
+struct ckpt;
+
+enum ckpt_guest_type {
+	CKPT_GUEST_UNKNOWN,
+	CKPT_GUEST_PV,
+	CKPT_GUEST_PVH, /* HVM stream whose configuration says pvh */
+	CKPT_GUEST_HVM, /* HVM stream otherwise */
+};
+
+/* What page-table entries of the guest hold in this format. */
+enum ckpt_pte_unit {
+	CKPT_PTE_PFN, /* save streams of PV guests; everything of HVM and PVH guests (gfn) */
+	CKPT_PTE_MFN, /* core dumps of PV guests */
+};
+
+enum ckpt_config_kind {
+	CKPT_CONFIG_NONE,
+	CKPT_CONFIG_XL_JSON, /* libxl_domain_config as JSON */
+	CKPT_CONFIG_SXP,     /* xend s-expression */
+};
+
+#define CKPT_MAX_LAYERS 6
+
+struct ckpt_disk {  /* a disk that the configuration names */
+	char *vdev; /* "xvda", "hda1", "51712"; as written; may be NULL when the config omits it */
+	char *path; /* backend path, may be NULL */
+	char *format;  /* "raw", "qcow2", ...; may be NULL */
+	char *backend; /* "phy", "qdisk", ...; may be NULL */
+	bool read_only, cdrom;
+};
+
+struct ckpt_info {
+	const char *format; /* outermost, without compression: "xl", "libxl", "libxc", "xen2" */
+	char layers[CKPT_MAX_LAYERS][24]; /* outside in: "gzip", "xl", "libxl v2", "libxc v3" */
+	unsigned nr_layers;
+	bool complete;		  /* the end marker was read (and nothing is missing before it) */
+	char incomplete_why[160]; /* "" when complete */
+	enum ckpt_guest_type guest_type;
+	unsigned word_bytes; /* 4 or 8: guest width (HVM: 8) ; 0 unknown */
+	unsigned pt_levels;  /* 2..5 as the vcpu's paging mode says; 0 unknown */
+	enum ckpt_pte_unit pte_unit;
+	uint64_t nr_pfns;	       /* PV: p2m entries; HVM: highest listed gfn + 1 */
+	uint64_t nr_data_pages;	       /* distinct pfns with data */
+	uint64_t nr_repeats;	       /* page entries that a later one replaced (live stream) */
+	unsigned xen_major, xen_minor; /* of the writer; 0.0 unknown or converted */
+	unsigned nr_emulator_records;
+	uint64_t stream_off; /* file offset of the libxc (or 2.0) body */
+	enum ckpt_config_kind config_kind;
+	const char *config; /* text, not NUL-terminated */
+	size_t config_bytes;
+	char *name, *uuid;     /* from the configuration; NULL unknown */
+	unsigned config_vcpus; /* max_vcpus of the configuration; 0 unknown */
+	struct ckpt_disk *disks;
+	size_t nr_disks;
+};
+
+enum ckpt_vcpu_kind {
+	CKPT_VCPU_PV64,	 /* vcpu_guest_context, 5168 bytes */
+	CKPT_VCPU_PV32,	 /* vcpu_guest_context, 2800 bytes */
+	CKPT_VCPU_XEN20, /* full_execution_context_t, 2516 bytes */
+	CKPT_VCPU_HVM,	 /* HVM save record type 2 (CPU) */
+};
+
+struct ckpt_vcpu {
+	uint32_t id;
+	enum ckpt_vcpu_kind kind;
+	const uint8_t *ctx; /* the raw context or record body */
+	size_t ctx_bytes;
+	uint64_t ctx_off; /* its file offset */
+	/* decoded; 0 where the kind has no such register */
+	uint64_t cr0, cr3, cr4, efer;
+	uint64_t ip, sp;
+	uint64_t dx;	 /* PV: pfn of start_info */
+	uint64_t si;	 /* Xen 2.0: pfn of the suspend record */
+	pfn_t root;	 /* frame of the top page table (from cr3) */
+	pfn_t user_root; /* PV64: user half's top table, or v == UINT64_MAX */
+};
+
+enum ckpt_page_kind {
+	CKPT_PAGE_ABSENT, /* never listed */
+	CKPT_PAGE_DATA,
+	CKPT_PAGE_NO_DATA, /* listed without data: XTAB (unmapped) or XALLOC */
+	CKPT_PAGE_BROKEN,  /* listed as poisoned */
+};
+
+struct ckpt_page {
+	enum ckpt_page_kind kind;
+	uint8_t type; /* the stream's nibble: 0 normal, 1-4 L1..L4, |8 pinned, 13 broken, 14 xalloc,
+			 15 xtab */
+	uint64_t off; /* file offset of the data */
+	const uint8_t *data; /* PAGE_BYTES bytes, or NULL */
+};
+
+/* A run of page entries as the stream lists them, in file order. Frames of a run are consecutive,
+ * and so is their data. A run that a later one replaces (wholly or in part) still stands here. */
+struct ckpt_run {
+	uint64_t pfn; /* first */
+	uint64_t off; /* file offset of the first page's data; 0 when the type has none */
+	uint32_t nr;
+	uint8_t type;
+	bool ignored; /* resent for comparison only (VERIFY) */
+};
+
+/* Type nibbles whose entries are followed by page data. */
+static inline bool ckpt_type_has_data(unsigned type)
+{
+	return type <= 4 || (type >= 9 && type <= 12);
+}
+
+/* Level 1..4 of a page-table page, or 0. */
+static inline unsigned ckpt_type_level(unsigned type)
+{
+	return type <= 4 ? type : type >= 9 && type <= 12 ? type - 8 : 0;
+}
+
+/*
+ * Recognise and index. A truncated stream whose header is good is opened all the same
+ * (info.complete = false) as far as it could be read; ERR_CORRUPT only when nothing useful is
+ * there or a record contradicts itself; ERR_UNSUPPORTED for a format that is recognised by name.
+ * What Xen's restore would refuse but we can read becomes a finding (XB0xx) in ckpt_findings().
+ */
+int ckpt_open(const char *path, struct ckpt **ret, struct err *err) MUST_CHECK;
+/* Takes over `src`, also on failure. */
+int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err) MUST_CHECK;
+void ckpt_close(struct ckpt *ck);
+
+const struct ckpt_info *ckpt_info(const struct ckpt *ck);
+const struct source *ckpt_source(const struct ckpt *ck);
+const struct finding_list *ckpt_findings(const struct ckpt *ck);
+
+/* In ascending order of id. */
+size_t ckpt_nr_vcpus(const struct ckpt *ck);
+const struct ckpt_vcpu *ckpt_vcpu(const struct ckpt *ck, size_t index);
+
+/* The last copy of a page that the stream holds. */
+struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn);
+
+/* Current pages only, ascending by pfn, as runs (a run may be shorter than the stream's own). */
+size_t ckpt_nr_runs(const struct ckpt *ck);
+struct ckpt_run ckpt_run(const struct ckpt *ck, size_t index);
+/* Every run in file order, replaced and ignored ones too. */
+size_t ckpt_nr_file_runs(const struct ckpt *ck);
+struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index);
+
+/* PV: pfns of the pages that make up the p2m, as the stream lists them; 0 entries when it does not.
+ */
+size_t ckpt_nr_p2m_frames(const struct ckpt *ck);
+pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index);
+
+/* The saved shared_info page (PAGE_BYTES bytes), or NULL. Frame numbers in it are stale. */
+const uint8_t *ckpt_shared_info(const struct ckpt *ck);
+
+#endif

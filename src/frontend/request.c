@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "frontend/request.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+const char *io_op_name(enum io_op op)
+{
+	static const char *const names[] = {
+		[IO_READ] = "read",
+		[IO_WRITE] = "write",
+		[IO_BARRIER] = "barrier",
+		[IO_FLUSH] = "flush",
+		[IO_DISCARD] = "discard",
+		[IO_PROBE] = "probe",
+		[IO_UNKNOWN] = "unknown",
+	};
+
+	return names[op];
+}
+
+const char *io_state_name(enum io_state state)
+{
+	static const char *const names[] = {
+		[IO_PENDING] = "pending",
+		[IO_RESPONDED] = "responded",
+		[IO_QUEUED] = "queued",
+	};
+
+	return names[state];
+}
+
+const char *io_sector_from_name(enum io_sector_from from)
+{
+	static const char *const names[] = {
+		[IO_SECTOR_UNKNOWN] = NULL,
+		[IO_SECTOR_SHADOW] = "shadow",
+		[IO_SECTOR_RING] = "ring",
+		[IO_SECTOR_REQUEST] = "request",
+	};
+
+	return names[from];
+}
+
+const char *io_flag_name(unsigned bit)
+{
+	switch (bit) {
+	case IO_FLAG_INDIRECT:
+		return "indirect";
+	case IO_FLAG_SECURE:
+		return "secure";
+	case IO_FLAG_FUA:
+		return "fua";
+	case IO_FLAG_PREFLUSH:
+		return "preflush";
+	default:
+		return NULL;
+	}
+}
+
+const char *blk_located_name(enum blk_located by)
+{
+	static const char *const names[] = {
+		[BLK_BY_ELF_SYMBOLS] = "elf-symbols",
+		[BLK_BY_KALLSYMS_BTF] = "kallsyms+btf",
+		[BLK_BY_DWARF] = "dwarf",
+		[BLK_BY_SCAN] = "scan",
+	};
+
+	return names[by];
+}
+
+void io_request_fini(struct io_request *r)
+{
+	free(r->seg);
+	free(r->trouble);
+	memset(r, 0, sizeof(*r));
+}
+
+void io_ring_fini(struct io_ring *r)
+{
+	free(r->pages);
+	free(r->page_source_mfn);
+	free(r->page_target_mfn);
+	free(r->grefs);
+	free(r->slots);
+	free(r->window);
+	memset(r, 0, sizeof(*r));
+}
+
+void blkdev_fini(struct blkdev *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->nr_rings; i++)
+		io_ring_fini(&d->rings[i]);
+	for (i = 0; i < d->nr_requests; i++)
+		io_request_fini(&d->requests[i]);
+	for (i = 0; i < d->nr_queued; i++)
+		io_request_fini(&d->queued[i]);
+	free(d->rings);
+	free(d->requests);
+	free(d->queued);
+	memset(d, 0, sizeof(*d));
+}
+
+void snapshot_fini(struct snapshot *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_devices; i++)
+		blkdev_fini(&s->devices[i]);
+	free(s->devices);
+	free(s->guest.cmdline);
+	free(s->looked_for);
+	free(s->how);
+	finding_fini(&s->findings);
+	memset(s, 0, sizeof(*s));
+}
+
+/* One more zeroed element behind an array whose capacity is the next power of two of its length. */
+static void *append_zeroed(void *array, size_t *nr, size_t each)
+{
+	unsigned char *base, *grown;
+
+	memcpy(&base, array, sizeof(base));
+	if (!(*nr & (*nr - 1))) {
+		size_t cap = *nr ? *nr * 2 : 1, bytes;
+
+		if (__builtin_mul_overflow(cap, each, &bytes))
+			return NULL;
+		grown = realloc(base, bytes);
+		if (!grown)
+			return NULL;
+		base = grown;
+		memcpy(array, &base, sizeof(base));
+	}
+	return memset(base + (*nr)++ * each, 0, each);
+}
+
+struct blkdev *snapshot_add_device(struct snapshot *s)
+{
+	struct blkdev *d = append_zeroed(&s->devices, &s->nr_devices, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->handle = d->nr_sectors = d->max_indirect_segments = BLK_UNKNOWN_U64;
+	d->discard_granularity = BLK_UNKNOWN_U64;
+	d->backend_domid = -1;
+	d->feature_flush = d->feature_fua = d->feature_discard = TRI_UNKNOWN;
+	d->feature_secure_discard = d->feature_persistent = TRI_UNKNOWN;
+	d->bounce = d->read_only = TRI_UNKNOWN;
+	snprintf(d->state, sizeof(d->state), "unknown");
+	return d;
+}
+
+struct io_request *io_request_append(struct io_request **array, size_t *nr)
+{
+	struct io_request *r = append_zeroed(array, nr, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->op = IO_UNKNOWN;
+	r->status = UINT32_MAX;
+	r->associated_id = UINT64_MAX;
+	return r;
+}
+
+struct io_segment *io_segment_append(struct io_request *r)
+{
+	struct io_segment *s = append_zeroed(&r->seg, &r->nr_seg, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->frame = IO_FRAME_UNKNOWN;
+	s->gref = -1;
+	s->grant_pfn = PFN(UINT64_MAX);
+	s->source_mfn = s->target_mfn = MFN_NONE;
+	return s;
+}
+
+void snapshot_how(struct snapshot *s, const char *fmt, ...)
+{
+	char *line = NULL, *all = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&line, fmt, ap) < 0)
+		line = NULL;
+	va_end(ap);
+	if (line && asprintf(&all, "%s%s\n", s->how ? s->how : "", line) >= 0) {
+		free(s->how);
+		s->how = all;
+	}
+	free(line);
+}

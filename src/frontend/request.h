@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * request.h - what the analysis found: devices, rings, requests. Host order, bytes, provenance.
+ *
+ * The structures own what they point to; snapshot_fini() frees all. Unknown values are marked by a
+ * flag beside them or by the sentinel named here, never by 0.
+ */
+#ifndef XB_FRONTEND_REQUEST_H
+#define XB_FRONTEND_REQUEST_H
+
+#include "base/finding.h"
+#include "base/frame.h"
+
+enum io_op {
+	IO_READ,
+	IO_WRITE,
+	IO_BARRIER,
+	IO_FLUSH,
+	IO_DISCARD,
+	IO_PROBE,   /* Xen 2: the driver asks for the list of disks */
+	IO_UNKNOWN, /* the wire operation is none of the above; see wire_op */
+};
+const char *io_op_name(enum io_op op); /* "read" ...; "unknown" */
+
+enum io_state {
+	IO_PENDING,
+	IO_RESPONDED, /* the ring holds an answer that the guest has not consumed; it will be
+			 re-issued */
+	IO_QUEUED,    /* held by the guest's block layer; never reached the ring */
+};
+const char *io_state_name(enum io_state state);
+
+enum io_sector_from {
+	IO_SECTOR_UNKNOWN,
+	IO_SECTOR_SHADOW,
+	IO_SECTOR_RING,	   /* recovered from the shared ring */
+	IO_SECTOR_REQUEST, /* recovered from the driver's own request */
+};
+const char *io_sector_from_name(enum io_sector_from from); /* NULL when unknown */
+
+#define IO_FLAG_INDIRECT (1u << 0) /* segments came through indirect descriptor pages */
+#define IO_FLAG_SECURE	 (1u << 1) /* secure discard */
+#define IO_FLAG_FUA	 (1u << 2) /* the guest asked for forced unit access */
+#define IO_FLAG_PREFLUSH (1u << 3) /* the guest asked for a flush before the data */
+/* Name of one flag bit, for output: "indirect", "secure", "fua", "preflush". */
+const char *io_flag_name(unsigned bit);
+
+enum io_frame_state {
+	IO_FRAME_OK,	  /* page data is in the checkpoint */
+	IO_FRAME_HOLE,	  /* the checkpoint lists no data for this pfn */
+	IO_FRAME_UNKNOWN, /* the pfn itself could not be found out */
+};
+
+struct io_segment {
+	enum io_frame_state frame;
+	pfn_t pfn;	 /* valid unless frame is IO_FRAME_UNKNOWN */
+	uint32_t offset; /* in the page, bytes */
+	uint32_t bytes;
+	int64_t gref;	     /* grant reference; -1 unknown or none */
+	pfn_t grant_pfn;     /* the bounce or persistent-grant page; UINT64_MAX none or unknown */
+	mfn_t source_mfn;    /* MFN_NONE unknown (or HVM/PVH, where there is none) */
+	mfn_t target_mfn;    /* MFN_NONE until a target is given, or when it maps none */
+	bool target_missing; /* a target was given and maps no frame for this pfn */
+};
+
+struct io_request {
+	unsigned ring, slot; /* slot: index in the shadow ring; queued: the tag */
+	enum io_op op;
+	uint8_t wire_op;      /* as the driver stored it (6 = indirect) */
+	uint16_t wire_handle; /* device/handle of the wire request; Xen 2: the vdevice */
+	unsigned flags;	      /* IO_FLAG_* */
+	bool handle_known;
+	uint64_t id;			 /* as the shadow stores it */
+	enum io_sector_from sector_from; /* IO_SECTOR_UNKNOWN: `sector` means nothing */
+	uint64_t sector;		 /* 512 bytes, device-relative */
+	uint64_t nr_sectors;		 /* 0 for a flush and a probe; sum of segments otherwise */
+	uint64_t recorded_sector; /* netbsd-xbd: the garbage in the log, never to be used as a
+				     sector */
+	enum io_state state;
+	int16_t rsp_status; /* IO_RESPONDED: the backend's status */
+	struct io_segment *seg;
+	size_t nr_seg;
+	uint64_t segs_wanted; /* segment count that the slot claims; > nr_seg when some could not be
+				 read */
+	char *trouble;	      /* owned; what could not be decoded and why, or NULL */
+	gva_t slot_va;	      /* of the shadow slot */
+	gva_t request_va;     /* of the guest's own request structure; 0 unknown */
+	uint32_t status;      /* linux: blk_shadow.status as stored; UINT32_MAX absent */
+	uint64_t associated_id; /* linux: UINT64_MAX none */
+	bool age_known;
+	uint64_t age_ns;   /* at the instant of the suspension */
+	uint64_t start_ns; /* guest's monotonic clock when age_known */
+};
+
+/* A slot of the shadow as stored, used and free ones alike, for the rules. */
+struct io_slot {
+	bool used;
+	bool unreadable;
+	uint8_t wire_op;
+	uint16_t nr_seg_wire;
+	uint64_t id;	  /* used: as stored; free: the link to the next free slot */
+	uint64_t request; /* linux: request pointer; netbsd: the same as id */
+	uint32_t status;
+	uint64_t associated_id;
+};
+
+/* A request or response as it stands in the shared ring, in the window that is still meaningful. */
+struct io_ring_entry {
+	uint32_t index; /* free-running producer index */
+	bool is_response;
+	uint8_t wire_op;
+	uint8_t nr_seg;
+	int16_t status; /* response */
+	uint64_t id;
+	uint64_t sector;
+	uint32_t gref[11];
+};
+
+struct io_ring {
+	unsigned index;
+	gva_t va; /* of the driver's ring structure */
+	gva_t shadow_va;
+	gva_t sring_va;
+	uint32_t entries; /* slots of the ring; the shadow has as many */
+	uint32_t req_prod_pvt, rsp_cons;
+	bool sring_known; /* the shared page was in the checkpoint */
+	uint32_t sring_req_prod, sring_rsp_prod, sring_req_event, sring_rsp_event;
+	pfn_t *pages; /* of the shared ring; v == UINT64_MAX where unknown */
+	mfn_t *page_source_mfn, *page_target_mfn; /* beside pages; MFN_NONE unknown */
+	size_t nr_pages;
+	uint32_t *grefs; /* ring_ref; nr_grefs entries */
+	size_t nr_grefs;
+	uint64_t free_head; /* head of the free list as stored */
+	uint64_t free_nil;  /* the value that ends the list in this frontend */
+	bool free_list_ok;  /* walked: acyclic, in range, closes on exactly the free slots */
+	uint32_t nr_free, nr_used;
+	struct io_slot *slots;	      /* `entries` of them, or NULL */
+	struct io_ring_entry *window; /* unconsumed responses, then unanswered requests */
+	size_t nr_window;
+};
+
+enum blk_located {
+	BLK_BY_ELF_SYMBOLS, /* --kernel FILE */
+	BLK_BY_KALLSYMS_BTF,
+	BLK_BY_DWARF,
+	BLK_BY_SCAN,
+};
+const char *blk_located_name(
+	enum blk_located by); /* "elf-symbols", "kallsyms+btf", "dwarf", "scan" */
+
+/* Tri-state facts about a device's negotiated features. */
+enum tri {
+	TRI_UNKNOWN = -1,
+	TRI_NO = 0,
+	TRI_YES = 1,
+};
+
+#define BLK_UNKNOWN_U64 UINT64_MAX
+
+struct blkdev {
+	char name[32];	   /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
+	char frontend[24]; /* "linux-blkfront", "netbsd-xbd" */
+	enum blk_located located_by;
+	bool confirmed;	     /* a second, independent way gave the same requests */
+	uint64_t handle;     /* virtual-device number; BLK_UNKNOWN_U64 unknown */
+	char nodename[64];   /* "device/vbd/51712" or "" */
+	char state[24];	     /* "connected", "suspended", "disconnected", "error", "unknown" */
+	int backend_domid;   /* -1 unknown */
+	uint64_t nr_sectors; /* capacity, 512 bytes; BLK_UNKNOWN_U64 unknown */
+	uint32_t logical_block_bytes, physical_block_bytes; /* 0 unknown */
+	uint64_t max_indirect_segments;			    /* BLK_UNKNOWN_U64 unknown */
+	enum tri feature_flush, feature_fua, feature_discard, feature_secure_discard;
+	enum tri feature_persistent, bounce, read_only;
+	uint64_t discard_granularity; /* BLK_UNKNOWN_U64 unknown */
+	gva_t va;		      /* of the driver's device structure; 0 unknown */
+	struct io_ring *rings;
+	size_t nr_rings;
+	struct io_request *requests; /* in the shadow, by ring then slot */
+	size_t nr_requests;
+	struct io_request *queued; /* in the block layer only */
+	size_t nr_queued;
+	bool queued_known; /* the queue could be read; false: `queued` says nothing */
+};
+
+struct guest_facts {
+	char os[16]; /* "Linux", "NetBSD"; "" unknown */
+	char release[72], version[160], machine[32], hostname[72]; /* "" unknown */
+	char *cmdline;						   /* owned; NULL unknown */
+	bool mono_known;
+	uint64_t mono_ns; /* guest's CLOCK_MONOTONIC at the suspension */
+	bool wall_known;
+	uint64_t wall_sec; /* guest's wall clock, UNIX time */
+};
+
+struct snapshot {
+	struct guest_facts guest;
+	struct blkdev *devices;
+	size_t nr_devices;
+	struct finding_list findings; /* of the decoders */
+	char *looked_for; /* owned; when no device was found: what was looked for, for the message
+			   */
+	char *how;	  /* owned; -v: one line a step of how things were located; NULL none */
+};
+
+void io_request_fini(struct io_request *r);
+void io_ring_fini(struct io_ring *r);
+void blkdev_fini(struct blkdev *d);
+void snapshot_fini(struct snapshot *s);
+
+/* Append a device with every field unknown; returned pointer is valid until the next append. NULL:
+ * no memory. */
+struct blkdev *snapshot_add_device(struct snapshot *s);
+/* Append a request with unknown fields marked so to an array. NULL: no memory. */
+struct io_request *io_request_append(struct io_request **array, size_t *nr);
+/* Append a segment. NULL: no memory. */
+struct io_segment *io_segment_append(struct io_request *r);
+/* Append a line to s->how. */
+void snapshot_how(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
+
+#endif

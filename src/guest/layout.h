@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * layout.h - offsets of members of foreign structures, by type and member name.
+ *
+ * Sources: BTF in guest memory (the kernel's, and a module's on top of it), or a table built into
+ * the program for kernels whose BTF is not there. Code never branches on a kernel version, only on
+ * `present`.
+ */
+#ifndef XB_GUEST_LAYOUT_H
+#define XB_GUEST_LAYOUT_H
+
+#include "guest/guest.h"
+
+struct layout; /* a set of types */
+
+struct field {
+	bool present;
+	uint32_t off;	   /* bytes from the start of the type */
+	uint32_t bytes;	   /* size of the member (an array: all of it); 0 for a flexible array */
+	uint8_t bit_off;   /* bitfield: first bit within the byte at `off` */
+	uint8_t bit_width; /* 0: not a bitfield */
+};
+
+/* One row a wanted member; `dest` is offsetof() of a `struct field` in the caller's table. A
+ * member path may name nested members ("ring.sring") and passes through anonymous ones. */
+struct field_spec {
+	const char *type, *member;
+	size_t dest;
+	bool required;
+};
+
+/* vmlinux BTF between two addresses of guest memory. */
+int layout_from_btf(struct guest *g, gva_t start, uint64_t bytes, struct layout **ret,
+	struct err *err) MUST_CHECK;
+/* A module's split BTF on top of `base`, which must outlive it. */
+int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
+	struct layout **ret, struct err *err) MUST_CHECK;
+void layout_free(struct layout *l);
+
+/* Fill every `struct field` that spec names; ERR_NOTFOUND names the first required member that is
+ * missing. Looks in the split types first. */
+int layout_fill(const struct layout *l, const struct field_spec *spec, size_t nr, void *dest,
+	struct err *err) MUST_CHECK;
+/* Size of a type in bytes; -1 and ERR_NOTFOUND when it is unknown. */
+int layout_type_bytes(
+	const struct layout *l, const char *type, uint32_t *ret, struct err *err) MUST_CHECK;
+/* The value of an enumerator by name ("REQ_WAITING"). */
+int layout_enum_value(
+	const struct layout *l, const char *name, int64_t *ret, struct err *err) MUST_CHECK;
+/* "btf" or "built-in (...)". */
+const char *layout_origin(const struct layout *l);
+
+#endif

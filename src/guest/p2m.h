@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * p2m.h - pfn to machine frame, of the source host (in the checkpoint's own p2m pages) or of the
+ * target host (a file of little-endian u64, one per pfn, all ones = none).
+ */
+#ifndef XB_GUEST_P2M_H
+#define XB_GUEST_P2M_H
+
+#include "guest/guest.h"
+
+struct p2m;
+
+/* The table of a PV checkpoint. ERR_UNSUPPORTED for HVM and PVH (pfn = gfn there),
+ * ERR_NOTFOUND when the format lists no p2m frames. Borrows g. */
+int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err) MUST_CHECK;
+/* A table at a guest virtual address with entries of the guest's word size (Xen 2.0: the
+ * kernel's own phys_to_machine_mapping). Borrows g. */
+int p2m_from_va(struct guest *g, gva_t table, uint64_t nr_pfns, struct p2m **ret,
+	struct err *err) MUST_CHECK;
+int p2m_from_file(const char *path, struct p2m **ret, struct err *err) MUST_CHECK;
+/* Takes over a malloc'ed array of nr frame numbers (UINT64_MAX = none). */
+int p2m_from_array(uint64_t *mfns, uint64_t nr, struct p2m **ret, struct err *err) MUST_CHECK;
+void p2m_free(struct p2m *p2m);
+
+uint64_t p2m_nr(const struct p2m *p2m);
+enum p2m_state {
+	P2M_VALID,
+	P2M_NONE,    /* the table says: no frame (invalid, foreign or identity entry) */
+	P2M_UNKNOWN, /* beyond the table, or its page is not in the checkpoint */
+};
+enum p2m_state p2m_lookup(struct p2m *p2m, pfn_t pfn, mfn_t *ret);
+/* The inverse; builds its index at the first call. P2M_NONE when no pfn has that frame. */
+enum p2m_state p2m_reverse(struct p2m *p2m, mfn_t mfn, pfn_t *ret);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * source.h - read-only input as one range of bytes.
+ *
+ * The file is opened O_RDONLY and mapped; a gzip, bzip2, xz, lz4 or zstd file is unpacked first
+ * (libarchive's raw filter) into an unlinked, sparse temporary file in $TMPDIR or /var/tmp. Block
+ * devices work; pipes and "-" do not. Pointers that source_at() returns stay valid until
+ * source_close().
+ */
+#ifndef XB_IO_SOURCE_H
+#define XB_IO_SOURCE_H
+
+#include "base/err.h"
+
+struct source;
+
+int source_open(const char *path, struct source **ret, struct err *err) MUST_CHECK;
+/* Over memory of the caller's, which must outlive the source (tests, fuzzing). */
+int source_from_memory(const void *buf, size_t len, const char *name, struct source **ret,
+	struct err *err) MUST_CHECK;
+void source_close(struct source *src);
+
+const char *source_path(const struct source *src);
+uint64_t source_bytes(const struct source *src);
+/* "gzip", "xz", ...; NULL when the file was not compressed. */
+const char *source_compression(const struct source *src);
+/* The bytes [off, off+len), or NULL when they are not all inside. len 0 gives non-NULL. */
+const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len);
+/* Tell the kernel how the mapping will be read next; advice only. */
+void source_advise_sequential(const struct source *src, bool sequential);
+
+#endif

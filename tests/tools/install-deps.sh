@@ -1,0 +1,50 @@
+#!/bin/sh
+# install-deps.sh PURPOSE: make sure that the packages for build, test, lint or lab are there.
+# On Debian and its relatives it installs what is missing; elsewhere it says what to install.
+set -eu
+
+build='gcc make pkg-config libelf-dev libdw-dev libbpf-dev libjson-c-dev libsmartcols-dev
+	libarchive-dev libnbd-dev libblkid-dev libxen-dev zstd'
+test='libcmocka-dev bats python3 python3-jsonschema jq xz-utils zstd qemu-utils e2fsprogs clang
+	libclang-rt-14-dev procps nbdkit'
+lint='clang-format cppcheck mandoc shellcheck codespell python3'
+lab='qemu-system-x86 xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils busybox-static cpio
+	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs'
+
+case ${1:-} in
+build) want=$build ;;
+test) want=$test ;;
+lint) want=$lint ;;
+lab) want=$lab ;;
+*)
+    echo "usage: install-deps.sh build|test|lint|lab" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    # Not a Debian: believe that the user has them, and say which when the compiler disagrees.
+    # shellcheck disable=SC2086
+    echo "not a Debian system; needed are what Debian calls:" $want >&2
+    exit 0
+fi
+
+missing=
+for p in $want; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null)" = 'ii ' ] || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+
+run=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "missing packages, install as root:$missing" >&2
+        exit 1
+    fi
+    run=sudo
+fi
+echo "installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+$run apt-get -q -y update >&2
+# shellcheck disable=SC2086
+$run apt-get -q -y --no-install-recommends install $missing >&2

@@ -1,0 +1,31 @@
+#!/bin/bash
+# lint.sh: everything that can be said about the tree without running it.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+bad=0
+
+say() { # say TITLE: runs the rest; its output and failure count
+    local title=$1
+    shift
+    if ! out=$("$@" 2>&1); then
+        printf -- '-- %s\n%s\n' "$title" "$out"
+        bad=1
+    else
+        printf 'ok %s\n' "$title"
+    fi
+}
+
+mapfile -t c_files < <(git ls-files '*.c' '*.h')
+mapfile -t sh_files < <(git ls-files '*.sh' '.ci/run')
+mapfile -t py_files < <(git ls-files '*.py')
+
+say "clang-format" clang-format --dry-run --Werror "${c_files[@]}"
+say "dependency law" python3 tests/tools/layers.py
+say "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+    --enable=warning,portability --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
+    -D_GNU_SOURCE -Isrc -j2 src
+[ -e man/xbdsnap.1 ] && say "manual page" mandoc -Tlint -Wwarning man/xbdsnap.1
+say "shell scripts" shellcheck -x "${sh_files[@]}"
+say "python compiles" python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' "${py_files[@]}"
+say "spelling" codespell -L sring,gref,nd,fo --skip '*.zst,*.xz,*.json,*.S,corpus,*.bin' README HACKING man docs src tests Makefile
+exit $bad
