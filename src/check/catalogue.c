@@ -15,6 +15,175 @@ static const struct rule rules[] = {
 			"nothing proves that it is all.",
 		.remedy = "Do not restore it. Look for another copy of the file.",
 	},
+	{
+		.id = "XB002",
+		.severity = SEVERITY_WARNING,
+		.summary = "padding is not zero",
+		.explanation =
+			"Records are padded to a multiple of 8 bytes with zeros. Xen's restore "
+			"skips the padding unseen, but a writer that leaves rubbish there is not "
+			"one of Xen's own.",
+		.remedy = "Find out which program wrote or changed the file.",
+	},
+	{
+		.id = "XB003",
+		.severity = SEVERITY_WARNING,
+		.summary = "a reserved field is not zero",
+		.explanation =
+			"The format keeps the field for later versions. A newer writer may mean "
+			"something by it that this reader does not know.",
+		.remedy = "Find out which program wrote or changed the file.",
+	},
+	{
+		.id = "XB004",
+		.severity = SEVERITY_WARNING,
+		.summary = "one batch lists a page twice",
+		.explanation =
+			"No writer of Xen's puts a page twice into one batch. The last copy is "
+			"used, as a restore would.",
+		.remedy = "Compare with another copy of the file, if there is one.",
+	},
+	{
+		.id = "XB005",
+		.severity = SEVERITY_ERROR,
+		.summary = "records are out of order",
+		.explanation =
+			"A restore needs some records before others: the guest's width before its"
+			" p2m, the p2m before pages, pages before vcpus. It stops where that does"
+			" not hold.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB006",
+		.severity = SEVERITY_ERROR,
+		.summary = "a record does not belong into this stream",
+		.explanation =
+			"Some records exist only for PV guests, or only for HVM and PVH guests, "
+			"or only since version 3 of the stream. A restore stops there; here it "
+			"was skipped.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB007",
+		.severity = SEVERITY_ERROR,
+		.summary = "a record that a restore needs is missing",
+		.explanation =
+			"The stream has its end marker, but something without which the guest "
+			"cannot run never came.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB008",
+		.severity = SEVERITY_ERROR,
+		.summary = "a record has the wrong size",
+		.explanation = "The record's size contradicts its type. Nothing that is shown here "
+			       "depends on it, but a restore refuses it.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB009",
+		.severity = SEVERITY_ERROR,
+		.summary = "the list of p2m frames does not fit its range",
+		.explanation =
+			"The record names a range of pfns and the frames of the table that covers"
+			" them. Their number does not match, and a restore stops there.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB010",
+		.severity = SEVERITY_ERROR,
+		.summary = "a frame that a restore needs is not what it must be",
+		.explanation =
+			"The vcpu's top page table, its GDT, start_info and the p2m must be pages"
+			" of the stream, page tables with the type of their level. Otherwise the "
+			"restore fails, or the guest dies as it resumes.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB011",
+		.severity = SEVERITY_NOTE,
+		.summary = "an optional record of unknown type",
+		.explanation =
+			"The writer knows records that this reader does not. They are marked as "
+			"safe to skip.",
+		.remedy = "Nothing to do.",
+	},
+	{
+		.id = "XB012",
+		.severity = SEVERITY_ERROR,
+		.summary = "a mandatory record of unknown type",
+		.explanation =
+			"The writer says that the record must be understood, and this reader does"
+			" not know it. It was skipped; what is shown may lack something. An older"
+			" Xen refuses the file.",
+		.remedy = "Restore it only with the Xen version that wrote it, or a newer one.",
+	},
+	{
+		.id = "XB013",
+		.severity = SEVERITY_NOTE,
+		.summary = "bytes follow the end of the stream",
+		.explanation =
+			"On a block device that is normal. In a file it means that something was "
+			"appended, or that an older, longer file was overwritten.",
+		.remedy = "Nothing to do for a block device; else find out what wrote the rest.",
+	},
+	{
+		.id = "XB014",
+		.severity = SEVERITY_WARNING,
+		.summary = "the configuration cannot be read",
+		.explanation =
+			"The domain's configuration in the checkpoint is damaged or too large. "
+			"Name, disks and the kind of guest are then unknown; memory and vcpus are"
+			" not affected.",
+		.remedy = "Give the configuration by hand when you restore.",
+	},
+	{
+		.id = "XB015",
+		.severity = SEVERITY_ERROR,
+		.summary = "the xl header does not fit the stream",
+		.explanation =
+			"The header announces features that xl does not know, or another kind of "
+			"stream than the one that follows. xl refuses the file.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB016",
+		.severity = SEVERITY_WARNING,
+		.summary = "the last epoch is not complete",
+		.explanation =
+			"A checkpointed stream (Remus, COLO) sends the changes since the last "
+			"epoch again and again. The file ends inside an epoch, so the state shown"
+			" is that of the epoch before, as a failover would have it.",
+		.remedy = "Nothing to do, if that is the state you want.",
+	},
+	{
+		.id = "XB020",
+		.severity = SEVERITY_ERROR,
+		.summary = "the suspend record does not belong to the image",
+		.explanation =
+			"In a Xen 2.0 image ESI names the page in which the guest wrote how many "
+			"pages it has. It is not the number in the image's header.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB021",
+		.severity = SEVERITY_ERROR,
+		.summary = "the HVM context is damaged",
+		.explanation =
+			"The hypervisor's own state of the guest (vcpus, interrupt controllers, "
+			"timers) does not follow its format. Xen refuses to load it.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
+	{
+		.id = "XB022",
+		.severity = SEVERITY_WARNING,
+		.summary = "listed and missing pages do not add up",
+		.explanation =
+			"A Xen 2.0 image that was not saved live lists each page once, in a batch"
+			" or as missing. A live image repeats pages and so lists more; one that "
+			"lists fewer has lost some.",
+		.remedy = "Compare with another copy of the file, if there is one.",
+	},
 };
 
 const char *severity_name(enum severity s)

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * ckpt_libxl.c - the libxl stream around a libxc stream
+ * (Xen: docs/specs/libxl-migration-stream.pandoc).
+ *
+ * Header, big-endian: "LibxlFmt", u32 version 2, u32 options (bit 0: body big-endian, bit 1: made
+ * by the converter of old streams). Records as in libxc. LIBXC_CONTEXT has no body: the whole libxc
+ * stream follows inline, to its END, or to its CHECKPOINT, where libxl's own records come in until
+ * CHECKPOINT_END and libxc's go on.
+ */
+#include <string.h>
+
+#include "checkpoint/libxc.h"
+
+#define HEADER_BYTES	  16u
+#define OPTION_BIG_ENDIAN 1u
+#define OPTION_LEGACY	  2u
+
+enum libxl_type {
+	LIBXL_END = 0,
+	LIBXL_LIBXC_CONTEXT = 1,
+	LIBXL_EMULATOR_XENSTORE = 2,
+	LIBXL_EMULATOR_CONTEXT = 3,
+	LIBXL_CHECKPOINT_END = 4,
+	LIBXL_CHECKPOINT_STATE = 5,
+};
+
+struct libxl {
+	struct ckpt *ck;
+	uint64_t off; /* of the next libxl record */
+	struct libxc libxc;
+	bool has_libxc;	    /* the libxc stream has begun */
+	bool in_checkpoint; /* it stopped at a CHECKPOINT, libxl's records follow */
+	bool done;
+};
+
+static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+{
+	return ckpt_has_magic(src, off, "LibxlFmt", 8) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
+}
+
+/* Let libxc read on; afterwards libxl's next record stands behind what it read. */
+static int run_libxc(struct libxl *l, struct err *err)
+{
+	enum libxc_stop stop;
+
+	if (libxc_records(&l->libxc, &stop, err))
+		return -1;
+	l->off = l->libxc.off;
+	l->in_checkpoint = stop == LIBXC_STOP_CHECKPOINT;
+	l->done = stop == LIBXC_STOP_CUT;
+	return 0;
+}
+
+static int libxc_context(struct libxl *l, const struct libxc_record *rec, struct err *err)
+{
+	uint64_t at = record_next(rec);
+
+	if (l->has_libxc)
+		return err_set(err, ERR_CORRUPT, "libxl record at 0x%llx: a second LIBXC_CONTEXT",
+			(unsigned long long)rec->off);
+	l->has_libxc = true;
+	if (at < source_bytes(l->ck->src) && source_bytes(l->ck->src) - at >= 12 &&
+		!libxc_has_magic(l->ck->src, at))
+		return err_set(err, ERR_CORRUPT,
+			"libxl record at 0x%llx: no libxc stream follows LIBXC_CONTEXT",
+			(unsigned long long)rec->off);
+	if (libxc_begin(&l->libxc, l->ck, at, &l->done, err))
+		return -1;
+	return l->done ? 0 : run_libxc(l, err);
+}
+
+static void bad_size(struct libxl *l, const struct libxc_record *rec, const char *expected)
+{
+	finding_add(&l->ck->findings, "XB008", finding_at_offset(rec->off),
+		"the libxl record 0x%x at 0x%llx has %u bytes, expected %s", rec->type,
+		(unsigned long long)rec->off, rec->len, expected);
+}
+
+/* u32 emulator, u32 index, then key\0value\0 pairs or the emulator's own state */
+static void emulator_record(struct libxl *l, const struct libxc_record *rec)
+{
+	size_t i, nuls = 0;
+
+	if (rec->len < 8) {
+		bad_size(l, rec, "at least 8");
+		return;
+	}
+	l->ck->info.nr_emulator_records++;
+	if (rec->type != LIBXL_EMULATOR_XENSTORE)
+		return;
+	for (i = 8; i < rec->len; i++)
+		nuls += !rec->body[i];
+	if (rec->len > 8 && (rec->body[rec->len - 1] || nuls % 2))
+		finding_add(&l->ck->findings, "XB008", finding_at_offset(rec->off),
+			"the emulator's xenstore data at 0x%llx is not a list of terminated keys "
+			"and values",
+			(unsigned long long)rec->off);
+}
+
+static int checkpoint_end(struct libxl *l, const struct libxc_record *rec, struct err *err)
+{
+	if (!l->in_checkpoint) {
+		finding_add(&l->ck->findings, "XB005", finding_at_offset(rec->off),
+			"the libxl record CHECKPOINT_END at 0x%llx ends no checkpoint",
+			(unsigned long long)rec->off);
+		return 0;
+	}
+	if (ckpt_commit(l->ck, err))
+		return -1;
+	l->libxc.off = l->off;
+	return run_libxc(l, err);
+}
+
+static int libxl_record(struct libxl *l, const struct libxc_record *rec, struct err *err)
+{
+	bool optional = rec->type & LIBXC_OPTIONAL;
+
+	switch (rec->type) {
+	case LIBXL_END:
+		l->done = true;
+		if (!l->has_libxc)
+			finding_add(&l->ck->findings, "XB007", finding_at_offset(rec->off),
+				"the libxl stream ends at 0x%llx without a LIBXC_CONTEXT record",
+				(unsigned long long)rec->off);
+		break;
+	case LIBXL_LIBXC_CONTEXT:
+		if (rec->len)
+			return err_set(err, ERR_CORRUPT,
+				"libxl record LIBXC_CONTEXT at 0x%llx: %u bytes, expected 0",
+				(unsigned long long)rec->off, rec->len);
+		return libxc_context(l, rec, err);
+	case LIBXL_EMULATOR_XENSTORE:
+	case LIBXL_EMULATOR_CONTEXT:
+		emulator_record(l, rec);
+		return 0;
+	case LIBXL_CHECKPOINT_END:
+		if (rec->len)
+			bad_size(l, rec, "0");
+		return checkpoint_end(l, rec, err);
+	case LIBXL_CHECKPOINT_STATE:
+		if (rec->len != 8)
+			bad_size(l, rec, "8");
+		return 0;
+	default:
+		finding_add(&l->ck->findings, optional ? "XB011" : "XB012",
+			finding_at_offset(rec->off),
+			"%s libxl record of unknown type 0x%x at 0x%llx, %u bytes, was skipped",
+			optional ? "an optional" : "a mandatory", rec->type,
+			(unsigned long long)rec->off, rec->len);
+		return 0;
+	}
+	if (rec->len)
+		bad_size(l, rec, "0");
+	return 0;
+}
+
+static int read_records(struct libxl *l, struct err *err)
+{
+	struct ckpt *ck = l->ck;
+
+	while (!l->done) {
+		struct libxc_record rec;
+		int r = record_read(ck->src, l->off, "libxl", &rec, err);
+
+		if (r == 0)
+			return ckpt_incomplete(ck, rec.off,
+				rec.body ? "the file ends at 0x%llx, in the libxl record at 0x%llx"
+					 : "the file ends at 0x%llx, where a libxl record was "
+					   "expected (0x%llx)",
+				(unsigned long long)source_bytes(ck->src),
+				(unsigned long long)rec.off);
+		if (r < 0 && ck->nr_epochs)
+			return ckpt_incomplete(ck, rec.off, "%.140s", err->text);
+		if (r < 0)
+			return -1;
+		record_check_padding(ck, &rec, "libxl");
+		l->off = record_next(&rec);
+		if (libxl_record(l, &rec, err))
+			return -1;
+	}
+	if (ck->info.complete && l->off < source_bytes(ck->src))
+		finding_add(&ck->findings, "XB013", finding_at_offset(l->off),
+			"%llu bytes follow the end of the libxl stream",
+			(unsigned long long)(source_bytes(ck->src) - l->off));
+	return 0;
+}
+
+static int open_libxl(struct ckpt *ck, uint64_t off, struct err *err)
+{
+	uint64_t left = source_bytes(ck->src) - off;
+	size_t have = (size_t)MIN(left, (uint64_t)HEADER_BYTES);
+	struct cursor c = cur_over(source_at(ck->src, off, have), have, off, "libxl header");
+	struct libxl l = {.ck = ck, .off = off + HEADER_BYTES};
+	uint32_t version, options;
+
+	cur_skip(&c, 8);
+	version = cur_be32(&c);
+	options = cur_be32(&c);
+	if (!cur_ok(&c))
+		return ckpt_incomplete(ck, off, "the file ends in the libxl header at 0x%llx",
+			(unsigned long long)off);
+	if (version != 2)
+		return err_set(err, ERR_UNSUPPORTED,
+			"libxl stream at 0x%llx: version %u, expected 2", (unsigned long long)off,
+			version);
+	if (options & OPTION_BIG_ENDIAN)
+		return err_set(err, ERR_UNSUPPORTED,
+			"libxl stream at 0x%llx: the body is big-endian", (unsigned long long)off);
+	if (options & ~OPTION_LEGACY)
+		finding_add(&ck->findings, "XB003", finding_at_offset(off + 12),
+			"the libxl header has reserved options 0x%x", options & ~OPTION_LEGACY);
+	ckpt_add_layer(ck, "libxl v%u", version);
+	return read_records(&l, err);
+}
+
+const struct ckpt_format ckpt_format_libxl = {.name = "libxl", .probe = probe, .open = open_libxl};

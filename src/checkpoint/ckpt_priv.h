@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * ckpt_priv.h - what the formats share; nobody outside checkpoint/ includes it.
+ *
+ * A format's probe looks at a few bytes and says no, yes, or "mine but broken"; its open fills the
+ * checkpoint from a file offset on. Wrappers open what they wrap with ckpt_open_payload().
+ */
+#ifndef XB_CHECKPOINT_CKPT_PRIV_H
+#define XB_CHECKPOINT_CKPT_PRIV_H
+
+#include "base/cursor.h"
+#include "base/num.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/pagemap.h"
+
+/* Above Xen's own limits (HVM 128, PV 8192 in the word, 512 in practice). */
+#define CKPT_MAX_VCPUS 4096u
+/* A record that lists p2m frames may recur; writers send one. */
+#define CKPT_MAX_P2M_PARTS 64u
+/* Frames are physical addresses of at most 52 bits (AMD64 manual, volume 2, 5.1). */
+#define CKPT_MAX_PFN ((UINT64_C(1) << 40) - 1)
+/* Configurations are a few KiB; the decoders keep a tree in memory. */
+#define CKPT_MAX_CONFIG_BYTES (4u << 20)
+
+#define PFN_NONE PFN(UINT64_MAX)
+
+/* What every epoch of a checkpointed stream sends again. */
+struct ckpt_state {
+	struct ckpt_vcpu *vcpus; /* ascending by id */
+	size_t nr_vcpus, cap_vcpus;
+	const uint8_t *shared_info; /* PAGE_BYTES bytes, or NULL */
+};
+
+struct ckpt_p2m_part {
+	uint64_t first;	      /* index of the first entry in the whole list */
+	const uint8_t *words; /* little-endian */
+	uint64_t nr;
+	unsigned word_bytes;
+};
+
+struct ckpt {
+	struct source *src;
+	struct ckpt_info info;
+	struct finding_list findings;
+	struct pagemap map;
+	struct ckpt_state state;
+	struct ckpt_state committed; /* as of the last complete epoch */
+	size_t committed_runs;
+	unsigned nr_epochs; /* complete ones */
+	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
+	unsigned nr_p2m;
+	unsigned depth; /* of wrappers */
+};
+
+enum ckpt_probe {
+	CKPT_PROBE_NO,
+	CKPT_PROBE_YES,
+	CKPT_PROBE_BROKEN, /* mine, but err says why it cannot be opened */
+};
+
+struct ckpt_format {
+	const char *name; /* info.format */
+	enum ckpt_probe (*probe)(const struct source *src, uint64_t off, struct err *err);
+	int (*open)(struct ckpt *ck, uint64_t off, struct err *err);
+};
+
+extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
+	ckpt_format_xen20, ckpt_format_unsupported;
+
+/* Do the bytes at off begin with this text? */
+bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);
+
+/* Open what begins at off; outermost calls it with 0. */
+int ckpt_open_payload(struct ckpt *ck, uint64_t off, struct err *err) MUST_CHECK;
+void ckpt_add_layer(struct ckpt *ck, const char *fmt, ...) PRINTF(2, 3);
+/* The stream ends or breaks here; what was read before stays. Adds XB001. Always returns 0. */
+int ckpt_incomplete(struct ckpt *ck, uint64_t off, const char *fmt, ...) PRINTF(3, 4);
+
+/* A cleared vcpu of that id, replacing an earlier one. NULL and err: no memory, or id too big. */
+struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err);
+/* The epoch is complete. */
+int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
+
+/* pv_context.c: decode v->ctx by v->kind; the context has the size of its kind. */
+void pv_context_decode(struct ckpt_vcpu *v);
+size_t pv_context_bytes(enum ckpt_vcpu_kind kind);
+uint64_t pv_context_gdt_frame(const struct ckpt_vcpu *v, unsigned index);
+unsigned pv_context_nr_gdt_frames(const struct ckpt_vcpu *v);
+
+/* hvm_context.c: take the vcpus out of an HVM context blob. */
+int hvm_context_decode(
+	struct ckpt *ck, const uint8_t *blob, size_t len, uint64_t off, struct err *err) MUST_CHECK;
+
+/* ckpt_verify.c: frames that a restore of a PV guest depends on, after the page map is done. */
+void ckpt_verify_pv(struct ckpt *ck);
+/* ckpt_xen20.c: the same for what only a Xen 2.0 image has. */
+void xen20_verify(struct ckpt *ck);
+
+/* config_json.c, config_sxp.c: fill info.name, uuid, disks from info.config. A configuration that
+ * makes no sense is a finding; -1 only when memory is out. */
+int config_parse_json(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err *err) MUST_CHECK;
+int config_parse_sxp(struct ckpt *ck, struct err *err) MUST_CHECK;
+struct ckpt_disk *config_add_disk(struct ckpt *ck, struct err *err);
+
+#endif

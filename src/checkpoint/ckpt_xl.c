@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * ckpt_xl.c - the header that xl puts before a stream (tools/xl/xl.h, struct save_file_header).
+ *
+ * offset  bytes
+ *  0      32     magic
+ * 32       4     0x01020304 in the writer's byte order
+ * 36       4     mandatory flags: bit 0 configuration is JSON (4.5), bit 1 stream is v2 (4.6)
+ * 40       4     optional flags
+ * 44       4     length of the optional data
+ * 48             optional data: u32 length of the configuration, configuration; then the stream
+ */
+#include <string.h>
+
+#include "checkpoint/ckpt_priv.h"
+
+#define XL_MAGIC	"Xen saved domain, xl format\n \0 \r"
+#define XL_MAGIC_BYTES	32u
+#define XL_HEADER_BYTES 48u
+#define XL_BYTEORDER	0x01020304u
+#define XL_FLAG_JSON	1u
+#define XL_FLAG_V2	2u
+
+static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+{
+	return ckpt_has_magic(src, off, XL_MAGIC, XL_MAGIC_BYTES) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
+}
+
+static int read_config(struct ckpt *ck, struct cursor *data, uint32_t flags,
+	enum ckpt_guest_type *ret_type, struct err *err)
+{
+	struct ckpt_info *info = &ck->info;
+	uint64_t at = cur_tell(data);
+	uint32_t len;
+	const uint8_t *text;
+
+	if (!cur_left(data))
+		return 0;
+	len = cur_u32(data);
+	text = cur_bytes(data, len);
+	if (!text || len > CKPT_MAX_CONFIG_BYTES) {
+		finding_add(&ck->findings, "XB014", finding_at_offset(at),
+			"the configuration claims %u bytes, at most %zu can be there", len,
+			MIN(cur_left(data), (size_t)CKPT_MAX_CONFIG_BYTES));
+		return 0;
+	}
+	info->config = (const char *)text;
+	info->config_bytes = strnlen(info->config, len);
+	if (!(flags & XL_FLAG_JSON))
+		return 0;
+	info->config_kind = CKPT_CONFIG_XL_JSON;
+	return config_parse_json(ck, ret_type, err);
+}
+
+static int open_stream(struct ckpt *ck, uint64_t off, uint32_t flags, struct err *err)
+{
+	bool v2 = ckpt_has_magic(ck->src, off, "LibxlFmt", 8);
+
+	if (off == source_bytes(ck->src))
+		return ckpt_incomplete(ck, off,
+			"the file ends behind the xl header, at 0x%llx: "
+			"no stream follows",
+			(unsigned long long)off);
+	if (v2 != !!(flags & XL_FLAG_V2) && source_bytes(ck->src) - off >= 8)
+		finding_add(&ck->findings, "XB015", finding_at_offset(off),
+			"the xl header says that the stream %s, but it %s",
+			flags & XL_FLAG_V2 ? "has a libxl header" : "has no libxl header",
+			v2 ? "has one" : "has none");
+	if (!v2 && source_bytes(ck->src) - off < 8 && (flags & XL_FLAG_V2))
+		return ckpt_incomplete(ck, off, "the file ends in the libxl header at 0x%llx",
+			(unsigned long long)off);
+	if (ckpt_open_payload(ck, off, err))
+		return err_in(err, "behind the xl header, at 0x%llx", (unsigned long long)off);
+	return 0;
+}
+
+static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
+{
+	uint64_t left = source_bytes(ck->src) - off;
+	size_t have = (size_t)MIN(left, (uint64_t)XL_HEADER_BYTES);
+	struct cursor c = cur_over(source_at(ck->src, off, have), have, off, "xl header");
+	enum ckpt_guest_type config_type = CKPT_GUEST_UNKNOWN;
+	uint32_t order, flags, data_bytes;
+	struct cursor data;
+
+	ckpt_add_layer(ck, "xl");
+	cur_skip(&c, XL_MAGIC_BYTES);
+	order = cur_u32(&c);
+	c.swap = order == __builtin_bswap32(XL_BYTEORDER);
+	flags = cur_u32(&c);
+	cur_skip(&c, 4);
+	data_bytes = cur_u32(&c);
+	if (!cur_ok(&c))
+		return ckpt_incomplete(ck, off, "the file ends in the xl header, at 0x%llx",
+			(unsigned long long)source_bytes(ck->src));
+	if (order != XL_BYTEORDER && !c.swap)
+		return err_set(err, ERR_CORRUPT,
+			"xl header at 0x%llx: byte order mark 0x%08x, expected 0x%08x",
+			(unsigned long long)off, order, XL_BYTEORDER);
+	if (flags & ~(XL_FLAG_JSON | XL_FLAG_V2))
+		finding_add(&ck->findings, "XB015", finding_at_offset(off + 36),
+			"the xl header has unknown mandatory flags 0x%x",
+			flags & ~(XL_FLAG_JSON | XL_FLAG_V2));
+	off += XL_HEADER_BYTES;
+	if (!source_at(ck->src, off, data_bytes))
+		return ckpt_incomplete(ck, off,
+			"the file ends at 0x%llx, in the optional data of the xl header "
+			"(%u bytes at 0x%llx)",
+			(unsigned long long)source_bytes(ck->src), data_bytes,
+			(unsigned long long)off);
+	data = cur_over(source_at(ck->src, off, data_bytes), data_bytes, off, "configuration");
+	data.swap = c.swap;
+	if (read_config(ck, &data, flags, &config_type, err) ||
+		open_stream(ck, off + data_bytes, flags, err))
+		return -1;
+	if (ck->info.guest_type == CKPT_GUEST_HVM && config_type == CKPT_GUEST_PVH)
+		ck->info.guest_type = CKPT_GUEST_PVH;
+	else if (ck->info.guest_type == CKPT_GUEST_UNKNOWN)
+		ck->info.guest_type = config_type;
+	return 0;
+}
+
+const struct ckpt_format ckpt_format_xl = {.name = "xl", .probe = probe, .open = open_xl};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * hvm_context.c - the vcpus in the hypervisor's own save records of HVM and PVH guests.
+ *
+ * Layout: xen/include/public/hvm/save.h and arch-x86/hvm/save.h. A record is {u16 type, u16
+ * instance, u32 length} and its body, unaligned; type 0 ends the list. The CPU record grew at its
+ * end (1016, 1024, 1032 bytes); what is read here never moved.
+ */
+#include "checkpoint/ckpt_priv.h"
+
+#define HVM_END	       0
+#define HVM_HEADER     1
+#define HVM_CPU	       2
+#define HVM_FILE_MAGIC 0x54381286u
+
+#define CPU_RSP	      568
+#define CPU_RDX	      536
+#define CPU_RSI	      552
+#define CPU_RIP	      640
+#define CPU_CR0	      656
+#define CPU_CR3	      672
+#define CPU_CR4	      680
+#define CPU_EFER      992
+#define CPU_MIN_BYTES 1000
+
+#define CR0_PG	 (1u << 31)
+#define CR4_PAE	 (1u << 5)
+#define CR4_LA57 (1u << 12)
+#define EFER_LMA (1u << 10)
+
+/* Levels of the paging mode; 0 when paging is off. */
+static unsigned paging_levels(const struct ckpt_vcpu *v)
+{
+	if (!(v->cr0 & CR0_PG))
+		return 0;
+	if (v->efer & EFER_LMA)
+		return v->cr4 & CR4_LA57 ? 5 : 4;
+	return v->cr4 & CR4_PAE ? 3 : 2;
+}
+
+static int decode_cpu(struct ckpt *ck, unsigned id, const uint8_t *body, size_t len, uint64_t off,
+	struct err *err)
+{
+	struct ckpt_vcpu *v;
+
+	if (len < CPU_MIN_BYTES)
+		return err_set(err, ERR_CORRUPT,
+			"HVM CPU record at 0x%llx: %zu bytes, expected at least %u",
+			(unsigned long long)off, len, CPU_MIN_BYTES);
+	v = ckpt_new_vcpu(ck, id, err);
+	if (!v)
+		return err_in(err, "HVM CPU record at 0x%llx", (unsigned long long)off);
+	v->kind = CKPT_VCPU_HVM;
+	v->ctx = body;
+	v->ctx_bytes = len;
+	v->ctx_off = off;
+	v->cr0 = num_le64(body + CPU_CR0);
+	v->cr3 = num_le64(body + CPU_CR3);
+	v->cr4 = num_le64(body + CPU_CR4);
+	v->efer = num_le64(body + CPU_EFER);
+	v->ip = num_le64(body + CPU_RIP);
+	v->sp = num_le64(body + CPU_RSP);
+	v->dx = num_le64(body + CPU_RDX);
+	v->si = num_le64(body + CPU_RSI);
+	/* Bits 63-52 are no part of the address; 31-5 are all that PAE and 2-level paging use. */
+	v->root = PFN((v->cr3 & ((UINT64_C(1) << 52) - 1)) >> PAGE_SHIFT);
+	return 0;
+}
+
+static void check_header(struct ckpt *ck, const uint8_t *body, size_t len, uint64_t off)
+{
+	if (len < 8 || num_le32(body) != HVM_FILE_MAGIC)
+		finding_add(&ck->findings, "XB021", finding_at_offset(off),
+			"the HVM context's header does not hold its magic 0x%x", HVM_FILE_MAGIC);
+}
+
+int hvm_context_decode(
+	struct ckpt *ck, const uint8_t *blob, size_t len, uint64_t off, struct err *err)
+{
+	struct cursor c = cur_over(blob, len, off, "HVM context");
+	const struct ckpt_vcpu *v0;
+
+	for (;;) {
+		uint64_t at = cur_tell(&c);
+		unsigned type = cur_u16(&c), instance = cur_u16(&c);
+		uint32_t bytes = cur_u32(&c);
+		const uint8_t *body = cur_bytes(&c, bytes);
+
+		if (!body) {
+			finding_add(&ck->findings, "XB021", finding_at_offset(at),
+				"the HVM context ends in the middle of a record, without its end "
+				"marker");
+			break;
+		}
+		if (at == off && type != HVM_HEADER)
+			finding_add(&ck->findings, "XB021", finding_at_offset(at),
+				"the HVM context begins with record %u, not with its header", type);
+		if (type == HVM_HEADER)
+			check_header(ck, body, bytes, at + 8);
+		if (type == HVM_CPU && decode_cpu(ck, instance, body, bytes, at + 8, err))
+			return -1;
+		if (type == HVM_END)
+			break;
+	}
+	if (!ck->state.nr_vcpus)
+		return 0;
+	v0 = &ck->state.vcpus[0];
+	ck->info.pt_levels = paging_levels(v0);
+	ck->info.word_bytes = ck->info.pt_levels == 2 || ck->info.pt_levels == 3 ? 4 : 8;
+	return 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "io/unpack.h"
+
+struct source {
+	char *path;
+	const uint8_t *bytes; /* NULL when size is 0 */
+	uint64_t size;
+	bool mapped; /* ours to unmap */
+	const char *compression;
+};
+
+/* What source_at() gives for no bytes of an empty source. */
+static const uint8_t nothing[1];
+
+/* Fails for everything that cannot be mapped as one range. */
+static int measure(int fd, const char *path, uint64_t *ret, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return err_sys(err, "cannot read '%s'", path);
+	if (S_ISREG(st.st_mode)) {
+		*ret = (uint64_t)st.st_size;
+		return 0;
+	}
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(fd, BLKGETSIZE64, ret))
+			return err_sys(err, "cannot get the size of block device '%s'", path);
+		return 0;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return err_sys(err, "cannot read '%s'", path);
+	}
+	if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_UNSUPPORTED,
+			"cannot read '%s': it is a pipe or socket, a file is needed", path);
+	return err_set(err, ERR_UNSUPPORTED,
+		"cannot read '%s': it is a character device, a file is needed", path);
+}
+
+static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)
+{
+	void *p;
+
+	src->size = size;
+	if (!size)
+		return 0;
+	if (size > SIZE_MAX) {
+		errno = EFBIG;
+		return err_sys(err, "cannot map '%s'", src->path);
+	}
+	p = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return err_sys(err, "cannot map '%s'", src->path);
+	src->bytes = p;
+	src->mapped = true;
+	return 0;
+}
+
+static int open_plain_or_packed(struct source *src, int fd, uint64_t size, struct err *err)
+{
+	uint8_t head[UNPACK_MAGIC_BYTES];
+	CLEANUP_CLOSE int unpacked = -1;
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	if (n < 0)
+		return err_sys(err, "cannot read '%s'", src->path);
+	src->compression = unpack_name(head, (size_t)n);
+	if (!src->compression)
+		return map_fd(src, fd, size, err);
+	if (unpack_file(fd, src->path, src->compression, &unpacked, &size, err))
+		return -1;
+	return map_fd(src, unpacked, size, err);
+}
+
+static struct source *new_source(const char *name, struct err *err)
+{
+	struct source *src = calloc(1, sizeof(*src));
+
+	if (src)
+		src->path = strdup(name);
+	if (!src || !src->path) {
+		free(src);
+		err_nomem(err, "an input file");
+		return NULL;
+	}
+	return src;
+}
+
+int source_open(const char *path, struct source **ret, struct err *err)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct source *src;
+	uint64_t size;
+
+	if (!strcmp(path, "-"))
+		return err_set(err, ERR_UNSUPPORTED,
+			"reading standard input ('-') is not supported, name a file");
+	/* Without O_NONBLOCK the open of a FIFO would wait for a writer. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", path);
+	if (measure(fd, path, &size, err))
+		return -1;
+	src = new_source(path, err);
+	if (!src)
+		return -1;
+	if (open_plain_or_packed(src, fd, size, err)) {
+		source_close(src);
+		return -1;
+	}
+	*ret = src;
+	return 0;
+}
+
+int source_from_memory(
+	const void *buf, size_t len, const char *name, struct source **ret, struct err *err)
+{
+	struct source *src = new_source(name, err);
+
+	if (!src)
+		return -1;
+	src->bytes = buf;
+	src->size = len;
+	*ret = src;
+	return 0;
+}
+
+void source_close(struct source *src)
+{
+	if (!src)
+		return;
+	if (src->mapped)
+		munmap((void *)(uintptr_t)src->bytes, (size_t)src->size);
+	free(src->path);
+	free(src);
+}
+
+const char *source_path(const struct source *src)
+{
+	return src->path;
+}
+
+uint64_t source_bytes(const struct source *src)
+{
+	return src->size;
+}
+
+const char *source_compression(const struct source *src)
+{
+	return src->compression;
+}
+
+const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len)
+{
+	if (!num_range_ok(off, len, src->size))
+		return NULL;
+	return src->size ? src->bytes + off : nothing;
+}
+
+void source_advise_sequential(const struct source *src, bool sequential)
+{
+	if (src->mapped)
+		(void)madvise((void *)(uintptr_t)src->bytes, (size_t)src->size,
+			sequential ? MADV_SEQUENTIAL : MADV_NORMAL);
+}
