@@ -101,6 +101,7 @@ void blkdev_fini(struct blkdev *d)
 	free(d->rings);
 	free(d->requests);
 	free(d->queued);
+	free(d->fs);
 	memset(d, 0, sizeof(*d));
 }
 
@@ -149,7 +150,7 @@ struct blkdev *snapshot_add_device(struct snapshot *s)
 	d->backend_domid = -1;
 	d->feature_flush = d->feature_fua = d->feature_discard = TRI_UNKNOWN;
 	d->feature_secure_discard = d->feature_persistent = TRI_UNKNOWN;
-	d->bounce = d->read_only = TRI_UNKNOWN;
+	d->bounce = d->read_only = d->recovering = TRI_UNKNOWN;
 	snprintf(d->state, sizeof(d->state), "unknown");
 	return d;
 }

@@ -61,6 +61,9 @@ struct io_segment {
 	mfn_t source_mfn;    /* MFN_NONE unknown (or HVM/PVH, where there is none) */
 	mfn_t target_mfn;    /* MFN_NONE until a target is given, or when it maps none */
 	bool target_missing; /* a target was given and maps no frame for this pfn */
+	bool sects_known;    /* first_sect and last_sect stand as the wire or log entry has them */
+	uint8_t first_sect, last_sect; /* for the rules (first <= last <= 7); not clamped */
+	bool unbiased; /* netbsd-xbd: the logged frame is below XPMAP_OFFSET, so it names none */
 };
 
 struct io_request {
@@ -157,6 +160,22 @@ enum tri {
 
 #define BLK_UNKNOWN_U64 UINT64_MAX
 
+/* What the guest's memory says of a file system that it has mounted from a device, for comparison
+ * with the disk itself. Times and counts as the in-memory copy of the superblock has them. */
+struct blk_fs {
+	char type[16];	  /* "ext4" */
+	char uuid[37];	  /* text form, lower case; "" unknown */
+	uint64_t start;	  /* first sector of the partition; 0 the whole disk */
+	bool read_only;	  /* mounted so */
+	bool super_known; /* the members below were read */
+	bool journal;	  /* it has one, and it is loaded */
+	uint64_t wtime;	  /* last write of the superblock, UNIX time */
+	uint64_t mtime;	  /* last mount, UNIX time */
+	uint64_t mnt_count;
+	uint64_t journal_sequence; /* newest journal transaction that the guest knows of;
+				      BLK_UNKNOWN_U64 unknown */
+};
+
 struct blkdev {
 	char name[32];	   /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
 	char frontend[24]; /* "linux-blkfront", "netbsd-xbd" */
@@ -179,7 +198,11 @@ struct blkdev {
 	size_t nr_requests;
 	struct io_request *queued; /* in the block layer only */
 	size_t nr_queued;
-	bool queued_known; /* the queue could be read; false: `queued` says nothing */
+	bool queued_known;   /* the queue could be read; false: `queued` says nothing */
+	enum tri recovering; /* the driver was already re-issuing requests when it was saved */
+	struct blk_fs *fs;   /* mounted file systems that were found */
+	size_t nr_fs;
+	bool fs_known; /* the guest's mounts could be read; false: `fs` says nothing */
 };
 
 struct guest_facts {

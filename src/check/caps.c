@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The features of a target's backend, by the names that xenstore has for them
+ * (Xen's public/io/blkif.h, "Backend XenBus Nodes").
+ */
+#include "check/check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <json.h>
+#include <string.h>
+
+#include "base/num.h"
+
+#define CAPS_MAX_BYTES	 65536u
+#define CAPS_MAX_DEVICES 256u
+
+enum key_kind { KEY_TRI, KEY_U64, KEY_MODE };
+
+static const struct {
+	const char *name;
+	enum key_kind kind;
+	size_t off;
+} keys[] = {
+	{"feature-flush-cache", KEY_TRI, offsetof(struct check_caps, flush)},
+	{"feature-barrier", KEY_TRI, offsetof(struct check_caps, barrier)},
+	{"feature-discard", KEY_TRI, offsetof(struct check_caps, discard)},
+	{"discard-secure", KEY_TRI, offsetof(struct check_caps, secure_discard)},
+	{"feature-persistent", KEY_TRI, offsetof(struct check_caps, persistent)},
+	{"feature-max-indirect-segments", KEY_U64,
+		offsetof(struct check_caps, max_indirect_segments)},
+	{"multi-queue-max-queues", KEY_U64, offsetof(struct check_caps, max_queues)},
+	{"max-ring-page-order", KEY_U64, offsetof(struct check_caps, max_ring_page_order)},
+	{"sector-size", KEY_U64, offsetof(struct check_caps, sector_bytes)},
+	{"sectors", KEY_U64, offsetof(struct check_caps, sectors)},
+	{"mode", KEY_MODE, 0},
+};
+
+struct check_caps check_caps_none(void)
+{
+	return (struct check_caps){
+		.max_indirect_segments = BLK_UNKNOWN_U64,
+		.max_queues = BLK_UNKNOWN_U64,
+		.max_ring_page_order = BLK_UNKNOWN_U64,
+		.sector_bytes = BLK_UNKNOWN_U64,
+		.sectors = BLK_UNKNOWN_U64,
+	};
+}
+
+static int set_mode(struct check_caps *c, const char *value, struct err *err)
+{
+	if (strcmp(value, "r") && strcmp(value, "w"))
+		return err_set(err, ERR_USAGE, "mode is '%s', neither r nor w", value);
+	c->read_only_known = true;
+	c->read_only = *value == 'r';
+	return 0;
+}
+
+int check_caps_set(struct check_caps *c, const char *key, const char *value, struct err *err)
+{
+	enum tri yes;
+	uint64_t v;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].name, key))
+			break;
+	if (i == ARRAY_SIZE(keys))
+		return err_set(err, ERR_NOTFOUND, "no feature is called '%s'", key);
+	if (keys[i].kind == KEY_MODE)
+		return set_mode(c, value, err);
+	if (!num_parse_u64(value, UINT64_MAX - 1, &v))
+		return err_set(err, ERR_USAGE, "%s is '%s', not a number", key, value);
+	yes = v ? TRI_YES : TRI_NO;
+	if (keys[i].kind == KEY_TRI)
+		memcpy((char *)c + keys[i].off, &yes, sizeof(yes));
+	else
+		memcpy((char *)c + keys[i].off, &v, sizeof(v));
+	return 0;
+}
+
+static char *trim(char *s)
+{
+	size_t n;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	n = strlen(s);
+	while (n && isspace((unsigned char)s[n - 1]))
+		s[--n] = '\0';
+	return s;
+}
+
+static int read_lines(char *text, struct check_caps *c, struct err *err)
+{
+	char *save = NULL, *line;
+	unsigned nr = 0;
+
+	for (; (line = strtok_r(nr ? NULL : text, "\n", &save)); nr++) {
+		char *equals;
+
+		line = trim(line);
+		if (!*line || *line == '#')
+			continue;
+		equals = strchr(line, '=');
+		if (!equals)
+			return err_set(
+				err, ERR_USAGE, "'%.40s' is not of the form key=value", line);
+		*equals = '\0';
+		if (check_caps_set(c, trim(line), trim(equals + 1), err))
+			return -1;
+	}
+	return 0;
+}
+
+static int read_object(struct json_object *o, struct check_caps *c, struct err *err)
+{
+	json_object_object_foreach(o, key, val)
+	{
+		const char *text = json_object_get_string(val);
+
+		if (json_object_is_type(val, json_type_boolean))
+			text = json_object_get_boolean(val) ? "1" : "0";
+		if (check_caps_set(c, key, text ? text : "", err))
+			return -1;
+	}
+	return 0;
+}
+
+static int append(struct check_caps **v, size_t *nr, const char *device, struct err *err)
+{
+	struct check_caps *grown = realloc(*v, (*nr + 1) * sizeof(**v));
+
+	if (!grown)
+		return err_nomem(err, "reading features");
+	*v = grown;
+	grown[*nr] = check_caps_none();
+	snprintf(grown[(*nr)++].device, sizeof(grown->device), "%s", device);
+	return 0;
+}
+
+static int read_json(const char *text, struct check_caps **v, size_t *nr, struct err *err)
+{
+	struct json_object *top = json_tokener_parse(text);
+	int ret = 0;
+
+	if (!json_object_is_type(top, json_type_object)) {
+		json_object_put(top);
+		return err_set(err, ERR_USAGE, "it is not a JSON object");
+	}
+	{
+		json_object_object_foreach(top, key, val)
+		{
+			bool device = json_object_is_type(val, json_type_object);
+
+			if (ret || *nr >= CAPS_MAX_DEVICES)
+				break;
+			if (!device) {
+				ret = append(v, nr, "", err) || read_object(top, *v, err) ? -1 : 0;
+				break;
+			}
+			ret = append(v, nr, key, err) || read_object(val, &(*v)[*nr - 1], err) ? -1
+											       : 0;
+		}
+	}
+	json_object_put(top);
+	return ret;
+}
+
+/* The whole text, or NULL; the caller frees it. */
+static char *read_all(const char *path, struct err *err)
+{
+	char *text = calloc(1, CAPS_MAX_BYTES + 1);
+	FILE *f = fopen(path, "re");
+	size_t got = 0;
+	int bad = 0;
+
+	if (!f)
+		bad = err_sys(err, "cannot open %s", path);
+	else if (!text)
+		bad = err_nomem(err, "reading features");
+	else
+		got = fread(text, 1, CAPS_MAX_BYTES, f);
+	if (!bad && ferror(f))
+		bad = err_sys(err, "cannot read %s", path);
+	else if (!bad && (got == CAPS_MAX_BYTES || strlen(text) != got))
+		bad = err_set(err, ERR_USAGE, "%s is not a list of features", path);
+	if (f)
+		fclose(f);
+	if (bad)
+		free(take(text));
+	return text;
+}
+
+int check_caps_read(const char *path, struct check_caps **ret, size_t *nr, struct err *err)
+{
+	char *text = read_all(path, err);
+	int bad;
+
+	*ret = NULL;
+	*nr = 0;
+	if (!text)
+		return -1;
+	if (*trim(text) == '{')
+		bad = read_json(text, ret, nr, err);
+	else
+		bad = append(ret, nr, "", err) || read_lines(text, *ret, err) ? -1 : 0;
+	free(text);
+	if (!bad)
+		return 0;
+	free(take(*ret));
+	*nr = 0;
+	if (err->cls == ERR_NOTFOUND)
+		err->cls = ERR_USAGE;
+	return err_in(err, "cannot use %s", path);
+}

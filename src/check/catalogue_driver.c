@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The catalogue, XB2xx netbsd-xbd, XB3xx linux-blkfront. Ascending by id.
+ */
+#include "check/catalogue_rows.h"
+
+static const struct rule rows[] = {
+	{
+		.id = "XB201",
+		.severity = SEVERITY_ERROR,
+		.summary = "this driver resumes with sectors that it never recorded",
+		.explanation =
+			"NetBSD's recovery ring copies the device twice and the sector never, so "
+			"that each pending request goes to whatever sector stood in uninitialised "
+			"memory. Every pending write destroys data. It makes no difference that "
+			"the sectors could be recovered: the driver does not know them.",
+		.remedy =
+			"Do not resume this checkpoint. Replay the pending requests to the disk "
+			"(xbdsnap replay), boot the guest from it, and save the next time when no "
+			"request is pending (after sync, with the disks idle).",
+	},
+	{
+		.id = "XB202",
+		.severity = SEVERITY_ERROR,
+		.summary = "the sector of a pending request is lost",
+		.explanation =
+			"Neither the shared ring nor the driver's own request has it any more, so "
+			"this request cannot be replayed.",
+		.remedy = "Replay the others. Check the file system before you use the disk.",
+	},
+	{
+		.id = "XB203",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request does not point into the driver's array of requests",
+		.explanation = "The driver would follow the pointer when the answer comes.",
+		.remedy = "Do not resume the guest.",
+	},
+	{
+		.id = "XB204",
+		.severity = SEVERITY_ERROR,
+		.summary = "more requests are pending than the driver can have",
+		.explanation =
+			"The driver owns 63 requests. The recovery ring is damaged, or was found "
+			"in the wrong place.",
+		.remedy = "Do not resume the guest. Compare with dump --kernel FILE.",
+	},
+	{
+		.id = "XB205",
+		.severity = SEVERITY_ERROR,
+		.summary =
+			"a slot stands on the ring more than once (request made during recovery)",
+		.explanation =
+			"The driver does not stop requests while it recovers: one that comes in "
+			"between is put on the ring twice. The second answer retires a free slot "
+			"and damages the list.",
+		.remedy = "Do not resume the guest. Replay the pending requests and boot instead.",
+	},
+	{
+		.id = "XB206",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request names a frame below the driver's offset",
+		.explanation =
+			"The driver adds 1 MiB to each frame that it records. A smaller value "
+			"cannot have been written by it; on resume it would read before the start "
+			"of its table.",
+		.remedy = "Do not resume the guest.",
+	},
+	{
+		.id = "XB207",
+		.severity = SEVERITY_WARNING,
+		.summary = "the driver was recovering when it was saved",
+		.explanation =
+			"Some of the requests may have been issued already, on a ring that is "
+			"gone.",
+		.remedy = "Replay is safe for requests that stand in the shadow; check the file "
+			  "system afterwards.",
+	},
+	{
+		.id = "XB301",
+		.severity = SEVERITY_WARNING,
+		.summary = "a pending request is not in the state \"waiting\"",
+		.explanation =
+			"The driver was building it or completing it when the guest stopped, "
+			"which a proper suspension rules out.",
+		.remedy = "If this is the image of a crashed guest, do not trust this request.",
+	},
+	{
+		.id = "XB302",
+		.severity = SEVERITY_ERROR,
+		.summary = "the two halves of a split request do not agree",
+		.explanation =
+			"The driver completes both halves together. A half without its other is "
+			"completed wrongly, or never.",
+		.remedy = "Do not resume the guest before you know why.",
+	},
+	{
+		.id = "XB303",
+		.severity = SEVERITY_ERROR,
+		.summary = "two slots belong to the same request of the block layer",
+		.explanation =
+			"Both answers complete the same structure, which is used again after the "
+			"first.",
+		.remedy = "Do not resume the guest.",
+	},
+	{
+		.id = "XB304",
+		.severity = SEVERITY_ERROR,
+		.summary = "the data of a pending write and its copy for the backend differ",
+		.explanation =
+			"The driver copies data into pages that it shares with the backend. The "
+			"guest changed the original since: what the source host may already have "
+			"written is not what will be written on resume.",
+		.remedy = "Compare both pages with the disk (replay --against) before the guest "
+			  "resumes.",
+	},
+	{
+		.id = "XB305",
+		.severity = SEVERITY_NOTE,
+		.summary = "more requests wait in the guest's block layer",
+		.explanation = "They were never given to the backend and are issued when the guest "
+			       "resumes.",
+		.remedy = "None needed.",
+	},
+};
+
+const struct rule_rows catalogue_driver = {rows, ARRAY_SIZE(rows)};

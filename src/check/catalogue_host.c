@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The catalogue, XB4xx disks, XB5xx the target host, XB6xx order. Ascending by id.
+ */
+#include "check/catalogue_rows.h"
+
+static const struct rule rows[] = {
+	{
+		.id = "XB401",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request goes beyond the end of the disk given",
+		.explanation = "The backend refuses it, and the guest sees an I/O error.",
+		.remedy = "Give the guest the disk that it was saved with.",
+	},
+	{
+		.id = "XB402",
+		.severity = SEVERITY_ERROR,
+		.summary = "the disk is smaller than the guest knows it",
+		.explanation = "What lies behind the end is lost to the guest.",
+		.remedy = "Give the guest the disk that it was saved with.",
+	},
+	{
+		.id = "XB403",
+		.severity = SEVERITY_WARNING,
+		.summary = "the disk is larger than the guest knows it",
+		.explanation = "It may have been grown since, or be another disk.",
+		.remedy = "Make sure that it is the right disk.",
+	},
+	{
+		.id = "XB404",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request is not made of whole blocks of the disk",
+		.explanation =
+			"The disk has larger blocks than the one that the guest was saved with; "
+			"the request fails.",
+		.remedy = "Give the guest a disk with the same block size.",
+	},
+	{
+		.id = "XB405",
+		.severity = SEVERITY_WARNING,
+		.summary = "the disk has another block size than the guest knows",
+		.explanation = "Requests that the guest makes later may fail.",
+		.remedy = "Give the guest a disk with the same block size.",
+	},
+	{
+		.id = "XB406",
+		.severity = SEVERITY_ERROR,
+		.summary = "the disk does not hold the file system that the guest has mounted",
+		.explanation = "It is another disk. The guest would write its cached metadata over "
+			       "whatever lies there.",
+		.remedy = "Give the guest the disk that it was saved with.",
+	},
+	{
+		.id = "XB407",
+		.severity = SEVERITY_ERROR,
+		.summary = "the disk was written since the checkpoint was saved",
+		.explanation =
+			"The guest's caches describe the disk as it was. When it goes on, it "
+			"writes old metadata over new, which destroys the file system: the "
+			"classic way to lose one.",
+		.remedy = "Do not resume the checkpoint with this disk. Boot from the disk, or use "
+			  "a snapshot that was taken together with the checkpoint.",
+	},
+	{
+		.id = "XB501",
+		.severity = SEVERITY_ERROR,
+		.summary = "the target maps no frame for a page of a pending request",
+		.explanation =
+			"The backend of the target cannot reach the page; the request fails.",
+		.remedy = "Check that the table or the domain belongs to this checkpoint.",
+	},
+	{
+		.id = "XB502",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target drops a pending flush",
+		.explanation =
+			"Without feature-flush-cache and barriers, the block layer of the guest "
+			"answers a flush by itself: data that the guest believes durable is not.",
+		.remedy =
+			"Use a backend that flushes, or sync the disk in the host after the guest "
+			"resumed.",
+	},
+	{
+		.id = "XB503",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target does not take a pending barrier",
+		.explanation =
+			"The request fails with \"not supported\", and the guest goes on without "
+			"order.",
+		.remedy = "Use a backend with feature-barrier, or drain the guest before the save.",
+	},
+	{
+		.id = "XB504",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target does not take a pending discard",
+		.explanation =
+			"The request fails with \"not supported\". The space is not released; no "
+			"data is at risk.",
+		.remedy = "Trim the file system again after the restore.",
+	},
+	{
+		.id = "XB505",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target does not take a pending secure discard",
+		.explanation =
+			"It does plain discards only, so data that should be destroyed stays "
+			"readable, or the request fails.",
+		.remedy = "Destroy the data again after the restore.",
+	},
+	{
+		.id = "XB506",
+		.severity = SEVERITY_ERROR,
+		.summary = "the target's disk is read-only, but writes are pending",
+		.explanation = "Each of them fails, and the guest's file system turns read-only or "
+			       "panics.",
+		.remedy = "Attach the disk with mode w.",
+	},
+	{
+		.id = "XB507",
+		.severity = SEVERITY_NOTE,
+		.summary = "the target splits a pending request",
+		.explanation =
+			"The request has more segments than one request of the target can carry, "
+			"so the guest makes several of it. They are no longer written in one go.",
+		.remedy = "None needed.",
+	},
+	{
+		.id = "XB508",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request is not made of whole blocks of the target's disk",
+		.explanation = "The backend of the target refuses it.",
+		.remedy = "Attach a disk with the same block size.",
+	},
+	{
+		.id = "XB509",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request goes beyond the end of the target's disk",
+		.explanation = "The backend of the target refuses it.",
+		.remedy = "Attach the disk that the guest was saved with.",
+	},
+	{
+		.id = "XB510",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target offers fewer queues than the guest has rings with requests",
+		.explanation =
+			"Linux 4.5 to 4.7 loses the pending requests when the number of rings "
+			"changes; later versions issue them all.",
+		.remedy = "For those versions, set multi-queue-max-queues on the target as on the "
+			  "source.",
+	},
+	{
+		.id = "XB511",
+		.severity = SEVERITY_NOTE,
+		.summary = "the target's rings are smaller",
+		.explanation = "The guest resumes with fewer requests in flight at a time.",
+		.remedy = "None needed.",
+	},
+	{
+		.id = "XB520",
+		.severity = SEVERITY_ERROR,
+		.summary = "a page of the restored domain is not what the checkpoint holds",
+		.explanation =
+			"The page belongs to a pending request or to its ring. Something changed "
+			"it after the restore, or the domain was restored from another file.",
+		.remedy = "Destroy the domain and restore it again.",
+	},
+	{
+		.id = "XB521",
+		.severity = SEVERITY_ERROR,
+		.summary = "a page of the restored domain could not be compared",
+		.explanation = "The frame is not mapped, or Xen refused to show it.",
+		.remedy = "Check that the domain was restored from this checkpoint.",
+	},
+	{
+		.id = "XB601",
+		.severity = SEVERITY_WARNING,
+		.summary = "two pending writes go to the same place",
+		.explanation =
+			"Resume issues them in the order of their slots, which is not the order "
+			"in which the guest made them. The older data may win.",
+		.remedy =
+			"Compare both with the disk (replay --against); the guest should not have "
+			"two such writes in flight.",
+	},
+	{
+		.id = "XB602",
+		.severity = SEVERITY_WARNING,
+		.summary = "a pending read and a pending write go to the same place",
+		.explanation = "The guest may read the data from before or after the write.",
+		.remedy = "None in most cases: a guest that does this accepts either.",
+	},
+	{
+		.id = "XB603",
+		.severity = SEVERITY_NOTE,
+		.summary = "writes are pending beside a flush",
+		.explanation =
+			"The flush promises nothing about writes that were not complete when it "
+			"was made. It is issued again before them.",
+		.remedy = "None needed.",
+	},
+	{
+		.id = "XB604",
+		.severity = SEVERITY_WARNING,
+		.summary = "writes are pending beside a barrier",
+		.explanation =
+			"A barrier orders the writes around it. Resume issues them without that "
+			"order.",
+		.remedy = "If the host fails before all are written, check the file system.",
+	},
+};
+
+const struct rule_rows catalogue_host = {rows, ARRAY_SIZE(rows)};

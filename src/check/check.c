@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check/run.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const struct check_rules *const groups[] = {
+	&check_rules_ring,
+	&check_rules_request,
+	&check_rules_frame,
+	&check_rules_netbsd,
+	&check_rules_linux,
+	&check_rules_disk,
+	&check_rules_target,
+	&check_rules_hazard,
+};
+
+bool run_frontend(const struct check_run *run, const char *name)
+{
+	return !strcmp(run->dev->frontend, name);
+}
+
+void run_no_memory(struct check_run *run)
+{
+	run->out->no_memory = true;
+}
+
+static void broken(
+	struct check_run *run, const char *rule, int ring, int slot, const char *fmt, va_list ap)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0) {
+		run_no_memory(run);
+		return;
+	}
+	finding_add(
+		&run->out->findings, rule, finding_at_slot(run->dev->name, ring, slot), "%s", text);
+	free(text);
+}
+
+void run_broken(struct check_run *run, const char *rule, int ring, int slot, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	broken(run, rule, ring, slot, fmt, ap);
+	va_end(ap);
+}
+
+void run_broken_request(
+	struct check_run *run, const char *rule, const struct io_request *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	broken(run, rule, (int)r->ring, (int)r->slot, fmt, ap);
+	va_end(ap);
+}
+
+static bool skipped(const struct check_result *out, const char *rule, const char *device)
+{
+	size_t i;
+
+	for (i = out->nr_skips; i-- > 0;) {
+		if (strcmp(out->skips[i].device, device))
+			return false; /* devices come one after the other */
+		if (!strcmp(out->skips[i].rule, rule))
+			return true;
+	}
+	return false;
+}
+
+void run_skip(struct check_run *run, const char *rule, const char *fmt, ...)
+{
+	struct check_result *out = run->out;
+	struct check_skip *s;
+	va_list ap;
+
+	if (skipped(out, rule, run->dev->name))
+		return;
+	if (util_grow(&out->skips, &out->cap_skips, out->nr_skips + 1, sizeof(*s))) {
+		run_no_memory(run);
+		return;
+	}
+	s = &out->skips[out->nr_skips++];
+	memset(s, 0, sizeof(*s));
+	snprintf(s->rule, sizeof(s->rule), "%s", rule);
+	snprintf(s->device, sizeof(s->device), "%s", run->dev->name);
+	va_start(ap, fmt);
+	if (vasprintf(&s->reason, fmt, ap) < 0) {
+		s->reason = NULL;
+		run_no_memory(run);
+	}
+	va_end(ap);
+}
+
+void check_run(const struct check_input *in, struct check_result *out)
+{
+	struct check_run run = {.in = in, .out = out};
+	size_t d, g, i;
+
+	for (d = 0; d < in->snap->nr_devices; d++) {
+		run.dev = &in->snap->devices[d];
+		for (g = 0; g < ARRAY_SIZE(groups); g++)
+			for (i = 0; i < groups[g]->nr; i++)
+				groups[g]->v[i].fn(&run);
+	}
+	out->no_memory |= out->findings.lost;
+}
+
+void check_result_fini(struct check_result *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr_skips; i++)
+		free(r->skips[i].reason);
+	free(r->skips);
+	finding_fini(&r->findings);
+	memset(r, 0, sizeof(*r));
+}
+
+size_t check_nr_rules(void)
+{
+	size_t g, nr = 0;
+
+	for (g = 0; g < ARRAY_SIZE(groups); g++)
+		nr += groups[g]->nr;
+	return nr;
+}
+
+const char *check_rule_ids(size_t index)
+{
+	size_t g;
+
+	for (g = 0; index >= groups[g]->nr; g++)
+		index -= groups[g]->nr;
+	return groups[g]->v[index].ids;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * check.h - is it safe to restore this checkpoint? Rules as pure functions over what was found.
+ *
+ * check_run() evaluates every rule of check/ over a snapshot and what the caller knows besides:
+ * disks, the target's features, the frames with a special purpose. A rule holds, is broken
+ * (findings) or could not be evaluated (a reason): nothing is passed over in silence. Rules that
+ * do not concern the guest (another frontend, no disk given) hold.
+ */
+#ifndef XB_CHECK_CHECK_H
+#define XB_CHECK_CHECK_H
+
+#include "check/catalogue.h"
+#include "checkpoint/checkpoint.h"
+#include "frontend/request.h"
+
+/* A frame that data requests must not touch. */
+struct check_special {
+	uint64_t pfn;
+	const char *what; /* static text: "p2m page" */
+};
+
+/* A disk beside a device, as disk_probe() saw it. */
+struct check_disk {
+	char vdev[32];
+	char *path; /* owned */
+	uint64_t bytes;
+	uint32_t logical_block_bytes; /* 0 unknown (a regular file) */
+	struct check_disk_fs *fs;     /* owned: what libblkid and the superblocks say */
+	size_t nr_fs;
+};
+
+struct check_disk_fs {
+	uint64_t start; /* sector of the partition */
+	char type[32];	/* libblkid's TYPE; "" none recognised */
+	char uuid[64], label[64];
+	bool super_known; /* ext2/3/4: the members below were read */
+	uint64_t wtime, mtime, mnt_count;
+	bool recover;		   /* ext: the journal needs recovery (so it was mounted) */
+	uint64_t journal_sequence; /* of the newest committed transaction; BLK_UNKNOWN_U64 */
+};
+
+/* Size, block size and file systems (at sector 0 and where the guest has one mounted) of d->path,
+ * opened read-only. The caller has set vdev and path; check_disk_fini() also after a failure. */
+int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err) MUST_CHECK;
+void check_disk_fini(struct check_disk *d);
+/* By name ("xvda") or number ("51712"). */
+bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev);
+
+/* What the backend of the target offers; from a file or from xenstore. */
+struct check_caps {
+	enum tri flush, barrier, discard, secure_discard, persistent;
+	bool read_only_known, read_only;
+	uint64_t max_indirect_segments; /* BLK_UNKNOWN_U64: key absent, so none are offered */
+	uint64_t max_queues;		/* BLK_UNKNOWN_U64 absent: one */
+	uint64_t max_ring_page_order;	/* BLK_UNKNOWN_U64 absent: 0 */
+	uint64_t sector_bytes;		/* BLK_UNKNOWN_U64 absent */
+	uint64_t sectors;		/* BLK_UNKNOWN_U64 absent */
+	char device[32];		/* "" = for every device */
+};
+
+/* Everything absent, so that a key that is not there means what its absence means to a frontend. */
+struct check_caps check_caps_none(void);
+/* One key of the backend's directory, by its xenstore name. ERR_USAGE: the value is nonsense;
+ * ERR_NOTFOUND: no such key is known. */
+int check_caps_set(
+	struct check_caps *c, const char *key, const char *value, struct err *err) MUST_CHECK;
+/* A file of key=value lines ("#" comments), or JSON: an object of such keys, or an object of such
+ * objects by device. *ret is malloc'ed. */
+int check_caps_read(
+	const char *path, struct check_caps **ret, size_t *nr, struct err *err) MUST_CHECK;
+
+struct check_input {
+	const struct snapshot *snap;
+	const struct ckpt_info *info;
+	/* The last copy of a page; NULL: rules on page content and type are not evaluated. */
+	struct ckpt_page (*page)(const void *arg, pfn_t pfn);
+	const void *page_arg;
+	const struct check_special *specials; /* ascending by pfn */
+	size_t nr_specials;
+	bool target_given; /* target_mfn and target_missing were filled */
+	const struct check_disk *disks;
+	size_t nr_disks;
+	const struct check_caps *caps;
+	size_t nr_caps;
+};
+
+/* A rule that could not be evaluated, for one device or ("") for all. */
+struct check_skip {
+	char rule[8];
+	char device[32];
+	char *reason; /* owned */
+};
+
+struct check_result {
+	struct finding_list findings;
+	struct check_skip *skips;
+	size_t nr_skips, cap_skips;
+	bool no_memory; /* something is missing from this result */
+};
+
+void check_run(const struct check_input *in, struct check_result *out);
+void check_result_fini(struct check_result *r);
+
+/* Frames of a PV guest with a special purpose: p2m pages, start_info, the store and console rings
+ * that it names. *ret is a malloc'ed array, ascending. */
+int check_specials(
+	const struct ckpt *ck, struct check_special **ret, size_t *nr, struct err *err) MUST_CHECK;
+/* ckpt_page() in the shape of check_input.page; arg is the struct ckpt. */
+struct ckpt_page check_ckpt_page(const void *arg, pfn_t pfn);
+
+/* The table of rules, and the ids that each may report ("XB101 XB102"): for tests. */
+size_t check_nr_rules(void);
+const char *check_rule_ids(size_t index); /* index < check_nr_rules() */
+
+/* The user's severities: --rule ID=off|note|warn|error. */
+struct check_policy {
+	struct check_override {
+		char rule[8];
+		bool off;
+		enum severity severity;
+	} * v;
+	size_t nr, cap;
+};
+int check_policy_add(struct check_policy *p, const char *text, struct err *err) MUST_CHECK;
+/* False: the rule is switched off. An id without a row in the catalogue is an error. */
+bool check_policy_severity(const struct check_policy *p, const char *rule, enum severity *ret);
+void check_policy_fini(struct check_policy *p);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reads a disk, never writes: its size, its block size, and what lies on it.
+ *
+ * ext2/3/4 superblock offsets: Linux fs/ext4/ext4.h, struct ext4_super_block (1024 bytes at byte
+ * 1024); journal superblock: include/linux/jbd2.h, journal_superblock_t (big-endian).
+ */
+#include "check/check.h"
+
+#include <blkid/blkid.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "base/num.h"
+
+#define EXT_SUPER_BYTES	  1024u
+#define EXT_MAGIC	  0xef53u
+#define EXT_COMPAT_BACKUP 1u   /* s_jnl_backup_type: s_jnl_blocks is the journal's i_block */
+#define EXT_RECOVER	  0x4u /* s_feature_incompat */
+#define EXT_EXTENT_MAGIC  0xf30au
+#define JBD_MAGIC	  0xc03b3998u
+
+static int read_at(int fd, uint64_t off, void *buf, size_t len)
+{
+	return pread(fd, buf, len, (off_t)off) == (ssize_t)len ? 0 : -1;
+}
+
+/* First block of the journal, by the copy of its inode's block map in the superblock; 0 unknown. */
+static uint64_t journal_block(const uint8_t *sb)
+{
+	const uint8_t *map = sb + 268; /* s_jnl_blocks: an extent header, then extents */
+
+	if (sb[253] != EXT_COMPAT_BACKUP)
+		return 0;
+	if (num_le16(map) != EXT_EXTENT_MAGIC)
+		return num_le32(map); /* the old block map: i_block[0] */
+	if (!num_le16(map + 2) || num_le16(map + 6) || num_le32(map + 12))
+		return 0; /* empty, deeper than one level, or not from block 0 */
+	return num_le32(map + 20) | (uint64_t)num_le16(map + 18) << 32;
+}
+
+static uint64_t journal_sequence(int fd, uint64_t start, const uint8_t *sb)
+{
+	uint64_t block = journal_block(sb), off, log = num_le32(sb + 24);
+	uint8_t jsb[32];
+	struct cursor c;
+	uint32_t magic;
+
+	if (!block || log > 6 || !num_mul(block, 1024ull << log, &off) ||
+		!num_add(off, start * SECTOR_BYTES, &off) || off > INT64_MAX ||
+		read_at(fd, off, jsb, sizeof(jsb)))
+		return BLK_UNKNOWN_U64;
+	c = cur_over(jsb, sizeof(jsb), off, "journal superblock");
+	magic = cur_be32(&c);
+	cur_skip(&c, 20); /* type, header sequence, block size, length, first block */
+	return magic == JBD_MAGIC ? cur_be32(&c) : BLK_UNKNOWN_U64;
+}
+
+static void read_ext(int fd, struct check_disk_fs *fs)
+{
+	uint8_t sb[EXT_SUPER_BYTES];
+
+	if (strncmp(fs->type, "ext", 3) || fs->start > (INT64_MAX >> 10) ||
+		read_at(fd, fs->start * SECTOR_BYTES + 1024, sb, sizeof(sb)) ||
+		num_le16(sb + 56) != EXT_MAGIC)
+		return;
+	fs->super_known = true;
+	fs->mtime = num_le32(sb + 44) | (uint64_t)sb[0x275] << 32;
+	fs->wtime = num_le32(sb + 48) | (uint64_t)sb[0x274] << 32;
+	fs->mnt_count = num_le16(sb + 52);
+	fs->recover = num_le32(sb + 96) & EXT_RECOVER;
+	fs->journal_sequence = journal_sequence(fd, fs->start, sb);
+}
+
+static void value(blkid_probe pr, const char *name, char *buf, size_t cap)
+{
+	const char *v;
+
+	if (!blkid_probe_lookup_value(pr, name, &v, NULL))
+		snprintf(buf, cap, "%s", v);
+}
+
+/* What lies at a sector. A failed or ambiguous probe leaves the type empty. */
+static int probe_fs(int fd, struct check_disk_fs *fs, struct err *err)
+{
+	blkid_probe pr = blkid_new_probe();
+
+	if (!pr)
+		return err_nomem(err, "probing a disk");
+	if (!blkid_probe_set_device(pr, fd, (blkid_loff_t)(fs->start * SECTOR_BYTES), 0)) {
+		blkid_probe_enable_superblocks(pr, 1);
+		blkid_probe_set_superblocks_flags(
+			pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
+		if (!blkid_do_safeprobe(pr)) {
+			value(pr, "TYPE", fs->type, sizeof(fs->type));
+			value(pr, "UUID", fs->uuid, sizeof(fs->uuid));
+			value(pr, "LABEL", fs->label, sizeof(fs->label));
+		}
+	}
+	blkid_free_probe(pr);
+	return 0;
+}
+
+static int add_fs(struct check_disk *d, int fd, uint64_t start, struct err *err)
+{
+	struct check_disk_fs *fs;
+	size_t i;
+
+	for (i = 0; i < d->nr_fs; i++)
+		if (d->fs[i].start == start)
+			return 0;
+	if (start >= d->bytes / SECTOR_BYTES)
+		return 0;
+	fs = realloc(d->fs, (d->nr_fs + 1) * sizeof(*fs));
+	if (!fs)
+		return err_nomem(err, "probing a disk");
+	d->fs = fs;
+	fs = &d->fs[d->nr_fs++];
+	memset(fs, 0, sizeof(*fs));
+	fs->start = start;
+	fs->journal_sequence = BLK_UNKNOWN_U64;
+	if (probe_fs(fd, fs, err))
+		return -1;
+	read_ext(fd, fs);
+	return 0;
+}
+
+static int geometry(struct check_disk *d, int fd, struct err *err)
+{
+	int block = 0;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return err_sys(err, "cannot look at %s", d->path);
+	if (S_ISREG(st.st_mode)) {
+		d->bytes = (uint64_t)st.st_size;
+		return 0;
+	}
+	if (!S_ISBLK(st.st_mode))
+		return err_set(err, ERR_USAGE, "%s is neither a file nor a block device", d->path);
+	if (ioctl(fd, BLKGETSIZE64, &d->bytes) || ioctl(fd, BLKSSZGET, &block))
+		return err_sys(err, "cannot ask %s for its size", d->path);
+	d->logical_block_bytes = block > 0 ? (uint32_t)block : 0;
+	return 0;
+}
+
+int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err)
+{
+	CLEANUP_CLOSE int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t i;
+
+	if (fd < 0)
+		return err_sys(err, "cannot open %s", d->path);
+	if (geometry(d, fd, err) || add_fs(d, fd, 0, err))
+		return -1;
+	for (i = 0; i < dev->nr_fs; i++)
+		if (add_fs(d, fd, dev->fs[i].start, err))
+			return -1;
+	return 0;
+}
+
+void check_disk_fini(struct check_disk *d)
+{
+	free(d->path);
+	free(d->fs);
+	memset(d, 0, sizeof(*d));
+}

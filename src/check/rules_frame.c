@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Frames and grants that the pending requests name. Xen's restore gives pages new machine frames;
+ * the driver finds them by pfn, so each pfn must be a plain data page that the checkpoint holds.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+#define GNTTAB_NR_RESERVED 8u /* xen/include/public/grant_table.h GNTTAB_NR_RESERVED_ENTRIES */
+
+struct piece { /* of a page that a request reads or writes */
+	uint64_t pfn;
+	uint64_t start, end;
+	const struct io_request *r;
+};
+
+struct pieces {
+	struct piece *v;
+	size_t nr, cap;
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct piece *p = a, *q = b;
+
+	if (p->pfn != q->pfn)
+		return p->pfn < q->pfn ? -1 : 1;
+	return p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
+}
+
+static bool in_table(const struct check_run *run, uint64_t pfn)
+{
+	const struct ckpt_info *info = run->in->info;
+
+	return !info || !info->nr_pfns || pfn < info->nr_pfns;
+}
+
+static bool gather(struct check_run *run, struct pieces *p)
+{
+	size_t i, j;
+
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		if (!request_has_data(r))
+			continue;
+		if (util_grow(&p->v, &p->cap, p->nr + r->nr_seg, sizeof(*p->v))) {
+			run_no_memory(run);
+			return false;
+		}
+		for (j = 0; j < r->nr_seg; j++) {
+			const struct io_segment *s = &r->seg[j];
+
+			if (s->frame != IO_FRAME_UNKNOWN)
+				p->v[p->nr++] = (struct piece){
+					s->pfn.v, s->offset, (uint64_t)s->offset + s->bytes, r};
+		}
+	}
+	if (p->nr)
+		qsort(p->v, p->nr, sizeof(*p->v), by_place);
+	return true;
+}
+
+/* How the same bytes are used twice. */
+static void share(struct check_run *run, const struct piece *old, const struct piece *new)
+{
+	bool old_reads = old->r->op == IO_READ, new_reads = new->r->op == IO_READ;
+
+	if (!old_reads && !new_reads)
+		return; /* the same data to two places: fine */
+	run_broken_request(run, old_reads && new_reads ? "XB124" : "XB125", new->r,
+		"the %s shares bytes %llu to %llu of page 0x%llx with the %s of ring %u slot %u",
+		io_op_name(new->r->op), (unsigned long long)new->start,
+		(unsigned long long)(MIN(old->end, new->end) - 1), (unsigned long long)new->pfn,
+		io_op_name(old->r->op), old->r->ring, old->r->slot);
+}
+
+static void shared_bytes(struct check_run *run)
+{
+	struct pieces p = {0};
+	const struct piece *reader = NULL, *writer = NULL; /* that reaches furthest */
+	size_t i;
+
+	if (!gather(run, &p)) {
+		free(p.v);
+		return;
+	}
+	for (i = 0; i < p.nr; i++) {
+		const struct piece *now = &p.v[i],
+				   **best = now->r->op == IO_READ ? &reader : &writer;
+
+		if (reader && reader->pfn == now->pfn && reader->end > now->start)
+			share(run, reader, now);
+		else if (writer && writer->pfn == now->pfn && writer->end > now->start)
+			share(run, writer, now);
+		if (!*best || (*best)->pfn != now->pfn || (*best)->end < now->end)
+			*best = now;
+	}
+	free(p.v);
+}
+
+typedef void segment_fn(
+	struct check_run *run, const struct io_request *r, const struct io_segment *s);
+
+static void each_segment(struct check_run *run, segment_fn *fn)
+{
+	size_t i, j;
+
+	for (i = 0; i < run->dev->nr_requests; i++)
+		for (j = 0; j < run->dev->requests[i].nr_seg; j++)
+			fn(run, &run->dev->requests[i], &run->dev->requests[i].seg[j]);
+}
+
+static void one_bound(struct check_run *run, const struct io_request *r, const struct io_segment *s)
+{
+	if (s->frame != IO_FRAME_UNKNOWN && !in_table(run, s->pfn.v))
+		run_broken_request(run, "XB119", r, "pfn 0x%llx, the guest has 0x%llx",
+			(unsigned long long)s->pfn.v, (unsigned long long)run->in->info->nr_pfns);
+}
+
+static void bounds(struct check_run *run)
+{
+	if (!run->in->info || !run->in->info->nr_pfns)
+		run_skip(run, "XB119", "the number of the guest's pages is not known");
+	else
+		each_segment(run, one_bound);
+}
+
+static const char *hole_name(const struct check_run *run, pfn_t pfn)
+{
+	struct ckpt_page page = {.kind = CKPT_PAGE_ABSENT};
+
+	if (run->in->page)
+		page = run->in->page(run->in->page_arg, pfn);
+	switch (page.kind) {
+	case CKPT_PAGE_BROKEN:
+		return "was poisoned memory";
+	case CKPT_PAGE_NO_DATA:
+		return "is listed without data";
+	default:
+		return "is not in the checkpoint";
+	}
+}
+
+static void one_hole(struct check_run *run, const struct io_request *r, const struct io_segment *s)
+{
+	if (s->frame == IO_FRAME_HOLE && in_table(run, s->pfn.v))
+		run_broken_request(run, "XB120", r, "page 0x%llx of the %s %s",
+			(unsigned long long)s->pfn.v, io_op_name(r->op), hole_name(run, s->pfn));
+}
+
+static void holes(struct check_run *run)
+{
+	each_segment(run, one_hole);
+}
+
+static void one_source(
+	struct check_run *run, const struct io_request *r, const struct io_segment *s)
+{
+	if (s->frame != IO_FRAME_UNKNOWN && in_table(run, s->pfn.v) &&
+		s->source_mfn.v == MFN_NONE.v)
+		run_broken_request(run, "XB121", r,
+			"the guest's own table has no machine frame for page 0x%llx",
+			(unsigned long long)s->pfn.v);
+}
+
+/* The table was found if it gave any answer at all. */
+static bool source_known(const struct blkdev *d)
+{
+	size_t i, j;
+
+	for (i = 0; i < d->nr_rings; i++)
+		for (j = 0; d->rings[i].page_source_mfn && j < d->rings[i].nr_pages; j++)
+			if (d->rings[i].page_source_mfn[j].v != MFN_NONE.v)
+				return true;
+	for (i = 0; i < d->nr_requests; i++)
+		for (j = 0; j < d->requests[i].nr_seg; j++)
+			if (d->requests[i].seg[j].source_mfn.v != MFN_NONE.v)
+				return true;
+	return false;
+}
+
+static void source_frames(struct check_run *run)
+{
+	if (run->in->info && run->in->info->guest_type != CKPT_GUEST_PV)
+		return; /* pfn = gfn */
+	if (!run->dev->nr_requests)
+		return;
+	if (source_known(run->dev))
+		each_segment(run, one_source);
+	else
+		run_skip(run, "XB121", "the guest's table of machine frames was not found");
+}
+
+static void one_type(struct check_run *run, const struct io_request *r, const struct io_segment *s)
+{
+	struct ckpt_page page;
+
+	if (s->frame == IO_FRAME_UNKNOWN)
+		return;
+	page = run->in->page(run->in->page_arg, s->pfn);
+	if (page.kind == CKPT_PAGE_DATA && page.type)
+		run_broken_request(run, "XB122", r, "page 0x%llx of the %s is a%s page table (L%u)",
+			(unsigned long long)s->pfn.v, io_op_name(r->op),
+			page.type & 8 ? " pinned" : "", ckpt_type_level(page.type));
+}
+
+static void types(struct check_run *run)
+{
+	if (run->in->page)
+		each_segment(run, one_type);
+	else
+		run_skip(run, "XB122", "page types are not known");
+}
+
+static int special_cmp(const void *key, const void *elem)
+{
+	const uint64_t *pfn = key;
+	const struct check_special *s = elem;
+
+	return *pfn < s->pfn ? -1 : *pfn > s->pfn;
+}
+
+static const char *special(const struct check_run *run, uint64_t pfn)
+{
+	const struct check_special *s = NULL;
+	size_t i, j;
+
+	if (run->in->nr_specials)
+		s = bsearch(&pfn, run->in->specials, run->in->nr_specials, sizeof(*s), special_cmp);
+	if (s)
+		return s->what;
+	for (i = 0; i < run->dev->nr_rings; i++)
+		for (j = 0; j < run->dev->rings[i].nr_pages; j++)
+			if (run->dev->rings[i].pages[j].v == pfn)
+				return "page of the shared ring";
+	return NULL;
+}
+
+static void one_special(
+	struct check_run *run, const struct io_request *r, const struct io_segment *s)
+{
+	const char *what = s->frame == IO_FRAME_UNKNOWN ? NULL : special(run, s->pfn.v);
+
+	if (what)
+		run_broken_request(run, "XB123", r, "page 0x%llx of the %s is a %s",
+			(unsigned long long)s->pfn.v, io_op_name(r->op), what);
+}
+
+static void specials(struct check_run *run)
+{
+	each_segment(run, one_special);
+}
+
+struct grant {
+	int64_t gref;
+	const struct io_request *r; /* NULL: the ring's own */
+};
+
+static int by_gref(const void *a, const void *b)
+{
+	const struct grant *p = a, *q = b;
+
+	return p->gref < q->gref ? -1 : p->gref > q->gref;
+}
+
+static bool gather_grants(struct check_run *run, struct grant **ret, size_t *nr)
+{
+	const struct blkdev *d = run->dev;
+	size_t i, j, cap = 0;
+
+	for (i = 0; i < d->nr_requests; i++) {
+		const struct io_request *r = &d->requests[i];
+
+		if (util_grow(ret, &cap, *nr + r->nr_seg, sizeof(**ret)))
+			return false;
+		for (j = 0; j < r->nr_seg; j++)
+			if (r->seg[j].gref >= 0)
+				(*ret)[(*nr)++] = (struct grant){r->seg[j].gref, r};
+	}
+	for (i = 0; i < d->nr_rings; i++) {
+		if (util_grow(ret, &cap, *nr + d->rings[i].nr_grefs, sizeof(**ret)))
+			return false;
+		for (j = 0; j < d->rings[i].nr_grefs; j++)
+			(*ret)[(*nr)++] = (struct grant){d->rings[i].grefs[j], NULL};
+	}
+	return true;
+}
+
+static void grants(struct check_run *run)
+{
+	CLEANUP_FREE struct grant *v = NULL;
+	size_t nr = 0, i;
+
+	if (!gather_grants(run, &v, &nr)) {
+		run_no_memory(run);
+		return;
+	}
+	if (nr)
+		qsort(v, nr, sizeof(*v), by_gref);
+	for (i = 0; i < nr; i++) {
+		const struct io_request *r = v[i].r;
+		int ring = r ? (int)r->ring : -1, slot = r ? (int)r->slot : -1;
+
+		if (v[i].gref < GNTTAB_NR_RESERVED)
+			run_broken(run, "XB127", ring, slot,
+				"grant %lld is one of the reserved ones", (long long)v[i].gref);
+		if (i && v[i].gref == v[i - 1].gref)
+			run_broken(run, "XB128", ring, slot, "grant %lld is in use twice",
+				(long long)v[i].gref);
+	}
+}
+
+static const struct check_rule rules[] = {
+	{"XB119", bounds},
+	{"XB120", holes},
+	{"XB121", source_frames},
+	{"XB122", types},
+	{"XB123", specials},
+	{"XB124 XB125", shared_bytes},
+	{"XB127 XB128", grants},
+};
+
+const struct check_rules check_rules_frame = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requests whose result depends on their order. A frontend that resumes issues them again, and
+ * the order in which the guest first issued them is not in the checkpoint.
+ *
+ * Resume order: NetBSD's xbd goes by slot. Linux since 3.11 (blkif_recover) puts flushes, discards
+ * and FUA writes back on the queue first, the last slot at the front, and then submits the data of
+ * all others by ring and slot.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+struct extent {
+	uint64_t handle, start, end;
+	const struct io_request *r;
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct extent *p = a, *q = b;
+
+	if (p->handle != q->handle)
+		return p->handle < q->handle ? -1 : 1;
+	return p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
+}
+
+static bool requeued(const struct io_request *r)
+{
+	return r->op == IO_FLUSH || r->op == IO_DISCARD || r->op == IO_BARRIER ||
+	       (r->flags & (IO_FLAG_FUA | IO_FLAG_PREFLUSH));
+}
+
+/* Does resume issue a before b? */
+static bool earlier(
+	const struct check_run *run, const struct io_request *a, const struct io_request *b)
+{
+	bool before = a->ring != b->ring ? a->ring < b->ring : a->slot < b->slot;
+
+	if (run_frontend(run, BLK_LINUX)) {
+		if (requeued(a) != requeued(b))
+			return requeued(a);
+		if (requeued(a))
+			return !before;
+	}
+	return before;
+}
+
+static void overlap(struct check_run *run, const struct extent *old, const struct extent *now)
+{
+	const struct io_request *first = now->r, *second = old->r;
+	bool both = request_writes(old->r) && request_writes(now->r);
+
+	if (!earlier(run, first, second)) {
+		first = old->r;
+		second = now->r;
+	}
+	run_broken_request(run, both ? "XB601" : "XB602", second,
+		"sectors %llu to %llu: resume issues this %s after the %s of ring %u slot %u; "
+		"which came "
+		"first is not known",
+		(unsigned long long)now->start, (unsigned long long)(MIN(old->end, now->end) - 1),
+		io_op_name(second->op), io_op_name(first->op), first->ring, first->slot);
+}
+
+static size_t gather(const struct check_run *run, struct extent *v)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+		struct extent e = {.r = r, .handle = r->handle_known ? r->wire_handle : 0};
+
+		if (request_range(r, &e.start, &e.end))
+			v[nr++] = e;
+	}
+	if (nr)
+		qsort(v, nr, sizeof(*v), by_start);
+	return nr;
+}
+
+static void overlaps(struct check_run *run)
+{
+	CLEANUP_FREE struct extent *v = NULL;
+	const struct extent *write = NULL, *read = NULL; /* that reaches furthest */
+	size_t i, nr;
+
+	for (i = 0; i < run->dev->nr_requests; i++)
+		if (run->dev->requests[i].sector_from == IO_SECTOR_UNKNOWN &&
+			request_has_data(&run->dev->requests[i])) {
+			run_skip(run, "XB601", "not all sectors are known");
+			run_skip(run, "XB602", "not all sectors are known");
+			break;
+		}
+	v = calloc(run->dev->nr_requests + 1, sizeof(*v));
+	if (!v) {
+		run_no_memory(run);
+		return;
+	}
+	nr = gather(run, v);
+	for (i = 0; i < nr; i++) {
+		const struct extent *now = &v[i], **best = request_writes(now->r) ? &write : &read;
+
+		if (write && write->handle == now->handle && write->end > now->start)
+			overlap(run, write, now);
+		if (request_writes(now->r) && read && read->handle == now->handle &&
+			read->end > now->start)
+			overlap(run, read, now);
+		if (!*best || (*best)->handle != now->handle || (*best)->end < now->end)
+			*best = now;
+	}
+}
+
+static void crossings(struct check_run *run)
+{
+	const struct blkdev *d = run->dev;
+	const struct io_request *mark = NULL;
+	size_t i, writes = 0;
+
+	for (i = 0; i < d->nr_requests; i++) {
+		const struct io_request *r = &d->requests[i];
+
+		if (!mark && (r->op == IO_FLUSH || r->op == IO_BARRIER))
+			mark = r;
+		writes += r->op == IO_WRITE;
+	}
+	if (!mark || !writes)
+		return;
+	run_broken_request(run, mark->op == IO_BARRIER ? "XB604" : "XB603", mark,
+		"resume issues this %s %s %zu pending writes; which of them came before it is not "
+		"known",
+		io_op_name(mark->op), run_frontend(run, BLK_LINUX) ? "before" : "among", writes);
+}
+
+static const struct check_rule rules[] = {
+	{"XB601 XB602", overlaps},
+	{"XB603 XB604", crossings},
+};
+
+const struct check_rules check_rules_hazard = {rules, ARRAY_SIZE(rules)};

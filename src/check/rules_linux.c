@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * drivers/block/xen-blkfront.c: the parts of struct blk_shadow that no other driver has.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+/* enum blk_req_status (since 4.5): REQ_PROCESSING, REQ_WAITING, ... */
+#define REQ_WAITING 1u
+
+static void statuses(struct check_run *run)
+{
+	size_t i;
+
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		if (r->status != UINT32_MAX && r->status != REQ_WAITING)
+			run_broken_request(run, "XB301", r,
+				"the driver has it in status %u, not %u (waiting)", r->status,
+				REQ_WAITING);
+	}
+}
+
+static const struct io_request *partner(const struct blkdev *d, const struct io_request *r)
+{
+	size_t low = 0, high = d->nr_requests;
+
+	while (low < high) { /* by ring, then slot */
+		size_t mid = low + (high - low) / 2;
+		const struct io_request *m = &d->requests[mid];
+
+		if (m->ring == r->ring && m->slot == r->associated_id)
+			return m;
+		if (m->ring < r->ring || (m->ring == r->ring && m->slot < r->associated_id))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static bool paired(const struct io_request *a, const struct io_request *b)
+{
+	return a->ring == b->ring && a->associated_id == b->slot && b->associated_id == a->slot;
+}
+
+static void associations(struct check_run *run)
+{
+	size_t i;
+
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i], *other;
+
+		if (r->associated_id == UINT64_MAX)
+			continue;
+		other = partner(run->dev, r);
+		if (!other || other == r || !paired(r, other))
+			run_broken_request(run, "XB302", r,
+				"it claims slot 0x%llx as its second half, which does not agree",
+				(unsigned long long)r->associated_id);
+	}
+}
+
+static int by_request(const void *a, const void *b)
+{
+	const struct io_request *const *p = a, *const *q = b;
+	uint64_t x = (*p)->request_va.v, y = (*q)->request_va.v;
+
+	return x < y ? -1 : x > y;
+}
+
+static void distinct(struct check_run *run)
+{
+	CLEANUP_FREE const struct io_request **v = NULL;
+	size_t i, nr = 0;
+
+	if (!run_frontend(run, BLK_LINUX) || !run->dev->nr_requests)
+		return;
+	v = calloc(run->dev->nr_requests, sizeof(*v));
+	if (!v) {
+		run_no_memory(run);
+		return;
+	}
+	for (i = 0; i < run->dev->nr_requests; i++)
+		if (run->dev->requests[i].request_va.v)
+			v[nr++] = &run->dev->requests[i];
+	qsort(v, nr, sizeof(*v), by_request);
+	for (i = 1; i < nr; i++)
+		if (v[i]->request_va.v == v[i - 1]->request_va.v && !paired(v[i], v[i - 1]))
+			run_broken_request(run, "XB303", v[i],
+				"it has the same struct request (0x%llx) as ring %u slot %u",
+				(unsigned long long)v[i]->request_va.v, v[i - 1]->ring,
+				v[i - 1]->slot);
+}
+
+static const uint8_t *data_of(const struct check_run *run, pfn_t pfn)
+{
+	struct ckpt_page page = run->in->page(run->in->page_arg, pfn);
+
+	return page.kind == CKPT_PAGE_DATA ? page.data : NULL;
+}
+
+static void one_copy(struct check_run *run, const struct io_request *r, const struct io_segment *s)
+{
+	const uint8_t *own, *copy;
+
+	if (s->frame != IO_FRAME_OK || s->grant_pfn.v == UINT64_MAX || s->grant_pfn.v == s->pfn.v)
+		return;
+	if ((uint64_t)s->offset + s->bytes > PAGE_BYTES)
+		return; /* XB118 */
+	own = data_of(run, s->pfn);
+	copy = data_of(run, s->grant_pfn);
+	if (!copy)
+		run_skip(run, "XB304", "page 0x%llx, which was granted to the backend, is missing",
+			(unsigned long long)s->grant_pfn.v);
+	else if (own && memcmp(own + s->offset, copy + s->offset, s->bytes))
+		run_broken_request(run, "XB304", r,
+			"the data of page 0x%llx and its copy for the backend, page 0x%llx, differ",
+			(unsigned long long)s->pfn.v, (unsigned long long)s->grant_pfn.v);
+}
+
+static void copies(struct check_run *run)
+{
+	size_t i, j;
+
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	if (!run->in->page) {
+		run_skip(run, "XB304", "page data is not at hand");
+		return;
+	}
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		for (j = 0; (r->op == IO_WRITE || r->op == IO_BARRIER) && j < r->nr_seg; j++)
+			one_copy(run, r, &r->seg[j]);
+	}
+}
+
+static void queued(struct check_run *run)
+{
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	if (!run->dev->queued_known)
+		run_skip(run, "XB305", "the queue of the guest's block layer was not found");
+	else if (run->dev->nr_queued)
+		run_broken(run, "XB305", -1, -1,
+			"%zu more requests wait in the guest's block layer", run->dev->nr_queued);
+}
+
+static void slot_ids(struct check_run *run)
+{
+	size_t i;
+
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		if (r->id != r->slot)
+			run_broken_request(run, "XB126", r, "slot %u carries id 0x%llx", r->slot,
+				(unsigned long long)r->id);
+	}
+}
+
+static const struct check_rule rules[] = {
+	{"XB126", slot_ids},
+	{"XB301", statuses},
+	{"XB302", associations},
+	{"XB303", distinct},
+	{"XB304", copies},
+	{"XB305", queued},
+};
+
+const struct check_rules check_rules_linux = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What NetBSD's xbd of Xen 2 (sys/arch/xen/xen/xbd.c 1.36.14.1, the recovery ring) gets wrong, and
+ * what its shadow must look like.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+#define XBD_MAX_LIVE   63u	   /* xbd_scan() puts 63 of its 64 xbdreqs on the free list */
+#define XBDREQ_BYTES   44u	   /* struct xbdreq, i386 */
+#define XBD_KERNBASE   0xc0000000u /* KERNBASE of NetBSD/xen i386 */
+#define XBD_BIAS_PAGES 0x100u	   /* XPMAP_OFFSET: KERNTEXTOFF - KERNBASE = 1 MiB */
+
+static void garbage_sectors(struct check_run *run)
+{
+	size_t i, nr = 0, reads = 0;
+
+	if (!run_frontend(run, BLK_NETBSD))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		nr += request_has_data(r);
+		reads += r->op == IO_READ;
+	}
+	if (nr)
+		run_broken(run, "XB201", -1, -1,
+			"on resume the driver would issue %zu requests (%zu reads, %zu writes) at "
+			"sectors that it never recorded",
+			nr, reads, nr - reads);
+}
+
+static void lost_sectors(struct check_run *run)
+{
+	size_t i;
+
+	if (!run_frontend(run, BLK_NETBSD))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		if (request_has_data(r) && r->sector_from == IO_SECTOR_UNKNOWN)
+			run_broken_request(run, "XB202", r,
+				"the sector of this %s could not be recovered", io_op_name(r->op));
+	}
+}
+
+/* The ids are addresses inside one array of 64: congruent, and not far apart. */
+static void request_pointers(struct check_run *run)
+{
+	const struct io_request *first = NULL;
+	size_t i;
+
+	if (!run_frontend(run, BLK_NETBSD))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+		uint64_t away;
+
+		if (r->id < XBD_KERNBASE || r->id > UINT32_MAX) {
+			run_broken_request(run, "XB203", r,
+				"id 0x%llx is not an address of the kernel",
+				(unsigned long long)r->id);
+			continue;
+		}
+		if (!first) {
+			first = r;
+			continue;
+		}
+		away = r->id > first->id ? r->id - first->id : first->id - r->id;
+		if (!away || away % XBDREQ_BYTES || away / XBDREQ_BYTES >= XBD_MAX_LIVE)
+			run_broken_request(run, "XB203", r,
+				"id 0x%llx and id 0x%llx of slot %u are not two elements of one "
+				"array of xbdreqs",
+				(unsigned long long)r->id, (unsigned long long)first->id,
+				first->slot);
+	}
+}
+
+static void live_count(struct check_run *run)
+{
+	if (run_frontend(run, BLK_NETBSD) && run->dev->nr_requests > XBD_MAX_LIVE)
+		run_broken(run, "XB204", -1, -1,
+			"%zu requests are live, the driver cannot have more than %u",
+			run->dev->nr_requests, XBD_MAX_LIVE);
+}
+
+static void bias(struct check_run *run)
+{
+	size_t i, j;
+
+	if (!run_frontend(run, BLK_NETBSD))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		for (j = 0; j < r->nr_seg; j++)
+			if (r->seg[j].unbiased) {
+				run_broken_request(run, "XB206", r,
+					"segment %zu lies below the 0x%x pages by which the driver "
+					"shifts its frames",
+					j, XBD_BIAS_PAGES);
+				break;
+			}
+	}
+}
+
+static void recovering(struct check_run *run)
+{
+	if (!run_frontend(run, BLK_NETBSD))
+		return;
+	if (run->dev->recovering == TRI_UNKNOWN)
+		run_skip(run, "XB207", "the driver's recovery flag was not found");
+	else if (run->dev->recovering == TRI_YES)
+		run_broken(run, "XB207", -1, -1,
+			"the driver was in the middle of a recovery when it was saved");
+}
+
+static const struct check_rule rules[] = {
+	{"XB201", garbage_sectors},
+	{"XB202", lost_sectors},
+	{"XB203", request_pointers},
+	{"XB204", live_count},
+	{"XB206", bias},
+	{"XB207", recovering},
+};
+
+const struct check_rules check_rules_netbsd = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Each request by itself: what the wire protocol allows (Xen's io/blkif.h) and what the device,
+ * as the guest knows it, can do.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+#define BLKIF_MAX_SEGMENTS 11u	 /* BLKIF_MAX_SEGMENTS_PER_REQUEST */
+#define INDIRECT_WIRE_MAX  4096u /* 8 indirect pages of 512 descriptors */
+
+static const struct io_request *next(const struct check_run *run, size_t *i)
+{
+	return *i < run->dev->nr_requests ? &run->dev->requests[(*i)++] : NULL;
+}
+
+static void operations(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i)))
+		if (r->op == IO_UNKNOWN)
+			run_broken_request(run, "XB114", r,
+				"operation %u is not one of the block protocol", r->wire_op);
+}
+
+static uint64_t segment_limit(const struct check_run *run, const struct io_request *r)
+{
+	uint64_t most = run->dev->max_indirect_segments;
+
+	if (!(r->flags & IO_FLAG_INDIRECT))
+		return BLKIF_MAX_SEGMENTS;
+	return most == BLK_UNKNOWN_U64 || !most ? INDIRECT_WIRE_MAX : MIN(most, INDIRECT_WIRE_MAX);
+}
+
+static void segment_counts(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i))) {
+		uint64_t most = segment_limit(run, r), nr = MAX(r->segs_wanted, r->nr_seg);
+
+		if (nr > most && r->op != IO_UNKNOWN)
+			run_broken_request(run, "XB115", r, "%llu segments, at most %llu fit",
+				(unsigned long long)nr, (unsigned long long)most);
+	}
+}
+
+static void sector_ranges(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0, j;
+
+	while ((r = next(run, &i)))
+		for (j = 0; j < r->nr_seg; j++) {
+			const struct io_segment *s = &r->seg[j];
+
+			if (!s->sects_known)
+				continue;
+			if (s->first_sect > s->last_sect || s->last_sect > 7) {
+				run_broken_request(run, "XB116", r,
+					"segment %zu: sectors %u to %u of a page", j, s->first_sect,
+					s->last_sect);
+				break;
+			}
+		}
+}
+
+static bool bad_range(const struct io_segment *s)
+{
+	return s->sects_known && (s->first_sect > s->last_sect || s->last_sect > 7);
+}
+
+static void empty_requests(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i)))
+		if ((r->op == IO_READ || r->op == IO_WRITE) && !r->trouble && !r->nr_sectors &&
+			!(r->nr_seg && bad_range(&r->seg[0])))
+			run_broken_request(
+				run, "XB117", r, "a %s of no sectors at all", io_op_name(r->op));
+}
+
+static void segment_bounds(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0, j;
+
+	while ((r = next(run, &i)))
+		for (j = 0; j < r->nr_seg; j++) {
+			const struct io_segment *s = &r->seg[j];
+
+			if (bad_range(s)) /* XB116 */
+				continue;
+			if ((uint64_t)s->offset + s->bytes > PAGE_BYTES ||
+				(s->offset | s->bytes) % SECTOR_BYTES) {
+				run_broken_request(run, "XB118", r,
+					"segment %zu: bytes %u to %llu are not whole sectors of "
+					"one "
+					"page",
+					j, s->offset, (unsigned long long)s->offset + s->bytes);
+				break;
+			}
+		}
+}
+
+static void decoded(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i))) {
+		if (r->op == IO_UNKNOWN) /* XB114 */
+			continue;
+		if (r->nr_seg < r->segs_wanted && r->segs_wanted <= segment_limit(run, r))
+			run_broken_request(run, "XB132", r,
+				"only %zu of %llu segments could be read%s%s", r->nr_seg,
+				(unsigned long long)r->segs_wanted, r->trouble ? ": " : "",
+				r->trouble ? r->trouble : "");
+		else if (r->trouble && r->nr_seg >= r->segs_wanted &&
+			 r->sector_from != IO_SECTOR_UNKNOWN)
+			run_broken_request(run, "XB132", r, "%s", r->trouble);
+	}
+}
+
+static void read_only(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i)))
+		if (run->dev->read_only == TRI_YES && request_writes(r))
+			run_broken_request(run, "XB134", r,
+				"a pending %s on a disk that the guest has read-only",
+				io_op_name(r->op));
+}
+
+static void capacity(struct check_run *run)
+{
+	uint64_t start, end, size = run->dev->nr_sectors;
+	const struct io_request *r;
+	size_t i = 0;
+
+	if (size == BLK_UNKNOWN_U64) {
+		run_skip(run, "XB135", "the guest's idea of the disk's size was not found");
+		return;
+	}
+	while ((r = next(run, &i))) {
+		bool ranged = request_range(r, &start, &end);
+
+		if (ranged ? end > size
+			   : r->sector_from != IO_SECTOR_UNKNOWN && r->nr_sectors &&
+					r->sector > size)
+			run_broken_request(run, "XB135", r,
+				"sectors %llu to %llu, the disk has %llu",
+				(unsigned long long)r->sector,
+				(unsigned long long)(r->sector + r->nr_sectors - 1),
+				(unsigned long long)size);
+	}
+}
+
+static void answered(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i)))
+		if (r->state == IO_RESPONDED)
+			run_broken_request(run, "XB136", r,
+				"answered with status %d, not consumed: the guest will issue it "
+				"again",
+				r->rsp_status);
+}
+
+static void flushes(struct check_run *run)
+{
+	const struct io_request *r;
+	size_t i = 0;
+
+	while ((r = next(run, &i)))
+		if (r->op == IO_FLUSH || r->op == IO_BARRIER)
+			run_broken_request(run, "XB131", r, "a %s is pending", io_op_name(r->op));
+}
+
+static void state(struct check_run *run)
+{
+	const char *s = run->dev->state;
+
+	if (!strcmp(s, "unknown"))
+		run_skip(run, "XB130", "the state of the device was not found");
+	else if (strcmp(s, "connected") && strcmp(s, "suspended"))
+		run_broken(run, "XB130", -1, -1, "the device is in state '%s'", s);
+}
+
+static const struct check_rule rules[] = {
+	{"XB114", operations},
+	{"XB115", segment_counts},
+	{"XB116", sector_ranges},
+	{"XB117", empty_requests},
+	{"XB118", segment_bounds},
+	{"XB130", state},
+	{"XB131", flushes},
+	{"XB132", decoded},
+	{"XB134", read_only},
+	{"XB135", capacity},
+	{"XB136", answered},
+};
+
+const struct check_rules check_rules_request = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The shadow's free list, its slots against the counts, and the shared ring against both.
+ *
+ * Source: drivers/block/xen-blkfront.c (get_id_from_freelist, add_id_to_freelist,
+ * blkif_interrupt), NetBSD's xbd.c 1.36.14.1 (rec_ring_log, rec_ring_retire), Xen's io/ring.h.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+enum slot_mark {
+	MARK_FREE = 1u << 0, /* the free list reaches it */
+};
+
+static bool slots_known(struct check_run *run, const struct io_ring *g, const char *ids)
+{
+	char id[8] = "";
+
+	if (g->slots && g->entries && g->entries <= CHECK_MAX_ENTRIES)
+		return true;
+	for (; sscanf(ids, "%7s", id) == 1; ids += strlen(id) + (ids[strlen(id)] == ' '))
+		run_skip(run, id, "the slots of ring %u could not be read", g->index);
+	return false;
+}
+
+/* Follow the list; false when it is broken (said) and coverage means nothing. */
+static bool walk_free_list(struct check_run *run, const struct io_ring *g, uint8_t *marks)
+{
+	uint64_t id = g->free_head;
+	int from = -1;
+
+	while (id != g->free_nil) {
+		if (id >= g->entries) {
+			run_broken(run, "XB102", (int)g->index, from,
+				"the free list leads to 0x%llx, but there are only %u slots",
+				(unsigned long long)id, g->entries);
+			return false;
+		}
+		if (marks[id] & MARK_FREE) {
+			run_broken(run, "XB101", (int)g->index, (int)id,
+				"the free list comes back to slot %u", (unsigned)id);
+			return false;
+		}
+		marks[id] |= MARK_FREE;
+		from = (int)id;
+		if (g->slots[id].unreadable) {
+			run_skip(run, "XB104",
+				"slot %d, which is on the free list, is not readable", from);
+			return false;
+		}
+		if (g->slots[id].used) {
+			run_broken(run, "XB103", (int)g->index, from,
+				"slot %d holds a request and stands on the free list", from);
+			return false; /* its id is not a link */
+		}
+		id = g->slots[id].id;
+	}
+	return true;
+}
+
+static void free_list(struct check_run *run)
+{
+	size_t n;
+	uint32_t i;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+		CLEANUP_FREE uint8_t *marks = NULL;
+
+		if (!slots_known(run, g, "XB101 XB102 XB103 XB104"))
+			continue;
+		marks = calloc(g->entries, 1);
+		if (!marks) {
+			run_no_memory(run);
+			return;
+		}
+		if (!walk_free_list(run, g, marks))
+			continue;
+		for (i = 0; i < g->entries; i++)
+			if (!marks[i] && !g->slots[i].used && !g->slots[i].unreadable)
+				run_broken(run, "XB104", (int)g->index, (int)i,
+					"slot %u holds no request and is not on the free list", i);
+	}
+}
+
+static uint32_t count_used(const struct io_ring *g)
+{
+	uint32_t i, nr = 0;
+
+	for (i = 0; i < g->entries; i++)
+		nr += g->slots[i].used;
+	return nr;
+}
+
+/* Ids that stand more than once among the unanswered requests, and the first of them. Requests
+ * that were answered out of order leave stale entries behind, so this alone proves nothing. */
+static unsigned repeated_requests(const struct io_ring *g, uint8_t *seen, uint64_t *first)
+{
+	unsigned nr = 0;
+	size_t i;
+
+	for (i = 0; i < g->nr_window; i++) {
+		const struct io_ring_entry *e = &g->window[i];
+
+		if (e->is_response || e->id >= g->entries)
+			continue;
+		if (seen[e->id] && !nr++)
+			*first = e->id;
+		seen[e->id] = 1;
+	}
+	return nr;
+}
+
+static void count_mismatch(struct check_run *run, const struct io_ring *g, uint32_t used)
+{
+	CLEANUP_FREE uint8_t *seen = calloc(g->entries, 1);
+	uint32_t in_flight = g->req_prod_pvt - g->rsp_cons;
+	bool netbsd = run_frontend(run, BLK_NETBSD);
+	uint64_t first = 0;
+
+	if (!seen) {
+		run_no_memory(run);
+		return;
+	}
+	if (in_flight > used && repeated_requests(g, seen, &first)) {
+		run_broken(run, netbsd ? "XB205" : "XB112", (int)g->index, (int)first,
+			"slot %u was put on the ring more than once: %u requests in flight for %u "
+			"used slots",
+			(unsigned)first, in_flight, used);
+		return;
+	}
+	run_broken(run, "XB105", (int)g->index, -1,
+		"%u slots hold a request, but the ring indices say that %u are in flight", used,
+		in_flight);
+}
+
+static void counts(struct check_run *run)
+{
+	size_t n;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+		uint32_t in_flight = g->req_prod_pvt - g->rsp_cons, used;
+
+		if (in_flight > g->entries) {
+			run_broken(run, "XB106", (int)g->index, -1,
+				"%u requests in flight on a ring of %u (produced %u, consumed %u)",
+				in_flight, g->entries, g->req_prod_pvt, g->rsp_cons);
+			continue;
+		}
+		if (!slots_known(run, g, "XB105"))
+			continue;
+		used = count_used(g);
+		if (used != in_flight)
+			count_mismatch(run, g, used);
+	}
+}
+
+/* All indices count up for ever and wrap at 2^32: only distances can be compared. */
+static void shared_indices(struct check_run *run)
+{
+	size_t n;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+		uint32_t in_flight = g->req_prod_pvt - g->rsp_cons;
+		uint32_t published = g->sring_req_prod - g->rsp_cons;
+		uint32_t answered = g->sring_rsp_prod - g->rsp_cons;
+
+		if (!g->sring_known) {
+			run_skip(run, "XB107", "the shared ring is not in the checkpoint");
+			continue;
+		}
+		if (in_flight > g->entries)
+			continue; /* XB106 */
+		if (published > in_flight)
+			run_broken(run, "XB107", (int)g->index, -1,
+				"the shared ring shows requests up to %u, the driver made them up "
+				"to %u",
+				g->sring_req_prod, g->req_prod_pvt);
+		else if (answered > published)
+			run_broken(run, "XB107", (int)g->index, -1,
+				"responses up to %u for requests up to %u (consumed up to %u)",
+				g->sring_rsp_prod, g->sring_req_prod, g->rsp_cons);
+	}
+}
+
+/* Requests stand by ring, then slot (request.h). */
+static const struct io_request *request_of(const struct blkdev *d, unsigned ring, unsigned slot)
+{
+	size_t low = 0, high = d->nr_requests;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct io_request *r = &d->requests[mid];
+
+		if (r->ring == ring && r->slot == slot)
+			return r;
+		if (r->ring < ring || (r->ring == ring && r->slot < slot))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* A backend answers an indirect request with the operation inside it (xen-blkback) or with the
+ * outer one (QEMU). */
+static bool answers(uint8_t response_op, uint8_t slot_op)
+{
+	return response_op == slot_op || (slot_op == 6 && response_op <= 1);
+}
+
+static void response(struct check_run *run, const struct io_ring *g, const struct io_ring_entry *e,
+	uint8_t *seen)
+{
+	const struct io_slot *s;
+
+	if (e->id >= g->entries) {
+		run_broken(run, "XB109", (int)g->index, -1,
+			"response %u names request 0x%llx, but there are only %u slots", e->index,
+			(unsigned long long)e->id, g->entries);
+		return;
+	}
+	if (seen[e->id]++) {
+		run_broken(run, "XB111", (int)g->index, (int)e->id,
+			"a second response (index %u) for the same slot", e->index);
+		return;
+	}
+	s = &g->slots[e->id];
+	if (s->unreadable)
+		return;
+	if (!s->used)
+		run_broken(run, "XB108", (int)g->index, (int)e->id,
+			"response %u answers a slot that holds no request", e->index);
+	else if (!answers(e->wire_op, s->wire_op))
+		run_broken(run, "XB110", (int)g->index, (int)e->id,
+			"response %u is for operation %u, the slot holds operation %u", e->index,
+			e->wire_op, s->wire_op);
+}
+
+static void responses(struct check_run *run)
+{
+	size_t n, i;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+		CLEANUP_FREE uint8_t *seen = NULL;
+
+		if (!slots_known(run, g, "XB108 XB109 XB110 XB111"))
+			continue;
+		if (!g->sring_known) {
+			static const char *const ids[] = {"XB108", "XB109", "XB110", "XB111"};
+
+			for (i = 0; i < ARRAY_SIZE(ids); i++)
+				run_skip(run, ids[i], "the shared ring is not in the checkpoint");
+			continue;
+		}
+		seen = calloc(g->entries, 1);
+		if (!seen) {
+			run_no_memory(run);
+			return;
+		}
+		for (i = 0; i < g->nr_window && i < 2 * (size_t)g->entries; i++)
+			if (g->window[i].is_response)
+				response(run, g, &g->window[i], seen);
+	}
+}
+
+/* Only the newest entry of an id is the slot's own request: an older one was answered before, out
+ * of order, and its slot used again. */
+static void newest_entries(const struct io_ring *g, const struct io_ring_entry **newest)
+{
+	size_t i;
+
+	for (i = 0; i < g->nr_window; i++) {
+		const struct io_ring_entry *e = &g->window[i];
+
+		if (!e->is_response && e->id < g->entries &&
+			(!newest[e->id] || (int32_t)(e->index - newest[e->id]->index) > 0))
+			newest[e->id] = e;
+	}
+}
+
+static bool same_grefs(const struct io_request *r, const struct io_ring_entry *e)
+{
+	size_t i;
+
+	if (r->flags & IO_FLAG_INDIRECT)
+		return true; /* they stand in the indirect pages, not in the ring */
+	for (i = 0; i < r->nr_seg && i < ARRAY_SIZE(e->gref); i++)
+		if (r->seg[i].gref >= 0 && (uint64_t)r->seg[i].gref != e->gref[i])
+			return false;
+	return true;
+}
+
+static void compare_entry(struct check_run *run, const struct io_ring *g,
+	const struct io_ring_entry *e, const struct io_request *r)
+{
+	const struct io_slot *s = &g->slots[e->id];
+	const char *differs = NULL;
+
+	/* An indirect request has its count elsewhere; a discard has a flag in that byte. */
+	bool counts_segments = e->wire_op != 5 && e->wire_op != 6;
+
+	if (e->wire_op != s->wire_op)
+		differs = "operation";
+	else if (counts_segments && e->nr_seg != s->nr_seg_wire)
+		differs = "segment count";
+	else if (r && (r->sector_from == IO_SECTOR_SHADOW || r->sector_from == IO_SECTOR_REQUEST) &&
+		 r->op != IO_FLUSH && r->op != IO_PROBE && e->sector != r->sector)
+		differs = "sector";
+	else if (r && run_frontend(run, BLK_LINUX) && !same_grefs(r, e))
+		differs = "grants";
+	if (differs)
+		run_broken(run, "XB113", (int)g->index, (int)e->id,
+			"request %u of the shared ring and the slot disagree: %s", e->index,
+			differs);
+}
+
+static void unanswered(struct check_run *run)
+{
+	size_t n;
+	uint32_t i;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+		CLEANUP_FREE const struct io_ring_entry **newest = NULL;
+
+		if (!slots_known(run, g, "XB113"))
+			continue;
+		if (!g->sring_known) {
+			run_skip(run, "XB113", "the shared ring is not in the checkpoint");
+			continue;
+		}
+		newest = calloc(g->entries, sizeof(*newest));
+		if (!newest) {
+			run_no_memory(run);
+			return;
+		}
+		newest_entries(g, newest);
+		for (i = 0; i < g->entries; i++)
+			if (newest[i] && g->slots[i].used && !g->slots[i].unreadable)
+				compare_entry(run, g, newest[i], request_of(run->dev, g->index, i));
+	}
+}
+
+static void readable(struct check_run *run)
+{
+	size_t n;
+	uint32_t i;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+
+		for (i = 0; g->slots && i < g->entries && i < CHECK_MAX_ENTRIES; i++)
+			if (g->slots[i].unreadable)
+				run_broken(run, "XB133", (int)g->index, (int)i,
+					"slot %u of the driver's shadow is not in the checkpoint",
+					i);
+	}
+}
+
+static const struct check_rule rules[] = {
+	{"XB101 XB102 XB103 XB104", free_list},
+	{"XB105 XB106 XB112 XB205", counts},
+	{"XB107", shared_indices},
+	{"XB108 XB109 XB110 XB111", responses},
+	{"XB113", unanswered},
+	{"XB133", readable},
+};
+
+const struct check_rules check_rules_ring = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the target host will make of the pending requests. Source of the features: Xen's
+ * public/io/blkif.h, "Backend XenBus Nodes".
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+static const struct check_caps *caps_of(const struct check_run *run)
+{
+	const struct check_caps *all = NULL;
+	size_t i;
+
+	for (i = 0; i < run->in->nr_caps; i++) {
+		const struct check_caps *c = &run->in->caps[i];
+
+		if (c->device[0] && !strcmp(c->device, run->dev->name))
+			return c;
+		if (!c->device[0])
+			all = c;
+	}
+	return all;
+}
+
+static void frames(struct check_run *run)
+{
+	const struct blkdev *d = run->dev;
+	size_t i, j;
+
+	if (!run->in->target_given)
+		return;
+	for (i = 0; i < d->nr_requests; i++)
+		for (j = 0; j < d->requests[i].nr_seg; j++) {
+			const struct io_segment *s = &d->requests[i].seg[j];
+
+			if (s->target_missing)
+				run_broken_request(run, "XB501", &d->requests[i],
+					"the target maps no frame for page 0x%llx",
+					(unsigned long long)s->pfn.v);
+		}
+}
+
+struct tally {
+	size_t nr;
+	const struct io_request *first;
+};
+
+static void count_if(struct tally *t, const struct io_request *r, bool yes)
+{
+	if (yes && !t->nr++)
+		t->first = r;
+}
+
+static void features(struct check_run *run)
+{
+	const struct check_caps *c = caps_of(run);
+	struct tally flush = {0}, fua = {0}, barrier = {0}, discard = {0}, secure = {0},
+		     write = {0};
+	size_t i;
+
+	if (!c)
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		count_if(&flush, r, r->op == IO_FLUSH);
+		count_if(&fua, r, r->flags & (IO_FLAG_FUA | IO_FLAG_PREFLUSH));
+		count_if(&barrier, r, r->op == IO_BARRIER);
+		count_if(&discard, r, r->op == IO_DISCARD);
+		count_if(&secure, r, r->op == IO_DISCARD && (r->flags & IO_FLAG_SECURE));
+		count_if(&write, r, request_writes(r));
+	}
+	if (flush.nr && c->flush != TRI_YES && c->barrier != TRI_YES)
+		run_broken_request(run, "XB502", flush.first,
+			"%zu flushes are pending, the target offers neither flush nor barrier",
+			flush.nr);
+	if (fua.nr && c->barrier != TRI_YES)
+		run_broken_request(run, "XB502", fua.first,
+			"%zu writes are to be durable at once, the target has no barriers for it",
+			fua.nr);
+	if (barrier.nr && c->barrier != TRI_YES)
+		run_broken_request(run, "XB503", barrier.first,
+			"%zu barriers are pending, the target does not take them", barrier.nr);
+	if (discard.nr && c->discard != TRI_YES)
+		run_broken_request(run, "XB504", discard.first,
+			"%zu discards are pending, the target does not take them", discard.nr);
+	else if (secure.nr && c->secure_discard != TRI_YES)
+		run_broken_request(run, "XB505", secure.first,
+			"%zu secure discards are pending, the target knows only plain ones",
+			secure.nr);
+	if (write.nr && c->read_only_known && c->read_only)
+		run_broken_request(run, "XB506", write.first,
+			"%zu requests change the disk, which is read-only on the target", write.nr);
+}
+
+/* A direct request carries 11 segments; an indirect one what the target offers. */
+static uint64_t target_segments(const struct check_caps *c)
+{
+	return c->max_indirect_segments == BLK_UNKNOWN_U64 ? 11
+							   : MAX(c->max_indirect_segments, 11u);
+}
+
+static void sizes(struct check_run *run)
+{
+	const struct check_caps *c = caps_of(run);
+	uint64_t start, end, unit;
+	size_t i;
+
+	if (!c)
+		return;
+	unit = c->sector_bytes == BLK_UNKNOWN_U64 ? SECTOR_BYTES : c->sector_bytes;
+	unit = MAX(unit / SECTOR_BYTES, 1u);
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		if (MAX(r->segs_wanted, r->nr_seg) > target_segments(c))
+			run_broken_request(run, "XB507", r,
+				"its %llu segments do not fit into one request of the target "
+				"(%llu)",
+				(unsigned long long)MAX(r->segs_wanted, r->nr_seg),
+				(unsigned long long)target_segments(c));
+		if (!request_range(r, &start, &end))
+			continue;
+		if (start % unit || end % unit)
+			run_broken_request(run, "XB508", r,
+				"sectors %llu to %llu are not whole blocks of the target (%llu "
+				"bytes)",
+				(unsigned long long)start, (unsigned long long)(end - 1),
+				(unsigned long long)(unit * SECTOR_BYTES));
+		if (c->sectors != BLK_UNKNOWN_U64 && end > c->sectors)
+			run_broken_request(run, "XB509", r,
+				"sectors %llu to %llu, the target's disk has %llu",
+				(unsigned long long)start, (unsigned long long)(end - 1),
+				(unsigned long long)c->sectors);
+	}
+}
+
+static void rings(struct check_run *run)
+{
+	const struct check_caps *c = caps_of(run);
+	const struct blkdev *d = run->dev;
+	uint64_t queues, pages;
+
+	if (!c || !run_frontend(run, BLK_LINUX) || !d->nr_rings)
+		return;
+	queues = c->max_queues == BLK_UNKNOWN_U64 ? 1 : c->max_queues;
+	pages = c->max_ring_page_order == BLK_UNKNOWN_U64
+			? 1
+			: 1ull << MIN(c->max_ring_page_order, 32u);
+	if (d->nr_requests && queues < d->nr_rings)
+		run_broken(run, "XB510", -1, -1,
+			"requests are pending on %zu rings, the target offers %llu", d->nr_rings,
+			(unsigned long long)queues);
+	if (pages < d->rings[0].nr_pages)
+		run_broken(run, "XB511", -1, -1, "rings of %zu pages become rings of %llu",
+			d->rings[0].nr_pages, (unsigned long long)pages);
+}
+
+static const struct check_rule rules[] = {
+	{"XB501", frames},
+	{"XB502 XB503 XB504 XB505 XB506", features},
+	{"XB507 XB508 XB509", sizes},
+	{"XB510 XB511", rings},
+};
+
+const struct check_rules check_rules_target = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * run.h - what a rule sees while it is evaluated. Private to check/.
+ */
+#ifndef XB_CHECK_RUN_H
+#define XB_CHECK_RUN_H
+
+#include "check/check.h"
+
+#define BLK_LINUX  "linux-blkfront"
+#define BLK_NETBSD "netbsd-xbd"
+
+/* The largest shadow that a ring of Linux (16 pages of 32 entries) or Xen 2 (64) has, with room to
+ * spare: nothing is allocated for a ring that claims more. */
+#define CHECK_MAX_ENTRIES 65536u
+
+struct check_run {
+	const struct check_input *in;
+	const struct blkdev *dev; /* the device of the current turn */
+	struct check_result *out;
+};
+
+struct check_rule {
+	const char *ids; /* "XB101 XB102": what `fn` may report */
+	void (*fn)(struct check_run *run);
+};
+
+struct check_rules {
+	const struct check_rule *v;
+	size_t nr;
+};
+
+extern const struct check_rules check_rules_ring, check_rules_request, check_rules_frame,
+	check_rules_netbsd, check_rules_linux, check_rules_disk, check_rules_target,
+	check_rules_hazard;
+
+/* ring, slot: -1 = not about one. The device is that of the turn. */
+void run_broken(struct check_run *run, const char *rule, int ring, int slot, const char *fmt, ...)
+	PRINTF(5, 6);
+void run_broken_request(struct check_run *run, const char *rule, const struct io_request *r,
+	const char *fmt, ...) PRINTF(4, 5);
+/* Once a rule and device: the first reason stands. */
+void run_skip(struct check_run *run, const char *rule, const char *fmt, ...) PRINTF(3, 4);
+void run_no_memory(struct check_run *run);
+bool run_frontend(const struct check_run *run, const char *name);
+
+/* Do bytes go from or to pages of the guest? */
+static inline bool request_has_data(const struct io_request *r)
+{
+	return r->op == IO_READ || r->op == IO_WRITE || (r->op == IO_BARRIER && r->nr_sectors);
+}
+
+/* Does it change the disk? */
+static inline bool request_writes(const struct io_request *r)
+{
+	return r->op == IO_WRITE || r->op == IO_BARRIER || r->op == IO_DISCARD;
+}
+
+/* A range on the disk that is known and not empty. False also when it would wrap. */
+static inline bool request_range(const struct io_request *r, uint64_t *start, uint64_t *end)
+{
+	if (r->sector_from == IO_SECTOR_UNKNOWN || !r->nr_sectors)
+		return false;
+	if (r->op != IO_READ && !request_writes(r))
+		return false;
+	*start = r->sector;
+	return !__builtin_add_overflow(r->sector, r->nr_sectors, end);
+}
+
+#endif

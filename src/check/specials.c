@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Frames of a PV guest that are not plain memory. start_info: Xen's public/xen.h, struct
+ * start_info; store_mfn and console.domU.mfn are pfns in a save stream (xg_sr_save_x86_pv.c,
+ * the restorer writes new frames there).
+ */
+#include "check/check.h"
+
+#include <string.h>
+
+#include "base/num.h"
+
+struct list {
+	struct check_special *v;
+	size_t nr, cap;
+};
+
+static int add(struct list *l, uint64_t pfn, const char *what, struct err *err)
+{
+	if (util_grow(&l->v, &l->cap, l->nr + 1, sizeof(*l->v)))
+		return err_nomem(err, "listing special pages");
+	l->v[l->nr++] = (struct check_special){pfn, what};
+	return 0;
+}
+
+static int add_start_info(const struct ckpt *ck, struct list *l, struct err *err)
+{
+	const struct ckpt_vcpu *v = ckpt_nr_vcpus(ck) ? ckpt_vcpu(ck, 0) : NULL;
+	struct ckpt_page page;
+	uint64_t store, console;
+
+	if (!v || (v->kind != CKPT_VCPU_PV64 && v->kind != CKPT_VCPU_PV32))
+		return 0;
+	page = ckpt_page(ck, PFN(v->dx));
+	if (!page.data)
+		return 0; /* the guest's register is not what we think, or the page is lost */
+	if (v->kind == CKPT_VCPU_PV64) {
+		store = num_le64(page.data + 56);
+		console = num_le64(page.data + 72);
+	} else {
+		store = num_le32(page.data + 44);
+		console = num_le32(page.data + 52);
+	}
+	if (add(l, v->dx, "start_info page", err))
+		return -1;
+	if (store && store < ckpt_info(ck)->nr_pfns && add(l, store, "xenstore page", err))
+		return -1;
+	if (console && console < ckpt_info(ck)->nr_pfns && add(l, console, "console page", err))
+		return -1;
+	return 0;
+}
+
+static int by_pfn(const void *a, const void *b)
+{
+	const struct check_special *p = a, *q = b;
+
+	return p->pfn < q->pfn ? -1 : p->pfn > q->pfn;
+}
+
+int check_specials(const struct ckpt *ck, struct check_special **ret, size_t *nr, struct err *err)
+{
+	struct list l = {0};
+	size_t i;
+
+	*ret = NULL;
+	*nr = 0;
+	if (ckpt_info(ck)->guest_type != CKPT_GUEST_PV)
+		return 0;
+	for (i = 0; i < ckpt_nr_p2m_frames(ck); i++)
+		if (add(&l, ckpt_p2m_frame(ck, i).v, "page of the p2m table", err))
+			goto fail;
+	if (add_start_info(ck, &l, err))
+		goto fail;
+	if (l.nr)
+		qsort(l.v, l.nr, sizeof(*l.v), by_pfn);
+	*ret = l.v;
+	*nr = l.nr;
+	return 0;
+fail:
+	free(l.v);
+	return -1;
+}
+
+struct ckpt_page check_ckpt_page(const void *arg, pfn_t pfn)
+{
+	return ckpt_page(arg, pfn);
+}
