@@ -121,6 +121,44 @@ static const struct rule rows[] = {
 			       "resumes.",
 		.remedy = "None needed.",
 	},
+	{
+		.id = "XB310",
+		.severity = SEVERITY_ERROR,
+		.summary = "the kernel's symbols and the structural scan give different requests",
+		.explanation =
+			"Two independent ways to the driver's structures should end at the same "
+			"place. One of them was misled, and nothing says that the other was not.",
+		.remedy = "Compare --locate=symbols with --locate=scan; do not resume the guest "
+			  "before you know which is right.",
+	},
+	{
+		.id = "XB311",
+		.severity = SEVERITY_ERROR,
+		.summary = "a shadow ring, or a part of it, could not be read",
+		.explanation =
+			"Its pages are not in the checkpoint, or its structure contradicts itself. "
+			"Requests that may stand there are not shown.",
+		.remedy = "Look for another copy of the file.",
+	},
+	{
+		.id = "XB312",
+		.severity = SEVERITY_WARNING,
+		.summary = "the file given with --kernel does not belong to this guest",
+		.explanation =
+			"Its addresses lead to something else in the guest's memory. The symbols "
+			"of the image itself were used.",
+		.remedy = "Give the file of the running kernel, or none. A kernel that was moved "
+			  "at boot (KASLR) matches no file.",
+	},
+	{
+		.id = "XB313",
+		.severity = SEVERITY_WARNING,
+		.summary = "the driver's list of devices breaks off",
+		.explanation =
+			"A pointer in it leads nowhere. Devices behind that place are shown only "
+			"if the structural scan finds them.",
+		.remedy = "Compare the devices with the guest's configuration.",
+	},
 };
 
 const struct rule_rows catalogue_driver = {rows, ARRAY_SIZE(rows)};

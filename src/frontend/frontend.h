@@ -25,6 +25,7 @@ struct frontend_ops {
 	const char *name;
 	/* What is looked for, one clause, for the message when nothing is found. */
 	const char *looks_for;
+	unsigned word_bytes; /* of the guests that can have it: 4, 8, or 0 for any */
 	/*
 	 * Append the devices found to s. 0 also when there are none. An error only for what the
 	 * user must know (memory, unreadable --kernel file); trouble inside the guest becomes

@@ -148,6 +148,7 @@ struct blkdev *snapshot_add_device(struct snapshot *s)
 	d->handle = d->nr_sectors = d->max_indirect_segments = BLK_UNKNOWN_U64;
 	d->discard_granularity = BLK_UNKNOWN_U64;
 	d->backend_domid = -1;
+	d->status_waiting = UINT32_MAX;
 	d->feature_flush = d->feature_fua = d->feature_discard = TRI_UNKNOWN;
 	d->feature_secure_discard = d->feature_persistent = TRI_UNKNOWN;
 	d->bounce = d->read_only = d->recovering = TRI_UNKNOWN;

@@ -203,6 +203,9 @@ struct blkdev {
 	struct blk_fs *fs;   /* mounted file systems that were found */
 	size_t nr_fs;
 	bool fs_known; /* the guest's mounts could be read; false: `fs` says nothing */
+	/* linux: the io_request.status of one that is on the ring, as this kernel counts;
+	 * UINT32_MAX unknown */
+	uint32_t status_waiting;
 };
 
 struct guest_facts {

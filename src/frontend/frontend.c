@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "frontend/frontend.h"
+
+#include <string.h>
+
+#include "guest/p2m.h"
+
+static const struct frontend_ops *const registry[] = {
+	&frontend_linux_blkfront,
+};
+
+/* What to do with each frame that the snapshot names. */
+struct frame_visitor {
+	void (*segment)(void *arg, struct io_segment *seg);
+	void (*ring_page)(void *arg, struct io_ring *ring, size_t page);
+	void *arg;
+};
+
+static void visit_requests(const struct frame_visitor *v, struct io_request *r, size_t nr)
+{
+	size_t i, k;
+
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < r[i].nr_seg; k++)
+			v->segment(v->arg, &r[i].seg[k]);
+}
+
+static void visit_frames(const struct frame_visitor *v, struct snapshot *s)
+{
+	size_t i, r, k;
+
+	for (i = 0; i < s->nr_devices; i++) {
+		struct blkdev *d = &s->devices[i];
+
+		for (r = 0; r < d->nr_rings; r++)
+			for (k = 0; k < d->rings[r].nr_pages; k++)
+				v->ring_page(v->arg, &d->rings[r], k);
+		visit_requests(v, d->requests, d->nr_requests);
+		visit_requests(v, d->queued, d->nr_queued);
+	}
+}
+
+/* The source host's view: is the page in the checkpoint, and which machine frame was it? */
+struct source_view {
+	const struct ckpt *ck;
+	struct p2m *p2m; /* NULL: none */
+};
+
+static mfn_t lookup(struct p2m *p2m, pfn_t pfn)
+{
+	mfn_t mfn;
+
+	return p2m && p2m_lookup(p2m, pfn, &mfn) == P2M_VALID ? mfn : MFN_NONE;
+}
+
+static void source_segment(void *arg, struct io_segment *seg)
+{
+	struct source_view *v = arg;
+
+	if (seg->frame == IO_FRAME_UNKNOWN)
+		return;
+	seg->frame =
+		ckpt_page(v->ck, seg->pfn).kind == CKPT_PAGE_DATA ? IO_FRAME_OK : IO_FRAME_HOLE;
+	if (seg->source_mfn.v == MFN_NONE.v)
+		seg->source_mfn = lookup(v->p2m, seg->pfn);
+}
+
+static void source_ring_page(void *arg, struct io_ring *ring, size_t page)
+{
+	struct source_view *v = arg;
+
+	if (ring->pages[page].v != UINT64_MAX && ring->page_source_mfn &&
+		ring->page_source_mfn[page].v == MFN_NONE.v)
+		ring->page_source_mfn[page] = lookup(v->p2m, ring->pages[page]);
+}
+
+static void fill_source(struct guest *g, struct snapshot *s)
+{
+	struct source_view view = {.ck = guest_ckpt(g)};
+	const struct frame_visitor v = {source_segment, source_ring_page, &view};
+	struct err why = ERR_INIT;
+
+	if (p2m_from_guest(g, &view.p2m, &why))
+		view.p2m = NULL;
+	if (!view.p2m && why.cls != ERR_UNSUPPORTED)
+		snapshot_how(s, "source machine frames: %s", why.text);
+	visit_frames(&v, s);
+	p2m_free(view.p2m);
+}
+
+static void target_segment(void *arg, struct io_segment *seg)
+{
+	struct p2m *p2m = arg;
+
+	if (seg->frame == IO_FRAME_UNKNOWN)
+		return;
+	seg->target_mfn = lookup(p2m, seg->pfn);
+	seg->target_missing = seg->target_mfn.v == MFN_NONE.v;
+}
+
+static void target_ring_page(void *arg, struct io_ring *ring, size_t page)
+{
+	struct p2m *p2m = arg;
+
+	if (ring->pages[page].v != UINT64_MAX && ring->page_target_mfn)
+		ring->page_target_mfn[page] = lookup(p2m, ring->pages[page]);
+}
+
+void frontend_set_target(struct snapshot *s, struct p2m *target)
+{
+	const struct frame_visitor v = {target_segment, target_ring_page, target};
+
+	visit_frames(&v, s);
+}
+
+static int note_looked_for(struct snapshot *s, const char *what, struct err *err)
+{
+	char *all = NULL;
+
+	if (asprintf(&all, "%s%s%s", s->looked_for ? s->looked_for : "", s->looked_for ? "; " : "",
+		    what) < 0)
+		return err_nomem(err, "a message");
+	free(s->looked_for);
+	s->looked_for = all;
+	return 0;
+}
+
+static int run_all(struct guest *g, const struct frontend_options *opt,
+	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(registry); i++) {
+		const struct frontend_ops *ops = registry[i];
+
+		if (ops->word_bytes && ops->word_bytes != guest_word_bytes(g))
+			continue;
+		if (ops->scan(g, opt, kernel_file, s, err))
+			return err_in(err, "%s", ops->name);
+		if (note_looked_for(s, ops->looks_for, err))
+			return -1;
+	}
+	return 0;
+}
+
+int frontend_analyse(
+	struct guest *g, const struct frontend_options *opt, struct snapshot *s, struct err *err)
+{
+	struct symbols *file = NULL;
+	int status;
+
+	if (opt->kernel_path && symbols_from_file(opt->kernel_path, &file, err))
+		return -1;
+	status = run_all(g, opt, file, s, err);
+	symbols_free(file);
+	if (status)
+		return -1;
+	if (s->nr_devices) {
+		free(s->looked_for);
+		s->looked_for = NULL;
+	}
+	fill_source(g, s);
+	finding_append(&s->findings, ckpt_findings(guest_ckpt(g)));
+	return 0;
+}

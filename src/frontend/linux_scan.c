@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * linux_scan.c - find xen-blkfront's devices by shape, without a symbol, a type or a version.
+ *
+ * Anchor: struct blkif_front_ring, {u32 req_prod_pvt, u32 rsp_cons, u32 nr_ents, u32 0, sring *}
+ * with nr_ents a power of two and a page-aligned pointer. Proof: the ring's dev_info leads to a
+ * structure whose {rinfo, nr_rings} leads back to this very ring. Addresses are resolved through
+ * the page tables, so that neither the direct map's place nor the allocator matters; a stale copy
+ * of a ring fails the proof because the way back ends at another frame.
+ */
+#include "frontend/linux_blkfront.h"
+
+#include <endian.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "frontend/blkif_abi.h"
+#include "frontend/linux_scan.h"
+
+#define RING_OFF	 8u   /* of struct blkif_front_ring in blkfront_ring_info */
+#define DEV_INFO_OFF	 216u /* Linux 5.8 and newer: right before the shadow */
+#define SHADOW_OFF	 224u
+#define SLOT_BYTES	 160u
+#define OLD_DEV_INFO_OFF 82136u /* 4.5 to 5.7: behind shadow[512] */
+#define OLD_RING_BYTES	 82144u
+#define INFO_BYTES	 1024u /* of blkfront_info, at least as far as rinfo */
+/* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
+#define MAX_UNRESOLVED 256u
+/* Proofs cost page walks; a page full of anchors must not cost hours. */
+#define MAX_PROOFS 200000u
+
+struct anchor {
+	pfn_t pfn;
+	unsigned off; /* of the front ring in the page */
+	uint32_t pvt, cons, entries;
+	uint64_t sring;
+};
+
+static bool anchor_at(
+	struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct anchor *ret)
+{
+	*ret = (struct anchor){
+		.pfn = pfn,
+		.off = off,
+		.pvt = num_le32(page + off),
+		.cons = num_le32(page + off + 4),
+		.entries = num_le32(page + off + 8),
+		.sring = num_le64(page + off + 16),
+	};
+	return ret->pvt - ret->cons <= ret->entries && !(ret->sring & PAGE_OFFSET_MASK) &&
+	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->proofs_left;
+}
+
+/* Is `ring` the address of the anchor, as the page tables say? */
+static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
+{
+	struct err ignored = ERR_INIT;
+	struct guest_map map;
+
+	return !guest_translate(sc->c->g, GVA(ring + RING_OFF), &map, &ignored) &&
+	       map.pfn.v == a->pfn.v && map.offset == a->off;
+}
+
+/* Offset of {rinfo, nr_rings} in the info that owns the anchor; 0 when it does not. */
+static unsigned find_rinfo(struct scan *sc, const struct anchor *a, gva_t info, bool old)
+{
+	uint64_t stride = old ? OLD_RING_BYTES : SHADOW_OFF + (uint64_t)SLOT_BYTES * a->entries;
+	struct err ignored = ERR_INIT;
+	uint8_t raw[INFO_BYTES];
+	unsigned d;
+
+	if (guest_read(sc->c->g, info, raw, sizeof(raw), &ignored))
+		return 0;
+	for (d = 64; d + 16 <= sizeof(raw); d += 8) {
+		uint64_t rinfo = num_le64(raw + d);
+		uint32_t nr = num_le32(raw + d + 8), r;
+
+		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES ||
+			(!old && num_le32(raw + d + 12) != stride))
+			continue;
+		for (r = 0; r < nr; r++)
+			if (is_at(sc, a, rinfo + r * stride))
+				return d;
+	}
+	return 0;
+}
+
+static int note_info(struct scan *sc, gva_t info, unsigned rinfo_off, bool old, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < sc->nr_infos; i++)
+		if (sc->infos[i].va.v == info.v)
+			return 0;
+	if (sc->nr_infos == LINUX_MAX_DEVICES)
+		return 0;
+	if (util_grow(&sc->infos, &sc->cap_infos, sc->nr_infos + 1, sizeof(*sc->infos)))
+		return err_nomem(err, "the devices found");
+	sc->infos[sc->nr_infos++] = (struct scan_info){info, rinfo_off, old};
+	return 0;
+}
+
+/* The word at `off` behind the anchor's ring structure, by frame: large kmalloc objects, and the
+ * first page of vmalloc'ed ones. */
+static bool word_behind(struct scan *sc, const struct anchor *a, unsigned off, uint64_t *ret)
+{
+	uint64_t at = (uint64_t)a->off - RING_OFF + off;
+	const uint8_t *page;
+
+	if (a->off < RING_OFF && at > UINT32_MAX) /* the structure starts on the page before */
+		return false;
+	page = guest_peek(sc->c->g, PFN(a->pfn.v + (at >> PAGE_SHIFT)));
+	if (!page || (at & PAGE_OFFSET_MASK) > PAGE_BYTES - 8)
+		return false;
+	*ret = num_le64(page + (at & PAGE_OFFSET_MASK));
+	return true;
+}
+
+static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, int *status)
+{
+	uint64_t info;
+	unsigned rinfo_off;
+
+	if (!word_behind(sc, a, DEV_INFO_OFF, &info) || (info & 7) ||
+		!guest_is_kernel_addr(sc->c->g, info))
+		return false;
+	sc->proofs_left--;
+	rinfo_off = find_rinfo(sc, a, GVA(info), false);
+	if (!rinfo_off)
+		return false;
+	*status = note_info(sc, GVA(info), rinfo_off, false, err);
+	return true;
+}
+
+static bool prove_old(
+	struct scan *sc, const struct anchor *a, uint64_t ring, struct err *err, int *status)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t info;
+	unsigned rinfo_off;
+
+	if (!is_at(sc, a, ring) ||
+		guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) ||
+		(info & 7) || !guest_is_kernel_addr(sc->c->g, info))
+		return false;
+	sc->proofs_left--;
+	rinfo_off = find_rinfo(sc, a, GVA(info), true);
+	if (!rinfo_off)
+		return false;
+	*status = note_info(sc, GVA(info), rinfo_off, true, err);
+	return true;
+}
+
+/* Padding of a shared ring page is zero and the producers stand where the driver's own are. */
+static bool sring_is_plausible(struct scan *sc, const struct anchor *a)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t raw[BLKIF_SRING_HEADER];
+	uint32_t req, rsp;
+	unsigned i;
+
+	if (guest_read(sc->c->g, GVA(a->sring), raw, sizeof(raw), &ignored))
+		return false;
+	for (i = BLKIF_SRING_PAD; i < sizeof(raw); i++)
+		if (raw[i])
+			return false;
+	req = num_le32(raw + BLKIF_SRING_REQ_PROD);
+	rsp = num_le32(raw + BLKIF_SRING_RSP_PROD);
+	return a->pvt - req <= a->entries && rsp - a->cons <= a->entries && req - rsp <= a->entries;
+}
+
+/*
+ * Before Linux 5.8 the pointer to the device is 80 KiB behind the ring, so the ring's own address
+ * is needed. The shared page is always in the direct map: its address minus its frame is the base.
+ */
+static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct guest_map map;
+	uint64_t base;
+	int status = 0;
+
+	if (!sring_is_plausible(sc, a) || guest_translate(sc->c->g, GVA(a->sring), &map, &ignored))
+		return 0;
+	base = a->sring - (map.pfn.v << PAGE_SHIFT);
+	if (prove_old(sc, a, base + (a->pfn.v << PAGE_SHIFT) + a->off - RING_OFF, err, &status))
+		return status;
+	if (sc->nr_unresolved == MAX_UNRESOLVED)
+		return 0;
+	if (util_grow(&sc->unresolved, &sc->cap_unresolved, sc->nr_unresolved + 1,
+		    sizeof(*sc->unresolved)))
+		return err_nomem(err, "the rings found");
+	sc->unresolved[sc->nr_unresolved++] = *a;
+	return 0;
+}
+
+static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct err *err)
+{
+	struct anchor a;
+	int status = 0;
+
+	if (!anchor_at(sc, pfn, page, off, &a) || prove_new(sc, &a, err, &status))
+		return status;
+	return try_old(sc, &a, err);
+}
+
+/* The third and fourth word of an anchor, seen as one: a power of two from 32 to 512. */
+static inline bool is_entries(uint64_t v)
+{
+	return v - 32 <= 512 - 32 && !(v & (v - 1));
+}
+
+static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
+{
+	const uint8_t *p = page + 8, *end = page + PAGE_BYTES - 8;
+
+	for (; p < end; p += 8) {
+		uint64_t v;
+
+		memcpy(&v, p, sizeof(v));
+		v = le64toh(v);
+		if (v - 32 > 512 - 32 || !is_entries(v))
+			continue;
+		if (consider(sc, pfn, page, (unsigned)(p - page) - 8, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* VMCOREINFO: a page of lines that starts with the kernel's release. */
+static void note_release(struct scan *sc, const uint8_t *page)
+{
+	static const char key[] = "OSRELEASE=";
+	struct guest_facts *f = &sc->c->s->guest;
+	size_t len;
+
+	if (memcmp(page, key, sizeof(key) - 1) || f->release[0])
+		return;
+	for (len = 0; len < sizeof(f->release) - 1; len++)
+		if (page[sizeof(key) - 1 + len] <= ' ' || page[sizeof(key) - 1 + len] > '~')
+			break;
+	snprintf(f->release, sizeof(f->release), "%.*s", (int)len,
+		(const char *)page + sizeof(key) - 1);
+	snprintf(f->os, sizeof(f->os), "Linux");
+}
+
+static int scan_run(struct scan *sc, const struct ckpt_run *run, struct err *err)
+{
+	const struct source *src = ckpt_source(guest_ckpt(sc->c->g));
+	const uint8_t *data = source_at(src, run->off, (uint64_t)run->nr * PAGE_BYTES);
+	uint32_t i;
+
+	for (i = 0; data && i < run->nr; i++, data += PAGE_BYTES) {
+		note_release(sc, data);
+		if (scan_page(sc, PFN(run->pfn + i), data, err))
+			return -1;
+	}
+	return 0;
+}
+
+struct reverse {
+	struct scan *sc;
+	struct err *err;
+	int status;
+};
+
+static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes)
+{
+	struct reverse *rev = arg;
+	struct scan *sc = rev->sc;
+	size_t i;
+
+	for (i = 0; i < sc->nr_unresolved && sc->proofs_left; i++) {
+		const struct anchor *a = &sc->unresolved[i];
+
+		if (a->pfn.v < map->pfn.v || a->pfn.v - map->pfn.v >= bytes >> PAGE_SHIFT)
+			continue;
+		prove_old(sc, a, va.v + ((a->pfn.v - map->pfn.v) << PAGE_SHIFT) + a->off - RING_OFF,
+			rev->err, &rev->status);
+		if (rev->status)
+			return -1;
+	}
+	return 0;
+}
+
+/* Rings in vmalloc memory, before 5.8: ask every mapping of the kernel's half where they are. */
+static int resolve_by_mappings(struct scan *sc, struct err *err)
+{
+	struct reverse rev = {.sc = sc, .err = err};
+
+	if (sc->nr_infos || !sc->nr_unresolved)
+		return 0;
+	guest_for_each_mapping(
+		sc->c->g, GVA(1ull << 63), GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
+	return rev.status;
+}
+
+int scan_memory(struct scan *sc, struct err *err)
+{
+	const struct ckpt *ck = guest_ckpt(sc->c->g);
+	size_t i, nr = ckpt_nr_runs(ck);
+
+	sc->proofs_left = MAX_PROOFS;
+	source_advise_sequential(ckpt_source(ck), true);
+	for (i = 0; i < nr; i++) {
+		struct ckpt_run run = ckpt_run(ck, i);
+
+		/* Page tables hold no rings. */
+		if (ckpt_type_has_data(run.type) && !ckpt_type_level(run.type) &&
+			scan_run(sc, &run, err))
+			return -1;
+	}
+	source_advise_sequential(ckpt_source(ck), false);
+	return resolve_by_mappings(sc, err);
+}
+
+void scan_fini(struct scan *sc)
+{
+	free(sc->infos);
+	free(sc->unresolved);
+}
