@@ -116,6 +116,13 @@ static bool later(uint64_t disk, uint64_t guest)
 	return disk != BLK_UNKNOWN_U64 && guest != BLK_UNKNOWN_U64 && disk > guest;
 }
 
+/* Transaction numbers are 32 bits and wrap. */
+static bool journal_later(uint64_t disk, uint64_t guest)
+{
+	return disk != BLK_UNKNOWN_U64 && guest != BLK_UNKNOWN_U64 &&
+	       (int32_t)((uint32_t)disk - (uint32_t)guest) > 0;
+}
+
 /* What the guest holds in memory is never older than what it has written itself. */
 static void compare_state(struct check_run *run, const struct check_disk *disk,
 	const struct blk_fs *own, const struct check_disk_fs *now)
@@ -137,7 +144,7 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 		run_broken(run, "XB407", -1, -1,
 			"the journal of %s was closed or replayed, while the guest has it open",
 			disk->path);
-	else if (later(now->journal_sequence, own->journal_sequence))
+	else if (journal_later(now->journal_sequence, own->journal_sequence))
 		run_broken(run, "XB407", -1, -1,
 			"the journal of %s is at transaction %llu, the guest knows of %llu",
 			disk->path, (unsigned long long)now->journal_sequence,

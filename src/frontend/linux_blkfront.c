@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "frontend/linux_fs.h"
 #include "frontend/linux_image.h"
 
 /* Static variables of one name in a kernel. */
@@ -163,6 +164,8 @@ int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
 		if (linux_decode_device(&c, infos[i], d, err))
 			return -1;
 	}
+	if (!c.facts_only && im.symbols && im.btf)
+		return linux_find_fs(g, im.symbols, im.btf, s, err);
 	return 0;
 }
 

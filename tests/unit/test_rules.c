@@ -140,6 +140,7 @@ static void make_world(struct world *w, const char *frontend)
 	w->dev->logical_block_bytes = 512;
 	w->dev->queued_known = w->dev->fs_known = true;
 	w->dev->recovering = TRI_NO;
+	w->dev->status_waiting = 1;
 	w->dev->rings = calloc(1, sizeof(*w->dev->rings));
 	w->dev->nr_rings = 1;
 	w->ring = w->dev->rings;

@@ -1,0 +1,13 @@
+#!/bin/sh
+# restore-then-check.sh NAME FILE: restore paused, compare with the checkpoint, let it run.
+set -eu
+name=$1 save=$2
+
+xl restore -p "$save"
+if xbdsnap validate --fail-on=error --domid "$(xl domid "$name")" "$save"; then
+    xl unpause "$name"
+else
+    status=$?
+    echo "$name stays paused: xbdsnap says $status" >&2
+    exit "$status"
+fi
