@@ -76,6 +76,54 @@ static const struct rule rows[] = {
 			  "system afterwards.",
 	},
 	{
+		.id = "XB208",
+		.severity = SEVERITY_NOTE,
+		.summary = "the driver has no recovery ring yet",
+		.explanation =
+			"The guest was saved before its block interface was connected for the "
+			"first time. Nothing can be pending.",
+		.remedy = "None is needed.",
+	},
+	{
+		.id = "XB209",
+		.severity = SEVERITY_ERROR,
+		.summary = "the recovery ring is there but could not be read",
+		.explanation =
+			"Its pages are not in the checkpoint, the kernel file does not fit the "
+			"guest, or several pages look alike. Requests may be pending that are not "
+			"shown.",
+		.remedy = "Name the kernel that the guest runs (--kernel FILE), or try "
+			  "--locate=scan. Do not resume the guest before it is settled.",
+	},
+	{
+		.id = "XB210",
+		.severity = SEVERITY_WARNING,
+		.summary = "the kernel file and the structure of memory lead to different requests",
+		.explanation =
+			"Two independent ways to find the recovery ring do not agree. What is "
+			"shown follows the kernel file.",
+		.remedy = "Make sure that it is the kernel that the guest runs; compare with "
+			  "--locate=scan.",
+	},
+	{
+		.id = "XB211",
+		.severity = SEVERITY_WARNING,
+		.summary = "the sources of a pending request's sector contradict each other",
+		.explanation =
+			"The shared ring and the driver's own request tell different sectors, or "
+			"the ring holds another request in its place. The sector counts as lost.",
+		.remedy = "Compare with the applications or the file system of the guest.",
+	},
+	{
+		.id = "XB212",
+		.severity = SEVERITY_WARNING,
+		.summary = "the driver's own request contradicts the recovery ring",
+		.explanation =
+			"Its length, its parent or its counts do not fit the logged segments. The "
+			"driver would complete the wrong number of bytes.",
+		.remedy = "Do not resume the guest. Do not trust this request.",
+	},
+	{
 		.id = "XB301",
 		.severity = SEVERITY_WARNING,
 		.summary = "a pending request is not in the state \"waiting\"",

@@ -7,6 +7,7 @@
 
 static const struct frontend_ops *const registry[] = {
 	&frontend_linux_blkfront,
+	&frontend_netbsd_xbd,
 };
 
 /* What to do with each frame that the snapshot names. */

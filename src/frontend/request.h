@@ -116,7 +116,8 @@ struct io_ring_entry {
 	int16_t status; /* response */
 	uint64_t id;
 	uint64_t sector;
-	uint32_t gref[11];
+	uint32_t gref[11]; /* Xen 2: the frame_and_sects words (machine frames), which are no grants
+			    */
 };
 
 struct io_ring {
