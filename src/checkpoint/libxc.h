@@ -55,6 +55,7 @@ struct libxc {
 	bool hvm;
 	bool verify;   /* behind a VERIFY record: pages are resent for comparison */
 	uint32_t seen; /* bit per record type, in the whole stream */
+	uint32_t told; /* bit per record type whose place has been found wrong */
 	bool has_max_pfn;
 	uint64_t max_pfn;
 };

@@ -346,9 +346,10 @@ static void check_order(struct libxc *x, const struct libxc_record *rec, const s
 	if (!needs && !before)
 		return;
 	type = (uint32_t)__builtin_ctz(needs ? needs : before);
-	/* Once per kind: the second PAGE_DATA says nothing new. */
-	if (x->seen & BIT(rec->type))
+	/* Once per type: the second PAGE_DATA says nothing new. */
+	if (x->told & BIT(rec->type))
 		return;
+	x->told |= BIT(rec->type);
 	finding_add(&x->ck->findings, "XB005", finding_at_offset(rec->off),
 		needs ? "the %s record at 0x%llx comes before any %s record"
 		      : "the %s record at 0x%llx comes after a %s record",
