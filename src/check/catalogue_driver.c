@@ -170,6 +170,15 @@ static const struct rule rows[] = {
 		.remedy = "None needed.",
 	},
 	{
+		.id = "XB306",
+		.severity = SEVERITY_ERROR,
+		.summary = "the descriptors and the scatter list of a request disagree",
+		.explanation =
+			"The driver made the descriptors from the list. The backend was asked for "
+			"other bytes than those that the guest issues again.",
+		.remedy = "Do not resume the guest before you know why.",
+	},
+	{
 		.id = "XB310",
 		.severity = SEVERITY_ERROR,
 		.summary = "the kernel's symbols and the structural scan give different requests",

@@ -95,16 +95,38 @@ void run_skip(struct check_run *run, const char *rule, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Xen 2 has one ring for all disks of a guest, and it stands with each of them. */
+static bool ring_seen(const struct snapshot *s, size_t device)
+{
+	const struct blkdev *d = &s->devices[device];
+	size_t i;
+
+	if (!d->nr_rings || !d->rings[0].shadow_va.v)
+		return false;
+	for (i = 0; i < device; i++)
+		if (s->devices[i].nr_rings &&
+			s->devices[i].rings[0].shadow_va.v == d->rings[0].shadow_va.v)
+			return true;
+	return false;
+}
+
+static void check_device(struct check_run *run, bool with_ring)
+{
+	size_t g, i;
+
+	for (g = 0; g < ARRAY_SIZE(groups); g++)
+		for (i = 0; i < groups[g]->nr && (with_ring || groups[g] != &check_rules_ring); i++)
+			groups[g]->v[i].fn(run);
+}
+
 void check_run(const struct check_input *in, struct check_result *out)
 {
 	struct check_run run = {.in = in, .out = out};
-	size_t d, g, i;
+	size_t d;
 
 	for (d = 0; d < in->snap->nr_devices; d++) {
 		run.dev = &in->snap->devices[d];
-		for (g = 0; g < ARRAY_SIZE(groups); g++)
-			for (i = 0; i < groups[g]->nr; i++)
-				groups[g]->v[i].fn(&run);
+		check_device(&run, !ring_seen(in->snap, d));
 	}
 	out->no_memory |= out->findings.lost;
 }

@@ -157,6 +157,36 @@ static void queued(struct check_run *run)
 			"%zu more requests wait in the guest's block layer", run->dev->nr_queued);
 }
 
+/* The driver makes the descriptors from the scatter list (blkif_setup_rw_req_grant). */
+static void descriptors(struct check_run *run)
+{
+	size_t i, j;
+
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		for (j = 0; j < r->nr_seg; j++) {
+			const struct io_segment *s = &r->seg[j];
+			unsigned first = s->first_sect, last = s->last_sect;
+
+			if (!s->sects_known || first > last || last > 7 || /* XB116 */
+				s->offset % SECTOR_BYTES || s->bytes % SECTOR_BYTES)
+				continue;
+			if (s->offset == first * SECTOR_BYTES &&
+				s->bytes == (last - first + 1) * SECTOR_BYTES)
+				continue;
+			run_broken_request(run, "XB306", r,
+				"segment %zu has sectors %u to %u, its scatter list entry %u bytes "
+				"at "
+				"%u",
+				j, first, last, s->bytes, s->offset);
+			break;
+		}
+	}
+}
+
 static void slot_ids(struct check_run *run)
 {
 	size_t i;
@@ -179,6 +209,7 @@ static const struct check_rule rules[] = {
 	{"XB303", distinct},
 	{"XB304", copies},
 	{"XB305", queued},
+	{"XB306", descriptors},
 };
 
 const struct check_rules check_rules_linux = {rules, ARRAY_SIZE(rules)};

@@ -80,10 +80,16 @@ static void request_pointers(struct check_run *run)
 
 static void live_count(struct check_run *run)
 {
-	if (run_frontend(run, BLK_NETBSD) && run->dev->nr_requests > XBD_MAX_LIVE)
+	size_t nr = run->dev->nr_requests;
+
+	if (!run_frontend(run, BLK_NETBSD))
+		return;
+	if (run->dev->nr_rings) /* of all disks together */
+		nr = MAX(nr, (size_t)run->dev->rings[0].nr_used);
+	if (nr > XBD_MAX_LIVE)
 		run_broken(run, "XB204", -1, -1,
-			"%zu requests are live, the driver cannot have more than %u",
-			run->dev->nr_requests, XBD_MAX_LIVE);
+			"%zu requests are live, the driver cannot have more than %u", nr,
+			XBD_MAX_LIVE);
 }
 
 static void bias(struct check_run *run)

@@ -109,13 +109,24 @@ static void segment_bounds(struct check_run *run)
 		}
 }
 
+/* Another rule says what is wrong with one of its segments. */
+static bool segment_at_fault(const struct io_request *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr_seg; i++)
+		if (r->seg[i].unbiased || bad_range(&r->seg[i]))
+			return true;
+	return false;
+}
+
 static void decoded(struct check_run *run)
 {
 	const struct io_request *r;
 	size_t i = 0;
 
 	while ((r = next(run, &i))) {
-		if (r->op == IO_UNKNOWN) /* XB114 */
+		if (r->op == IO_UNKNOWN || segment_at_fault(r)) /* XB114, XB116, XB206 */
 			continue;
 		if (r->nr_seg < r->segs_wanted && r->segs_wanted <= segment_limit(run, r))
 			run_broken_request(run, "XB132", r,

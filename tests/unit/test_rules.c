@@ -530,7 +530,7 @@ static void id_same(struct world *w)
 
 static void sixty_four_live(struct world *w)
 {
-	while (w->dev->nr_requests < 64) {
+	while (w->ring->nr_used < 64) {
 		struct io_request *r = add_request(w, IO_PROBE, 2);
 
 		r->id = 0xc0200000 + 44 * (r->slot % 63);
@@ -542,6 +542,7 @@ static void sixty_four_live(struct world *w)
 static void below_bias(struct world *w)
 {
 	w->dev->requests[1].seg[0].unbiased = true;
+	w->dev->requests[1].trouble = strdup("segment 0 lies below the kernel");
 	w->dev->requests[1].seg[0].frame = IO_FRAME_UNKNOWN;
 }
 
@@ -574,6 +575,11 @@ static void copy_differs(struct world *w)
 static void more_queued(struct world *w)
 {
 	assert_non_null(io_request_append(&w->dev->queued, &w->dev->nr_queued));
+}
+
+static void list_and_descriptor_differ(struct world *w)
+{
+	w->dev->requests[1].seg[0].last_sect = 6;
 }
 
 static void disk_ends_early(struct world *w)
@@ -842,6 +848,7 @@ static const struct broken {
 	{"XB303", same_request, NULL},
 	{"XB304", copy_differs, NULL},
 	{"XB305", more_queued, NULL},
+	{"XB306", list_and_descriptor_differ, NULL},
 	{"XB401", disk_ends_early, NULL},
 	{"XB402", disk_smaller, NULL},
 	{"XB403", disk_larger, NULL},
