@@ -102,6 +102,14 @@ struct check_result {
 void check_run(const struct check_input *in, struct check_result *out);
 void check_result_fini(struct check_result *r);
 
+/* A page of the restored domain, valid until the next call; NULL: it cannot be had, err says why.
+ */
+typedef const uint8_t *check_fetch_fn(void *arg, pfn_t pfn, struct err *err);
+/* Compare the pages of pending requests and rings with those of the checkpoint (in->page must be
+ * set); returns how many different pages were looked at. */
+uint64_t check_compare_pages(
+	const struct check_input *in, check_fetch_fn *fetch, void *arg, struct check_result *out);
+
 /* Frames of a PV guest with a special purpose: p2m pages, start_info, the store and console rings
  * that it names. *ret is a malloc'ed array, ascending. */
 int check_specials(

@@ -1068,6 +1068,48 @@ static void overlaps_stay_linear(void **state UNUSED)
 	free_world(w);
 }
 
+struct restored {
+	const struct world *w;
+	uint64_t changed, missing;
+	uint8_t page[PAGE_BYTES];
+};
+
+static const uint8_t *fetch(void *arg, pfn_t pfn, struct err *err)
+{
+	struct restored *r = arg;
+	struct ckpt_page page = page_of(r->w, pfn);
+
+	if (pfn.v == r->missing) {
+		err_set(err, ERR_SYSTEM, "not mapped");
+		return NULL;
+	}
+	memcpy(r->page, page.data, PAGE_BYTES);
+	r->page[77] ^= pfn.v == r->changed;
+	return r->page;
+}
+
+static void restored_pages_are_compared(void **state UNUSED)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct restored r = {.w = w};
+
+	assert_non_null(w);
+	make_linux(w);
+	assert_int_equal(check_compare_pages(&w->in, fetch, &r, &w->out), 5); /* 4 and the ring */
+	assert_int_equal(w->out.findings.nr, 0);
+	r.changed = 0x102;
+	r.missing = RING_PFN;
+	check_compare_pages(&w->in, fetch, &r, &w->out);
+	assert_int_equal(w->out.findings.nr, 2);
+	assert_string_equal(w->out.findings.v[0].rule, "XB520");
+	assert_int_equal(w->out.findings.v[0].slot, 2);
+	assert_string_equal(w->out.findings.v[0].message,
+		"page 0x102 differs from byte 77 on: 0x01, the checkpoint has 0x00");
+	assert_string_equal(w->out.findings.v[1].rule, "XB521");
+	assert_string_equal(w->out.findings.v[1].message, "page 0x900: not mapped");
+	free_world(w);
+}
+
 static bool tested(const struct broken *cases, size_t nr, const char *id)
 {
 	size_t i;
@@ -1146,6 +1188,7 @@ int main(void)
 		cmocka_unit_test(indirect_answers_name_the_inner_operation),
 		cmocka_unit_test(what_cannot_be_checked_is_said),
 		cmocka_unit_test(overlaps_stay_linear),
+		cmocka_unit_test(restored_pages_are_compared),
 		cmocka_unit_test(no_rule_without_a_test),
 		cmocka_unit_test(catalogue_is_in_order),
 		cmocka_unit_test(policies),

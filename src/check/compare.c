@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The pages of pending requests and of their rings, in a domain that was restored and still stands,
+ * against the checkpoint.
+ */
+#include "check/run.h"
+
+#include <string.h>
+
+struct wanted {
+	uint64_t pfn;
+	int ring, slot; /* slot -1: a page of the ring itself */
+};
+
+struct wanted_list {
+	struct wanted *v;
+	size_t nr, cap;
+	bool no_memory;
+};
+
+static void want(struct wanted_list *l, pfn_t pfn, unsigned ring, int slot)
+{
+	if (pfn.v == UINT64_MAX)
+		return;
+	if (util_grow(&l->v, &l->cap, l->nr + 1, sizeof(*l->v))) {
+		l->no_memory = true;
+		return;
+	}
+	l->v[l->nr++] = (struct wanted){pfn.v, (int)ring, slot};
+}
+
+static void want_device(struct wanted_list *l, const struct blkdev *d)
+{
+	size_t i, j;
+
+	for (i = 0; i < d->nr_rings; i++)
+		for (j = 0; j < d->rings[i].nr_pages; j++)
+			want(l, d->rings[i].pages[j], d->rings[i].index, -1);
+	for (i = 0; i < d->nr_requests; i++)
+		for (j = 0; j < d->requests[i].nr_seg; j++)
+			if (d->requests[i].seg[j].frame == IO_FRAME_OK)
+				want(l, d->requests[i].seg[j].pfn, d->requests[i].ring,
+					(int)d->requests[i].slot);
+}
+
+static int by_pfn(const void *a, const void *b)
+{
+	const struct wanted *p = a, *q = b;
+
+	if (p->pfn != q->pfn)
+		return p->pfn < q->pfn ? -1 : 1;
+	return p->slot < q->slot ? -1 : p->slot > q->slot;
+}
+
+static void compare(struct check_run *run, const struct wanted *w, check_fetch_fn *fetch, void *arg)
+{
+	struct ckpt_page saved = run->in->page(run->in->page_arg, PFN(w->pfn));
+	struct err why = ERR_INIT;
+	const uint8_t *now;
+	size_t at;
+
+	if (saved.kind != CKPT_PAGE_DATA) {
+		if (w->slot < 0)
+			run_skip(run, "XB520", "page 0x%llx of ring %d is not in the checkpoint",
+				(unsigned long long)w->pfn, w->ring);
+		return; /* a request's: XB120 */
+	}
+	now = fetch(arg, PFN(w->pfn), &why);
+	if (!now) {
+		run_broken(run, "XB521", w->ring, w->slot, "page 0x%llx: %s",
+			(unsigned long long)w->pfn, why.text);
+		return;
+	}
+	if (!memcmp(now, saved.data, PAGE_BYTES))
+		return;
+	for (at = 0; now[at] == saved.data[at]; at++)
+		;
+	run_broken(run, "XB520", w->ring, w->slot,
+		"page 0x%llx differs from byte %zu on: 0x%02x, the checkpoint has 0x%02x",
+		(unsigned long long)w->pfn, at, now[at], saved.data[at]);
+}
+
+uint64_t check_compare_pages(
+	const struct check_input *in, check_fetch_fn *fetch, void *arg, struct check_result *out)
+{
+	struct check_run run = {.in = in, .out = out};
+	uint64_t compared = 0;
+	size_t d, i;
+
+	for (d = 0; d < in->snap->nr_devices; d++) {
+		struct wanted_list l = {0};
+
+		run.dev = &in->snap->devices[d];
+		want_device(&l, run.dev);
+		if (l.nr)
+			qsort(l.v, l.nr, sizeof(*l.v), by_pfn);
+		for (i = 0; i < l.nr; i++) {
+			if (i && l.v[i].pfn == l.v[i - 1].pfn)
+				continue;
+			compare(&run, &l.v[i], fetch, arg);
+			compared++;
+		}
+		out->no_memory |= l.no_memory;
+		free(l.v);
+	}
+	out->no_memory |= out->findings.lost;
+	return compared;
+}
