@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guest/guest.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "guest/pagetable.h"
+
+/* Direct-mapped caches; sizes are powers of two. Page lookups are a binary search over runs. */
+#define PAGE_CACHE 256u
+#define TLB_CACHE  512u
+
+struct cached_page {
+	uint64_t pfn;
+	struct ckpt_page page;
+};
+
+struct cached_map {
+	uint64_t va_page; /* va >> 12; UINT64_MAX empty */
+	struct guest_map map;
+};
+
+struct guest {
+	const struct ckpt *ck;
+	const struct pt_mode *mode;
+	bool paging; /* false: HVM with CR0.PG clear, addresses are physical */
+	bool typed;  /* the stream types its page tables (PV) */
+	unsigned word_bytes;
+	pfn_t root;
+	struct cached_page pages[PAGE_CACHE];
+	struct cached_map tlb[TLB_CACHE];
+	/* Open-addressed set of the pfns that were read; NULL when not tracking. */
+	uint64_t *read_set;
+	size_t read_cap, nr_read;
+	bool read_lost;
+};
+
+#define CR0_PG (1ull << 31)
+
+static void flush_tlb(struct guest *g)
+{
+	size_t i;
+
+	for (i = 0; i < TLB_CACHE; i++)
+		g->tlb[i].va_page = UINT64_MAX;
+}
+
+static unsigned mode_levels(const struct ckpt_info *info)
+{
+	return info->pt_levels;
+}
+
+int guest_open(const struct ckpt *ck, struct guest **ret, struct err *err)
+{
+	const struct ckpt_info *info = ckpt_info(ck);
+	const struct ckpt_vcpu *vcpu;
+	struct guest *g;
+	size_t i;
+
+	if (!ckpt_nr_vcpus(ck))
+		return err_set(err, ERR_NODATA,
+			"no vcpu context in the checkpoint: nothing says where the page tables "
+			"are");
+	vcpu = ckpt_vcpu(ck, 0);
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return err_nomem(err, "the view of the guest");
+	g->ck = ck;
+	g->paging = vcpu->kind != CKPT_VCPU_HVM || (vcpu->cr0 & CR0_PG);
+	g->typed = vcpu->kind != CKPT_VCPU_HVM;
+	g->word_bytes = info->word_bytes ? info->word_bytes : 8;
+	g->mode = pt_mode_for(mode_levels(info));
+	g->root = vcpu->root;
+	if (!g->mode && g->paging) {
+		err_set(err, ERR_UNSUPPORTED, "vcpu %u: paging with %u levels", vcpu->id,
+			info->pt_levels);
+		free(g);
+		return -1;
+	}
+	for (i = 0; i < PAGE_CACHE; i++)
+		g->pages[i].pfn = UINT64_MAX;
+	flush_tlb(g);
+	*ret = g;
+	return 0;
+}
+
+void guest_close(struct guest *g)
+{
+	if (!g)
+		return;
+	free(g->read_set);
+	free(g);
+}
+
+const struct ckpt *guest_ckpt(const struct guest *g)
+{
+	return g->ck;
+}
+
+unsigned guest_pt_levels(const struct guest *g)
+{
+	return g->mode ? g->mode->levels : 0;
+}
+
+unsigned guest_word_bytes(const struct guest *g)
+{
+	return g->word_bytes;
+}
+
+void guest_set_root(struct guest *g, pfn_t root)
+{
+	g->root = root;
+	flush_tlb(g);
+}
+
+pfn_t guest_root(const struct guest *g)
+{
+	return g->root;
+}
+
+/* ---- pages ------------------------------------------------------------------------------- */
+
+static struct ckpt_page lookup(struct guest *g, uint64_t pfn)
+{
+	struct cached_page *c = &g->pages[pfn & (PAGE_CACHE - 1)];
+
+	if (c->pfn != pfn) {
+		c->page = ckpt_page(g->ck, PFN(pfn));
+		c->pfn = pfn;
+	}
+	return c->page;
+}
+
+static size_t set_slot(const struct guest *g, uint64_t pfn)
+{
+	size_t i = (size_t)((pfn * 0x9e3779b97f4a7c15ull) >> 20) & (g->read_cap - 1);
+
+	while (g->read_set[i] != UINT64_MAX && g->read_set[i] != pfn)
+		i = (i + 1) & (g->read_cap - 1);
+	return i;
+}
+
+static int set_grow(struct guest *g)
+{
+	uint64_t *old = g->read_set;
+	size_t old_cap = g->read_cap, i;
+	uint64_t *fresh = malloc(old_cap * 2 * sizeof(*fresh));
+
+	if (!fresh)
+		return -1;
+	memset(fresh, 0xff, old_cap * 2 * sizeof(*fresh));
+	g->read_set = fresh;
+	g->read_cap = old_cap * 2;
+	for (i = 0; i < old_cap; i++)
+		if (old[i] != UINT64_MAX)
+			g->read_set[set_slot(g, old[i])] = old[i];
+	free(old);
+	return 0;
+}
+
+static void mark_read(struct guest *g, uint64_t pfn)
+{
+	size_t i;
+
+	if (!g->read_set)
+		return;
+	i = set_slot(g, pfn);
+	if (g->read_set[i] == pfn)
+		return;
+	if (g->nr_read * 2 >= g->read_cap) {
+		if (set_grow(g)) {
+			g->read_lost = true;
+			return;
+		}
+		i = set_slot(g, pfn);
+	}
+	g->read_set[i] = pfn;
+	g->nr_read++;
+}
+
+int guest_track_reads(struct guest *g, struct err *err)
+{
+	g->read_cap = 4096;
+	g->read_set = malloc(g->read_cap * sizeof(*g->read_set));
+	if (!g->read_set)
+		return err_nomem(err, "the set of pages read");
+	memset(g->read_set, 0xff, g->read_cap * sizeof(*g->read_set));
+	return 0;
+}
+
+bool guest_was_read(const struct guest *g, pfn_t pfn)
+{
+	/* When memory ran out, say yes: a page kept too many is harmless. */
+	if (!g->read_set || g->read_lost)
+		return true;
+	return g->read_set[set_slot(g, pfn.v)] == pfn.v;
+}
+
+const uint8_t *guest_page(struct guest *g, pfn_t pfn)
+{
+	struct ckpt_page p = lookup(g, pfn.v);
+
+	if (p.data)
+		mark_read(g, pfn.v);
+	return p.data;
+}
+
+const uint8_t *guest_peek(const struct guest *g, pfn_t pfn)
+{
+	return ckpt_page(g->ck, pfn).data;
+}
+
+/* ---- translation ------------------------------------------------------------------------- */
+
+static bool canonical(const struct pt_mode *m, uint64_t va)
+{
+	uint64_t top;
+
+	if (m->va_bits == 32)
+		return va >> 32 == 0;
+	top = va >> (m->va_bits - 1);
+	return top == 0 || top == UINT64_MAX >> (m->va_bits - 1);
+}
+
+bool guest_is_kernel_addr(const struct guest *g, uint64_t va)
+{
+	if (!g->mode)
+		return false;
+	if (g->mode->va_bits == 32)
+		return va >= 0xc0000000u && va <= UINT32_MAX;
+	return va >> 63 && canonical(g->mode, va);
+}
+
+static uint64_t raw_entry(const struct pt_mode *m, const uint8_t *table, unsigned index)
+{
+	return m->entry_bytes == 4 ? num_le32(table + index * 4u) : num_le64(table + index * 8u);
+}
+
+/* The entry table of PAE's top level need not fill a page, but Xen saves whole pages. */
+static int read_entry(struct guest *g, uint64_t table, unsigned level, uint64_t va,
+	struct guest_map *map, struct pt_entry *ret, struct err *err)
+{
+	struct ckpt_page p = lookup(g, table);
+
+	if (!p.data)
+		return err_set(err, ERR_NODATA,
+			"page table level %u for 0x%llx: pfn 0x%llx is not in the checkpoint",
+			level, (unsigned long long)va, (unsigned long long)table);
+	mark_read(g, table);
+	if (g->typed && ckpt_type_level(p.type) != level)
+		map->untrusted = true;
+	*ret = pt_decode(g->mode, level, raw_entry(g->mode, p.data, pt_index(g->mode, level, va)));
+	if (!ret->present)
+		return err_set(err, ERR_NOTFOUND, "0x%llx is not mapped (level %u entry is absent)",
+			(unsigned long long)va, level);
+	map->writable &= ret->writable;
+	map->user &= ret->user;
+	map->no_execute |= ret->no_execute;
+	return 0;
+}
+
+static void fill_leaf(const struct guest *g, const struct pt_entry *e, unsigned level, uint64_t va,
+	struct guest_map *map)
+{
+	uint64_t span = pt_span(g->mode, level), in = va & (span - 1);
+
+	map->pfn = PFN(e->frame + (in >> PAGE_SHIFT));
+	map->offset = va & PAGE_OFFSET_MASK;
+	map->left = span - in;
+	map->level = level;
+}
+
+static int walk(struct guest *g, uint64_t va, struct guest_map *map, struct err *err)
+{
+	uint64_t table = g->root.v;
+	unsigned level;
+
+	for (level = g->mode->levels; level; level--) {
+		struct pt_entry e;
+
+		if (read_entry(g, table, level, va, map, &e, err))
+			return -1;
+		if (level == 1 || e.large) {
+			fill_leaf(g, &e, level, va, map);
+			return 0;
+		}
+		table = e.frame;
+	}
+	return err_set(err, ERR_CORRUPT, "page tables have no levels");
+}
+
+int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err *err)
+{
+	struct cached_map *c = &g->tlb[(va.v >> PAGE_SHIFT) & (TLB_CACHE - 1)];
+	struct guest_map map = {.writable = true, .user = true};
+
+	if (!g->paging) {
+		*ret = (struct guest_map){.pfn = PFN(va.v >> PAGE_SHIFT),
+			.offset = va.v & PAGE_OFFSET_MASK,
+			.left = PAGE_BYTES - (va.v & PAGE_OFFSET_MASK),
+			.level = 1,
+			.writable = true};
+		return 0;
+	}
+	if (!canonical(g->mode, va.v))
+		return err_set(err, ERR_NOTFOUND, "0x%llx is not a canonical address",
+			(unsigned long long)va.v);
+	if (c->va_page != va.v >> PAGE_SHIFT) {
+		if (walk(g, va.v & ~(uint64_t)PAGE_OFFSET_MASK, &map, err))
+			return -1;
+		c->map = map;
+		c->va_page = va.v >> PAGE_SHIFT;
+	}
+	*ret = c->map;
+	ret->offset = va.v & PAGE_OFFSET_MASK;
+	ret->left -= ret->offset;
+	return 0;
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+int guest_read_phys(struct guest *g, pfn_t pfn, size_t off, void *buf, size_t len, struct err *err)
+{
+	const uint8_t *page;
+
+	if (!num_range_ok(off, len, PAGE_BYTES))
+		return err_set(err, ERR_CORRUPT, "%zu bytes at offset %zu cross the end of a page",
+			len, off);
+	page = guest_page(g, pfn);
+	if (!page)
+		return err_set(err, ERR_NODATA, "pfn 0x%llx is not in the checkpoint",
+			(unsigned long long)pfn.v);
+	memcpy(buf, page + off, len);
+	return 0;
+}
+
+int guest_read(struct guest *g, gva_t va, void *buf, size_t len, struct err *err)
+{
+	uint8_t *to = buf;
+
+	while (len) {
+		struct guest_map map;
+		size_t n;
+
+		if (guest_translate(g, va, &map, err))
+			return -1;
+		n = MIN(len, (size_t)(PAGE_BYTES - map.offset));
+		if (guest_read_phys(g, map.pfn, map.offset, to, n, err))
+			return err_in(err, "guest address 0x%llx", (unsigned long long)va.v);
+		to += n;
+		len -= n;
+		va = gva_add(va, n);
+	}
+	return 0;
+}
+
+int guest_read_u32(struct guest *g, gva_t va, uint32_t *ret, struct err *err)
+{
+	uint8_t b[4];
+
+	if (guest_read(g, va, b, sizeof(b), err))
+		return -1;
+	*ret = num_le32(b);
+	return 0;
+}
+
+int guest_read_u64(struct guest *g, gva_t va, uint64_t *ret, struct err *err)
+{
+	uint8_t b[8];
+
+	if (guest_read(g, va, b, sizeof(b), err))
+		return -1;
+	*ret = num_le64(b);
+	return 0;
+}
+
+int guest_read_word(struct guest *g, gva_t va, uint64_t *ret, struct err *err)
+{
+	uint32_t v;
+
+	if (g->word_bytes == 8)
+		return guest_read_u64(g, va, ret, err);
+	if (guest_read_u32(g, va, &v, err))
+		return -1;
+	*ret = v;
+	return 0;
+}
+
+int guest_read_str(struct guest *g, gva_t va, char *buf, size_t cap, struct err *err)
+{
+	size_t done = 0;
+
+	while (done + 1 < cap) {
+		size_t n = MIN(cap - 1 - done, (size_t)(PAGE_BYTES - (va.v & PAGE_OFFSET_MASK)));
+		char *nul;
+
+		if (guest_read(g, va, buf + done, n, err))
+			return -1;
+		nul = memchr(buf + done, 0, n);
+		if (nul)
+			return 0;
+		done += n;
+		va = gva_add(va, n);
+	}
+	buf[done] = 0;
+	return 0;
+}
+
+/* ---- enumeration ------------------------------------------------------------------------- */
+
+struct enumeration {
+	struct guest *g;
+	uint64_t start, end; /* inclusive */
+	guest_map_fn *fn;
+	void *arg;
+	uint64_t tables_left;
+};
+
+static int visit_table(struct enumeration *en, uint64_t table, unsigned level, uint64_t base,
+	const struct guest_map *above)
+{
+	const struct pt_mode *m = en->g->mode;
+	struct ckpt_page p = lookup(en->g, table);
+	uint64_t span = pt_span(m, level);
+	unsigned i, first, last;
+
+	if (!p.data)
+		return 0;
+	if (!en->tables_left--)
+		return -1;
+	first = en->start > base ? (unsigned)((en->start - base) / span) : 0;
+	last = (unsigned)MIN((en->end - base) / span, (uint64_t)pt_entries(m, level) - 1);
+	for (i = first; i <= last; i++) {
+		struct pt_entry e = pt_decode(m, level, raw_entry(m, p.data, i));
+		struct guest_map map = *above;
+		uint64_t va = base + i * span;
+		int rc;
+
+		if (!e.present)
+			continue;
+		map.writable &= e.writable;
+		map.user &= e.user;
+		map.no_execute |= e.no_execute;
+		map.untrusted |= en->g->typed && ckpt_type_level(p.type) != level;
+		/* Sign-extend what the top level's index reaches. */
+		if (m->va_bits > 32 && va >> (m->va_bits - 1) & 1)
+			va |= UINT64_MAX << m->va_bits;
+		if (level == 1 || e.large) {
+			fill_leaf(en->g, &e, level, va, &map);
+			rc = en->fn(en->arg, GVA(va), &map, span);
+		} else {
+			rc = visit_table(en, e.frame, level - 1, va, &map);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn *fn, void *arg)
+{
+	struct enumeration en = {.g = g,
+		.start = start.v,
+		.end = end.v,
+		.fn = fn,
+		.arg = arg,
+		.tables_left = ckpt_info(g->ck)->nr_data_pages + 1};
+	struct guest_map top = {.writable = true, .user = true};
+	uint64_t base = 0;
+
+	if (!g->paging || !canonical(g->mode, start.v) || !canonical(g->mode, end.v) ||
+		start.v > end.v)
+		return 0;
+	/* The root table covers a window of va_bits; in the kernel half it starts sign-extended. */
+	if (g->mode->va_bits > 32 && start.v >> 63)
+		base = UINT64_MAX << g->mode->va_bits;
+	return visit_table(&en, g->root.v, g->mode->levels, base, &top);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guest/p2m.h"
+
+#include <string.h>
+
+#include "base/num.h"
+
+struct reverse_row {
+	uint64_t mfn, pfn;
+};
+
+struct p2m {
+	struct guest *g; /* NULL: `array` or `file` holds the table */
+	bool by_va;
+	gva_t table;
+	unsigned word_bytes;
+	uint64_t nr;
+	uint64_t *array;     /* owned */
+	struct source *file; /* owned */
+	struct reverse_row *reverse;
+	size_t nr_reverse;
+};
+
+static int new_p2m(struct p2m **ret, struct err *err)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : err_nomem(err, "the p2m table");
+}
+
+int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err)
+{
+	const struct ckpt *ck = guest_ckpt(g);
+	const struct ckpt_info *info = ckpt_info(ck);
+	struct p2m *p;
+
+	if (info->guest_type != CKPT_GUEST_PV)
+		return err_set(err, ERR_UNSUPPORTED,
+			"not a PV guest: its frames have no machine frames to translate to");
+	if (!ckpt_nr_p2m_frames(ck))
+		return err_set(err, ERR_NOTFOUND, "the checkpoint lists no p2m frames");
+	if (new_p2m(&p, err))
+		return -1;
+	p->g = g;
+	p->word_bytes = info->word_bytes;
+	p->nr = MIN(
+		info->nr_pfns, (uint64_t)ckpt_nr_p2m_frames(ck) * (PAGE_BYTES / info->word_bytes));
+	*ret = p;
+	return 0;
+}
+
+int p2m_from_va(struct guest *g, gva_t table, uint64_t nr_pfns, struct p2m **ret, struct err *err)
+{
+	struct p2m *p;
+
+	if (new_p2m(&p, err))
+		return -1;
+	p->g = g;
+	p->by_va = true;
+	p->table = table;
+	p->word_bytes = guest_word_bytes(g);
+	p->nr = nr_pfns;
+	*ret = p;
+	return 0;
+}
+
+int p2m_from_file(const char *path, struct p2m **ret, struct err *err)
+{
+	struct source *src = NULL;
+	struct p2m *p;
+
+	if (source_open(path, &src, err))
+		return err_in(err, "p2m table");
+	if (source_bytes(src) % 8) {
+		err_set(err, ERR_CORRUPT, "p2m table %s: %llu bytes, not a multiple of 8", path,
+			(unsigned long long)source_bytes(src));
+		source_close(src);
+		return -1;
+	}
+	if (new_p2m(&p, err)) {
+		source_close(src);
+		return -1;
+	}
+	p->file = src;
+	p->nr = source_bytes(src) / 8;
+	*ret = p;
+	return 0;
+}
+
+int p2m_from_array(uint64_t *mfns, uint64_t nr, struct p2m **ret, struct err *err)
+{
+	struct p2m *p;
+
+	if (new_p2m(&p, err)) {
+		free(mfns);
+		return -1;
+	}
+	p->array = mfns;
+	p->nr = nr;
+	*ret = p;
+	return 0;
+}
+
+void p2m_free(struct p2m *p2m)
+{
+	if (!p2m)
+		return;
+	source_close(p2m->file);
+	free(p2m->array);
+	free(p2m->reverse);
+	free(p2m);
+}
+
+uint64_t p2m_nr(const struct p2m *p2m)
+{
+	return p2m->nr;
+}
+
+/* The entry as stored, widened so that "none" is all ones. false: cannot be read. */
+static bool raw_lookup(struct p2m *p, uint64_t pfn, uint64_t *ret)
+{
+	unsigned per_page = PAGE_BYTES / (p->word_bytes ? p->word_bytes : 8);
+	uint8_t b[8];
+	struct err err;
+
+	if (p->array) {
+		*ret = p->array[pfn];
+		return true;
+	}
+	if (p->file) {
+		const uint8_t *at = source_at(p->file, pfn * 8, 8);
+
+		if (at)
+			*ret = num_le64(at);
+		return at;
+	}
+	if (p->by_va) {
+		if (guest_read(
+			    p->g, gva_add(p->table, pfn * p->word_bytes), b, p->word_bytes, &err))
+			return false;
+	} else if (guest_read_phys(p->g, ckpt_p2m_frame(guest_ckpt(p->g), (size_t)(pfn / per_page)),
+			   (size_t)(pfn % per_page) * p->word_bytes, b, p->word_bytes, &err)) {
+		return false;
+	}
+	*ret = p->word_bytes == 8 ? num_le64(b) : num_le32(b);
+	/* 32-bit guests mark foreign frames with bit 31, and invalid ones with all ones. */
+	if (p->word_bytes == 4 && *ret & 1u << 31)
+		*ret = UINT64_MAX;
+	return true;
+}
+
+enum p2m_state p2m_lookup(struct p2m *p2m, pfn_t pfn, mfn_t *ret)
+{
+	uint64_t raw;
+
+	if (pfn.v >= p2m->nr || !raw_lookup(p2m, pfn.v, &raw))
+		return P2M_UNKNOWN;
+	/* Linux: bit 63 foreign frame, bit 62 identity (arch/x86/include/asm/xen/page.h,
+	 * FOREIGN_FRAME_BIT and IDENTITY_FRAME_BIT); both set in the invalid entry, all ones. */
+	if (raw >> 62)
+		return P2M_NONE;
+	*ret = MFN(raw);
+	return P2M_VALID;
+}
+
+static int by_mfn(const void *a, const void *b)
+{
+	const struct reverse_row *x = a, *y = b;
+
+	if (x->mfn != y->mfn)
+		return x->mfn < y->mfn ? -1 : 1;
+	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
+}
+
+static bool build_reverse(struct p2m *p)
+{
+	/* A guest without the pages that the header promises cannot make us allocate for them. */
+	uint64_t nr = p->g ? MIN(p->nr, (uint64_t)1 << 28) : p->nr, pfn;
+	struct reverse_row *rows = NULL;
+	size_t cap = 0, n = 0;
+
+	for (pfn = 0; pfn < nr; pfn++) {
+		mfn_t mfn;
+
+		if (p2m_lookup(p, PFN(pfn), &mfn) != P2M_VALID)
+			continue;
+		if (util_grow(&rows, &cap, n + 1, sizeof(*rows))) {
+			free(rows);
+			return false;
+		}
+		rows[n++] = (struct reverse_row){mfn.v, pfn};
+	}
+	if (!rows)
+		return false;
+	qsort(rows, n, sizeof(*rows), by_mfn);
+	p->reverse = rows;
+	p->nr_reverse = n;
+	return true;
+}
+
+/* Two pfns that claim one machine frame make its owner unknown. */
+enum p2m_state p2m_reverse(struct p2m *p2m, mfn_t mfn, pfn_t *ret)
+{
+	size_t lo = 0, hi;
+
+	if (!p2m->reverse && !build_reverse(p2m))
+		return P2M_UNKNOWN;
+	hi = p2m->nr_reverse;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (p2m->reverse[mid].mfn < mfn.v)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == p2m->nr_reverse || p2m->reverse[lo].mfn != mfn.v)
+		return P2M_NONE;
+	if (lo + 1 < p2m->nr_reverse && p2m->reverse[lo + 1].mfn == mfn.v)
+		return P2M_UNKNOWN;
+	*ret = PFN(p2m->reverse[lo].pfn);
+	return P2M_VALID;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * symbols_store.h - private to the readers of symbol tables: one compact store for all of them.
+ */
+#ifndef XB_GUEST_SYMBOLS_STORE_H
+#define XB_GUEST_SYMBOLS_STORE_H
+
+#include "guest/symbols.h"
+
+struct symbols *symbols_new(void);
+void symbols_set_origin(struct symbols *s, const char *fmt, ...) PRINTF(2, 3);
+/* Copies the name. -1: no memory. */
+int symbols_add(struct symbols *s, const char *name, size_t name_bytes, uint64_t addr,
+	uint64_t bytes, char type) MUST_CHECK;
+/* To be called once, when all are in. -1: no memory. */
+int symbols_seal(struct symbols *s) MUST_CHECK;
+
+#endif
