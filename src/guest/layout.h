@@ -35,6 +35,16 @@ int layout_from_btf(struct guest *g, gva_t start, uint64_t bytes, struct layout 
 /* A module's split BTF on top of `base`, which must outlive it. */
 int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
 	struct layout **ret, struct err *err) MUST_CHECK;
+
+/* A table in the program: one row a member; `member` NULL gives the size of the type itself. */
+struct layout_row {
+	const char *type, *member;
+	uint32_t off, bytes;
+	uint8_t bit_off, bit_width;
+};
+/* Borrows rows. */
+int layout_from_table(const struct layout_row *rows, size_t nr, const char *origin,
+	struct layout **ret, struct err *err) MUST_CHECK;
 void layout_free(struct layout *l);
 
 /* Fill every `struct field` that spec names; ERR_NOTFOUND names the first required member that is

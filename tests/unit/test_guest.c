@@ -3,35 +3,15 @@
  * The page walk on real checkpoints: the saved instruction pointer lies in executable kernel text
  * of the guest, and the kernel image is one run of mappings.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <string.h>
+#include "real.h"
 
-#include "guest/guest.h"
 #include "guest/pagetable.h"
-
-static struct guest *open_real(const char *name, struct ckpt **ck)
-{
-	const char *cache = getenv("XBDSNAP_CACHE");
-	struct guest *g = NULL;
-	char path[4096];
-	struct err err;
-
-	if (!cache)
-		skip();
-	snprintf(path, sizeof(path), "%s/%s/image.save", cache, name);
-	if (ckpt_open(path, ck, &err) || guest_open(*ck, &g, &err))
-		fail_msg("%s: %s", path, err.text);
-	return g;
-}
 
 static void rip_is_kernel_text(const char *name, unsigned levels, unsigned leaf)
 {
 	struct guest_map map;
 	struct ckpt *ck;
-	struct guest *g = open_real(name, &ck);
+	struct guest *g = real_open(name, &ck);
 	struct err err;
 	uint8_t insn[3];
 
@@ -41,8 +21,7 @@ static void rip_is_kernel_text(const char *name, unsigned levels, unsigned leaf)
 	assert_false(map.untrusted);
 	assert_int_equal(map.level, leaf);
 	assert_int_equal(guest_read(g, GVA(ckpt_vcpu(ck, 0)->ip - 2), insn, 2, &err), 0);
-	guest_close(g);
-	ckpt_close(ck);
+	real_close(g, ck);
 }
 
 static void walks_pv64(void **state UNUSED)
@@ -58,7 +37,7 @@ static void walks_pvh(void **state UNUSED)
 static void reads_a_string_and_tracks_it(void **state UNUSED)
 {
 	struct ckpt *ck;
-	struct guest *g = open_real("linux-6.1-base", &ck);
+	struct guest *g = real_open("linux-6.1-base", &ck);
 	pfn_t start_info = PFN(ckpt_vcpu(ck, 0)->dx);
 	char magic[16];
 	struct err err;
@@ -69,14 +48,13 @@ static void reads_a_string_and_tracks_it(void **state UNUSED)
 	assert_memory_equal(magic, "xen-3.0-x86_64", 14);
 	assert_true(guest_was_read(g, start_info));
 	assert_false(guest_was_read(g, PFN(start_info.v + 1)));
-	guest_close(g);
-	ckpt_close(ck);
+	real_close(g, ck);
 }
 
 static void unmapped_is_not_found(void **state UNUSED)
 {
 	struct ckpt *ck;
-	struct guest *g = open_real("linux-6.1-base", &ck);
+	struct guest *g = real_open("linux-6.1-base", &ck);
 	struct guest_map map;
 	struct err err;
 
@@ -84,8 +62,7 @@ static void unmapped_is_not_found(void **state UNUSED)
 	assert_int_equal(err.cls, ERR_NOTFOUND);
 	assert_int_equal(guest_translate(g, GVA(0x0001000000000000ull), &map, &err), -1);
 	assert_int_equal(err.cls, ERR_NOTFOUND);
-	guest_close(g);
-	ckpt_close(ck);
+	real_close(g, ck);
 }
 
 struct count {
@@ -106,7 +83,7 @@ static int count_run(void *arg, gva_t va, const struct guest_map *map UNUSED, ui
 static void enumerates_the_kernel_image(void **state UNUSED)
 {
 	struct ckpt *ck;
-	struct guest *g = open_real("linux-6.1-base", &ck);
+	struct guest *g = real_open("linux-6.1-base", &ck);
 	struct count c = {0};
 
 	assert_int_equal(guest_for_each_mapping(g, GVA(0xffffffff80000000ull),
@@ -115,8 +92,7 @@ static void enumerates_the_kernel_image(void **state UNUSED)
 	/* Figures of an independent walk of the same image. */
 	assert_true(c.first == 0xffffffff81000000ull);
 	assert_int_equal(c.pages, 10752);
-	guest_close(g);
-	ckpt_close(ck);
+	real_close(g, ck);
 }
 
 static void decodes_entries(void **state UNUSED)

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * kallsyms.c - the kernel's own symbol table, found in guest memory without any outside help.
+ *
+ * Source of the layout: Linux scripts/kallsyms.c (writer) and kernel/kallsyms.c (reader).
+ * Every name is a length byte (two from 6.1 on when it exceeds 127) and that many token numbers;
+ * 256 tokens stand as NUL-terminated strings in token_table, their offsets in token_index. A
+ * character that occurs in any symbol is its own one-character token whose number is its code, so
+ * the digits are tokens 48 to 57: the bytes "0\0" "1\0" .. "9\0" anchor the search. Everything else
+ * is proved from there: token_index must equal the offsets computed from token_table, the name
+ * table must end where the markers say, and the addresses must ascend.
+ */
+#include "guest/symbols_store.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "guest/window.h"
+
+#define NR_TOKENS      256u
+#define FIRST_DIGIT    48u	   /* '0' */
+#define TOKEN_BYTES    4096	   /* the whole table; real ones take about 900 bytes */
+#define NAMES_BYTES    (12u << 20) /* names of 155,000 symbols take 2.4 MiB */
+#define MIN_SYMS       2000u
+#define MAX_SYMS       (1u << 21)
+#define MARKER_EVERY   256u
+#define MAX_NAME_BYTES 1024u /* KSYM_NAME_LEN is 512 since 6.1 */
+/* Steps that the search for the name table may take before a hostile image has had enough. */
+#define MAX_STEPS (256u << 20)
+#define MAX_HITS  64u
+
+struct tokens {
+	gva_t table, index;
+	char text[TOKEN_BYTES];
+	uint16_t off[NR_TOKENS];
+};
+
+struct names {
+	gva_t num_syms; /* address of the count; the names begin 8 bytes on */
+	uint32_t nr;
+	const uint8_t *at; /* in the search buffer */
+	size_t bytes;
+	unsigned marker_bytes; /* 4; 8 before 4.20 */
+};
+
+enum encoding {
+	ENC_PERCPU,   /* s32: v >= 0 absolute, else base - 1 - v (4.6 .. 6.14, x86-64 SMP) */
+	ENC_RELATIVE, /* base + u32 (6.15) */
+	ENC_PLACE,    /* address of the entry + s32 (7.0) */
+	ENC_ABSOLUTE, /* u64 (before 4.6) */
+};
+
+struct addresses {
+	enum encoding enc;
+	gva_t table;
+	uint64_t base;
+	uint8_t *raw; /* owned */
+};
+
+static const char *const encoding_names[] = {
+	[ENC_PERCPU] = "absolute per-cpu offsets",
+	[ENC_RELATIVE] = "base-relative offsets",
+	[ENC_PLACE] = "place-relative offsets",
+	[ENC_ABSOLUTE] = "absolute addresses",
+};
+
+/* ---- tokens ------------------------------------------------------------------------------- */
+
+/* token_index begins at the first 8-aligned address behind the table. */
+static bool read_token_index(struct guest *g, struct tokens *t, gva_t end)
+{
+	uint8_t raw[NR_TOKENS * 2];
+	struct err err;
+	unsigned i;
+
+	t->index = GVA(num_align_up(end.v, 8));
+	if (guest_read(g, t->index, raw, sizeof(raw), &err))
+		return false;
+	for (i = 0; i < NR_TOKENS; i++)
+		t->off[i] = num_le16(raw + 2 * i);
+	return true;
+}
+
+/* `digits`: address of token 48. True when table and index prove each other. */
+static bool read_tokens(struct guest *g, gva_t digits, struct tokens *t)
+{
+	size_t at = 0, room = sizeof(t->text);
+	struct err err;
+	unsigned i;
+
+	/* From the digits on to the end; the table may end near the end of a mapping. */
+	while (guest_read(g, digits, t->text, room, &err))
+		if ((room /= 2) < NR_TOKENS)
+			return false;
+	for (i = FIRST_DIGIT; i < NR_TOKENS; i++) {
+		const char *nul = at < room ? memchr(t->text + at, 0, room - at) : NULL;
+
+		if (!nul)
+			return false;
+		at = (size_t)(nul - t->text) + 1;
+	}
+	if (!read_token_index(g, t, gva_add(digits, at)))
+		return false;
+	t->table = GVA(digits.v - t->off[FIRST_DIGIT]);
+	at += t->off[FIRST_DIGIT];
+	if (at > sizeof(t->text) || guest_read(g, t->table, t->text, at, &err))
+		return false;
+	for (i = 0, room = at, at = 0; i < NR_TOKENS; i++) {
+		const char *nul = at < room ? memchr(t->text + at, 0, room - at) : NULL;
+
+		if (!nul || t->off[i] != at)
+			return false;
+		at = (size_t)(nul - t->text) + 1;
+	}
+	return at == room;
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+static bool type_letter(const struct tokens *t, uint8_t token)
+{
+	char c = t->text[t->off[token]];
+
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '?';
+}
+
+/* Length of the entry at p, header included; 0 when it is not one. */
+static size_t name_step(const uint8_t *p, const uint8_t *end, const struct tokens *t)
+{
+	size_t head = 1, len;
+
+	if (p >= end)
+		return 0;
+	len = p[0];
+	if (len & 0x80) {
+		if (end - p < 2)
+			return 0;
+		len = (len & 0x7f) | (size_t)p[1] << 7;
+		head = 2;
+	}
+	if (!len || len > MAX_NAME_BYTES || (size_t)(end - p) < head + len ||
+		!type_letter(t, p[head]))
+		return 0;
+	return head + len;
+}
+
+/* Do the markers at p say 0 first, and then where name 256 starts? */
+static bool markers_fit(const uint8_t *p, const uint8_t *end, size_t first_256, unsigned bytes)
+{
+	if ((size_t)(end - p) < 2u * bytes)
+		return false;
+	if (bytes == 4)
+		return !num_le32(p) && num_le32(p + 4) == first_256;
+	return !num_le64(p) && num_le64(p + 8) == first_256;
+}
+
+/* Is there a name table of n entries at p? `steps` bounds the work over all candidates. */
+static bool try_names(const uint8_t *buf, const uint8_t *p, const uint8_t *end, uint32_t n,
+	const struct tokens *t, uint64_t *steps, struct names *ret)
+{
+	const uint8_t *start = p, *after;
+	size_t first_256 = 0;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		size_t step = name_step(p, end, t);
+
+		if (!step || !*steps)
+			return false;
+		--*steps;
+		if (i == MARKER_EVERY)
+			first_256 = (size_t)(p - start);
+		p += step;
+	}
+	/* buf stands for an 8-aligned address. */
+	after = buf + num_align_up((uint64_t)(p - buf), 8);
+	if (after > end)
+		return false;
+	if (markers_fit(after, end, first_256, 4))
+		ret->marker_bytes = 4;
+	else if (markers_fit(after, end, first_256, 8))
+		ret->marker_bytes = 8;
+	else
+		return false;
+	ret->nr = n;
+	ret->at = start;
+	ret->bytes = (size_t)(p - start);
+	return true;
+}
+
+static bool find_names(
+	const uint8_t *buf, size_t len, gva_t origin, const struct tokens *t, struct names *ret)
+{
+	const uint8_t *end = buf + len;
+	uint64_t steps = MAX_STEPS;
+	size_t off;
+
+	for (off = 0; off + 16 < len; off += 8) {
+		uint32_t n = num_le32(buf + off);
+
+		if (n <= MIN_SYMS || n >= MAX_SYMS || num_le32(buf + off + 4))
+			continue;
+		if (try_names(buf, buf + off + 8, end, n, t, &steps, ret)) {
+			ret->num_syms = gva_add(origin, off);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- addresses ---------------------------------------------------------------------------- */
+
+static uint64_t address_of(const struct addresses *a, uint32_t i)
+{
+	int64_t v;
+
+	if (a->enc == ENC_ABSOLUTE)
+		return num_le64(a->raw + 8ull * i);
+	v = (int32_t)num_le32(a->raw + 4ull * i);
+	switch (a->enc) {
+	case ENC_PERCPU:
+		return v >= 0 ? (uint64_t)v : a->base - 1 - (uint64_t)v;
+	case ENC_RELATIVE:
+		return a->base + (uint32_t)v;
+	default:
+		return a->table.v + 4ull * i + (uint64_t)v;
+	}
+}
+
+/* Share of neighbours that ascend, in 1/1000; per-cpu offsets come first and ascend as well. */
+static unsigned ascending(const struct addresses *a, uint32_t nr)
+{
+	uint64_t up = 0, last = address_of(a, 0);
+	uint32_t i;
+
+	for (i = 1; i < nr; i++) {
+		uint64_t next = address_of(a, i);
+
+		up += next >= last;
+		last = next;
+	}
+	return (unsigned)(up * 1000 / (nr - 1));
+}
+
+/* Take `a` when nearly all addresses ascend and the last lie in the kernel half. */
+static bool accept(struct guest *g, struct addresses *a, gva_t table, uint32_t nr)
+{
+	size_t bytes = (size_t)nr * (a->enc == ENC_ABSOLUTE ? 8 : 4);
+	struct err err;
+
+	a->table = table;
+	a->raw = malloc(bytes);
+	if (a->raw && !guest_read(g, table, a->raw, bytes, &err) && ascending(a, nr) >= 990 &&
+		guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
+		guest_is_kernel_addr(g, address_of(a, nr / 2)))
+		return true;
+	free(a->raw);
+	a->raw = NULL;
+	return false;
+}
+
+static bool accept_relative(
+	struct guest *g, struct addresses *a, gva_t table, gva_t base_at, uint32_t nr)
+{
+	static const enum encoding encodings[] = {ENC_PERCPU, ENC_RELATIVE};
+	struct err err;
+	size_t i;
+
+	if (guest_read_u64(g, base_at, &a->base, &err) || !guest_is_kernel_addr(g, a->base))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(encodings); i++) {
+		a->enc = encodings[i];
+		if (accept(g, a, table, nr))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Where the addresses stand depends on the order of emission:
+ *  up to 6.3: offsets, relative_base, num_syms, names, markers, [seqs], token_table, token_index
+ *  from 6.4:  num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs
+ *  7.0:       the same without relative_base
+ *  up to 4.5: addresses, num_syms, names, ...
+ * Every table starts 8-aligned, so an odd number of offsets is followed by four bytes of padding.
+ */
+static bool find_addresses(
+	struct guest *g, const struct tokens *t, const struct names *n, struct addresses *a)
+{
+	uint64_t offsets_bytes = num_align_up(4ull * n->nr, 8);
+	gva_t post = GVA(num_align_up(t->index.v + NR_TOKENS * 2, 8));
+	gva_t pre = GVA(n->num_syms.v - 8 - offsets_bytes);
+
+	if (accept_relative(g, a, pre, GVA(n->num_syms.v - 8), n->nr) ||
+		accept_relative(g, a, post, gva_add(post, offsets_bytes), n->nr))
+		return true;
+	a->enc = ENC_PLACE;
+	if (accept(g, a, post, n->nr))
+		return true;
+	a->enc = ENC_ABSOLUTE;
+	return accept(g, a, GVA(n->num_syms.v - 8ull * n->nr), n->nr);
+}
+
+/* ---- putting it together ------------------------------------------------------------------ */
+
+static size_t expand(const struct tokens *t, const uint8_t *p, size_t len, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	while (len--) {
+		const char *s = t->text + t->off[*p++];
+
+		for (; *s && n < cap; s++)
+			out[n++] = *s;
+	}
+	return n;
+}
+
+static int fill(struct symbols *s, const struct tokens *t, const struct names *n,
+	const struct addresses *a, struct err *err)
+{
+	const uint8_t *p = n->at, *end = n->at + n->bytes;
+	char name[MAX_NAME_BYTES];
+	uint32_t i;
+
+	for (i = 0; i < n->nr; i++) {
+		size_t step = name_step(p, end, t), head = *p & 0x80 ? 2 : 1;
+		size_t len = expand(t, p + head, step - head, name, sizeof(name));
+
+		if (len > 1 && symbols_add(s, name + 1, len - 1, address_of(a, i), 0, name[0]))
+			return err_nomem(err, "the kernel's symbols");
+		p += step;
+	}
+	return symbols_seal(s) ? err_nomem(err, "the kernel's symbols") : 0;
+}
+
+/* Count the pages of the tables as read: the search itself only peeked. */
+static void keep_read(struct guest *g, const struct names *n)
+{
+	uint8_t page[1];
+	uint64_t va, end = n->num_syms.v + 8 + n->bytes + 16;
+	struct err err;
+
+	for (va = n->num_syms.v; va < end; va = (va | PAGE_OFFSET_MASK) + 1)
+		if (guest_read(g, GVA(va), page, 1, &err))
+			return;
+}
+
+/* 1: found, 0: this hit is not the table, -1: error. */
+static int try_hit(struct guest *g, gva_t digits, uint8_t *buf, struct symbols *s, struct err *err)
+{
+	struct addresses a = {.raw = NULL};
+	struct tokens t;
+	struct names n;
+	gva_t origin;
+	size_t len;
+	int rc;
+
+	if (!read_tokens(g, digits, &t))
+		return 0;
+	len = window_peek_back(g, t.table, buf, NAMES_BYTES, &origin);
+	if (!find_names(buf, len, origin, &t, &n) || !find_addresses(g, &t, &n, &a))
+		return 0;
+	keep_read(g, &n);
+	rc = fill(s, &t, &n, &a, err) ? -1 : 1;
+	free(a.raw);
+	symbols_set_origin(s, "kallsyms at 0x%llx: %u symbols, %s",
+		(unsigned long long)n.num_syms.v, n.nr, encoding_names[a.enc]);
+	return rc;
+}
+
+struct search {
+	struct guest *g;
+	gva_t hits[MAX_HITS];
+	size_t nr;
+};
+
+static bool found_digits(void *arg, gva_t at)
+{
+	struct search *s = arg;
+
+	s->hits[s->nr++] = at;
+	return s->nr < MAX_HITS;
+}
+
+int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err)
+{
+	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
+	struct search search = {.g = g};
+	CLEANUP_FREE uint8_t *buf = NULL;
+	struct symbols *s;
+	size_t i;
+	int rc = 0;
+
+	if (guest_word_bytes(g) != 8)
+		return err_set(err, ERR_NOTFOUND, "kallsyms of 32-bit kernels is not looked for");
+	window_search(g, digits, sizeof(digits), found_digits, &search);
+	if (!search.nr)
+		return err_set(err, ERR_NOTFOUND, "no kallsyms token table in the kernel image");
+	buf = malloc(NAMES_BYTES);
+	s = symbols_new();
+	if (!buf || !s) {
+		symbols_free(s);
+		return err_nomem(err, "the search for kallsyms");
+	}
+	for (i = 0; i < search.nr && !rc; i++)
+		rc = try_hit(g, search.hits[i], buf, s, err);
+	if (rc == 1) {
+		*ret = s;
+		return 0;
+	}
+	symbols_free(s);
+	return rc ? -1
+		  : err_set(err, ERR_NOTFOUND,
+			    "%zu places look like a kallsyms token table, none has a name table",
+			    search.nr);
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * layout.c - types by name, from BTF in guest memory (libbpf) or from a table in this program.
+ *
+ * libbpf copies the blob and checks its sections; ids and nesting come from the guest and are
+ * bounded here. Source of the format: Linux Documentation/bpf/btf.rst.
+ */
+#include "guest/layout.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/num.h"
+
+#define MAX_BTF_BYTES (64u << 20) /* vmlinux of distribution kernels: 4 to 8 MiB */
+#define BTF_HEADER    24u
+#define BTF_MAGIC_LE  0xeb9fu
+#define MAX_MODIFIERS 32u    /* typedef of const of volatile ... */
+#define MAX_NESTING   16u    /* anonymous members inside each other */
+#define MEMBER_BUDGET 20000u /* members looked at for one name; anonymous nesting can branch */
+
+struct layout {
+	struct btf *btf;
+	const struct layout *base;
+	uint32_t first_id, nr_ids;
+	uint32_t *heads, *next; /* structs and unions by hash of their name: id - first_id + 1 */
+	uint32_t nr_heads;
+	const struct layout_row *rows; /* built-in table, instead of btf */
+	size_t nr_rows;
+	char origin[96];
+};
+
+/* ---- construction ------------------------------------------------------------------------- */
+
+static int quiet(enum libbpf_print_level level UNUSED, const char *fmt UNUSED, va_list ap UNUSED)
+{
+	return 0;
+}
+
+static uint32_t hash_name(const struct layout *l, const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	return (h ^ h >> 15) & (l->nr_heads - 1);
+}
+
+static int index_types(struct layout *l, struct err *err)
+{
+	uint32_t i;
+
+	l->nr_heads = 256;
+	while (l->nr_heads < l->nr_ids / 4)
+		l->nr_heads *= 2;
+	l->heads = calloc(l->nr_heads, sizeof(*l->heads));
+	l->next = calloc((size_t)l->nr_ids + 1, sizeof(*l->next));
+	if (!l->heads || !l->next)
+		return err_nomem(err, "the index of types");
+	for (i = l->nr_ids; i--;) {
+		const struct btf_type *t = btf__type_by_id(l->btf, l->first_id + i);
+		const char *name;
+		uint32_t h;
+
+		if (!t || !btf_is_composite(t) || !btf_vlen(t))
+			continue;
+		name = btf__name_by_offset(l->btf, t->name_off);
+		if (!name || !*name)
+			continue;
+		h = hash_name(l, name);
+		l->next[i] = l->heads[h];
+		l->heads[h] = i + 1;
+	}
+	return 0;
+}
+
+/* The header, checked before libbpf sees it, so that messages name the guest address. */
+static int check_header(const uint8_t *blob, uint64_t bytes, gva_t start, struct err *err)
+{
+	uint32_t hdr = num_le32(blob + 4), type_off = num_le32(blob + 8);
+	uint32_t type_len = num_le32(blob + 12), str_off = num_le32(blob + 16);
+	uint32_t str_len = num_le32(blob + 20);
+
+	if (num_le16(blob) != BTF_MAGIC_LE || blob[2] != 1 || hdr < BTF_HEADER || hdr > bytes)
+		return err_set(
+			err, ERR_CORRUPT, "no BTF header at 0x%llx", (unsigned long long)start.v);
+	if (type_off % 4 || !num_range_ok(type_off, type_len, bytes - hdr) ||
+		!num_range_ok(str_off, str_len, bytes - hdr) || !str_len ||
+		blob[hdr + (uint64_t)str_off + str_len - 1])
+		return err_set(err, ERR_CORRUPT,
+			"BTF at 0x%llx: sections lie outside its %llu bytes",
+			(unsigned long long)start.v, (unsigned long long)bytes);
+	return 0;
+}
+
+/*
+ * libbpf 1.1 declares btf__new_split() but does not export it from the shared library; what
+ * it does export reads a file, so the blob passes through a file without a name.
+ */
+static struct btf *parse_split(const uint8_t *blob, size_t bytes, struct btf *base)
+{
+	CLEANUP_CLOSE int fd = memfd_create("btf", MFD_CLOEXEC);
+	char path[64];
+
+	if (fd < 0 || write(fd, blob, bytes) != (ssize_t)bytes)
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return btf__parse_raw_split(path, base);
+}
+
+static int load(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
+	struct layout *l, struct err *err)
+{
+	CLEANUP_FREE uint8_t *blob = NULL;
+
+	if (bytes < BTF_HEADER || bytes > MAX_BTF_BYTES)
+		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %llu bytes, expected %u to %u",
+			(unsigned long long)start.v, (unsigned long long)bytes, BTF_HEADER,
+			MAX_BTF_BYTES);
+	blob = malloc((size_t)bytes);
+	if (!blob)
+		return err_nomem(err, "BTF");
+	if (guest_read(g, start, blob, (size_t)bytes, err))
+		return err_in(err, "BTF");
+	if (check_header(blob, bytes, start, err))
+		return -1;
+	libbpf_set_print(quiet);
+	l->btf = base ? parse_split(blob, (size_t)bytes, base->btf)
+		      : btf__new(blob, (uint32_t)bytes);
+	if (!l->btf)
+		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %s", (unsigned long long)start.v,
+			strerror(errno));
+	l->base = base;
+	l->first_id = base ? base->first_id + base->nr_ids : 1;
+	l->nr_ids = btf__type_cnt(l->btf) - l->first_id;
+	return index_types(l, err);
+}
+
+static int new_layout(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
+	struct layout **ret, struct err *err)
+{
+	struct layout *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return err_nomem(err, "types");
+	if (load(g, base, start, bytes, l, err)) {
+		layout_free(l);
+		return -1;
+	}
+	snprintf(l->origin, sizeof(l->origin), "btf at 0x%llx: %u types",
+		(unsigned long long)start.v, l->nr_ids);
+	*ret = l;
+	return 0;
+}
+
+int layout_from_btf(
+	struct guest *g, gva_t start, uint64_t bytes, struct layout **ret, struct err *err)
+{
+	return new_layout(g, NULL, start, bytes, ret, err);
+}
+
+int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
+	struct layout **ret, struct err *err)
+{
+	if (!base->btf)
+		return err_set(err, ERR_NOTFOUND, "split BTF needs the kernel's BTF as its base");
+	return new_layout(g, base, start, bytes, ret, err);
+}
+
+int layout_from_table(const struct layout_row *rows, size_t nr, const char *origin,
+	struct layout **ret, struct err *err)
+{
+	struct layout *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return err_nomem(err, "types");
+	l->rows = rows;
+	l->nr_rows = nr;
+	snprintf(l->origin, sizeof(l->origin), "built-in (%s)", origin);
+	*ret = l;
+	return 0;
+}
+
+void layout_free(struct layout *l)
+{
+	if (!l)
+		return;
+	btf__free(l->btf);
+	free(l->heads);
+	free(l->next);
+	free(l);
+}
+
+const char *layout_origin(const struct layout *l)
+{
+	return l->origin;
+}
+
+/* ---- looking up --------------------------------------------------------------------------- */
+
+/* Skip typedefs and qualifiers; NULL when the chain is broken or endless. */
+static const struct btf_type *strip(const struct layout *l, uint32_t id)
+{
+	const struct btf_type *t = btf__type_by_id(l->btf, id);
+	unsigned n;
+
+	for (n = 0; t && (btf_is_mod(t) || btf_is_typedef(t)); n++) {
+		if (n == MAX_MODIFIERS)
+			return NULL;
+		t = btf__type_by_id(l->btf, t->type);
+	}
+	return t;
+}
+
+static uint32_t bytes_of(const struct layout *l, uint32_t id)
+{
+	int64_t n = btf__resolve_size(l->btf, id);
+
+	return n > 0 && n <= INT32_MAX ? (uint32_t)n : 0;
+}
+
+struct member_search {
+	const struct layout *l;
+	unsigned budget;
+	/* result */
+	uint64_t bit_off;
+	uint32_t type;
+	uint8_t bit_width;
+};
+
+static bool find_member(struct member_search *s, const struct btf_type *t, const char *name,
+	size_t len, uint64_t base_bits, unsigned depth)
+{
+	const struct btf_member *m = btf_members(t);
+	uint32_t i;
+
+	if (depth > MAX_NESTING)
+		return false;
+	for (i = 0; i < btf_vlen(t); i++, m++) {
+		uint64_t at = base_bits + btf_member_bit_offset(t, i);
+		const char *n = btf__name_by_offset(s->l->btf, m->name_off);
+		const struct btf_type *inner;
+
+		if (!s->budget)
+			return false;
+		s->budget--;
+		if (n && *n) {
+			if (strncmp(n, name, len) || n[len])
+				continue;
+			s->bit_off = at;
+			s->type = m->type;
+			s->bit_width = (uint8_t)btf_member_bitfield_size(t, i);
+			return true;
+		}
+		inner = strip(s->l, m->type);
+		if (inner && btf_is_composite(inner) &&
+			find_member(s, inner, name, len, at, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+/* "ring.sring": one component after the other. */
+static bool resolve_path(
+	const struct layout *l, const struct btf_type *t, const char *path, struct field *ret)
+{
+	struct member_search s = {.l = l, .budget = MEMBER_BUDGET};
+	uint64_t bits = 0;
+
+	for (;;) {
+		size_t len = strcspn(path, ".");
+
+		if (!t || !btf_is_composite(t) || !find_member(&s, t, path, len, bits, 0))
+			return false;
+		bits = s.bit_off;
+		if (!path[len])
+			break;
+		path += len + 1;
+		t = strip(l, s.type);
+	}
+	if (bits / 8 > UINT32_MAX)
+		return false;
+	*ret = (struct field){.present = true,
+		.off = (uint32_t)(bits / 8),
+		.bytes = bytes_of(l, s.type),
+		.bit_off = (uint8_t)(bits % 8),
+		.bit_width = s.bit_width};
+	return true;
+}
+
+static bool row_field(
+	const struct layout *l, const char *type, const char *member, struct field *ret)
+{
+	size_t i;
+
+	for (i = 0; i < l->nr_rows; i++) {
+		const struct layout_row *r = &l->rows[i];
+
+		if (!r->member || strcmp(r->type, type) || strcmp(r->member, member))
+			continue;
+		*ret = (struct field){.present = true,
+			.off = r->off,
+			.bytes = r->bytes,
+			.bit_off = r->bit_off,
+			.bit_width = r->bit_width};
+		return true;
+	}
+	return false;
+}
+
+/* How many members of `type` that spec wants does this definition have? */
+static size_t count_present(const struct layout *l, const struct btf_type *t, const char *type,
+	const struct field_spec *spec, size_t nr)
+{
+	struct field f;
+	size_t i, n = 0;
+
+	for (i = 0; i < nr; i++)
+		n += !strcmp(spec[i].type, type) && resolve_path(l, t, spec[i].member, &f);
+	return n;
+}
+
+/* Of several definitions with one name, the one that has most of the members asked for. */
+static const struct btf_type *find_type(const struct layout *l, const char *type,
+	const struct field_spec *spec, size_t nr, const struct layout **ret_in)
+{
+	const struct btf_type *best = NULL;
+	size_t best_n = 0;
+
+	for (; l && l->btf && !best; l = l->base) {
+		uint32_t i;
+
+		for (i = l->heads[hash_name(l, type)]; i; i = l->next[i - 1]) {
+			const struct btf_type *t = btf__type_by_id(l->btf, l->first_id + i - 1);
+			const char *name = btf__name_by_offset(l->btf, t->name_off);
+			size_t n;
+
+			if (!name || strcmp(name, type))
+				continue;
+			n = count_present(l, t, type, spec, nr);
+			if (best && n <= best_n)
+				continue;
+			best = t;
+			best_n = n;
+			*ret_in = l;
+		}
+	}
+	return best;
+}
+
+int layout_fill(const struct layout *l, const struct field_spec *spec, size_t nr, void *dest,
+	struct err *err)
+{
+	const char *type = NULL;
+	const struct btf_type *t = NULL;
+	const struct layout *in = NULL;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		struct field f = {.present = false};
+
+		if (l->btf && (!type || strcmp(type, spec[i].type))) {
+			type = spec[i].type;
+			t = find_type(l, type, spec, nr, &in);
+		}
+		if (l->btf ? !(t && resolve_path(in, t, spec[i].member, &f))
+			   : !row_field(l, spec[i].type, spec[i].member, &f)) {
+			if (spec[i].required)
+				return err_set(err, ERR_NOTFOUND, "%s has no member %s.%s",
+					l->origin, spec[i].type, spec[i].member);
+		}
+		memcpy((uint8_t *)dest + spec[i].dest, &f, sizeof(f));
+	}
+	return 0;
+}
+
+int layout_type_bytes(const struct layout *l, const char *type, uint32_t *ret, struct err *err)
+{
+	const struct layout *in = NULL;
+	const struct btf_type *t;
+	size_t i;
+
+	if (l->btf) {
+		t = find_type(l, type, NULL, 0, &in);
+		if (!t)
+			return err_set(err, ERR_NOTFOUND, "%s has no type %s", l->origin, type);
+		*ret = t->size;
+		return 0;
+	}
+	for (i = 0; i < l->nr_rows; i++)
+		if (!l->rows[i].member && !strcmp(l->rows[i].type, type)) {
+			*ret = l->rows[i].bytes;
+			return 0;
+		}
+	return err_set(err, ERR_NOTFOUND, "%s has no type %s", l->origin, type);
+}
+
+static bool enum_in(const struct layout *l, const char *name, int64_t *ret)
+{
+	uint32_t id, i;
+
+	for (id = l->first_id; id < l->first_id + l->nr_ids; id++) {
+		const struct btf_type *t = btf__type_by_id(l->btf, id);
+
+		if (!t || !btf_is_any_enum(t))
+			continue;
+		for (i = 0; i < btf_vlen(t); i++) {
+			bool wide = btf_is_enum64(t);
+			uint32_t off = wide ? btf_enum64(t)[i].name_off : btf_enum(t)[i].name_off;
+			const char *n = btf__name_by_offset(l->btf, off);
+
+			if (!n || strcmp(n, name))
+				continue;
+			*ret = wide ? (int64_t)btf_enum64_value(&btf_enum64(t)[i])
+				    : btf_enum(t)[i].val;
+			return true;
+		}
+	}
+	return false;
+}
+
+int layout_enum_value(const struct layout *l, const char *name, int64_t *ret, struct err *err)
+{
+	const struct layout *in;
+
+	for (in = l; in && in->btf; in = in->base)
+		if (enum_in(in, name, ret))
+			return 0;
+	return err_set(err, ERR_NOTFOUND, "%s has no enumerator %s", l->origin, name);
+}
