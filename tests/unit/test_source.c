@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Unit tests of io/source: what opens, what is refused, and compressed input.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/source.h"
+
+#define DATA_BYTES (300u << 10)
+
+static char dir[] = "/tmp/xbdsnap-source-XXXXXX";
+
+static const char *path_of(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void fill(uint8_t *buf)
+{
+	size_t i;
+
+	/* Text, a long zero stretch that crosses pages, noise. */
+	for (i = 0; i < DATA_BYTES; i++)
+		buf[i] = i < 5000     ? (uint8_t)('a' + i % 23)
+			 : i < 200001 ? 0
+				      : (uint8_t)(i * 2654435761u >> 24);
+}
+
+static void write_file(const char *name, const void *buf, size_t n)
+{
+	FILE *f = fopen(path_of(name), "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(buf, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void refuse(const char *path, enum err_class cls, const char *text)
+{
+	struct err err = ERR_INIT;
+	struct source *src;
+
+	assert_int_equal(source_open(path, &src, &err), -1);
+	assert_int_equal(err.cls, cls);
+	if (!strstr(err.text, text))
+		fail_msg("'%s' does not say '%s'", err.text, text);
+}
+
+static void a_file_is_one_range(void **state UNUSED)
+{
+	struct err err = ERR_INIT;
+	struct source *src;
+
+	write_file("plain", "0123456789", 10);
+	assert_int_equal(source_open(path_of("plain"), &src, &err), 0);
+	assert_int_equal(source_bytes(src), 10);
+	assert_null(source_compression(src));
+	assert_memory_equal(source_at(src, 3, 4), "3456", 4);
+	assert_non_null(source_at(src, 10, 0));
+	assert_null(source_at(src, 10, 1));
+	assert_null(source_at(src, 11, 0));
+	assert_null(source_at(src, 1, UINT64_MAX));
+	assert_null(source_at(src, UINT64_MAX, 2));
+	assert_string_equal(source_path(src), path_of("plain"));
+	source_advise_sequential(src, true);
+	source_close(src);
+}
+
+static void an_empty_file_opens(void **state UNUSED)
+{
+	struct err err = ERR_INIT;
+	struct source *src;
+
+	write_file("empty", "", 0);
+	assert_int_equal(source_open(path_of("empty"), &src, &err), 0);
+	assert_int_equal(source_bytes(src), 0);
+	assert_non_null(source_at(src, 0, 0));
+	assert_null(source_at(src, 0, 1));
+	source_close(src);
+}
+
+static void what_is_no_file_is_refused(void **state UNUSED)
+{
+	refuse("-", ERR_UNSUPPORTED, "standard input");
+	refuse(dir, ERR_SYSTEM, "Is a directory");
+	refuse(path_of("missing"), ERR_SYSTEM, "No such file");
+	refuse("/dev/null", ERR_UNSUPPORTED, "character device");
+	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
+	refuse(path_of("fifo"), ERR_UNSUPPORTED, "pipe"); /* and does not wait for a writer */
+}
+
+static const struct {
+	const char *name, *command;
+} packers[] = {
+	{"gzip", "gzip -1"},
+	{"bzip2", "bzip2 -1"},
+	{"xz", "xz -0"},
+	{"lz4", "lz4 -1 -q"},
+	{"zstd", "zstd -1 -q"},
+};
+
+/* False when the packer is not installed. */
+static bool pack(const char *command, const char *from, const char *to)
+{
+	char cmd[1024], tool[32];
+
+	snprintf(tool, sizeof(tool), "%.*s", (int)strcspn(command, " "), command);
+	snprintf(cmd, sizeof(cmd), "command -v %s >/dev/null", tool);
+	if (system(cmd))
+		return false;
+	snprintf(cmd, sizeof(cmd), "%s < '%s/%s' > '%s/%s'", command, dir, from, dir, to);
+	assert_int_equal(system(cmd), 0);
+	return true;
+}
+
+static void packed_files_are_unpacked(void **state UNUSED)
+{
+	uint8_t *buf = malloc(DATA_BYTES);
+	struct err err = ERR_INIT;
+	struct source *src;
+	unsigned seen = 0;
+	size_t i;
+
+	assert_non_null(buf);
+	fill(buf);
+	write_file("data", buf, DATA_BYTES);
+	for (i = 0; i < ARRAY_SIZE(packers); i++) {
+		if (!pack(packers[i].command, "data", "packed"))
+			continue;
+		if (source_open(path_of("packed"), &src, &err))
+			fail_msg("%s: %s", packers[i].name, err.text);
+		assert_string_equal(source_compression(src), packers[i].name);
+		assert_int_equal(source_bytes(src), DATA_BYTES);
+		assert_memory_equal(source_at(src, 0, DATA_BYTES), buf, DATA_BYTES);
+		source_close(src);
+		seen++;
+	}
+	assert_true(seen > 0);
+	free(buf);
+}
+
+/* A tail of zeros is a hole at the end: the size must still be right. */
+static void zeros_at_the_end_are_kept(void **state UNUSED)
+{
+	static const uint8_t zeros[70000];
+	struct err err = ERR_INIT;
+	struct source *src;
+
+	write_file("data", zeros, sizeof(zeros));
+	if (!pack("gzip", "data", "packed"))
+		skip();
+	assert_int_equal(source_open(path_of("packed"), &src, &err), 0);
+	assert_int_equal(source_bytes(src), sizeof(zeros));
+	assert_memory_equal(source_at(src, 0, sizeof(zeros)), zeros, sizeof(zeros));
+	source_close(src);
+}
+
+static void cut_packed_files_are_corrupt(void **state UNUSED)
+{
+	uint8_t *buf = malloc(DATA_BYTES);
+	struct stat st;
+	size_t i;
+
+	assert_non_null(buf);
+	fill(buf);
+	write_file("data", buf, DATA_BYTES);
+	free(buf);
+	for (i = 0; i < ARRAY_SIZE(packers); i++) {
+		static const int cuts[] = {1, 7, 1000};
+		unsigned j;
+
+		for (j = 0; j < ARRAY_SIZE(cuts); j++) {
+			if (!pack(packers[i].command, "data", "packed"))
+				break;
+			assert_int_equal(stat(path_of("packed"), &st), 0);
+			assert_int_equal(truncate(path_of("packed"), st.st_size - cuts[j]), 0);
+			refuse(path_of("packed"), ERR_CORRUPT, packers[i].name);
+		}
+	}
+}
+
+static int set_up(void **state UNUSED)
+{
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int tear_down(void **state UNUSED)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -r '%s'", dir);
+	return system(cmd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_is_one_range),
+		cmocka_unit_test(an_empty_file_opens),
+		cmocka_unit_test(what_is_no_file_is_refused),
+		cmocka_unit_test(packed_files_are_unpacked),
+		cmocka_unit_test(zeros_at_the_end_are_kept),
+		cmocka_unit_test(cut_packed_files_are_corrupt),
+	};
+
+	return cmocka_run_group_tests_name("source", tests, set_up, tear_down);
+}
