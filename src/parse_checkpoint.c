@@ -118,6 +118,7 @@ int ckpt_commit(struct ckpt *ck, struct err *err)
 	ck->committed.vcpus = copy;
 	ck->committed.cap_vcpus = s->nr_vcpus;
 	ck->committed_runs = ck->map.nr;
+	pagemap_close_run(&ck->map);
 	ck->nr_epochs++;
 	return 0;
 }

@@ -187,6 +187,25 @@ static const struct rule rules[] = {
 			"lists fewer has lost some.",
 		.remedy = "Compare with another copy of the file, if there is one.",
 	},
+	{
+		.id = "XB023",
+		.severity = SEVERITY_WARNING,
+		.summary = "an emulator record is malformed",
+		.explanation =
+			"The state of the device emulator, or what it keeps in xenstore, does not "
+			"follow its format. Memory and vcpus are not affected, but the emulator "
+			"may not start after a restore.",
+		.remedy = "Compare with another copy of the file, if there is one.",
+	},
+	{
+		.id = "XB024",
+		.severity = SEVERITY_ERROR,
+		.summary = "more vcpus in the stream than in the configuration",
+		.explanation =
+			"The domain is made with the number of vcpus that the configuration names, "
+			"then the stream loads a vcpu beyond it. The restore fails there.",
+		.remedy = "Restore with a configuration that has enough vcpus.",
+	},
 };
 
 const char *severity_name(enum severity s)

@@ -149,6 +149,13 @@ void record_check_padding(struct ckpt *ck, const struct libxc_record *rec, const
 	}
 }
 
+int record_broken(struct ckpt *ck, const struct libxc_record *rec, struct err *err)
+{
+	if (!ck->nr_epochs || err->cls != ERR_CORRUPT)
+		return -1;
+	return ckpt_incomplete(ck, rec->off, "%.140s", err->text);
+}
+
 /* The file ends inside this record; of page data keep the whole pages. */
 static int cut_record(struct libxc *x, const struct libxc_record *rec, struct err *err)
 {
@@ -159,18 +166,10 @@ static int cut_record(struct libxc *x, const struct libxc_record *rec, struct er
 			"the file ends at 0x%llx, where a libxc record was expected",
 			(unsigned long long)end);
 	if (rec->type == LIBXC_PAGE_DATA && libxc_page_data(x, rec, err))
-		return -1;
+		return record_broken(x->ck, rec, err);
 	return ckpt_incomplete(x->ck, rec->off,
 		"the file ends at 0x%llx, in the %s record at 0x%llx", (unsigned long long)end,
 		libxc_type_name(rec->type), (unsigned long long)rec->off);
-}
-
-/* A record that contradicts itself ends the epoch; an earlier complete epoch is still good. */
-static int broken_record(struct libxc *x, const struct libxc_record *rec, struct err *err)
-{
-	if (!x->ck->nr_epochs || err->cls != ERR_CORRUPT)
-		return -1;
-	return ckpt_incomplete(x->ck, rec->off, "%.140s", err->text);
 }
 
 int libxc_records(struct libxc *x, enum libxc_stop *ret, struct err *err)
@@ -185,7 +184,7 @@ int libxc_records(struct libxc *x, enum libxc_stop *ret, struct err *err)
 		if (r == 0)
 			return cut_record(x, &rec, err);
 		if (r < 0 || libxc_record(x, &rec, err))
-			return broken_record(x, &rec, err);
+			return record_broken(ck, &rec, err);
 		record_check_padding(ck, &rec, "libxc");
 		x->off = record_next(&rec);
 		if (rec.type == LIBXC_END || rec.type == LIBXC_CHECKPOINT)

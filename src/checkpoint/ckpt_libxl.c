@@ -15,6 +15,8 @@
 #define HEADER_BYTES	  16u
 #define OPTION_BIG_ENDIAN 1u
 #define OPTION_LEGACY	  2u
+/* 0 unknown (converted), 1 qemu-traditional, 2 qemu-upstream. */
+#define EMULATOR_MAX 2u
 
 enum libxl_type {
 	LIBXL_END = 0,
@@ -77,25 +79,36 @@ static void bad_size(struct libxl *l, const struct libxc_record *rec, const char
 		(unsigned long long)rec->off, rec->len, expected);
 }
 
+static void check_xenstore_data(struct libxl *l, const struct libxc_record *rec)
+{
+	size_t i, nuls = 0;
+
+	for (i = 8; i < rec->len; i++)
+		nuls += !rec->body[i];
+	if (rec->len > 8 && (rec->body[rec->len - 1] || nuls % 2))
+		finding_add(&l->ck->findings, "XB023", finding_at_offset(rec->off),
+			"the emulator's xenstore data at 0x%llx is not a list of terminated keys "
+			"and values",
+			(unsigned long long)rec->off);
+}
+
 /* u32 emulator, u32 index, then key\0value\0 pairs or the emulator's own state */
 static void emulator_record(struct libxl *l, const struct libxc_record *rec)
 {
-	size_t i, nuls = 0;
+	uint32_t emulator;
 
 	if (rec->len < 8) {
 		bad_size(l, rec, "at least 8");
 		return;
 	}
 	l->ck->info.nr_emulator_records++;
-	if (rec->type != LIBXL_EMULATOR_XENSTORE)
-		return;
-	for (i = 8; i < rec->len; i++)
-		nuls += !rec->body[i];
-	if (rec->len > 8 && (rec->body[rec->len - 1] || nuls % 2))
-		finding_add(&l->ck->findings, "XB008", finding_at_offset(rec->off),
-			"the emulator's xenstore data at 0x%llx is not a list of terminated keys "
-			"and values",
-			(unsigned long long)rec->off);
+	emulator = num_le32(rec->body);
+	if (emulator > EMULATOR_MAX)
+		finding_add(&l->ck->findings, "XB023", finding_at_offset(rec->body_off),
+			"the emulator record at 0x%llx names emulator %u, expected at most %u",
+			(unsigned long long)rec->off, emulator, EMULATOR_MAX);
+	if (rec->type == LIBXL_EMULATOR_XENSTORE)
+		check_xenstore_data(l, rec);
 }
 
 static int checkpoint_end(struct libxl *l, const struct libxc_record *rec, struct err *err)
@@ -170,14 +183,12 @@ static int read_records(struct libxl *l, struct err *err)
 					   "expected (0x%llx)",
 				(unsigned long long)source_bytes(ck->src),
 				(unsigned long long)rec.off);
-		if (r < 0 && ck->nr_epochs)
-			return ckpt_incomplete(ck, rec.off, "%.140s", err->text);
 		if (r < 0)
-			return -1;
+			return record_broken(ck, &rec, err);
 		record_check_padding(ck, &rec, "libxl");
 		l->off = record_next(&rec);
 		if (libxl_record(l, &rec, err))
-			return -1;
+			return record_broken(ck, &rec, err);
 	}
 	if (ck->info.complete && l->off < source_bytes(ck->src))
 		finding_add(&ck->findings, "XB013", finding_at_offset(l->off),

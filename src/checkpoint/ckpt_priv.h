@@ -85,6 +85,8 @@ int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
 void pv_context_decode(struct ckpt_vcpu *v);
 size_t pv_context_bytes(enum ckpt_vcpu_kind kind);
 uint64_t pv_context_gdt_frame(const struct ckpt_vcpu *v, unsigned index);
+uint64_t pv_context_gdt_ents(const struct ckpt_vcpu *v);
+/* Never more than the context has room for. */
 unsigned pv_context_nr_gdt_frames(const struct ckpt_vcpu *v);
 
 /* hvm_context.c: take the vcpus out of an HVM context blob. */

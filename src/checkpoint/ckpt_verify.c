@@ -8,15 +8,26 @@
  */
 #include "checkpoint/ckpt_priv.h"
 
-static void need_data(struct ckpt *ck, uint64_t off, uint64_t pfn, const char *what)
+/* FIRST_RESERVED_GDT_ENTRY: 14 pages (arch-x86/xen.h). Xen's own entries stand behind. */
+#define GDT_MAX_ENTS 7168u
+
+/* The restorer wants them to be of no special type. */
+static void need_data(struct ckpt *ck, uint64_t off, uint64_t pfn, const char *what, size_t index)
 {
 	struct ckpt_page page = ckpt_page(ck, PFN(pfn));
 
-	if (page.kind != CKPT_PAGE_DATA)
+	if (page.kind == CKPT_PAGE_DATA && page.type == 0)
+		return;
+	if (page.kind == CKPT_PAGE_DATA) {
 		finding_add(&ck->findings, "XB010", finding_at_offset(off),
-			"%s is pfn 0x%llx, which %s", what, (unsigned long long)pfn,
-			page.kind == CKPT_PAGE_ABSENT ? "the stream never lists"
-						      : "has no data in the stream");
+			"%s %zu is pfn 0x%llx of page type 0x%x, expected an ordinary page", what,
+			index, (unsigned long long)pfn, page.type);
+		return;
+	}
+	finding_add(&ck->findings, "XB010", finding_at_offset(off),
+		"%s %zu is pfn 0x%llx, which %s", what, index, (unsigned long long)pfn,
+		page.kind == CKPT_PAGE_ABSENT ? "the stream never lists"
+					      : "has no data in the stream");
 }
 
 static void need_root(
@@ -37,30 +48,46 @@ static void need_root(
 static void verify_vcpu(struct ckpt *ck, const struct ckpt_vcpu *v)
 {
 	unsigned i, nr = pv_context_nr_gdt_frames(v);
-	char what[64];
+	uint64_t ents = pv_context_gdt_ents(v);
 
+	if (ents > GDT_MAX_ENTS)
+		finding_add(&ck->findings, "XB010", finding_at_offset(v->ctx_off),
+			"the GDT of vcpu %u has %llu entries, expected at most %u", v->id,
+			(unsigned long long)ents, GDT_MAX_ENTS);
 	need_root(ck, v, v->root.v, ck->info.pt_levels, "CR3");
 	if (v->user_root.v != UINT64_MAX)
 		need_root(ck, v, v->user_root.v, ck->info.pt_levels, "CR1 (user)");
-	for (i = 0; i < nr; i++) {
-		snprintf(what, sizeof(what), "GDT frame %u of vcpu %u", i, v->id);
-		need_data(ck, v->ctx_off, pv_context_gdt_frame(v, i), what);
-	}
-	if (v->id == 0)
-		need_data(ck, v->ctx_off, v->kind == CKPT_VCPU_XEN20 ? v->si : v->dx,
-			v->kind == CKPT_VCPU_XEN20 ? "the suspend record" : "start_info");
+	for (i = 0; i < nr; i++)
+		need_data(ck, v->ctx_off, pv_context_gdt_frame(v, i), "GDT frame", i);
+	/* The guest named it when it asked to be suspended. */
+	if (v->id == 0 && v->kind == CKPT_VCPU_XEN20)
+		need_data(ck, v->ctx_off, v->si, "the suspend record of vcpu", 0);
+	else if (v->id == 0)
+		need_data(ck, v->ctx_off, v->dx, "start_info of vcpu", 0);
+}
+
+/* The domain is made with the configuration's number of vcpus before its memory is loaded. */
+static void verify_vcpu_ids(struct ckpt *ck)
+{
+	const struct ckpt_vcpu *last;
+
+	if (!ck->state.nr_vcpus || !ck->info.config_vcpus)
+		return;
+	last = &ck->state.vcpus[ck->state.nr_vcpus - 1];
+	if (last->id >= ck->info.config_vcpus)
+		finding_add(&ck->findings, "XB024", finding_at_offset(last->ctx_off),
+			"the stream has a vcpu %u, the configuration allows %u vcpus", last->id,
+			ck->info.config_vcpus);
 }
 
 void ckpt_verify_pv(struct ckpt *ck)
 {
 	size_t i, nr = ckpt_nr_p2m_frames(ck);
-	char what[64];
 
 	for (i = 0; i < ck->state.nr_vcpus; i++)
 		verify_vcpu(ck, &ck->state.vcpus[i]);
+	verify_vcpu_ids(ck);
 	/* In a cut stream they may simply not have come yet. */
-	for (i = 0; i < nr && ck->info.complete; i++) {
-		snprintf(what, sizeof(what), "p2m frame %zu", i);
-		need_data(ck, FINDING_NO_OFFSET, ckpt_p2m_frame(ck, i).v, what);
-	}
+	for (i = 0; i < nr && ck->info.complete; i++)
+		need_data(ck, FINDING_NO_OFFSET, ckpt_p2m_frame(ck, i).v, "p2m frame", i);
 }

@@ -82,6 +82,9 @@ int record_read(const struct source *src, uint64_t off, const char *stream,
 uint64_t record_next(const struct libxc_record *rec);
 /* Padding must be zero; XB002 when it is not. */
 void record_check_padding(struct ckpt *ck, const struct libxc_record *rec, const char *stream);
+/* A record that contradicts itself, as err says, ends the epoch. 0 when an earlier complete epoch
+ * is there and the checkpoint is now marked incomplete; else -1. */
+int record_broken(struct ckpt *ck, const struct libxc_record *rec, struct err *err) MUST_CHECK;
 
 /* libxc_records.c: one record. */
 int libxc_record(struct libxc *x, const struct libxc_record *rec, struct err *err) MUST_CHECK;

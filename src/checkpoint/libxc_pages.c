@@ -30,33 +30,66 @@ static int bad_word(const struct libxc_record *rec, uint32_t index, uint64_t wor
 		(unsigned long long)rec->off, index, (unsigned long long)word, found);
 }
 
+static uint64_t word_at(const struct batch *b, uint32_t index)
+{
+	return num_le64(b->words + 8 * (size_t)index);
+}
+
+/* How many words from `index` on continue one another: same type, the next frame. */
+static uint32_t stretch(const struct batch *b, uint32_t index)
+{
+	const uint8_t *p = b->words + 8 * (size_t)index;
+	uint64_t word = num_le64(p);
+	uint32_t n = 1, max = b->nr - index;
+
+	/* Eight at a time: this loop is most of what opening a large stream costs. */
+	while (max - n >= 8) {
+		const uint8_t *q = p + 8 * (size_t)n;
+		uint64_t w = word + n;
+
+		if ((num_le64(q) ^ w) | (num_le64(q + 8) ^ (w + 1)) | (num_le64(q + 16) ^ (w + 2)) |
+			(num_le64(q + 24) ^ (w + 3)) | (num_le64(q + 32) ^ (w + 4)) |
+			(num_le64(q + 40) ^ (w + 5)) | (num_le64(q + 48) ^ (w + 6)) |
+			(num_le64(q + 56) ^ (w + 7)))
+			break;
+		n += 8;
+	}
+	while (n < max && num_le64(p + 8 * (size_t)n) == word + n)
+		n++;
+	return n;
+}
+
+/* In a stretch the last frame is the highest, and reserved bits are the same in all its words
+ * unless the frame runs over into them, which the limit of the frame excludes. */
 static int check_words(
 	const struct libxc *x, const struct libxc_record *rec, struct batch *b, struct err *err)
 {
 	uint64_t max = x->has_max_pfn ? x->max_pfn : CKPT_MAX_PFN;
 	uint64_t below = 0;
-	uint32_t i;
+	uint32_t i, n;
 
 	b->ascending = true;
-	for (i = 0; i < b->nr; i++) {
-		uint64_t word = num_le64(b->words + 8 * (size_t)i), pfn = word & WORD_PFN;
+	for (i = 0; i < b->nr; i += n) {
+		uint64_t word = word_at(b, i), pfn = word & WORD_PFN;
 		unsigned type = (unsigned)(word >> WORD_TYPE_SHIFT);
 
+		n = stretch(b, i);
 		if (word & WORD_RESERVED)
 			return bad_word(rec, i, word, "expected bits 59-52 to be 0", err);
 		if (type >= 5 && type <= 8)
 			return bad_word(rec, i, word, "expected a type of 0-4 or 9-15", err);
-		if (pfn > max) {
+		if (pfn > max || n - 1 > max - pfn) {
+			uint32_t over = pfn > max ? 0 : (uint32_t)(max - pfn) + 1;
 			char found[64];
 
 			snprintf(found, sizeof(found), "expected a pfn of at most 0x%llx",
 				(unsigned long long)max);
-			return bad_word(rec, i, word, found, err);
+			return bad_word(rec, i + over, word + over, found, err);
 		}
 		if (pfn < below)
 			b->ascending = false;
-		below = pfn + 1;
-		b->nr_data += ckpt_type_has_data(type);
+		below = pfn + n;
+		b->nr_data += ckpt_type_has_data(type) ? n : 0;
 	}
 	return 0;
 }
@@ -83,7 +116,7 @@ static int find_repeats(const struct libxc *x, const struct libxc_record *rec,
 	if (!pfns)
 		return err_nomem(err, "the frames of a batch");
 	for (i = 0; i < b->nr; i++)
-		pfns[i] = num_le64(b->words + 8 * (size_t)i) & WORD_PFN;
+		pfns[i] = word_at(b, i) & WORD_PFN;
 	qsort(pfns, b->nr, sizeof(*pfns), by_value);
 	for (i = 1; i < b->nr; i++)
 		if (pfns[i] == pfns[i - 1])
@@ -102,17 +135,15 @@ static int add_runs(struct libxc *x, const struct batch *b, struct err *err)
 	uint32_t i = 0;
 
 	while (i < b->nr) {
-		uint64_t word = num_le64(b->words + 8 * (size_t)i);
+		uint64_t word = word_at(b, i);
 		struct ckpt_run run = {
 			.pfn = word & WORD_PFN,
 			.type = (uint8_t)(word >> WORD_TYPE_SHIFT),
 			.off = off,
 			.ignored = x->verify,
 		};
-		uint32_t n = 1;
+		uint32_t n = stretch(b, i);
 
-		while (i + n < b->nr && num_le64(b->words + 8 * ((size_t)i + n)) == word + n)
-			n++;
 		i += n;
 		if (ckpt_type_has_data(run.type)) {
 			uint64_t whole = off < end ? (end - off) / PAGE_BYTES : 0;

@@ -142,6 +142,10 @@ static int keep_vcpu(struct libxc *x, const struct libxc_record *rec, struct err
 	return 0;
 }
 
+/* What the restorer accepts behind the header of these records. */
+#define EXTENDED_MAX 128u
+#define XSAVE_MIN    16u
+
 /* u32 vcpu, u32 0, and a part of the vcpu that reading memory does not need */
 static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
 {
@@ -154,6 +158,10 @@ static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struc
 		bad_size(x, rec, "at least 8");
 		return 0;
 	}
+	if (rec->type == LIBXC_PV_VCPU_EXTENDED && rec->len > 8 + EXTENDED_MAX)
+		bad_size(x, rec, "at most 136");
+	if (rec->type == LIBXC_PV_VCPU_XSAVE && rec->len > 8 && rec->len < 8 + XSAVE_MIN)
+		bad_size(x, rec, "at least 24");
 	check_reserved(x, rec, 4, 4);
 	id = num_le32(rec->body);
 	for (i = 0; i < x->ck->state.nr_vcpus; i++)
@@ -248,6 +256,9 @@ static int keep_end(struct libxc *x, const struct libxc_record *rec, struct err 
 		require(x, rec, LIBXC_STATIC_DATA_END);
 	if (x->hvm) {
 		require(x, rec, LIBXC_HVM_CONTEXT);
+		if (x->seen & BIT(LIBXC_HVM_CONTEXT) && !s->nr_vcpus)
+			finding_add(&x->ck->findings, "XB007", finding_at_offset(rec->off),
+				"the HVM context has no record of any vcpu");
 		return 0;
 	}
 	require(x, rec, LIBXC_PV_INFO);

@@ -23,7 +23,7 @@ int pagemap_add(struct pagemap *pm, struct ckpt_run run)
 {
 	if (!ckpt_type_has_data(run.type))
 		run.off = 0;
-	if (pm->nr && continues(&pm->runs[pm->nr - 1], &run)) {
+	if (pm->nr > pm->first_open && continues(&pm->runs[pm->nr - 1], &run)) {
 		pm->runs[pm->nr - 1].nr += run.nr;
 		return 0;
 	}
@@ -31,6 +31,11 @@ int pagemap_add(struct pagemap *pm, struct ckpt_run run)
 		return -1;
 	pm->runs[pm->nr++] = run;
 	return 0;
+}
+
+void pagemap_close_run(struct pagemap *pm)
+{
+	pm->first_open = pm->nr;
 }
 
 void pagemap_ignore_from(struct pagemap *pm, size_t first)

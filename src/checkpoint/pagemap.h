@@ -14,6 +14,7 @@
 struct pagemap {
 	struct ckpt_run *runs; /* in file order */
 	size_t nr, cap;
+	size_t first_open;	  /* runs below this index are not joined to any more */
 	struct ckpt_run *current; /* ascending, disjoint; the same array as `runs` if that is so */
 	size_t nr_current;
 	uint64_t nr_repeats;
@@ -23,6 +24,8 @@ struct pagemap {
 
 /* Append; joins the last run where frames, type and data continue it. -1: out of memory. */
 int pagemap_add(struct pagemap *pm, struct ckpt_run run) MUST_CHECK;
+/* What follows starts a run of its own, so that it can be ignored by itself. */
+void pagemap_close_run(struct pagemap *pm);
 /* Runs from index `first` on no longer count (they stay listed). */
 void pagemap_ignore_from(struct pagemap *pm, size_t first);
 /* Call once, after the last entry. -1: out of memory. */

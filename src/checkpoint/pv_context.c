@@ -112,9 +112,14 @@ void pv_context_decode(struct ckpt_vcpu *v)
 	}
 }
 
+uint64_t pv_context_gdt_ents(const struct ckpt_vcpu *v)
+{
+	return num_le32(v->ctx + layouts[v->kind].gdt_ents);
+}
+
 unsigned pv_context_nr_gdt_frames(const struct ckpt_vcpu *v)
 {
-	uint64_t ents = word_at(v, layouts[v->kind].gdt_ents);
+	uint64_t ents = pv_context_gdt_ents(v);
 
 	return (unsigned)MIN(
 		(ents + GDT_ENTS_PER_FRAME - 1) / GDT_ENTS_PER_FRAME, (uint64_t)GDT_FRAMES);

@@ -156,7 +156,7 @@ int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_
 {
 	CLEANUP(free_archive) struct archive *a = archive_read_new();
 	CLEANUP_CLOSE int out = -1;
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (!a)
 		return err_nomem(err, "unpacking");

@@ -428,6 +428,22 @@ def xl_flags(): return in_xl(in_libxl(pv64()), flags=0x13)
 @recipe
 def xl_lies(): return in_xl(in_libxl(pv64()), flags=1)
 @recipe
+def emulator_id():
+    return Stream().libxl().rec(1).append(hvm(2)).rec(3, struct.pack("<II", 9, 0) + b"QEVM").rec(0)
+@recipe
+def emulator_strings():
+    return Stream().libxl().rec(1).append(hvm(2)).rec(2, struct.pack("<II", 2, 0) + b"key\0value").rec(0)
+@recipe
+def too_many_vcpus(): return in_xl(in_libxl(pv64(vcpus=3)))
+@recipe
+def start_info_type(): return pv64(batches=[small_pages(), [(START_INFO, L1, 0)]])
+@recipe
+def xsave_size(): return pv64(middle=lambda s: s.vcpu64(0).rec(6, struct.pack("<III", 0, 0, 7)))
+@recipe
+def no_hvm_cpu():
+    s = Stream().libxc(2, 2).pages([(p, 0, 0) for p in range(8)])
+    return s.hvm_tail(hvm_cpus()[:1]).rec(0)
+@recipe
 def xen20_suspend(): return xen20_image(suspend_nr=65)
 @recipe
 def hvm_magic():

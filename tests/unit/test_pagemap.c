@@ -86,6 +86,23 @@ static void ignored_runs_do_not_count(void **state UNUSED)
 	pagemap_fini(&pm);
 }
 
+/* The last run of a good epoch must not grow into the first of a bad one. */
+static void a_closed_run_does_not_grow(void **state UNUSED)
+{
+	struct pagemap pm = {0};
+
+	add(&pm, 0, 4, XTAB, 0);
+	pagemap_close_run(&pm);
+	add(&pm, 4, 4, XTAB, 0);
+	add(&pm, 8, 4, XTAB, 0);
+	assert_int_equal(pm.nr, 2);
+	pagemap_ignore_from(&pm, 1);
+	assert_int_equal(pagemap_finish(&pm), 0);
+	assert_non_null(pagemap_find(&pm, 3));
+	assert_null(pagemap_find(&pm, 4));
+	pagemap_fini(&pm);
+}
+
 static void an_empty_map_finds_nothing(void **state UNUSED)
 {
 	struct pagemap pm = {0};
@@ -148,6 +165,7 @@ int main(void)
 		cmocka_unit_test(ordered_runs_are_used_in_place),
 		cmocka_unit_test(a_later_run_cuts_out_of_an_earlier_one),
 		cmocka_unit_test(ignored_runs_do_not_count),
+		cmocka_unit_test(a_closed_run_does_not_grow),
 		cmocka_unit_test(an_empty_map_finds_nothing),
 		cmocka_unit_test(random_runs_equal_an_array),
 	};

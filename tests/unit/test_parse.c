@@ -482,9 +482,15 @@ static const struct {
 	{"config-too-long", "XB014", 1},
 	{"xl-flags", "XB015", 1},
 	{"xl-lies", "XB015", 1},
+	{"no-hvm-cpu", "XB007", 1},
+	{"xsave-size", "XB008", 1},
+	{"start-info-type", "XB010", 1},
 	{"xen20-suspend", "XB020", 1},
 	{"hvm-magic", "XB021", 1},
 	{"hvm-context-cut", "XB021", 1},
+	{"emulator-id", "XB023", 1},
+	{"emulator-strings", "XB023", 1},
+	{"too-many-vcpus", "XB024", 1},
 };
 
 static void each_fault_gives_its_finding(void **state UNUSED)
