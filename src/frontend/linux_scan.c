@@ -205,12 +205,10 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	return try_old(sc, &a, err);
 }
 
-/* The third and fourth word of an anchor, seen as one: a power of two from 32 to 512. */
-static inline bool is_entries(uint64_t v)
-{
-	return v - 32 <= 512 - 32 && !(v & (v - 1));
-}
-
+/*
+ * Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512. This loop
+ * sees all of memory: one subtraction and one comparison a word.
+ */
 static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
 {
 	const uint8_t *p = page + 8, *end = page + PAGE_BYTES - 8;
@@ -220,7 +218,7 @@ static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err
 
 		memcpy(&v, p, sizeof(v));
 		v = le64toh(v);
-		if (v - 32 > 512 - 32 || !is_entries(v))
+		if (v - 32 > 512 - 32 || (v & (v - 1)))
 			continue;
 		if (consider(sc, pfn, page, (unsigned)(p - page) - 8, err))
 			return -1;
