@@ -81,8 +81,7 @@ static void find_btf(struct linux_image *im, struct linux_ctx *c, struct err *wh
 			start.v, stop.v);
 	} else if (!layout_from_btf(c->g, start, stop.v - start.v, &im->btf, why)) {
 		if (!linux_layout_kernel(im->btf, &c->l, why)) {
-			snapshot_how(c->s, "types: %s at 0x%" PRIx64 ", %" PRIu64 " bytes",
-				layout_origin(im->btf), start.v, stop.v - start.v);
+			snapshot_how(c->s, "types: %s", layout_origin(im->btf));
 			return;
 		}
 		layout_free(take(im->btf));
@@ -195,8 +194,7 @@ static void find_module_btf(struct linux_image *im, struct linux_ctx *c)
 		layout_from_split_btf(c->g, im->btf, GVA(data), bytes, &im->module_btf, &why))
 		snapshot_how(c->s, "module types: %s", why.text);
 	else
-		snapshot_how(c->s, "module types: %s at 0x%" PRIx64 ", %" PRIu64 " bytes",
-			layout_origin(im->module_btf), data, bytes);
+		snapshot_how(c->s, "module types: %s", layout_origin(im->module_btf));
 }
 
 static void find_module(struct linux_image *im, struct linux_ctx *c)

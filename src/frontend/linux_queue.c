@@ -238,8 +238,9 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 	if ((flags & REQ_OP_MASK) == REQ_OP_SECURE_ERASE)
 		r->flags |= IO_FLAG_SECURE;
 	linux_decode_request_facts(c, r);
-	/* A write without data is how a file system asks for nothing but a flush. */
-	if (!bytes && r->op == IO_WRITE && (r->flags & IO_FLAG_PREFLUSH)) {
+	/* A write without data asks for nothing but a flush; the flush machinery has taken its
+	 * REQ_PREFLUSH (blk_insert_flush()). */
+	if (!bytes && r->op == IO_WRITE) {
 		r->op = IO_FLUSH;
 		r->flags = 0;
 	}

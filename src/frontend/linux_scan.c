@@ -286,11 +286,13 @@ static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_
 static int resolve_by_mappings(struct scan *sc, struct err *err)
 {
 	struct reverse rev = {.sc = sc, .err = err};
+	uint64_t half;
 
 	if (sc->nr_infos || !sc->nr_unresolved)
 		return 0;
+	half = UINT64_MAX << (guest_pt_levels(sc->c->g) == 5 ? 56 : 47);
 	guest_for_each_mapping(
-		sc->c->g, GVA(1ull << 63), GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
+		sc->c->g, GVA(half), GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
 	return rev.status;
 }
 
