@@ -8,6 +8,7 @@
  */
 #include "frontend/linux_fs.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/cursor.h"
@@ -192,6 +193,10 @@ static int add_fs(struct walk *w, uint64_t sb, struct err *err)
 		return err_nomem(err, "noting a file system");
 	d->fs = grown;
 	d->fs[d->nr_fs++] = fs;
+	snapshot_how(w->s, "%s: %s %s mounted from sector %" PRIu64 "%s%s", d->name, fs.type,
+		fs.uuid[0] ? fs.uuid : "without UUID", start,
+		fs.super_known ? ", its superblock in memory" : "",
+		fs.journal_sequence != BLK_UNKNOWN_U64 ? ", and its journal's" : "");
 	return 0;
 }
 
@@ -233,10 +238,9 @@ int linux_find_fs(struct guest *g, const struct symbols *kernel, const struct la
 	all = walk_supers(&w, head.v, err);
 	if (all < 0)
 		return -1;
-	for (i = 0; i < s->nr_devices; i++) {
+	for (i = 0; i < s->nr_devices; i++)
 		s->devices[i].fs_known = all;
-		snapshot_how(s, "%s: %zu mounted file systems%s", s->devices[i].name,
-			s->devices[i].nr_fs, all ? "" : ", but the list of superblocks breaks off");
-	}
+	if (!all)
+		snapshot_how(s, "mounted file systems: the list of superblocks breaks off");
 	return 0;
 }
