@@ -301,7 +301,8 @@ static int walk_tags(struct queue_job *j, uint64_t tags, unsigned hctx, struct e
 			return -1;
 	}
 	/* Tags of different queues may be the same set. */
-	qsort(j->known, j->nr_known, sizeof(*j->known), cmp_u64);
+	if (j->nr_known)
+		qsort(j->known, j->nr_known, sizeof(*j->known), cmp_u64);
 	j->nr_sorted = j->nr_known;
 	return 0;
 }
