@@ -206,6 +206,16 @@ static const struct rule rules[] = {
 			"then the stream loads a vcpu beyond it. The restore fails there.",
 		.remedy = "Restore with a configuration that has enough vcpus.",
 	},
+	{
+		.id = "XB025",
+		.severity = SEVERITY_WARNING,
+		.summary = "a record that newer versions of Xen refuse",
+		.explanation =
+			"Data of the tool stack travelled inside the libxc stream for a short "
+			"while; it has its own place in the libxl stream now. Memory and vcpus "
+			"are not affected, but a newer Xen stops at the record.",
+		.remedy = "Restore with the Xen version that wrote the file.",
+	},
 };
 
 const char *severity_name(enum severity s)

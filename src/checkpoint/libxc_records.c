@@ -142,7 +142,8 @@ static int keep_vcpu(struct libxc *x, const struct libxc_record *rec, struct err
 	return 0;
 }
 
-/* What the restorer accepts behind the header of these records. */
+/* What the restorer accepts behind the header of these records; it also takes nothing at all, as
+ * 4.6 to 4.8 wrote it. */
 #define EXTENDED_MAX 128u
 #define XSAVE_MIN    16u
 
@@ -152,8 +153,6 @@ static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struc
 	uint32_t id;
 	size_t i;
 
-	if (!rec->len)
-		return 0; /* 4.6 to 4.8 wrote empty ones */
 	if (rec->len < 8) {
 		bad_size(x, rec, "at least 8");
 		return 0;
@@ -201,8 +200,6 @@ static int keep_hvm_params(struct libxc *x, const struct libxc_record *rec, stru
 {
 	uint64_t nr;
 
-	if (!rec->len)
-		return 0; /* 4.6 to 4.8 wrote empty ones */
 	if (rec->len < 8) {
 		bad_size(x, rec, "at least 8");
 		return 0;
@@ -229,6 +226,15 @@ static int keep_checkpoint(
 	struct libxc *x, const struct libxc_record *rec UNUSED, struct err *err UNUSED)
 {
 	x->verify = false;
+	return 0;
+}
+
+static int keep_toolstack(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
+{
+	finding_add(&x->ck->findings, "XB025", finding_at_offset(rec->off),
+		"the record at 0x%llx holds data of the tool stack, as early versions of the "
+		"stream had it",
+		(unsigned long long)rec->off);
 	return 0;
 }
 
@@ -290,7 +296,7 @@ static const struct type_row rows[LIBXC_NR_TYPES] = {
 	[LIBXC_TSC_INFO] = {"X86_TSC_INFO", .bytes = 24, .keep = keep_tsc_info},
 	[LIBXC_HVM_CONTEXT] = {"HVM_CONTEXT", HVM_ONLY, ANY_BYTES, .keep = keep_hvm_context},
 	[LIBXC_HVM_PARAMS] = {"HVM_PARAMS", HVM_ONLY, ANY_BYTES, .keep = keep_hvm_params},
-	[LIBXC_TOOLSTACK] = {"TOOLSTACK", .bytes = ANY_BYTES},
+	[LIBXC_TOOLSTACK] = {"TOOLSTACK", .bytes = ANY_BYTES, .keep = keep_toolstack},
 	[LIBXC_PV_VCPU_MSRS] = {"X86_PV_VCPU_MSRS", PV_ONLY, ANY_BYTES, 16, 8,
 		.keep = keep_vcpu_part},
 	[LIBXC_VERIFY] = {"VERIFY", .bytes = 0, .keep = keep_verify},
@@ -317,7 +323,8 @@ static void check_size(struct libxc *x, const struct libxc_record *rec, const st
 	if (row->bytes != ANY_BYTES && rec->len != row->bytes) {
 		snprintf(expected, sizeof(expected), "%u", row->bytes);
 		bad_size(x, rec, expected);
-	} else if (row->each && rec->len > row->head && (rec->len - row->head) % row->each) {
+	} else if (row->each && (rec->len > row->head || !row->head) &&
+		   (rec->len < row->each || (rec->len - row->head) % row->each)) {
 		snprintf(expected, sizeof(expected), "%u and a multiple of %u", row->head,
 			row->each);
 		bad_size(x, rec, expected);

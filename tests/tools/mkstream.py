@@ -80,7 +80,7 @@ class Stream:
     def p2m(self, end, frames):
         return self.rec(3, struct.pack("<II", 0, end) + b"".join(struct.pack("<Q", f) for f in frames))
 
-    def vcpu64(self, number, root=ROOT, size=5168, user=0):
+    def vcpu64(self, number, root=ROOT, size=5168, user=0, bare=False):
         ctx = bytearray(size)
         struct.pack_into("<Q", ctx, 616, START_INFO)
         struct.pack_into("<Q", ctx, 648, 0xffffffff81001000 + number)
@@ -91,7 +91,9 @@ class Stream:
         struct.pack_into("<Q", ctx, 5008, root << 12)
         self.rec(4, struct.pack("<II", number, 0) + ctx)
         self.rec(5, struct.pack("<II", number, 0) + bytes(64))
-        self.rec(6)
+        if bare:
+            return self.rec(5, struct.pack("<II", number, 0)).rec(6, struct.pack("<II", number, 0))
+        self.rec(6, struct.pack("<IIQQ", number, 0, 7, 7) + bytes(576))
         return self.rec(12, struct.pack("<IIIIQ", number, 0, 0x10, 0, 7))
 
     def vcpu32(self, number, root):
@@ -227,6 +229,8 @@ def pv64_v3(): return in_xl(in_libxl(pv64(vcpus=2)))
 def pv64_v2(): return pv64(2)
 @recipe
 def pv64_libxl(): return in_libxl(pv64(2, user=ROOT))
+@recipe
+def empty_parts(): return pv64(2, bare=True)
 @recipe
 def hvm_v2(): return in_xl(in_libxl(hvm(2), emulator=True), "hvm")
 @recipe
@@ -374,7 +378,8 @@ def no_end():
     del s.b[-8:]
     return s
 @recipe
-def padding(): return pv64(middle=lambda s: s.rec(11, b"tools", pad=b"\x01"))
+def padding():
+    return pv64(middle=lambda s: s.vcpu64(0).rec(5, bytes(61), pad=b"\x01"))
 @recipe
 def reserved(): return replace(pv64(), 54, b"\x07")  # in the body of X86_PV_INFO
 @recipe
@@ -437,6 +442,13 @@ def emulator_strings():
 def too_many_vcpus(): return in_xl(in_libxl(pv64(vcpus=3)))
 @recipe
 def start_info_type(): return pv64(batches=[small_pages(), [(START_INFO, L1, 0)]])
+@recipe
+def part_without_header(): return pv64(middle=lambda s: s.vcpu64(0).rec(6))
+@recipe
+def toolstack(): return pv64(middle=lambda s: s.rec(11, b"tools"))
+@recipe
+def empty_policy():
+    return Stream().libxc(2, 3).rec(17).rec(16).pages([(0, 0, 0)]).hvm_tail(hvm_cpus()).rec(0)
 @recipe
 def xsave_size(): return pv64(middle=lambda s: s.vcpu64(0).rec(6, struct.pack("<III", 0, 0, 7)))
 @recipe

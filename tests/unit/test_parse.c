@@ -324,9 +324,9 @@ static void the_netbsd_image_lacks_three_pages(void **state UNUSED)
 
 static void good_streams_equal_the_second_reader(void **state UNUSED)
 {
-	static const char *const recipes[] = {"pv64-v3", "pv64-v2", "pv64-libxl", "hvm-v2", "pvh",
-		"hvm-la57", "hvm-pae", "hvm-2level", "hvm-no-paging", "xl-swapped", "xl-extra",
-		"pv32", "live", "verify", "epochs", "epochs-libxl", "xen20", "xen20-0",
+	static const char *const recipes[] = {"pv64-v3", "pv64-v2", "pv64-libxl", "empty-parts",
+		"hvm-v2", "pvh", "hvm-la57", "hvm-pae", "hvm-2level", "hvm-no-paging", "xl-swapped",
+		"xl-extra", "pv32", "live", "verify", "epochs", "epochs-libxl", "xen20", "xen20-0",
 		"xen20-verify"};
 	struct err err = ERR_INIT;
 	char path[128];
@@ -484,6 +484,8 @@ static const struct {
 	{"xl-lies", "XB015", 1},
 	{"no-hvm-cpu", "XB007", 1},
 	{"xsave-size", "XB008", 1},
+	{"part-without-header", "XB008", 1},
+	{"empty-policy", "XB008", 1},
 	{"start-info-type", "XB010", 1},
 	{"xen20-suspend", "XB020", 1},
 	{"hvm-magic", "XB021", 1},
@@ -491,6 +493,7 @@ static const struct {
 	{"emulator-id", "XB023", 1},
 	{"emulator-strings", "XB023", 1},
 	{"too-many-vcpus", "XB024", 1},
+	{"toolstack", "XB025", 1},
 };
 
 static void each_fault_gives_its_finding(void **state UNUSED)
