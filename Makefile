@@ -63,6 +63,8 @@ XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(if $(WITHOUT_XEN
 # Asked once a run, not once a file.
 XB_CFLAGS := $(XB_CFLAGS)
 XB_LDLIBS := $(XB_LDLIBS)
+# Xen's public headers refuse strict C: anonymous structures, aligned members.
+$(O)/src/xenhost/xen_%.o: XB_CFLAGS := $(XB_CFLAGS) -std=gnu11
 
 LIB_SRC := $(filter-out src/xbdsnap.c,$(wildcard src/*.c src/*/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * xenhost_none.c - what stands in for the Xen libraries in a build without them.
+ */
+#include "xenhost/xenhost.h"
+
+#ifndef HAVE_XEN
+
+int xenhost_open(struct xenhost **ret, struct err *err)
+{
+	(void)ret;
+	return err_set(err, ERR_UNSUPPORTED, "built without Xen support");
+}
+
+void xenhost_close(struct xenhost *x)
+{
+	(void)x;
+}
+
+static int no_xen(struct err *err)
+{
+	return err_set(err, ERR_UNSUPPORTED, "built without Xen support");
+}
+
+int xenhost_domain(struct xenhost *x UNUSED, uint32_t domid UNUSED,
+	struct xenhost_domain *ret UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
+int xenhost_p2m(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
+	struct xenhost_p2m *ret UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
+int xenhost_vbds(struct xenhost *x UNUSED, uint32_t domid UNUSED, struct xenhost_vbd **ret UNUSED,
+	size_t *nr UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
+int xenhost_read_frames(struct xenhost *x UNUSED, uint32_t domid UNUSED,
+	const uint64_t *frames UNUSED, size_t nr UNUSED, uint8_t *buf UNUSED, bool *ok UNUSED,
+	struct err *err)
+{
+	return no_xen(err);
+}
+
+#endif
