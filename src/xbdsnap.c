@@ -1,11 +1,184 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * xbdsnap.c - the front door.
+ * xbdsnap.c - the front door: global options, the table of commands, and the one place that
+ * prints errors and chooses the exit status.
  */
-#include <stdio.h>
+#include <argp.h>
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
-int main(void)
+#include "cmd/cmd.h"
+
+static const struct command commands[] = {
+	{"info", "what a file is and what is in it", cmd_info},
+	{"dump", "list every pending block request", cmd_dump},
+};
+
+const char *argp_program_version = "xbdsnap " XBDSNAP_VERSION;
+
+struct globals {
+	struct cmd_env env;
+	int command_at; /* index in argv; 0: none */
+};
+
+static void print_commands(FILE *out)
 {
-	fputs("xbdsnap " XBDSNAP_VERSION "\n", stdout);
-	return 0;
+	size_t i;
+
+	fputs("Commands:\n", out);
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n'xbdsnap COMMAND --help' says more.\n", out);
+}
+
+static char *help_filter(int key, const char *text, void *input UNUSED)
+{
+	char *list = NULL;
+	size_t bytes;
+	FILE *f;
+
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	f = open_memstream(&list, &bytes);
+	if (!f)
+		return (char *)text;
+	print_commands(f);
+	fclose(f);
+	return list;
+}
+
+static error_t parse_global(int key, char *arg UNUSED, struct argp_state *state)
+{
+	struct globals *g = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &g->env;
+		return 0;
+	case ARGP_KEY_ARG:
+		g->command_at = state->next - 1;
+		state->next = state->argc; /* the rest belongs to the command */
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no command; 'xbdsnap --help' lists them");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child global_children[] = {{.argp = &cmd_common_argp}, {0}};
+static const struct argp global_argp = {
+	.parser = parse_global,
+	.args_doc = "COMMAND [OPTION...] FILE",
+	.doc = "Open a saved Xen domU, find the block requests that it had in flight, and say what "
+	       "a restore will do with them.\v",
+	.children = global_children,
+	.help_filter = help_filter,
+};
+
+/* The name that the user may have meant: the one that shares the longest start. */
+static const char *nearest(const char *word)
+{
+	const char *best = NULL;
+	size_t best_len = 1, i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		size_t n = 0;
+
+		while (word[n] && word[n] == commands[i].name[n])
+			n++;
+		if (n > best_len || (n == best_len && !best)) {
+			best = commands[i].name;
+			best_len = n;
+		}
+	}
+	return best;
+}
+
+static const struct command *find_command(const char *name, struct err *err)
+{
+	const char *near;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	near = nearest(name);
+	err_set(err, ERR_USAGE, "'%.40s' is not a command%s%s%s", name, near ? "; '" : "",
+		near ? near : "", near ? "' is" : "; 'xbdsnap --help' lists them");
+	return NULL;
+}
+
+static int status_of(const struct err *err)
+{
+	switch (err->cls) {
+	case ERR_USAGE:
+		return CMD_USAGE;
+	case ERR_REFUSED:
+		return CMD_UNSAFE;
+	case ERR_UNSUPPORTED:
+	case ERR_NODATA:
+	case ERR_NOTFOUND:
+		return CMD_UNDETERMINED;
+	case ERR_CORRUPT:
+		return CMD_CORRUPT;
+	default:
+		return CMD_FAILED;
+	}
+}
+
+static int report(const struct err *err)
+{
+	char *text = cmd_safe_text(err->text, strlen(err->text));
+
+	fprintf(stderr, "xbdsnap: %s\n", text ? text : err->text);
+	free(text);
+	return status_of(err);
+}
+
+/* The input is mapped: when it shrinks while we read, the kernel says so with SIGBUS. */
+static void input_shrank(int sig UNUSED)
+{
+	static const char text[] = "xbdsnap: the input shrank or failed while it was read\n";
+	ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)ignored;
+	_exit(CMD_CORRUPT);
+}
+
+static int close_stdout(int status)
+{
+	struct err err;
+
+	if (!ferror(stdout) && !fflush(stdout) && (!fclose(stdout) || errno == EBADF))
+		return status;
+	err_sys(&err, "cannot write the output");
+	return report(&err);
+}
+
+int main(int argc, char **argv)
+{
+	struct globals g = {.env = {.out = stdout, .talk = stderr}};
+	struct sigaction bus = {.sa_handler = input_shrank};
+	const struct command *c;
+	struct err err = ERR_INIT;
+	int status;
+
+	setlocale(LC_CTYPE, "");
+	argp_err_exit_status = CMD_USAGE;
+	sigaction(SIGBUS, &bus, NULL);
+	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER, NULL, &g);
+	c = find_command(argv[g.command_at], &err);
+	if (!c)
+		return report(&err);
+	status = c->run(&g.env, argc - g.command_at, argv + g.command_at, &err);
+	if (status < 0) {
+		fflush(stdout);
+		status = report(&err);
+	}
+	return close_stdout(status);
 }

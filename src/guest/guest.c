@@ -276,7 +276,7 @@ static int walk(struct guest *g, uint64_t va, struct guest_map *map, struct err 
 	unsigned level;
 
 	for (level = g->mode->levels; level; level--) {
-		struct pt_entry e;
+		struct pt_entry e = {.present = false};
 
 		if (read_entry(g, table, level, va, map, &e, err))
 			return -1;

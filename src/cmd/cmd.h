@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * cmd.h - what a command is, and what all commands share.
+ *
+ * A command is one file and one row in the table of xbdsnap.c. run() returns an exit status
+ * (enum cmd_status), or -1 with an error that the front door prints and maps to a status; output
+ * that was already written stays. Commands never print errors themselves; notes go through
+ * cmd_note().
+ */
+#ifndef XB_CMD_CMD_H
+#define XB_CMD_CMD_H
+
+#include <argp.h>
+
+#include "frontend/frontend.h"
+
+enum cmd_status {
+	CMD_OK = 0,
+	CMD_WARNINGS = 1, /* findings of severity warning at most; differences */
+	CMD_USAGE = 2,
+	CMD_UNSAFE = 3,
+	CMD_UNDETERMINED = 4,
+	CMD_CORRUPT = 5,
+	CMD_FAILED = 6,
+};
+
+enum cmd_color {
+	CMD_COLOR_AUTO,
+	CMD_COLOR_ALWAYS,
+	CMD_COLOR_NEVER,
+};
+
+struct cmd_env {
+	FILE *out;  /* data; stdout */
+	FILE *talk; /* stderr */
+	bool quiet, verbose, json;
+	enum cmd_color color;
+	struct frontend_options frontend; /* --locate, --kernel */
+};
+
+struct command {
+	const char *name, *summary;
+	int (*run)(struct cmd_env *env, int argc, char **argv, struct err *err);
+};
+
+int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err);
+
+/*
+ * Options that every command takes (-v -q -J --color) and those of commands that look into the
+ * guest (--locate --kernel): children of a command's argp, both with the env as input.
+ */
+extern const struct argp cmd_common_argp, cmd_locate_argp;
+/* For a command's own parser at ARGP_KEY_INIT: hand the env to both children. */
+void cmd_init_children(struct argp_state *state, struct cmd_env *env);
+/* argp_parse with "xbdsnap NAME" as the program; does not return on bad usage (exit 2). */
+void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
+/* The tail of every command's --help. */
+#define CMD_HELP_STATUS                                                                            \
+	"\vExit status: 0 done; 1 warnings or differences; 2 usage; 3 unsafe or refused; 4 not "   \
+	"determined; 5 not a checkpoint, truncated or corrupt; 6 operational failure."
+
+/* A line on stderr unless -q. */
+void cmd_note(const struct cmd_env *env, const char *fmt, ...) PRINTF(2, 3);
+bool cmd_use_color(const struct cmd_env *env);
+
+/* A checkpoint, its guest, and what was found in it. */
+struct cmd_input {
+	struct ckpt *ck;
+	struct guest *guest;
+	struct snapshot snap;
+	struct err why; /* when guest is NULL: why its memory cannot be read */
+};
+
+/* Open the file and the guest's memory. The latter may fail: then in->guest is NULL. */
+int cmd_open(const char *path, struct cmd_input *in, struct err *err) MUST_CHECK;
+/* Run the frontends. Without guest memory: -1 and in->why. */
+int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
+void cmd_close(struct cmd_input *in);
+/*
+ * What the file itself says of the answer, once the output is written: CMD_OK, or -1 when it is
+ * incomplete or holds no known frontend.
+ */
+int cmd_verdict(const struct cmd_input *in, struct err *err) MUST_CHECK;
+
+/* Copies for output, malloc'ed; NULL: no memory. Text of the guest is hostile to a terminal:
+ * control characters and broken UTF-8 become \xNN. For JSON broken UTF-8 becomes U+FFFD. */
+char *cmd_safe_text(const char *text, size_t bytes);
+char *cmd_valid_utf8(const char *text, size_t bytes);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/cmd.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	OPT_COLOR = 0x200,
+	OPT_LOCATE,
+	OPT_KERNEL,
+};
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+	struct cmd_env *env = state->input;
+
+	switch (key) {
+	case 'v':
+		env->verbose = true;
+		return 0;
+	case 'q':
+		env->quiet = true;
+		return 0;
+	case 'J':
+		env->json = true;
+		return 0;
+	case OPT_COLOR:
+		if (!strcmp(arg, "auto"))
+			env->color = CMD_COLOR_AUTO;
+		else if (!strcmp(arg, "always"))
+			env->color = CMD_COLOR_ALWAYS;
+		else if (!strcmp(arg, "never"))
+			env->color = CMD_COLOR_NEVER;
+		else
+			argp_error(state, "--color takes auto, always or never, not '%s'", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option common_options[] = {
+	{.doc = "Output:", .group = 50},
+	{.name = "json", .key = 'J', .doc = "one JSON document", .group = 50},
+	{.name = "verbose", .key = 'v', .doc = "say more", .group = 50},
+	{.name = "quiet", .key = 'q', .doc = "no notes on stderr", .group = 50},
+	{.name = "color",
+		.key = OPT_COLOR,
+		.arg = "WHEN",
+		.doc = "auto, always or never (default auto; NO_COLOR is honoured)",
+		.group = 50},
+	{0},
+};
+
+const struct argp cmd_common_argp = {.options = common_options, .parser = parse_common};
+
+static error_t parse_locate(int key, char *arg, struct argp_state *state)
+{
+	struct cmd_env *env = state->input;
+
+	switch (key) {
+	case OPT_LOCATE:
+		if (!strcmp(arg, "auto"))
+			env->frontend.locate = FRONTEND_LOCATE_AUTO;
+		else if (!strcmp(arg, "symbols"))
+			env->frontend.locate = FRONTEND_LOCATE_SYMBOLS;
+		else if (!strcmp(arg, "scan"))
+			env->frontend.locate = FRONTEND_LOCATE_SCAN;
+		else
+			argp_error(state, "--locate takes auto, symbols or scan, not '%s'", arg);
+		return 0;
+	case OPT_KERNEL:
+		env->frontend.kernel_path = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option locate_options[] = {
+	{.doc = "Finding the ring:", .group = 40},
+	{.name = "locate",
+		.key = OPT_LOCATE,
+		.arg = "HOW",
+		.doc = "symbols (of the guest's memory or of --kernel), scan (every page, by "
+		       "shape), "
+		       "or auto: both, compared (default)",
+		.group = 40},
+	{.name = "kernel",
+		.key = OPT_KERNEL,
+		.arg = "FILE",
+		.doc = "take symbols from this ELF file or System.map",
+		.group = 40},
+	{0},
+};
+
+const struct argp cmd_locate_argp = {.options = locate_options, .parser = parse_locate};
+
+void cmd_init_children(struct argp_state *state, struct cmd_env *env)
+{
+	const struct argp_child *c = state->root_argp->children;
+	size_t i;
+
+	for (i = 0; c && c[i].argp; i++)
+		state->child_inputs[i] = env;
+}
+
+void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	CLEANUP_FREE char *name = NULL;
+
+	if (asprintf(&name, "xbdsnap %s", argv[0]) < 0)
+		name = NULL;
+	if (name)
+		argv[0] = name;
+	argp_parse(argp, argc, argv, 0, NULL, input);
+}
+
+void cmd_note(const struct cmd_env *env, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (env->quiet)
+		return;
+	fputs("xbdsnap: ", env->talk);
+	va_start(ap, fmt);
+	vfprintf(env->talk, fmt, ap);
+	va_end(ap);
+	fputc('\n', env->talk);
+}
+
+bool cmd_use_color(const struct cmd_env *env)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (env->color != CMD_COLOR_AUTO)
+		return env->color == CMD_COLOR_ALWAYS;
+	return !(no && *no) && !(term && !strcmp(term, "dumb")) && isatty(fileno(env->out));
+}
+
+int cmd_open(const char *path, struct cmd_input *in, struct err *err)
+{
+	memset(in, 0, sizeof(*in));
+	if (ckpt_open(path, &in->ck, err))
+		return -1;
+	if (guest_open(in->ck, &in->guest, &in->why))
+		in->guest = NULL;
+	return 0;
+}
+
+int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
+{
+	if (!in->guest) {
+		const struct ckpt_info *info = ckpt_info(in->ck);
+
+		*err = in->why;
+		/* The cause of what is missing, where it is known. */
+		if (!info->complete) {
+			err->cls = ERR_CORRUPT;
+			err_in(err, "incomplete checkpoint (%s)", info->incomplete_why);
+		}
+		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
+	}
+	if (frontend_analyse(in->guest, &env->frontend, &in->snap, err))
+		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
+	return 0;
+}
+
+void cmd_close(struct cmd_input *in)
+{
+	snapshot_fini(&in->snap);
+	guest_close(in->guest);
+	ckpt_close(in->ck);
+}
+
+int cmd_verdict(const struct cmd_input *in, struct err *err)
+{
+	const struct ckpt_info *info = ckpt_info(in->ck);
+	const char *path = source_path(ckpt_source(in->ck));
+
+	if (!info->complete)
+		return err_set(err, ERR_CORRUPT, "%s: incomplete checkpoint: %s", path,
+			info->incomplete_why);
+	if (!in->guest)
+		return err_set(err, ERR_NODATA, "%s: %s", path, in->why.text);
+	if (!in->snap.nr_devices)
+		return err_set(err, ERR_NOTFOUND,
+			"%s: no known block frontend found; looked for %s", path,
+			in->snap.looked_for ? in->snap.looked_for : "none that fits this guest");
+	return CMD_OK;
+}
