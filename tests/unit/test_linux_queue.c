@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Requests that the block layer holds, and what it knows of those in the ring.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "linux_queue_guest.h"
+
+struct image {
+	struct lguest g;
+	uint8_t stream[LG_STREAM];
+	struct snapshot s;
+	struct blkdev *d;
+};
+
+static int setup(void **state)
+{
+	struct image *im = test_malloc(sizeof(*im));
+
+	memset(&im->s, 0, sizeof(im->s));
+	lg_build(&im->g, LG_5_18, false);
+	lq_build(&im->g);
+	*state = im;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct image *im = *state;
+
+	snapshot_fini(&im->s);
+	test_free(im);
+	return 0;
+}
+
+static void decode(struct image *im)
+{
+	struct err err = ERR_INIT;
+	struct linux_ctx c;
+	struct source *src;
+	struct ckpt *ck;
+	struct guest *g;
+
+	assert_int_equal(source_from_memory(
+				 im->stream, lg_stream(&im->g, im->stream), "made up", &src, &err),
+		0);
+	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
+		fail_msg("%s", err.text);
+	linux_ctx_init(&c, g, &im->s);
+	linux_layout_bare(&c.l);
+	linux_layout_builtin(&c.l, LINUX_BUILTIN_5_18, 0);
+	lq_layout(&c.l);
+	c.vmemmap = LG_VMEMMAP;
+	c.vmemmap_known = true;
+	im->s.guest.mono_known = true;
+	im->s.guest.mono_ns = 10000;
+	im->d = snapshot_add_device(&im->s);
+	assert_non_null(im->d);
+	if (linux_decode_device(&c, GVA(im->g.info), im->d, &err))
+		fail_msg("%s", err.text);
+	guest_close(g);
+	ckpt_close(ck);
+}
+
+static void check_piece(const struct io_segment *s, unsigned pfn, unsigned off, unsigned bytes)
+{
+	assert_int_equal(s->pfn.v, pfn);
+	assert_int_equal(s->offset, off);
+	assert_int_equal(s->bytes, bytes);
+	assert_int_equal(s->gref, -1);
+}
+
+static void queued_requests_are_listed(void **state)
+{
+	struct image *im = *state;
+	const struct io_request *q;
+
+	decode(im);
+	assert_true(im->d->queued_known);
+	assert_int_equal(im->d->nr_requests, 4);
+	assert_int_equal(im->d->nr_queued, 2);
+	q = im->d->queued;
+	assert_int_equal(q[0].op, IO_WRITE);
+	assert_int_equal(q[0].state, IO_QUEUED);
+	assert_int_equal(q[0].slot, 4);
+	assert_int_equal(q[0].sector, 5000);
+	assert_int_equal(q[0].sector_from, IO_SECTOR_REQUEST);
+	assert_int_equal(q[0].nr_sectors, 9);
+	assert_int_equal(q[0].nr_seg, 3);
+	check_piece(&q[0].seg[0], 45, 1024, 3072);
+	check_piece(&q[0].seg[1], 46, 0, 1024);
+	check_piece(&q[0].seg[2], 48, 512, 512);
+	assert_null(q[0].trouble);
+	assert_int_equal(q[1].op, IO_DISCARD);
+	assert_int_equal(q[1].flags, IO_FLAG_SECURE);
+	assert_int_equal(q[1].sector, 6000);
+	assert_int_equal(q[1].nr_seg, 0);
+}
+
+static void flush_that_waits_is_listed(void **state)
+{
+	struct image *im = *state;
+
+	lg_set(&im->g, lg_slot(&im->g, 3) + 112, 0, 8); /* the flush has not reached the ring */
+	decode(im);
+	assert_int_equal(im->d->nr_queued, 4);
+	assert_int_equal(im->d->queued[2].op, IO_FLUSH);
+	assert_int_equal(im->d->queued[2].slot, 7);
+	assert_int_equal(im->d->queued[2].sector_from, IO_SECTOR_UNKNOWN);
+	assert_int_equal(im->d->queued[3].op, IO_FLUSH);
+	assert_int_equal(im->d->queued[3].request_va.v, LQ_RQ(8));
+}
+
+static void flags_and_ages_are_read(void **state)
+{
+	struct image *im = *state;
+	const struct io_request *r;
+
+	decode(im);
+	r = im->d->requests;
+	assert_int_equal(r[0].flags, IO_FLAG_FUA);
+	assert_true(r[0].age_known);
+	assert_int_equal(r[0].age_ns, 3000);
+	assert_int_equal(r[0].start_ns, 7000);
+	assert_int_equal(r[1].flags, 0);
+	assert_false(r[2].age_known); /* no accounting */
+	assert_int_equal(r[3].flags, 0);
+	assert_int_equal(r[3].age_ns, 1000);
+}
+
+static void table_of_queues_as_a_node(void **state)
+{
+	struct image *im = *state;
+
+	lg_set(&im->g, LQ_QUEUE + 112, LQ_NODE | 2, 8);
+	lg_set(&im->g, LQ_NODE + 40 + 8, LQ_HCTX, 8);
+	lg_set(&im->g, LQ_QUEUE + 120, 2, 4);
+	decode(im);
+	assert_int_equal(im->d->nr_queued, 2);
+	assert_int_equal(im->d->queued[0].ring, 1);
+	assert_false(im->d->queued_known); /* queue 0 is missing */
+}
+
+static void circles_end(void **state)
+{
+	struct image *im = *state;
+
+	lg_set(&im->g, LQ_BIOS + 128, LQ_BIOS, 8); /* bios */
+	lg_set(&im->g, LQ_BIOS + 40, 0, 4);	   /* and empty, too */
+	lg_set(&im->g, LQ_BIOS + 128 + 40, 0, 4);
+	lg_set(&im->g, LQ_RQ(7) + 72, LQ_RQ(7) + 72, 8); /* flushes */
+	decode(im);
+	assert_int_equal(im->d->nr_queued, 2);
+	assert_non_null(im->d->queued[0].trouble);
+}
+
+static void wild_tags_are_refused(void **state)
+{
+	struct image *im = *state;
+
+	lg_set(&im->g, LQ_TAGS, UINT32_MAX, 4);
+	decode(im);
+	assert_false(im->d->queued_known);
+	assert_int_equal(im->d->nr_queued, 0);
+	assert_int_equal(im->d->nr_requests, 4);
+}
+
+#define WITH_IMAGE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_IMAGE(queued_requests_are_listed),
+		WITH_IMAGE(flush_that_waits_is_listed),
+		WITH_IMAGE(flags_and_ages_are_read),
+		WITH_IMAGE(table_of_queues_as_a_node),
+		WITH_IMAGE(circles_end),
+		WITH_IMAGE(wild_tags_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
