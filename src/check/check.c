@@ -25,7 +25,7 @@ void run_no_memory(struct check_run *run)
 	run->out->no_memory = true;
 }
 
-static void broken(
+static void PRINTF(5, 0) broken(
 	struct check_run *run, const char *rule, int ring, int slot, const char *fmt, va_list ap)
 {
 	char *text = NULL;

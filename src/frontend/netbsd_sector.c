@@ -95,17 +95,18 @@ static struct nb_guess ring_by_id(const struct nb_state *st, unsigned slot, bool
 static bool buffers_are_shared(const struct nb_state *st, unsigned slot)
 {
 	const struct nb_wire *mine = &st->log[slot];
-	unsigned i, j;
+	unsigned i, j, nr;
 
 	for (i = 0; i < NB_SLOTS; i++) {
 		const struct nb_wire *w = &st->log[i];
 
 		if (i == slot || !nb_is_used(w))
 			continue;
-		for (j = 0; j < MIN(mine->nr_seg, w->nr_seg); j++)
+		nr = MIN(mine->nr_seg, w->nr_seg);
+		for (j = 0; j < nr; j++)
 			if (mine->fas[j] != w->fas[j])
 				break;
-		if (j == MIN(mine->nr_seg, w->nr_seg))
+		if (j == nr)
 			return true;
 	}
 	return false;

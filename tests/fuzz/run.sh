@@ -9,6 +9,8 @@ seconds=$2
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# The default quarantine of freed memory alone is a quarter of the limit below.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16}
 
 shopt -s nullglob
 fuzzers=()
