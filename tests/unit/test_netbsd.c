@@ -564,6 +564,217 @@ static void one_id_twice_in_the_ring(void **state UNUSED)
 	close_world(&w);
 }
 
+/* --- one image in memory, changed and read again --- */
+
+struct memory_image {
+	uint8_t *bytes;
+	size_t len;
+	struct symbols *sym;
+};
+
+static void load(struct memory_image *m, int seed, const char *faults)
+{
+	char dir[] = "/tmp/xbdsnap-netbsd-XXXXXX", image[64], elf[64], cmd[1024];
+	const char *src = getenv("SRCDIR");
+	struct err err;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(image, sizeof(image), "%s/image.save", dir);
+	snprintf(elf, sizeof(elf), "%s/netbsd", dir);
+	snprintf(cmd, sizeof(cmd), "python3 '%s/tests/tools/mkxen2.py' %s --elf %s --seed %d %s",
+		src ? src : ".", image, elf, seed, faults);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(symbols_from_file(elf, &m->sym, &err), 0);
+	f = fopen(image, "rb");
+	assert_non_null(f);
+	fseek(f, 0, SEEK_END);
+	m->len = (size_t)ftell(f);
+	rewind(f);
+	m->bytes = malloc(m->len);
+	assert_non_null(m->bytes);
+	assert_int_equal(fread(m->bytes, 1, m->len, f), m->len);
+	fclose(f);
+	unlink(image);
+	unlink(elf);
+	rmdir(dir);
+}
+
+/* False when the damage is such that nothing can be opened. */
+static bool reopen(struct world *w, const struct memory_image *m)
+{
+	struct source *src;
+	struct err err;
+
+	memset(w, 0, sizeof(*w));
+	assert_int_equal(source_from_memory(m->bytes, m->len, "image", &src, &err), 0);
+	if (ckpt_open_source(src, &w->ck, &err))
+		return false;
+	if (!guest_open(w->ck, &w->g, &err))
+		return true;
+	ckpt_close(w->ck);
+	return false;
+}
+
+static void rescan(struct world *w, struct symbols *sym, enum frontend_locate locate)
+{
+	struct frontend_options opt = {.locate = locate};
+	struct err err = ERR_INIT;
+
+	if (frontend_netbsd_xbd.scan(w->g, &opt, sym, &w->snap, &err))
+		fail_msg("%s", err.text);
+}
+
+static void same_snapshot(const struct snapshot *a, const struct snapshot *b)
+{
+	size_t i, j;
+
+	assert_int_equal(a->nr_devices, b->nr_devices);
+	for (i = 0; i < a->nr_devices; i++) {
+		const struct blkdev *d = &a->devices[i], *e = &b->devices[i];
+
+		assert_string_equal(d->name, e->name);
+		assert_true(d->nr_sectors == e->nr_sectors);
+		assert_int_equal(d->nr_requests, e->nr_requests);
+		assert_int_equal(d->confirmed, e->confirmed);
+		for (j = 0; j < d->nr_requests; j++) {
+			assert_int_equal(d->requests[j].slot, e->requests[j].slot);
+			assert_int_equal(d->requests[j].sector_from, e->requests[j].sector_from);
+			assert_true(d->requests[j].sector == e->requests[j].sector);
+			assert_int_equal(d->requests[j].state, e->requests[j].state);
+		}
+	}
+	assert_string_equal(a->guest.release, b->guest.release);
+}
+
+/* A reduced checkpoint keeps the pages that were read: they must be enough to say the same. */
+static void pages_that_were_read_suffice(void **state UNUSED)
+{
+	struct world whole, reduced;
+	struct memory_image m;
+	struct err err;
+	int with_symbols;
+
+	for (with_symbols = 0; with_symbols < 2; with_symbols++) {
+		struct memory_image copy;
+		size_t zeroed = 0;
+		uint64_t pfn;
+
+		load(&m, 12, "--with unconsumed");
+		copy = m;
+		copy.bytes = malloc(m.len);
+		assert_non_null(copy.bytes);
+		memcpy(copy.bytes, m.bytes, m.len);
+		assert_true(reopen(&whole, &m));
+		assert_int_equal(guest_track_reads(whole.g, &err), 0);
+		rescan(&whole, with_symbols ? m.sym : NULL, FRONTEND_LOCATE_AUTO);
+		assert_true(whole.snap.nr_devices > 0);
+		for (pfn = 0; pfn < 1024; pfn++) {
+			struct ckpt_page page = ckpt_page(whole.ck, PFN(pfn));
+
+			if (!page.data || guest_was_read(whole.g, PFN(pfn)))
+				continue;
+			memset(copy.bytes + page.off, 0, PAGE_BYTES);
+			zeroed++;
+		}
+		assert_true(zeroed > 900);
+		assert_true(reopen(&reduced, &copy));
+		rescan(&reduced, with_symbols ? m.sym : NULL, FRONTEND_LOCATE_AUTO);
+		same_snapshot(&whole.snap, &reduced.snap);
+		close_world(&whole);
+		close_world(&reduced);
+		free(copy.bytes);
+		free(m.bytes);
+		symbols_free(m.sym);
+	}
+}
+
+static uint32_t next_random(uint64_t *s)
+{
+	*s = *s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*s >> 33);
+}
+
+/* Where the driver's objects, its variables, the suspend record and the page tables lie. */
+static size_t interesting(const struct memory_image *m, uint64_t off[16])
+{
+	static const uint32_t places[] = {
+		0xca000000, 0xca002000, 0xca004000, 0xca006000, 0xca008000, 0xc0164000};
+	static const uint64_t pfns[] = {149, 150, 151, 152};
+	struct guest_map map;
+	struct world w;
+	struct err err;
+	size_t i, nr = 0;
+
+	assert_true(reopen(&w, m));
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		assert_int_equal(guest_translate(w.g, GVA(places[i]), &map, &err), 0);
+		off[nr++] = ckpt_page(w.ck, map.pfn).off;
+	}
+	for (i = 0; i < ARRAY_SIZE(pfns); i++)
+		off[nr++] = ckpt_page(w.ck, PFN(pfns[i])).off;
+	close_world(&w);
+	return nr;
+}
+
+static void sane(const struct snapshot *s)
+{
+	size_t i, j;
+
+	for (i = 0; i < s->nr_devices; i++) {
+		const struct blkdev *d = &s->devices[i];
+
+		assert_true(d->nr_requests <= 64);
+		assert_true(d->nr_rings <= 1);
+		assert_true(!d->nr_rings || d->rings[0].nr_window <= 64);
+		for (j = 0; j < d->nr_requests; j++) {
+			const struct io_request *r = &d->requests[j];
+
+			assert_true(r->slot < 64);
+			assert_true(r->nr_seg <= 11);
+			assert_true(r->nr_sectors <= 88);
+			assert_true(r->op == IO_PROBE || r->sector_from || r->trouble);
+		}
+	}
+}
+
+static void random_damage_is_survived(void **state UNUSED)
+{
+	uint64_t seed = 20060424, off[16];
+	struct memory_image m, copy;
+	unsigned turn, found = 0;
+	struct world w;
+	size_t nr;
+
+	load(&m, 13, "--with unconsumed --with probe");
+	nr = interesting(&m, off);
+	copy = m;
+	copy.bytes = malloc(m.len);
+	assert_non_null(copy.bytes);
+	for (turn = 0; turn < 300; turn++) {
+		unsigned hits = 1 + next_random(&seed) % 12;
+
+		memcpy(copy.bytes, m.bytes, m.len);
+		while (hits--) {
+			uint32_t v = next_random(&seed), kind = next_random(&seed) % 4;
+			uint64_t at = off[next_random(&seed) % nr] + next_random(&seed) % 4092;
+
+			v = kind == 0 ? UINT32_MAX : kind == 1 ? v % 70 : v << 1;
+			memcpy(copy.bytes + at, &v, sizeof(v));
+		}
+		if (!reopen(&w, &copy))
+			continue;
+		rescan(&w, turn & 1 ? m.sym : NULL, (enum frontend_locate)(turn % 3));
+		found += w.snap.nr_devices > 0;
+		sane(&w.snap);
+		close_world(&w);
+	}
+	assert_true(found > 100);
+	free(copy.bytes);
+	free(m.bytes);
+	symbols_free(m.sym);
+}
+
 static void disk_names(void **state UNUSED)
 {
 	static const struct {
@@ -636,6 +847,8 @@ int main(void)
 		cmocka_unit_test(driver_state),
 		cmocka_unit_test(disks),
 		cmocka_unit_test(one_id_twice_in_the_ring),
+		cmocka_unit_test(pages_that_were_read_suffice),
+		cmocka_unit_test(random_damage_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
