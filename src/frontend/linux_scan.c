@@ -227,7 +227,7 @@ static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err
 }
 
 /* VMCOREINFO: a page of lines that starts with the kernel's release. */
-static void note_release(struct scan *sc, const uint8_t *page)
+static void note_release(struct scan *sc, pfn_t pfn, const uint8_t *page)
 {
 	static const char key[] = "OSRELEASE=";
 	struct guest_facts *f = &sc->c->s->guest;
@@ -235,6 +235,7 @@ static void note_release(struct scan *sc, const uint8_t *page)
 
 	if (memcmp(page, key, sizeof(key) - 1) || f->release[0])
 		return;
+	(void)guest_page(sc->c->g, pfn); /* the analysis depends on it */
 	for (len = 0; len < sizeof(f->release) - 1; len++)
 		if (page[sizeof(key) - 1 + len] <= ' ' || page[sizeof(key) - 1 + len] > '~')
 			break;
@@ -250,7 +251,7 @@ static int scan_run(struct scan *sc, const struct ckpt_run *run, struct err *err
 	uint32_t i;
 
 	for (i = 0; data && i < run->nr; i++, data += PAGE_BYTES) {
-		note_release(sc, data);
+		note_release(sc, PFN(run->pfn + i), data);
 		if (scan_page(sc, PFN(run->pfn + i), data, err))
 			return -1;
 	}
