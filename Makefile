@@ -122,6 +122,7 @@ demo: deps-build
 	$(Q)tests/tools/demo.sh ./xbdsnap
 
 check: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=opt all
 	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(if $(WITHOUT_XEN),-noxen)/xbdsnap unit
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen)
 

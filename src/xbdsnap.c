@@ -15,6 +15,8 @@
 static const struct command commands[] = {
 	{"info", "what a file is and what is in it", cmd_info},
 	{"dump", "list every pending block request", cmd_dump},
+	{"extract", "write the payload of a request, or a page of the guest", cmd_extract},
+	{"redact", "write a copy without the pages that nobody needs", cmd_redact},
 };
 
 const char *argp_program_version = "xbdsnap " XBDSNAP_VERSION;

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * redact: a checkpoint that keeps only the pages that the analysis reads.
+ */
+#include "cmd/cmd.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/outfile.h"
+#include "cmd/render_json.h"
+#include "cmd/table.h"
+
+struct redact {
+	struct cmd_env *env;
+	const char *in_path, *out_path;
+	bool keep_payload, force;
+	struct cmd_input in;
+	struct outfile out;
+	uint64_t *payload; /* pfns of data pages, ascending */
+	size_t nr_payload, cap_payload;
+	uint64_t kept, zeroed;
+};
+
+enum { OPT_KEEP = 0x100, OPT_FORCE };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct redact *r = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		cmd_init_children(state, r->env);
+		return 0;
+	case OPT_KEEP:
+		r->keep_payload = true;
+		return 0;
+	case OPT_FORCE:
+		r->force = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!r->in_path)
+			r->in_path = arg;
+		else if (!r->out_path)
+			r->out_path = arg;
+		else
+			argp_error(state, "too many file names");
+		return 0;
+	case ARGP_KEY_END:
+		if (!r->out_path)
+			argp_error(state, "two file names are needed: IN and OUT");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int add_payload(struct redact *r, const struct io_request *v, size_t nr, struct err *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < v[i].nr_seg; k++) {
+			const struct io_segment *s = &v[i].seg[k];
+
+			if (util_grow(&r->payload, &r->cap_payload, r->nr_payload + 2,
+				    sizeof(*r->payload)))
+				return err_nomem(err, "the list of payload pages");
+			if (s->frame == IO_FRAME_OK)
+				r->payload[r->nr_payload++] = s->pfn.v;
+			if (s->grant_pfn.v != UINT64_MAX)
+				r->payload[r->nr_payload++] = s->grant_pfn.v;
+		}
+	return 0;
+}
+
+static int collect_payload(struct redact *r, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < r->in.snap.nr_devices; i++) {
+		const struct blkdev *d = &r->in.snap.devices[i];
+
+		if (add_payload(r, d->requests, d->nr_requests, err) ||
+			add_payload(r, d->queued, d->nr_queued, err))
+			return -1;
+	}
+	if (r->payload)
+		qsort(r->payload, r->nr_payload, sizeof(*r->payload), compare_u64);
+	return 0;
+}
+
+static bool keep_page(const struct redact *r, uint64_t pfn, uint64_t off)
+{
+	if (ckpt_page(r->in.ck, PFN(pfn)).off != off)
+		return false; /* a copy that a later one replaced */
+	if (guest_was_read(r->in.guest, PFN(pfn)))
+		return true;
+	return r->keep_payload && r->payload &&
+	       bsearch(&pfn, r->payload, r->nr_payload, sizeof(pfn), compare_u64);
+}
+
+/* Write [from, to) of the input, in steps; zero pages stay holes of the new file. */
+static int copy_range(struct redact *r, uint64_t from, uint64_t to, struct err *err)
+{
+	const struct source *src = ckpt_source(r->in.ck);
+	const uint8_t *p;
+
+	if (from >= to)
+		return 0;
+	p = source_at(src, from, to - from);
+	if (!p)
+		return err_set(err, ERR_CORRUPT, "%s: 0x%llx is outside the file", r->in_path,
+			(unsigned long long)from);
+	return outfile_write_at(&r->out, from, p, (size_t)(to - from), err);
+}
+
+static int compare_runs(const void *a, const void *b)
+{
+	const struct ckpt_run *x = a, *y = b;
+
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+/* Runs with data in the order of the file. */
+static struct ckpt_run *sorted_runs(const struct ckpt *ck, size_t *nr)
+{
+	size_t all = ckpt_nr_file_runs(ck), i, n = 0;
+	struct ckpt_run *v = calloc(all + 1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	for (i = 0; i < all; i++) {
+		struct ckpt_run run = ckpt_file_run(ck, i);
+
+		if (ckpt_type_has_data(run.type))
+			v[n++] = run;
+	}
+	qsort(v, n, sizeof(*v), compare_runs);
+	*nr = n;
+	return v;
+}
+
+static int write_out(struct redact *r, struct err *err)
+{
+	const struct source *src = ckpt_source(r->in.ck);
+	CLEANUP_FREE struct ckpt_run *runs = NULL;
+	uint64_t at = 0;
+	size_t nr, i;
+	uint32_t k;
+
+	runs = sorted_runs(r->in.ck, &nr);
+	if (!runs)
+		return err_nomem(err, "the list of pages");
+	if (ftruncate(r->out.fd, (off_t)source_bytes(src)))
+		return err_sys(err, "cannot size %s", r->out_path);
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < runs[i].nr; k++) {
+			uint64_t off = runs[i].off + (uint64_t)k * PAGE_BYTES;
+
+			if (!runs[i].ignored && keep_page(r, runs[i].pfn + k, off)) {
+				r->kept++;
+				continue;
+			}
+			r->zeroed++;
+			if (copy_range(r, at, off, err))
+				return -1;
+			at = off + PAGE_BYTES;
+		}
+	return copy_range(r, at, source_bytes(src), err);
+}
+
+/* The analysis as a document, without the names of the files. */
+static struct json_object *essence(const struct cmd_input *in)
+{
+	struct json_object *doc = json_document(in, true), *src;
+
+	if (json_object_object_get_ex(doc, "source", &src)) {
+		json_object_object_del(src, "path");
+		json_object_object_del(src, "layers"); /* the new file is never compressed */
+	}
+	return doc;
+}
+
+/* The new file must tell the same story; otherwise it is worth nothing. */
+static int verify(struct redact *r, struct err *err)
+{
+	struct json_object *before, *after;
+	struct cmd_input again;
+	int rc;
+
+	if (cmd_open(r->out.temp, &again, err) || cmd_analyse(r->env, &again, err)) {
+		cmd_close(&again);
+		return err_in(err, "the redacted file cannot be read back");
+	}
+	before = essence(&r->in);
+	after = essence(&again);
+	rc = json_object_equal(before, after)
+		     ? 0
+		     : err_set(err, ERR_SYSTEM,
+			       "the redacted file does not give the same analysis; not written");
+	json_object_put(before);
+	json_object_put(after);
+	cmd_close(&again);
+	return rc;
+}
+
+static int run(struct redact *r, struct err *err)
+{
+	char kept[32];
+
+	if (cmd_open(r->in_path, &r->in, err))
+		return -1;
+	if (r->in.guest && guest_track_reads(r->in.guest, err))
+		return -1;
+	if (cmd_analyse(r->env, &r->in, err) || collect_payload(r, err) ||
+		outfile_open(&r->out, r->out_path, err))
+		return -1;
+	if (write_out(r, err) || verify(r, err)) {
+		outfile_drop(&r->out);
+		return -1;
+	}
+	if (outfile_commit(&r->out, r->force, err))
+		return -1;
+	table_bytes(r->kept * PAGE_BYTES, kept, sizeof(kept));
+	cmd_note(r->env, "%s: kept %llu pages (%s), zeroed %llu; info and dump are the same",
+		r->out_path, (unsigned long long)r->kept, kept, (unsigned long long)r->zeroed);
+	return cmd_verdict(&r->in, err);
+}
+
+int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
+{
+	static const struct argp_option options[] = {
+		{.name = "keep-payload",
+			.key = OPT_KEEP,
+			.doc = "keep the data pages of pending requests too"},
+		{.name = "force", .key = OPT_FORCE, .doc = "replace OUT when it exists"},
+		{0},
+	};
+	static const struct argp_child children[] = {
+		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+	static const struct argp argp = {.options = options,
+		.parser = parse,
+		.args_doc = "IN OUT",
+		.doc = "Write a copy that keeps only the pages that the analysis reads; every "
+		       "other "
+		       "page is zeroed. info and dump of OUT equal those of IN." CMD_HELP_STATUS,
+		.children = children};
+	struct redact r = {.env = env, .out = OUTFILE_INIT};
+	int rc;
+
+	cmd_parse(&argp, argc, argv, &r);
+	rc = run(&r, err);
+	outfile_drop(&r.out);
+	cmd_close(&r.in);
+	free(r.payload);
+	return rc;
+}
