@@ -187,7 +187,8 @@ class Reader:
         size, = self.u("<I", off + 4116)
         conf = self.d[off + 4120:off + 4120 + size].decode("latin-1")
         self.out.update(guest="pv", word_bytes=4, pt_levels=2, nr_pfns=nr)
-        self.out["name"] = re.search(r"\(name ([^ )]+)\)", conf).group(1)
+        name = re.search(r"\(name (?:'([^']*)'|([^ )]+))\)", conf)
+        self.out["name"] = name.group(1) or name.group(2)
         for vbd in re.findall(r"\(device \(vbd ((?:\([^()]*\) ?)*)\)\)", conf):
             word = dict(re.findall(r"\((\w+) ([^)]*)\)", vbd))
             self.out["disks"].append([word["dev"], word["uname"].split(":", 1)[1]])
