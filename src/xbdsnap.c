@@ -17,6 +17,8 @@ static const struct command commands[] = {
 	{"dump", "list every pending block request", cmd_dump},
 	{"extract", "write the payload of a request, or a page of the guest", cmd_extract},
 	{"redact", "write a copy without the pages that nobody needs", cmd_redact},
+	{"validate", "say whether it is safe to restore", cmd_validate},
+	{"rules", "list what validate and the decoders can find", cmd_rules},
 };
 
 const char *argp_program_version = "xbdsnap " XBDSNAP_VERSION;

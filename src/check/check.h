@@ -49,6 +49,7 @@ bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev);
 
 /* What the backend of the target offers; from a file or from xenstore. */
 struct check_caps {
+	bool partial; /* a backend that is not connected yet: what is absent may still come */
 	enum tri flush, barrier, discard, secure_discard, persistent;
 	bool read_only_known, read_only;
 	uint64_t max_indirect_segments; /* BLK_UNKNOWN_U64: key absent, so none are offered */

@@ -52,6 +52,17 @@ static void count_if(struct tally *t, const struct io_request *r, bool yes)
 		t->first = r;
 }
 
+/* Is the feature known to be missing? A backend that has yet to connect may still offer it. */
+static bool lacks(struct check_run *run, const struct check_caps *c, const char *rule, enum tri has)
+{
+	if (has == TRI_YES)
+		return false;
+	if (!c->partial || has == TRI_NO)
+		return true;
+	run_skip(run, rule, "the target's backend has not published its features yet");
+	return false;
+}
+
 static void features(struct check_run *run)
 {
 	const struct check_caps *c = caps_of(run);
@@ -71,21 +82,21 @@ static void features(struct check_run *run)
 		count_if(&secure, r, r->op == IO_DISCARD && (r->flags & IO_FLAG_SECURE));
 		count_if(&write, r, request_writes(r));
 	}
-	if (flush.nr && c->flush != TRI_YES && c->barrier != TRI_YES)
+	if (flush.nr && c->barrier != TRI_YES && lacks(run, c, "XB502", c->flush))
 		run_broken_request(run, "XB502", flush.first,
 			"%zu flushes are pending, the target offers neither flush nor barrier",
 			flush.nr);
-	if (fua.nr && c->barrier != TRI_YES)
+	if (fua.nr && lacks(run, c, "XB502", c->barrier))
 		run_broken_request(run, "XB502", fua.first,
 			"%zu writes are to be durable at once, the target has no barriers for it",
 			fua.nr);
-	if (barrier.nr && c->barrier != TRI_YES)
+	if (barrier.nr && lacks(run, c, "XB503", c->barrier))
 		run_broken_request(run, "XB503", barrier.first,
 			"%zu barriers are pending, the target does not take them", barrier.nr);
-	if (discard.nr && c->discard != TRI_YES)
+	if (discard.nr && lacks(run, c, "XB504", c->discard))
 		run_broken_request(run, "XB504", discard.first,
 			"%zu discards are pending, the target does not take them", discard.nr);
-	else if (secure.nr && c->secure_discard != TRI_YES)
+	else if (secure.nr && lacks(run, c, "XB505", c->secure_discard))
 		run_broken_request(run, "XB505", secure.first,
 			"%zu secure discards are pending, the target knows only plain ones",
 			secure.nr);
@@ -144,6 +155,11 @@ static void rings(struct check_run *run)
 
 	if (!c || !run_frontend(run, BLK_LINUX) || !d->nr_rings)
 		return;
+	if (c->partial && c->max_queues == BLK_UNKNOWN_U64 &&
+		c->max_ring_page_order == BLK_UNKNOWN_U64) {
+		run_skip(run, "XB510", "the target's backend has not published its limits yet");
+		return;
+	}
 	queues = c->max_queues == BLK_UNKNOWN_U64 ? 1 : c->max_queues;
 	pages = c->max_ring_page_order == BLK_UNKNOWN_U64
 			? 1

@@ -47,6 +47,8 @@ int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
 
 /*
  * Options that every command takes (-v -q -J --color) and those of commands that look into the

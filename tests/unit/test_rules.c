@@ -1068,6 +1068,27 @@ static void overlaps_stay_linear(void **state UNUSED)
 	free_world(w);
 }
 
+/* A restored domain that is still paused: its backend has not said what it can do. */
+static void silent_backend_is_no_fault(void **state UNUSED)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	make_linux(w);
+	flush_alone(w);
+	discard(w);
+	w->caps = check_caps_none();
+	w->caps.partial = true;
+	w->caps.flush = w->caps.barrier = w->caps.discard = TRI_UNKNOWN;
+	w->in.caps = &w->caps;
+	w->in.nr_caps = 1;
+	check_run(&w->in, &w->out);
+	assert_int_equal(w->out.findings.nr, 1); /* the flush itself, a note */
+	assert_string_equal(w->out.findings.v[0].rule, "XB131");
+	assert_true(skipped(w, "XB502") && skipped(w, "XB504") && skipped(w, "XB510"));
+	free_world(w);
+}
+
 struct restored {
 	const struct world *w;
 	uint64_t changed, missing;
@@ -1188,6 +1209,7 @@ int main(void)
 		cmocka_unit_test(indirect_answers_name_the_inner_operation),
 		cmocka_unit_test(what_cannot_be_checked_is_said),
 		cmocka_unit_test(overlaps_stay_linear),
+		cmocka_unit_test(silent_backend_is_no_fault),
 		cmocka_unit_test(restored_pages_are_compared),
 		cmocka_unit_test(no_rule_without_a_test),
 		cmocka_unit_test(catalogue_is_in_order),

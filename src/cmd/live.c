@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/live.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+int live_open(struct live *l, uint32_t domid, struct err *err)
+{
+	memset(l, 0, sizeof(*l));
+	if (xenhost_open(&l->x, err) || xenhost_domain(l->x, domid, &l->dom, err))
+		return -1;
+	return l->dom.is_pv ? xenhost_target(l->x, domid, &l->target, err) : 0;
+}
+
+/* xenbus.h: XenbusStateConnected. blkback writes most features when it reaches it. */
+#define STATE_CONNECTED 4u
+
+static enum tri tri_of(int v)
+{
+	return v < 0 ? TRI_UNKNOWN : v ? TRI_YES : TRI_NO;
+}
+
+static const struct blkdev *device_of(const struct xenhost_vbd *vbd, const struct snapshot *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_devices; i++)
+		if (s->devices[i].handle == vbd->handle)
+			return &s->devices[i];
+	for (i = 0; i < s->nr_devices; i++)
+		if (vbd->vdev[0] && !strcmp(s->devices[i].name, vbd->vdev))
+			return &s->devices[i];
+	return NULL;
+}
+
+bool live_caps_of(const struct xenhost_vbd *vbd, const struct snapshot *s, struct check_caps *ret)
+{
+	const struct blkdev *d = device_of(vbd, s);
+
+	if (!d)
+		return false;
+	*ret = check_caps_none();
+	snprintf(ret->device, sizeof(ret->device), "%s", d->name);
+	ret->partial = vbd->backend_state != STATE_CONNECTED;
+	ret->flush = tri_of(vbd->flush_cache);
+	ret->barrier = tri_of(vbd->barrier);
+	ret->discard = tri_of(vbd->discard);
+	ret->secure_discard = tri_of(vbd->secure_discard);
+	ret->persistent = tri_of(vbd->persistent);
+	ret->read_only_known = vbd->mode[0];
+	ret->read_only = vbd->mode[0] == 'r';
+	/* Absent numbers are all ones on both sides. */
+	ret->max_indirect_segments = vbd->max_indirect_segments;
+	ret->max_queues = vbd->max_queues;
+	ret->max_ring_page_order = vbd->max_ring_page_order;
+	ret->sector_bytes = vbd->sector_bytes;
+	ret->sectors = vbd->sectors;
+	return true;
+}
+
+int live_read_caps(struct live *l, const struct snapshot *s, struct err *err)
+{
+	struct xenhost_vbd *vbds;
+	size_t nr, i;
+
+	if (xenhost_vbds(l->x, l->dom.domid, &vbds, &nr, err))
+		return -1;
+	l->caps = calloc(nr + 1, sizeof(*l->caps));
+	for (i = 0; l->caps && i < nr; i++)
+		l->nr_caps += live_caps_of(&vbds[i], s, &l->caps[l->nr_caps]);
+	xenhost_vbds_free(vbds, nr);
+	return l->caps ? 0 : err_nomem(err, "reading the target's features");
+}
+
+const uint8_t *live_fetch(void *arg, pfn_t pfn, struct err *err)
+{
+	struct live *l = arg;
+	uint64_t frame = pfn.v;
+	bool ok = false;
+	mfn_t mfn;
+
+	if (l->target) {
+		if (p2m_lookup(l->target, pfn, &mfn) != P2M_VALID) {
+			err_set(err, ERR_NOTFOUND, "domain %u maps no frame for it", l->dom.domid);
+			return NULL;
+		}
+		frame = mfn.v;
+	}
+	if (xenhost_read_frames(l->x, l->dom.domid, &frame, 1, l->page, &ok, err))
+		return NULL;
+	if (ok)
+		return l->page;
+	err_set(err, ERR_SYSTEM, "frame 0x%" PRIx64 " of domain %u cannot be mapped", frame,
+		l->dom.domid);
+	return NULL;
+}
+
+void live_fini(struct live *l)
+{
+	p2m_free(l->target);
+	free(l->caps);
+	xenhost_close(l->x);
+	memset(l, 0, sizeof(*l));
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/render_json.h"
+
+void report_count(struct report *r)
+{
+	enum severity s;
+	size_t l, i;
+
+	memset(r->nr, 0, sizeof(r->nr));
+	for (l = 0; l < ARRAY_SIZE(r->lists); l++)
+		for (i = 0; r->lists[l] && i < r->lists[l]->nr_counts; i++) {
+			const struct finding_count *c = &r->lists[l]->counts[i];
+
+			if (check_policy_severity(r->policy, c->rule, &s))
+				r->nr[s] += c->seen;
+		}
+}
+
+static void text_finding(const struct report *r, const struct finding *f, bool verbose, FILE *out)
+{
+	const struct rule *rule = catalogue_find(f->rule);
+	enum severity s;
+	char *text;
+
+	if (!check_policy_severity(r->policy, f->rule, &s))
+		return;
+	fprintf(out, "%s %s", severity_name(s), f->rule);
+	if (f->device[0])
+		fprintf(out, " %s", f->device);
+	if (f->ring >= 0)
+		fprintf(out, " ring %d", f->ring);
+	if (f->slot >= 0)
+		fprintf(out, " slot %d", f->slot);
+	if (f->offset != FINDING_NO_OFFSET)
+		fprintf(out, " at 0x%" PRIx64, f->offset);
+	text = cmd_safe_text(f->message, strlen(f->message));
+	fprintf(out, ": %s\n", text ? text : "");
+	free(text);
+	if (verbose && rule)
+		fprintf(out, "    %s\n    %s\n", rule->explanation, rule->remedy);
+}
+
+/* A hostile file may earn millions of findings: the rest are only counted. */
+static void text_dropped(const struct report *r, const struct finding_list *list, FILE *out)
+{
+	enum severity s;
+	size_t i;
+
+	for (i = 0; i < list->nr_counts; i++)
+		if (list->counts[i].seen > FINDING_MAX_PER_RULE &&
+			check_policy_severity(r->policy, list->counts[i].rule, &s))
+			fprintf(out, "%s %s: %" PRIu64 " more of these\n", severity_name(s),
+				list->counts[i].rule, list->counts[i].seen - FINDING_MAX_PER_RULE);
+}
+
+static size_t pending(const struct snapshot *s)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; s && i < s->nr_devices; i++)
+		nr += s->devices[i].nr_requests;
+	return nr;
+}
+
+static const char *plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
+static void text_sum(const struct report *r, FILE *out)
+{
+	size_t devices = r->snap ? r->snap->nr_devices : 0, requests = pending(r->snap);
+	uint64_t errors = r->nr[SEVERITY_ERROR], warnings = r->nr[SEVERITY_WARNING];
+	uint64_t notes = r->nr[SEVERITY_NOTE];
+
+	fprintf(out, "%s: %zu device%s, %zu pending request%s: ", r->path, devices, plural(devices),
+		requests, plural(requests));
+	fprintf(out, "%" PRIu64 " error%s, %" PRIu64 " warning%s, %" PRIu64 " note%s", errors,
+		plural(errors), warnings, plural(warnings), notes, plural(notes));
+	if (r->result && r->result->nr_skips)
+		fprintf(out, "; %zu not evaluated", r->result->nr_skips);
+	fputc('\n', out);
+}
+
+void report_text(const struct report *r, bool verbose, FILE *out)
+{
+	size_t l, i;
+
+	for (l = 0; l < ARRAY_SIZE(r->lists); l++) {
+		for (i = 0; r->lists[l] && i < r->lists[l]->nr; i++)
+			text_finding(r, &r->lists[l]->v[i], verbose, out);
+		if (r->lists[l])
+			text_dropped(r, r->lists[l], out);
+	}
+	for (i = 0; verbose && r->result && i < r->result->nr_skips; i++) {
+		const struct check_skip *s = &r->result->skips[i];
+
+		fprintf(out, "not evaluated %s %s: %s\n", s->rule, s->device, s->reason);
+	}
+	text_sum(r, out);
+}
+
+static struct json_object *int_or_null(int v)
+{
+	return v < 0 ? NULL : json_object_new_int(v);
+}
+
+static int json_finding(const struct report *r, const struct finding *f, struct json_object *array)
+{
+	struct json_object *o;
+	enum severity s;
+
+	if (!check_policy_severity(r->policy, f->rule, &s))
+		return 0;
+	o = json_object_new_object();
+	if (!o)
+		return -1;
+	json_object_object_add(o, "rule", json_object_new_string(f->rule));
+	json_object_object_add(o, "severity", json_object_new_string(severity_name(s)));
+	json_object_object_add(o, "message", json_text(f->message));
+	json_object_object_add(o, "device", json_text(f->device));
+	json_object_object_add(o, "ring", int_or_null(f->ring));
+	json_object_object_add(o, "slot", int_or_null(f->slot));
+	json_object_object_add(o, "offset", json_num_or_null(f->offset, FINDING_NO_OFFSET));
+	return json_object_array_add(array, o);
+}
+
+static int json_skips(const struct report *r, struct json_object *array)
+{
+	size_t i;
+
+	for (i = 0; r->result && i < r->result->nr_skips; i++) {
+		const struct check_skip *s = &r->result->skips[i];
+		struct json_object *o = json_object_new_object();
+
+		if (!o)
+			return -1;
+		json_object_object_add(o, "rule", json_object_new_string(s->rule));
+		json_object_object_add(o, "device", json_text(s->device));
+		json_object_object_add(o, "reason", json_text(s->reason));
+		if (json_object_array_add(array, o))
+			return -1;
+	}
+	return 0;
+}
+
+int report_json(const struct report *r, struct json_object *doc)
+{
+	struct json_object *findings = json_object_new_array(), *skips = json_object_new_array();
+	struct json_object *counts = json_object_new_object();
+	size_t l, i;
+	int ret = 0;
+
+	json_object_object_add(doc, "findings", findings);
+	json_object_object_add(doc, "not_evaluated", skips);
+	json_object_object_add(doc, "counts", counts);
+	if (!findings || !skips || !counts)
+		return -1;
+	for (l = 0; l < ARRAY_SIZE(r->lists); l++)
+		for (i = 0; r->lists[l] && i < r->lists[l]->nr; i++)
+			ret |= json_finding(r, &r->lists[l]->v[i], findings);
+	json_object_object_add(counts, "error", json_object_new_uint64(r->nr[SEVERITY_ERROR]));
+	json_object_object_add(counts, "warning", json_object_new_uint64(r->nr[SEVERITY_WARNING]));
+	json_object_object_add(counts, "note", json_object_new_uint64(r->nr[SEVERITY_NOTE]));
+	return ret | json_skips(r, skips);
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * validate: is it safe to restore this checkpoint, here?
+ */
+#include "cmd/cmd.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "cmd/live.h"
+#include "cmd/render_json.h"
+#include "cmd/report.h"
+
+struct validate {
+	struct cmd_env *env;
+	const char *path, *p2m_path, *caps_path;
+	struct check_policy policy;
+	enum severity fail_on;
+	bool never_fail, live_given, compare;
+	uint32_t domid;
+	struct check_disk *disks; /* as the user named them */
+	size_t nr_disks;
+	struct err usage; /* of an option's argument */
+
+	struct cmd_input in;
+	struct p2m *target; /* of --p2m */
+	struct live live;
+	struct check_caps *caps;
+	struct check_special *specials;
+	size_t nr_caps, nr_specials;
+	uint64_t nr_compared;
+	struct check_result result;
+};
+
+enum {
+	OPT_DISK = 0x100,
+	OPT_P2M,
+	OPT_CAPS,
+	OPT_RULE,
+	OPT_FAIL_ON,
+	OPT_DOMID,
+	OPT_COMPARE,
+};
+
+static int add_disk(struct validate *v, const char *text, struct err *err)
+{
+	const char *equals = strchr(text, '=');
+	struct check_disk *grown, *d;
+
+	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= sizeof(d->vdev))
+		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=PATH", text);
+	grown = realloc(v->disks, (v->nr_disks + 1) * sizeof(*grown));
+	if (!grown)
+		return err_nomem(err, "noting a disk");
+	v->disks = grown;
+	d = &v->disks[v->nr_disks++];
+	memset(d, 0, sizeof(*d));
+	memcpy(d->vdev, text, (size_t)(equals - text));
+	d->path = strdup(equals + 1);
+	return d->path ? 0 : err_nomem(err, "noting a disk");
+}
+
+static int set_fail_on(struct validate *v, const char *word, struct err *err)
+{
+	v->never_fail = !strcmp(word, "never");
+	v->fail_on = strcmp(word, "error") ? SEVERITY_WARNING : SEVERITY_ERROR;
+	if (v->never_fail || !strcmp(word, "error") || !strcmp(word, "warning"))
+		return 0;
+	return err_set(err, ERR_USAGE, "--fail-on takes warning, error or never, not '%s'", word);
+}
+
+static int set_domid(struct validate *v, const char *text, struct err *err)
+{
+	uint64_t domid;
+
+	if (!num_parse_u64(text, 0x7fef, &domid)) /* DOMID_FIRST_RESERVED is 0x7ff0 */
+		return err_set(err, ERR_USAGE, "'%s' is no domain number", text);
+	v->domid = (uint32_t)domid;
+	v->live_given = true;
+	return 0;
+}
+
+static const struct blkdev *device_for(const struct validate *v, const struct check_disk *disk)
+{
+	const struct snapshot *s = &v->in.snap;
+	size_t i;
+
+	for (i = 0; i < s->nr_devices; i++)
+		if (check_disk_is_for(disk, &s->devices[i]))
+			return &s->devices[i];
+	return NULL;
+}
+
+static int open_disks(struct validate *v, struct err *err)
+{
+	const struct snapshot *s = &v->in.snap;
+	size_t i;
+
+	for (i = 0; i < v->nr_disks && s->nr_devices; i++) {
+		const struct blkdev *dev = device_for(v, &v->disks[i]);
+
+		if (!dev)
+			return err_set(err, ERR_USAGE,
+				"the checkpoint has no device %s; its first is %s",
+				v->disks[i].vdev, s->devices[0].name);
+		if (check_disk_open(&v->disks[i], dev, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int set_target(struct validate *v, struct err *err)
+{
+	if (v->p2m_path && p2m_from_file(v->p2m_path, &v->target, err))
+		return -1;
+	if (v->target)
+		frontend_set_target(&v->in.snap, v->target);
+	if (v->caps_path && check_caps_read(v->caps_path, &v->caps, &v->nr_caps, err))
+		return -1;
+	if (!v->live_given)
+		return 0;
+	if (live_open(&v->live, v->domid, err))
+		return -1;
+	if (v->live.target)
+		frontend_set_target(&v->in.snap, v->live.target);
+	return v->caps ? 0 : live_read_caps(&v->live, &v->in.snap, err);
+}
+
+static int evaluate(struct validate *v, struct err *err)
+{
+	struct check_input in = {
+		.snap = &v->in.snap,
+		.info = ckpt_info(v->in.ck),
+		.page = check_ckpt_page,
+		.page_arg = v->in.ck,
+		.disks = v->disks,
+		.nr_disks = v->nr_disks,
+	};
+
+	if (open_disks(v, err) || set_target(v, err) ||
+		check_specials(v->in.ck, &v->specials, &v->nr_specials, err))
+		return -1;
+	in.specials = v->specials;
+	in.nr_specials = v->nr_specials;
+	in.target_given = v->target || v->live.target;
+	in.caps = v->caps ? v->caps : v->live.caps;
+	in.nr_caps = v->caps ? v->nr_caps : v->live.nr_caps;
+	check_run(&in, &v->result);
+	if (v->compare)
+		v->nr_compared = check_compare_pages(&in, live_fetch, &v->live, &v->result);
+	return v->result.no_memory ? err_nomem(err, "evaluating the rules") : 0;
+}
+
+/* A file that is cut comes first; an unsafe guest matters more than a device that is not known. */
+static int verdict(const struct validate *v, const struct report *r)
+{
+	if (!ckpt_info(v->in.ck)->complete)
+		return CMD_CORRUPT;
+	if (r->nr[SEVERITY_ERROR] && !v->never_fail)
+		return CMD_UNSAFE;
+	if (!v->in.snap.nr_devices)
+		return CMD_UNDETERMINED;
+	if (r->nr[SEVERITY_WARNING] && !v->never_fail && v->fail_on == SEVERITY_WARNING)
+		return CMD_WARNINGS;
+	return CMD_OK;
+}
+
+static const char *verdict_name(int status)
+{
+	static const char *const names[] = {
+		[CMD_OK] = "safe",
+		[CMD_WARNINGS] = "warnings",
+		[CMD_UNSAFE] = "unsafe",
+		[CMD_UNDETERMINED] = "undetermined",
+		[CMD_CORRUPT] = "corrupt",
+	};
+
+	return names[status];
+}
+
+static int print_json(const struct validate *v, const struct report *r, int status, struct err *err)
+{
+	struct json_object *doc = json_document(&v->in, false);
+
+	if (!doc || report_json(r, doc)) {
+		json_object_put(doc);
+		return err_nomem(err, "the JSON document");
+	}
+	json_object_object_add(doc, "verdict", json_object_new_string(verdict_name(status)));
+	if (v->compare)
+		json_object_object_add(
+			doc, "pages_compared", json_object_new_uint64(v->nr_compared));
+	return json_print(doc, v->env->out, err);
+}
+
+static int run(struct validate *v, struct err *err)
+{
+	struct report r = {.path = v->path, .policy = &v->policy, .snap = &v->in.snap};
+	struct err why;
+	int status;
+
+	if (cmd_open(v->path, &v->in, err))
+		return -1;
+	if (v->in.guest && (cmd_analyse(v->env, &v->in, err) || evaluate(v, err)))
+		return -1;
+	/* Without a guest the decoders never ran; the stream's own findings still count. */
+	r.lists[0] = v->in.guest ? &v->in.snap.findings : ckpt_findings(v->in.ck);
+	r.lists[1] = &v->result.findings;
+	r.result = &v->result;
+	report_count(&r);
+	status = verdict(v, &r);
+	if (v->env->json) {
+		if (print_json(v, &r, status, err))
+			return -1;
+	} else if (!v->env->quiet) {
+		report_text(&r, v->env->verbose, v->env->out);
+		if (v->compare)
+			fprintf(v->env->out, "%s: %llu pages compared with domain %u\n", v->path,
+				(unsigned long long)v->nr_compared, v->domid);
+	}
+	if (cmd_verdict(&v->in, &why))
+		cmd_note(v->env, "%s", why.text);
+	return status;
+}
+
+static void fini(struct validate *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->nr_disks; i++)
+		check_disk_fini(&v->disks[i]);
+	free(v->disks);
+	free(v->caps);
+	free(v->specials);
+	check_policy_fini(&v->policy);
+	check_result_fini(&v->result);
+	p2m_free(v->target);
+	live_fini(&v->live);
+	cmd_close(&v->in);
+}
+
+/* 1: not one of these. */
+static int parse_word(struct validate *v, int key, const char *arg, struct err *err)
+{
+	switch (key) {
+	case OPT_DISK:
+		return add_disk(v, arg, err);
+	case OPT_RULE:
+		return check_policy_add(&v->policy, arg, err);
+	case OPT_FAIL_ON:
+		return set_fail_on(v, arg, err);
+	case OPT_DOMID:
+		return set_domid(v, arg, err);
+	case OPT_CAPS:
+		v->caps_path = arg;
+		return 0;
+	case OPT_P2M:
+		v->p2m_path = arg;
+		return 0;
+	case OPT_COMPARE:
+		v->compare = true;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct validate *v = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		cmd_init_children(state, v->env);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num)
+			argp_error(state, "one checkpoint at a time");
+		v->path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no checkpoint given");
+		return 0;
+	case ARGP_KEY_SUCCESS:
+		if (v->compare && !v->live_given)
+			argp_error(state, "--compare-pages needs --domid");
+		if (v->p2m_path && v->live_given)
+			argp_error(state, "--p2m and --domid exclude each other");
+		return 0;
+	}
+	switch (parse_word(v, key, arg, &v->usage)) {
+	case 0:
+		return 0;
+	case 1:
+		return ARGP_ERR_UNKNOWN;
+	default:
+		argp_error(state, "%s", v->usage.text);
+		return EINVAL;
+	}
+}
+
+static const struct argp_option options[] = {
+	{.name = "disk",
+		.key = OPT_DISK,
+		.arg = "VDEV=PATH",
+		.doc = "the disk that the device will have: is it the one, and unchanged?"},
+	{.name = "p2m",
+		.key = OPT_P2M,
+		.arg = "FILE",
+		.doc = "the target's frames: a u64 for each pfn, little-endian"},
+	{.name = "target-caps",
+		.key = OPT_CAPS,
+		.arg = "FILE",
+		.doc = "the target's features: lines of key=value, or JSON"},
+	{.name = "domid", .key = OPT_DOMID, .arg = "N", .doc = "a domain restored, still paused"},
+	{.name = "compare-pages",
+		.key = OPT_COMPARE,
+		.doc = "with --domid: the pages of requests and rings must be the checkpoint's"},
+	{.name = "rule",
+		.key = OPT_RULE,
+		.arg = "ID=SEVERITY",
+		.doc = "off, note, warn or error for one rule"},
+	{.name = "fail-on",
+		.key = OPT_FAIL_ON,
+		.arg = "SEVERITY",
+		.doc = "findings that count for the exit status: warning (default), error, never"},
+	{0},
+};
+
+int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err)
+{
+	static const struct argp_child children[] = {
+		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+	static const struct argp argp = {.options = options,
+		.parser = parse,
+		.args_doc = "FILE",
+		.doc = "Say whether it is safe to restore a checkpoint. -q prints nothing, -v "
+		       "explains." CMD_HELP_STATUS,
+		.children = children};
+	struct validate v = {.env = env, .fail_on = SEVERITY_WARNING};
+	int rc;
+
+	cmd_parse(&argp, argc, argv, &v);
+	rc = run(&v, err);
+	fini(&v);
+	return rc;
+}
