@@ -20,12 +20,14 @@
 #define PAGE_COMPOUND_HEAD 8u
 #define PAGE_REFCOUNT	   52u
 #define MAX_POINTERS	   4096u
+#define MAX_WITNESSES	   16u /* devices whose own frames must be in use */
 
 /* Page pointers of pending requests, to find the array that they point into. */
 struct pointers {
 	uint64_t low, high;
 	size_t nr;
 	bool misaligned;
+	uint32_t slots_left; /* to look at */
 };
 
 /* Do the members at these places make sense together? */
@@ -51,7 +53,8 @@ static void forget_facts(struct linux_layout *l)
 {
 	struct field *const unproven[] = {&l->info_xbdev, &l->info_gd, &l->info_vdevice,
 		&l->info_handle, &l->info_connected, &l->info_nr_ring_pages, &l->info_rq,
-		&l->info_max_indirect, &l->info_discard_granularity};
+		&l->info_max_indirect, &l->info_discard_granularity, &l->info_flush, &l->info_fua,
+		&l->info_discard, &l->info_secdiscard};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(unproven); i++)
@@ -101,9 +104,11 @@ static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
 	nr = linux_field(raw, sizeof(raw), &l->slot_num_sg);
 	if (!wire.nr_seg || nr > BLKIF_MAX_INDIRECT)
 		return;
-	for (k = 0; k < nr && p->nr < MAX_POINTERS; k++)
-		if (!linux_get(c->g, GVA(sg + k * l->sg_bytes), &l->sg_page_link, &link, &ignored))
-			note_pointer(p, link & ~3ull);
+	for (k = 0; k < nr && p->nr < MAX_POINTERS; k++) {
+		if (linux_get(c->g, GVA(sg + k * l->sg_bytes), &l->sg_page_link, &link, &ignored))
+			return;
+		note_pointer(p, link & ~3ull);
+	}
 }
 
 /* Page pointers of all pending requests of a device. */
@@ -123,10 +128,12 @@ static void info_pointers(struct linux_ctx *c, gva_t info, struct pointers *p)
 					  ? l->ring_shadow.off + entries * l->slot_bytes
 					  : l->ring_bytes;
 
-		for (k = 0; k < entries && p->nr < MAX_POINTERS; k++)
+		for (k = 0; k < entries && p->nr < MAX_POINTERS && p->slots_left; k++) {
+			p->slots_left--;
 			slot_pointers(c,
 				GVA(rinfo + r * stride + l->ring_shadow.off + k * l->slot_bytes),
 				p);
+		}
 	}
 }
 
@@ -160,7 +167,7 @@ static bool vmemmap_fits(struct linux_ctx *c, const struct scan *sc, uint64_t vm
 {
 	size_t i;
 
-	for (i = 0; i < sc->nr_infos; i++) {
+	for (i = 0; i < MIN(sc->nr_infos, (size_t)MAX_WITNESSES); i++) {
 		struct err ignored = ERR_INIT;
 		uint64_t rinfo, sring;
 
@@ -213,7 +220,7 @@ int linux_by_scan(
 {
 	struct linux_ctx c;
 	CLEANUP(scan_fini) struct scan sc = {.c = &c};
-	struct pointers p = {0};
+	struct pointers p = {.slots_left = LINUX_MAX_SLOTS};
 	size_t i;
 
 	linux_ctx_init(&c, g, s);

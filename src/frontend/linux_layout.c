@@ -182,6 +182,12 @@ static struct field at(uint32_t off, uint32_t bytes)
 	return (struct field){.present = true, .off = off, .bytes = bytes};
 }
 
+static struct field bit(uint32_t off, uint8_t which)
+{
+	return (struct field){
+		.present = true, .off = off, .bytes = 4, .bit_off = which, .bit_width = 1};
+}
+
 void linux_layout_bare(struct linux_layout *l)
 {
 	*l = (struct linux_layout){
@@ -233,6 +239,9 @@ void linux_layout_builtin(struct linux_layout *l, enum linux_builtin which, uint
 {
 	uint32_t shift = which == LINUX_BUILTIN_5_18 ? 8 : 0;
 
+	/* The driver's members come first; nothing of another table may stay. */
+	memset(l, 0, offsetof(struct linux_layout, grant_gref));
+	l->status_waiting = UINT32_MAX;
 	builtin_slot(l);
 	builtin_ring(l, which != LINUX_BUILTIN_4_5);
 	l->info_xbdev = at(32, 8);
@@ -246,6 +255,11 @@ void linux_layout_builtin(struct linux_layout *l, enum linux_builtin which, uint
 		LINUX_BUILTIN_4_5) { /* before, persistent was a word of its own between them */
 		l->info_max_indirect = at(92 + shift, 4);
 		l->info_discard_granularity = at(84 + shift, 4);
+		/* The later bits (persistent, bounce) moved between releases. */
+		l->info_flush = bit(80 + shift, 0);
+		l->info_fua = bit(80 + shift, 1);
+		l->info_discard = bit(80 + shift, 2);
+		l->info_secdiscard = bit(80 + shift, 3);
 	}
 	if (!rinfo_off)
 		rinfo_off = 272 + shift;

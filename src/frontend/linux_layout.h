@@ -23,7 +23,7 @@ struct linux_layout {
 	/* struct blk_shadow */
 	struct field slot_req, slot_request, slot_grants_used, slot_indirect_grants, slot_sg;
 	struct field slot_num_sg, slot_status, slot_associated_id;
-	/* struct grant, struct scatterlist */
+	/* struct grant, struct scatterlist; linux_layout_builtin() clears what is above */
 	struct field grant_gref, grant_page, sg_page_link, sg_offset, sg_length;
 	/* struct request */
 	struct field rq_cmd_flags, rq_data_len, rq_sector, rq_bio, rq_start_time_ns, rq_ref;

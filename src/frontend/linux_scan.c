@@ -27,8 +27,9 @@
 #define INFO_BYTES	 1024u /* of blkfront_info, at least as far as rinfo */
 /* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
 #define MAX_UNRESOLVED 256u
-/* Proofs cost page walks; a page full of anchors must not cost hours. */
-#define MAX_PROOFS 200000u
+/* Page walks that all proofs together may cost. A ring takes as many as its device has rings; a
+ * page full of anchors must not cost hours. */
+#define MAX_WALKS 2000000u
 
 struct anchor {
 	pfn_t pfn;
@@ -49,7 +50,7 @@ static bool anchor_at(
 		.sring = num_le64(page + off + 16),
 	};
 	return ret->pvt - ret->cons <= ret->entries && !(ret->sring & PAGE_OFFSET_MASK) &&
-	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->proofs_left;
+	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->walks_left;
 }
 
 /* Is `ring` the address of the anchor, as the page tables say? */
@@ -58,6 +59,9 @@ static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 	struct err ignored = ERR_INIT;
 	struct guest_map map;
 
+	if (!sc->walks_left)
+		return false;
+	sc->walks_left--;
 	return !guest_translate(sc->c->g, GVA(ring + RING_OFF), &map, &ignored) &&
 	       map.pfn.v == a->pfn.v && map.offset == a->off;
 }
@@ -125,7 +129,6 @@ static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, 
 	if (!word_behind(sc, a, DEV_INFO_OFF, &info) || (info & 7) ||
 		!guest_is_kernel_addr(sc->c->g, info))
 		return false;
-	sc->proofs_left--;
 	rinfo_off = find_rinfo(sc, a, GVA(info), false);
 	if (!rinfo_off)
 		return false;
@@ -144,7 +147,6 @@ static bool prove_old(
 		guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) ||
 		(info & 7) || !guest_is_kernel_addr(sc->c->g, info))
 		return false;
-	sc->proofs_left--;
 	rinfo_off = find_rinfo(sc, a, GVA(info), true);
 	if (!rinfo_off)
 		return false;
@@ -270,7 +272,7 @@ static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_
 	struct scan *sc = rev->sc;
 	size_t i;
 
-	for (i = 0; i < sc->nr_unresolved && sc->proofs_left; i++) {
+	for (i = 0; i < sc->nr_unresolved && sc->walks_left; i++) {
 		const struct anchor *a = &sc->unresolved[i];
 
 		if (a->pfn.v < map->pfn.v || a->pfn.v - map->pfn.v >= bytes >> PAGE_SHIFT)
@@ -302,7 +304,7 @@ int scan_memory(struct scan *sc, struct err *err)
 	const struct ckpt *ck = guest_ckpt(sc->c->g);
 	size_t i, nr = ckpt_nr_runs(ck);
 
-	sc->proofs_left = MAX_PROOFS;
+	sc->walks_left = MAX_WALKS;
 	source_advise_sequential(ckpt_source(ck), true);
 	for (i = 0; i < nr; i++) {
 		struct ckpt_run run = ckpt_run(ck, i);
@@ -313,7 +315,12 @@ int scan_memory(struct scan *sc, struct err *err)
 			return -1;
 	}
 	source_advise_sequential(ckpt_source(ck), false);
-	return resolve_by_mappings(sc, err);
+	if (resolve_by_mappings(sc, err))
+		return -1;
+	if (!sc->walks_left)
+		finding_add(&sc->c->s->findings, "XB311", finding_anywhere(),
+			"the structural scan stopped: more things look like rings than can be");
+	return 0;
 }
 
 void scan_fini(struct scan *sc)

@@ -23,7 +23,7 @@ struct scan {
 	size_t nr_infos, cap_infos;
 	struct anchor *unresolved;
 	size_t nr_unresolved, cap_unresolved;
-	uint32_t proofs_left;
+	uint32_t walks_left;
 };
 
 /* Look at all of memory; fills sc->infos. -1 only without memory. */

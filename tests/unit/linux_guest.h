@@ -158,6 +158,7 @@ static inline void lg_fill_info(struct lguest *g)
 	lg_set(g, i + 60 + shift, 51712, 2);
 	lg_set(g, i + 64 + shift, 1, 4);
 	lg_set(g, i + 68 + shift, 1, 4);
+	lg_set(g, i + 80 + shift, 5, 1); /* feature_flush, feature_discard */
 	lg_set(g, i + rinfo, g->ring, 8);
 	lg_set(g, i + rinfo + 8, 1, 4);
 	if (g->layout != LG_4_5)

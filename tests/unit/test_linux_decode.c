@@ -128,6 +128,8 @@ static void check_all(const struct image *im)
 	assert_string_equal(d->name, "xvda");
 	assert_string_equal(d->state, "connected");
 	assert_int_equal(d->handle, 51712);
+	assert_int_equal(d->feature_flush, im->g.layout == LG_4_5 ? TRI_UNKNOWN : TRI_YES);
+	assert_int_equal(d->feature_fua, im->g.layout == LG_4_5 ? TRI_UNKNOWN : TRI_NO);
 	assert_int_equal(d->nr_rings, 1);
 	check_ring(d->rings);
 	assert_int_equal(d->nr_requests, 4);

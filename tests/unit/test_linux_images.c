@@ -237,8 +237,11 @@ static void by_scan(struct image *im)
 	size_t i;
 
 	analyse(im, FRONTEND_LOCATE_SCAN, &s);
-	for (i = 0; i < s.nr_devices; i++)
+	for (i = 0; i < s.nr_devices; i++) {
 		assert_int_equal(s.devices[i].located_by, BLK_BY_SCAN);
+		assert_int_equal(s.devices[i].feature_flush, TRI_YES);
+		assert_int_equal(s.devices[i].feature_secure_discard, TRI_NO);
+	}
 	assert_int_equal(s.findings.nr, 0);
 	snapshot_fini(&s);
 }
