@@ -107,6 +107,13 @@ int ckpt_commit(struct ckpt *ck, struct err *err)
 	struct ckpt_state *s = &ck->state;
 	struct ckpt_vcpu *copy = NULL;
 
+	ck->committed_runs = ck->map.nr;
+	pagemap_close_run(&ck->map);
+	ck->nr_epochs++;
+	/* An epoch may be as small as its end marker; the copy is not. */
+	if (!s->changed)
+		return 0;
+	s->changed = false;
 	if (s->nr_vcpus) {
 		copy = calloc(s->nr_vcpus, sizeof(*copy));
 		if (!copy)
@@ -117,23 +124,42 @@ int ckpt_commit(struct ckpt *ck, struct err *err)
 	ck->committed = *s;
 	ck->committed.vcpus = copy;
 	ck->committed.cap_vcpus = s->nr_vcpus;
-	ck->committed_runs = ck->map.nr;
-	pagemap_close_run(&ck->map);
-	ck->nr_epochs++;
 	return 0;
+}
+
+/* Where the vcpu of that id is or belongs. */
+static size_t vcpu_place(const struct ckpt_state *s, uint32_t id)
+{
+	size_t low = 0, high = s->nr_vcpus;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (s->vcpus[mid].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id)
+{
+	size_t at = vcpu_place(&ck->state, id);
+
+	return at < ck->state.nr_vcpus && ck->state.vcpus[at].id == id;
 }
 
 struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err)
 {
 	struct ckpt_state *s = &ck->state;
-	size_t at = s->nr_vcpus;
+	size_t at = vcpu_place(s, id);
 
 	if (id >= CKPT_MAX_VCPUS) {
 		err_set(err, ERR_CORRUPT, "vcpu %u, expected below %u", id, CKPT_MAX_VCPUS);
 		return NULL;
 	}
-	while (at && s->vcpus[at - 1].id >= id)
-		at--;
+	s->changed = true;
 	if (at == s->nr_vcpus || s->vcpus[at].id != id) {
 		if (util_grow(&s->vcpus, &s->cap_vcpus, s->nr_vcpus + 1, sizeof(*s->vcpus))) {
 			err_nomem(err, "vcpus");
@@ -159,6 +185,7 @@ static int index_pages(struct ckpt *ck, struct err *err)
 	info->nr_repeats = ck->map.nr_repeats;
 	if (info->guest_type != CKPT_GUEST_PV || !info->nr_pfns)
 		info->nr_pfns = ck->map.end_pfn;
+	hvm_context_mode(ck);
 	if (info->guest_type == CKPT_GUEST_PV)
 		ckpt_verify_pv(ck);
 	xen20_verify(ck);

@@ -19,8 +19,9 @@
 #define CKPT_MAX_P2M_PARTS 64u
 /* Frames are physical addresses of at most 52 bits (AMD64 manual, volume 2, 5.1). */
 #define CKPT_MAX_PFN ((UINT64_C(1) << 40) - 1)
-/* Configurations are a few KiB; the decoders keep a tree in memory. */
-#define CKPT_MAX_CONFIG_BYTES (4u << 20)
+/* Configurations are a few KiB. json-c spends up to some 150 bytes of memory on a byte of text, so
+ * this bounds it to tens of MiB. */
+#define CKPT_MAX_CONFIG_BYTES (256u << 10)
 
 #define PFN_NONE PFN(UINT64_MAX)
 
@@ -29,6 +30,7 @@ struct ckpt_state {
 	struct ckpt_vcpu *vcpus; /* ascending by id */
 	size_t nr_vcpus, cap_vcpus;
 	const uint8_t *shared_info; /* PAGE_BYTES bytes, or NULL */
+	bool changed;		    /* since the last commit */
 };
 
 struct ckpt_p2m_part {
@@ -78,6 +80,7 @@ int ckpt_incomplete(struct ckpt *ck, uint64_t off, const char *fmt, ...) PRINTF(
 
 /* A cleared vcpu of that id, replacing an earlier one. NULL and err: no memory, or id too big. */
 struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err);
+bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id);
 /* The epoch is complete. */
 int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
 
@@ -89,9 +92,11 @@ uint64_t pv_context_gdt_ents(const struct ckpt_vcpu *v);
 /* Never more than the context has room for. */
 unsigned pv_context_nr_gdt_frames(const struct ckpt_vcpu *v);
 
-/* hvm_context.c: take the vcpus out of an HVM context blob. */
+/* hvm_context.c: take the vcpus out of an HVM context blob, in place of those of an earlier one. */
 int hvm_context_decode(
 	struct ckpt *ck, const uint8_t *blob, size_t len, uint64_t off, struct err *err) MUST_CHECK;
+/* Word size and paging levels of the guest, from its first vcpu. */
+void hvm_context_mode(struct ckpt *ck);
 
 /* ckpt_verify.c: frames that a restore of a PV guest depends on, after the page map is done. */
 void ckpt_verify_pv(struct ckpt *ck);

@@ -154,6 +154,12 @@ static bool is_qevm(const struct source *src, uint64_t off)
 	return ckpt_has_magic(src, off, "QEVM", 4);
 }
 
+static bool is_packed(const struct source *src, uint64_t off)
+{
+	return ckpt_has_magic(src, off, "\x89LZO\0\r\n", 7) ||
+	       ckpt_has_magic(src, off, "LZIP", 4) || ckpt_has_magic(src, off, "\x1f\x9d", 2);
+}
+
 /* Ordered: what is certain before what is guessed. */
 static const struct {
 	const char *name;
@@ -169,6 +175,7 @@ static const struct {
 	{"ELF file that is no core dump", is_elf},
 	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},
 	{"kdump file", is_kdump},
+	{"file packed with lzop, lzip or compress", is_packed},
 	{"QEMU device state without memory (QEVM)", is_qevm},
 	{"legacy libxc stream (Xen 3.0 to 4.5)", is_legacy},
 };

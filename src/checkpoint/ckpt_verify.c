@@ -80,14 +80,35 @@ static void verify_vcpu_ids(struct ckpt *ck)
 			ck->info.config_vcpus);
 }
 
+/* There may be millions: the first one that is wrong stands for all. */
+static void verify_p2m_frames(struct ckpt *ck)
+{
+	size_t i, first = 0, nr_bad = 0, nr = ckpt_nr_p2m_frames(ck);
+
+	for (i = 0; i < nr; i++) {
+		struct ckpt_page page = ckpt_page(ck, ckpt_p2m_frame(ck, i));
+
+		if (page.kind == CKPT_PAGE_DATA && page.type == 0)
+			continue;
+		if (!nr_bad++)
+			first = i;
+	}
+	if (!nr_bad)
+		return;
+	need_data(ck, FINDING_NO_OFFSET, ckpt_p2m_frame(ck, first).v, "p2m frame", first);
+	if (nr_bad > 1)
+		finding_add(&ck->findings, "XB010", finding_anywhere(),
+			"%zu of %zu p2m frames are not ordinary pages with data", nr_bad, nr);
+}
+
 void ckpt_verify_pv(struct ckpt *ck)
 {
-	size_t i, nr = ckpt_nr_p2m_frames(ck);
+	size_t i;
 
 	for (i = 0; i < ck->state.nr_vcpus; i++)
 		verify_vcpu(ck, &ck->state.vcpus[i]);
 	verify_vcpu_ids(ck);
 	/* In a cut stream they may simply not have come yet. */
-	for (i = 0; i < nr && ck->info.complete; i++)
-		need_data(ck, FINDING_NO_OFFSET, ckpt_p2m_frame(ck, i).v, "p2m frame", i);
+	if (ck->info.complete)
+		verify_p2m_frames(ck);
 }

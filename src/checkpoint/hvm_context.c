@@ -78,8 +78,8 @@ int hvm_context_decode(
 	struct ckpt *ck, const uint8_t *blob, size_t len, uint64_t off, struct err *err)
 {
 	struct cursor c = cur_over(blob, len, off, "HVM context");
-	const struct ckpt_vcpu *v0;
 
+	ck->state.nr_vcpus = 0;
 	for (;;) {
 		uint64_t at = cur_tell(&c);
 		unsigned type = cur_u16(&c), instance = cur_u16(&c);
@@ -102,10 +102,15 @@ int hvm_context_decode(
 		if (type == HVM_END)
 			break;
 	}
-	if (!ck->state.nr_vcpus)
-		return 0;
-	v0 = &ck->state.vcpus[0];
-	ck->info.pt_levels = paging_levels(v0);
-	ck->info.word_bytes = ck->info.pt_levels == 2 || ck->info.pt_levels == 3 ? 4 : 8;
 	return 0;
+}
+
+void hvm_context_mode(struct ckpt *ck)
+{
+	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
+
+	if (!v || v->kind != CKPT_VCPU_HVM)
+		return;
+	ck->info.pt_levels = paging_levels(v);
+	ck->info.word_bytes = ck->info.pt_levels == 2 || ck->info.pt_levels == 3 ? 4 : 8;
 }

@@ -98,6 +98,13 @@ static int keep_p2m_frames(struct libxc *x, const struct libxc_record *rec, stru
 			(unsigned long long)rec->off, (unsigned long long)nr,
 			(unsigned long long)want, (unsigned long long)first,
 			(unsigned long long)last);
+	/* Without this a single record could make a list of millions of holes. */
+	if (first / per_page > ckpt_nr_p2m_frames(ck)) {
+		finding_add(&ck->findings, "XB009", finding_at_offset(rec->off),
+			"the P2M_FRAMES record at 0x%llx begins with pfn 0x%llx and leaves a gap",
+			(unsigned long long)rec->off, (unsigned long long)first);
+		return 0;
+	}
 	nr = MIN(nr, want);
 	if (ck->nr_p2m == CKPT_MAX_P2M_PARTS)
 		return err_set(err, ERR_CORRUPT,
@@ -151,7 +158,6 @@ static int keep_vcpu(struct libxc *x, const struct libxc_record *rec, struct err
 static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
 {
 	uint32_t id;
-	size_t i;
 
 	if (rec->len < 8) {
 		bad_size(x, rec, "at least 8");
@@ -163,9 +169,8 @@ static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struc
 		bad_size(x, rec, "at least 24");
 	check_reserved(x, rec, 4, 4);
 	id = num_le32(rec->body);
-	for (i = 0; i < x->ck->state.nr_vcpus; i++)
-		if (x->ck->state.vcpus[i].id == id)
-			return 0;
+	if (ckpt_has_vcpu(x->ck, id))
+		return 0;
 	finding_add(&x->ck->findings, "XB005", finding_at_offset(rec->off),
 		"the %s record at 0x%llx is about vcpu %u, of which no context came before",
 		libxc_type_name(rec->type), (unsigned long long)rec->off, id);
@@ -179,6 +184,7 @@ static int keep_shared_info(struct libxc *x, const struct libxc_record *rec, str
 			"SHARED_INFO record at 0x%llx: %u bytes, expected %u",
 			(unsigned long long)rec->off, rec->len, PAGE_BYTES);
 	x->ck->state.shared_info = rec->body;
+	x->ck->state.changed = true;
 	return 0;
 }
 

@@ -77,8 +77,8 @@ class Stream:
         return self.rec(17, struct.pack("<6I", 0, 0xffffffff, 13, 1, 2, 3)) \
             .rec(18, struct.pack("<IIQ", 0xce, 0, 0x80000000)).rec(16)
 
-    def p2m(self, end, frames):
-        return self.rec(3, struct.pack("<II", 0, end) + b"".join(struct.pack("<Q", f) for f in frames))
+    def p2m(self, end, frames, start=0):
+        return self.rec(3, struct.pack("<II", start, end) + b"".join(struct.pack("<Q", f) for f in frames))
 
     def vcpu64(self, number, root=ROOT, size=5168, user=0, bare=False):
         ctx = bytearray(size)
@@ -414,6 +414,20 @@ def tsc_size(): return pv64(middle=lambda s: s.rec(8, bytes(20)))
 def p2m_count():
     s = Stream().libxc(1, 2).pv_info().p2m(1023, [P2M] * 3).pages(small_pages())
     return s.pv_tail().rec(0)
+@recipe
+def p2m_parts():
+    s = Stream().libxc(1, 2).pv_info().p2m(511, [P2M]).p2m(1023, [GDT], start=512)
+    return s.pages(small_pages()).pv_tail().rec(0)
+@recipe
+def p2m_gap():
+    s = Stream().libxc(1, 2).pv_info().p2m(0xffffffff, [P2M] * 2, start=0xfffffc00)
+    return s.pages(small_pages()).pv_tail().rec(0)
+@recipe
+def p2m_absent():
+    s = Stream().libxc(1, 2).pv_info().p2m(1023, [P2M, 700]).pages(small_pages())
+    return s.pv_tail().rec(0)
+@recipe
+def un_lzop(): return Stream().raw(b"\x89LZO\0\r\n\x1a\n" + bytes(40))
 @recipe
 def root_type(): return pv64(root=12)
 @recipe

@@ -430,6 +430,20 @@ static void a_folded_cr3_reaches_above_4_gib(void **state UNUSED)
 	free(s.bytes);
 }
 
+static void the_p2m_list_may_come_in_parts(void **state UNUSED)
+{
+	struct stream s = make("p2m-parts");
+	struct ckpt *ck = open_made(&s, "p2m-parts");
+
+	assert_int_equal(ckpt_findings(ck)->nr, 0);
+	assert_int_equal(ckpt_nr_p2m_frames(ck), 2);
+	assert_int_equal(ckpt_p2m_frame(ck, 0).v, 8);
+	assert_int_equal(ckpt_p2m_frame(ck, 1).v, 7);
+	assert_int_equal(ckpt_info(ck)->nr_pfns, 1024);
+	ckpt_close(ck);
+	free(s.bytes);
+}
+
 static void both_xen20_contexts_are_understood(void **state UNUSED)
 {
 	static const char *const recipes[] = {"xen20", "xen20-0"};
@@ -472,6 +486,8 @@ static const struct {
 	{"no-hvm-context", "XB007", 1},
 	{"tsc-size", "XB008", 1},
 	{"p2m-count", "XB009", 1},
+	{"p2m-gap", "XB009", 1},
+	{"p2m-absent", "XB010", 1},
 	{"root-type", "XB010", 1},
 	{"root-absent", "XB010", 1},
 	{"start-info-gone", "XB010", 1},
@@ -560,6 +576,7 @@ static const struct {
 	{"un-vmcore", ERR_UNSUPPORTED, "core dump with segments"},
 	{"un-xc-core", ERR_UNSUPPORTED, "xc_core"},
 	{"un-qevm", ERR_UNSUPPORTED, "QEVM"},
+	{"un-lzop", ERR_UNSUPPORTED, "packed with lzop"},
 	{"un-kdump", ERR_UNSUPPORTED, "kdump"},
 	{"un-legacy-64", ERR_UNSUPPORTED, "legacy libxc stream"},
 	{"un-legacy-32", ERR_UNSUPPORTED, "legacy libxc stream"},
@@ -729,6 +746,7 @@ int main(void)
 		cmocka_unit_test(pages_resent_for_comparison_do_not_count),
 		cmocka_unit_test(an_epoch_counts_only_when_it_is_whole),
 		cmocka_unit_test(a_folded_cr3_reaches_above_4_gib),
+		cmocka_unit_test(the_p2m_list_may_come_in_parts),
 		cmocka_unit_test(both_xen20_contexts_are_understood),
 		cmocka_unit_test(each_fault_gives_its_finding),
 		cmocka_unit_test(refusals_say_why),
