@@ -179,6 +179,31 @@ static const struct rule rows[] = {
 		.remedy = "Do not resume the guest before you know why.",
 	},
 	{
+		.id = "XB307",
+		.severity = SEVERITY_WARNING,
+		.summary = "the slot and the block layer's request name different sectors",
+		.explanation =
+			"Linux resumes from the block layer's request, so that one counts. One of "
+			"the two was overwritten.",
+		.remedy = "Compare the request with the shared ring in dump -v.",
+	},
+	{
+		.id = "XB308",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request does not point to a request of the block layer",
+		.explanation = "The driver follows the pointer on resume, and the guest crashes.",
+		.remedy = "Do not resume the guest. Compare with dump --kernel FILE.",
+	},
+	{
+		.id = "XB309",
+		.severity = SEVERITY_WARNING,
+		.summary = "a pending request is for another device than its ring",
+		.explanation =
+			"The driver writes its own number into each request. The slot may be "
+			"damaged; backends ignore the number.",
+		.remedy = "Compare with dump --kernel FILE.",
+	},
+	{
 		.id = "XB310",
 		.severity = SEVERITY_ERROR,
 		.summary = "the kernel's symbols and the structural scan give different requests",

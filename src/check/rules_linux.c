@@ -119,6 +119,8 @@ static void one_copy(struct check_run *run, const struct io_request *r, const st
 		return; /* XB118 */
 	own = data_of(run, s->pfn);
 	copy = data_of(run, s->grant_pfn);
+	if (run->in->page(run->in->page_arg, s->pfn).type) /* XB122 */
+		return;
 	if (!copy)
 		run_skip(run, "XB304", "page 0x%llx, which was granted to the backend, is missing",
 			(unsigned long long)s->grant_pfn.v);
@@ -187,6 +189,48 @@ static void descriptors(struct check_run *run)
 	}
 }
 
+/* The block layer's own request, which the driver made the slot from. */
+static void own_requests(struct check_run *run)
+{
+	size_t i;
+
+	if (!run_frontend(run, BLK_LINUX))
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+		uint64_t va = r->request_va.v;
+
+		/* A kernel address, aligned as kmalloc does; canonical ones of 64 bits are in the
+		 * upper half. */
+		if (va % 8 || va >> 47 != (1u << 17) - 1)
+			run_broken_request(run, "XB308", r, "its struct request would be at 0x%llx",
+				(unsigned long long)va);
+		else if (r->rq_sector_known && r->sector_from == IO_SECTOR_SHADOW &&
+			 r->rq_sector != r->sector)
+			run_broken_request(run, "XB307", r,
+				"the slot has sector %llu, the block layer's request %llu",
+				(unsigned long long)r->sector, (unsigned long long)r->rq_sector);
+	}
+}
+
+/* The driver puts its virtual-device number into each read and write, cut to 16 bits. */
+static void handles(struct check_run *run)
+{
+	uint64_t own = run->dev->handle;
+	size_t i;
+
+	if (!run_frontend(run, BLK_LINUX) || own == BLK_UNKNOWN_U64)
+		return;
+	for (i = 0; i < run->dev->nr_requests; i++) {
+		const struct io_request *r = &run->dev->requests[i];
+
+		if (r->handle_known && request_has_data(r) && r->wire_handle != (uint16_t)own)
+			run_broken_request(run, "XB309", r,
+				"it is for device %u, the ring belongs to device %llu (%u)",
+				r->wire_handle, (unsigned long long)own, (uint16_t)own);
+	}
+}
+
 static void slot_ids(struct check_run *run)
 {
 	size_t i;
@@ -210,6 +254,8 @@ static const struct check_rule rules[] = {
 	{"XB304", copies},
 	{"XB305", queued},
 	{"XB306", descriptors},
+	{"XB307 XB308", own_requests},
+	{"XB309", handles},
 };
 
 const struct check_rules check_rules_linux = {rules, ARRAY_SIZE(rules)};

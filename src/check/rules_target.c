@@ -30,6 +30,13 @@ static void frames(struct check_run *run)
 
 	if (!run->in->target_given)
 		return;
+	for (i = 0; i < d->nr_rings; i++)
+		for (j = 0; d->rings[i].page_target_mfn && j < d->rings[i].nr_pages; j++)
+			if (d->rings[i].pages[j].v != UINT64_MAX &&
+				d->rings[i].page_target_mfn[j].v == MFN_NONE.v)
+				run_broken(run, "XB501", (int)d->rings[i].index, -1,
+					"the target maps no frame for page 0x%llx of the ring",
+					(unsigned long long)d->rings[i].pages[j].v);
 	for (i = 0; i < d->nr_requests; i++)
 		for (j = 0; j < d->requests[i].nr_seg; j++) {
 			const struct io_segment *s = &d->requests[i].seg[j];

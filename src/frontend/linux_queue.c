@@ -74,6 +74,8 @@ void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r)
 	if (!r->request_va.v)
 		return;
 	decode_age(c, r);
+	r->rq_sector_known =
+		!linux_get(c->g, r->request_va, &c->l.rq_sector, &r->rq_sector, &ignored);
 	if (r->op != IO_READ && r->op != IO_WRITE && r->op != IO_BARRIER)
 		return;
 	if (linux_get(c->g, r->request_va, &c->l.rq_cmd_flags, &flags, &ignored))

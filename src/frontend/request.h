@@ -88,7 +88,9 @@ struct io_request {
 	char *trouble;	      /* owned; what could not be decoded and why, or NULL */
 	gva_t slot_va;	      /* of the shadow slot */
 	gva_t request_va;     /* of the guest's own request structure; 0 unknown */
-	uint32_t status;      /* linux: blk_shadow.status as stored; UINT32_MAX absent */
+	bool rq_sector_known; /* linux: what that structure says, for comparison */
+	uint64_t rq_sector;
+	uint32_t status;	/* linux: blk_shadow.status as stored; UINT32_MAX absent */
 	uint64_t associated_id; /* linux: UINT64_MAX none */
 	bool age_known;
 	uint64_t age_ns;   /* at the instant of the suspension */

@@ -81,6 +81,10 @@ static struct io_request *add_request(struct world *w, enum io_op op, uint8_t wi
 					: IO_SECTOR_SHADOW;
 	r->request_va = GVA(0xffff888001000000 + 0x200 * slot);
 	r->status = netbsd ? UINT32_MAX : 1;
+	r->rq_sector_known = !netbsd;
+	r->rq_sector = r->sector;
+	r->handle_known = true;
+	r->wire_handle = 51712;
 	r->id = netbsd ? 0xc0200000 + 44 * slot : slot;
 	if (op == IO_READ || op == IO_WRITE)
 		add_segment(r, 0x100 + slot, BASE_GREF + slot);
@@ -116,7 +120,7 @@ static void make_ring(struct world *w, uint32_t entries, uint64_t nil)
 	g->nr_pages = g->nr_grefs = 1;
 	g->pages[0] = PFN(RING_PFN);
 	g->page_source_mfn[0] = MFN(0x71234);
-	g->page_target_mfn[0] = MFN_NONE;
+	g->page_target_mfn[0] = MFN(0x91234);
 	g->grefs[0] = 9;
 	g->free_nil = nil;
 	g->sring_known = true;
@@ -494,12 +498,14 @@ static void read_only(struct world *w)
 
 static void beyond_the_end(struct world *w)
 {
-	w->dev->requests[1].sector = w->ring->window[1].sector = 65536 - 7;
+	w->dev->requests[1].rq_sector = w->dev->requests[1].sector = w->ring->window[1].sector =
+		65536 - 7;
 }
 
 static void beyond_wrapping(struct world *w)
 {
-	w->dev->requests[1].sector = w->ring->window[1].sector = UINT64_MAX - 3;
+	w->dev->requests[1].rq_sector = w->dev->requests[1].sector = w->ring->window[1].sector =
+		UINT64_MAX - 3;
 }
 
 static void was_answered(struct world *w)
@@ -582,6 +588,32 @@ static void list_and_descriptor_differ(struct world *w)
 	w->dev->requests[1].seg[0].last_sect = 6;
 }
 
+static void rq_sector_differs(struct world *w)
+{
+	w->dev->requests[1].rq_sector++;
+}
+
+static void wild_request_pointer(struct world *w)
+{
+	w->dev->requests[1].request_va.v = 0x1000;
+}
+
+static void odd_request_pointer(struct world *w)
+{
+	w->dev->requests[1].request_va.v++;
+}
+
+static void other_device(struct world *w)
+{
+	w->dev->requests[1].wire_handle = 51728;
+}
+
+static void ring_not_mapped(struct world *w)
+{
+	w->in.target_given = true;
+	w->ring->page_target_mfn[0] = MFN_NONE;
+}
+
 static void disk_ends_early(struct world *w)
 {
 	give_disk(w);
@@ -605,7 +637,7 @@ static void disk_blocks_4k(struct world *w)
 {
 	give_disk(w);
 	w->disk.logical_block_bytes = w->dev->logical_block_bytes = 4096;
-	w->dev->requests[1].sector = ++w->ring->window[1].sector;
+	w->dev->requests[1].rq_sector = w->dev->requests[1].sector = ++w->ring->window[1].sector;
 }
 
 static void disk_other_blocks(struct world *w)
@@ -738,7 +770,7 @@ static void target_blocks(struct world *w)
 {
 	give_caps(w);
 	w->caps.sector_bytes = 4096;
-	w->dev->requests[1].sector = ++w->ring->window[1].sector;
+	w->dev->requests[1].rq_sector = w->dev->requests[1].sector = ++w->ring->window[1].sector;
 }
 
 static void target_smaller(struct world *w)
@@ -774,12 +806,14 @@ static void target_ring_order(struct world *w)
 
 static void writes_overlap(struct world *w)
 {
-	w->dev->requests[2].sector = w->ring->window[2].sector = 128 + 7;
+	w->dev->requests[2].rq_sector = w->dev->requests[2].sector = w->ring->window[2].sector =
+		128 + 7;
 }
 
 static void read_overlaps_write(struct world *w)
 {
-	w->dev->requests[1].sector = w->ring->window[1].sector = 128 + 7;
+	w->dev->requests[1].rq_sector = w->dev->requests[1].sector = w->ring->window[1].sector =
+		128 + 7;
 }
 
 static void flush_among_writes(struct world *w)
@@ -849,6 +883,10 @@ static const struct broken {
 	{"XB304", copy_differs, NULL},
 	{"XB305", more_queued, NULL},
 	{"XB306", list_and_descriptor_differ, NULL},
+	{"XB307", rq_sector_differs, NULL},
+	{"XB308", wild_request_pointer, NULL},
+	{"XB308", odd_request_pointer, NULL},
+	{"XB309", other_device, NULL},
 	{"XB401", disk_ends_early, NULL},
 	{"XB402", disk_smaller, NULL},
 	{"XB403", disk_larger, NULL},
@@ -863,6 +901,7 @@ static const struct broken {
 	{"XB407", disk_recovered, NULL},
 	{"XB407", disk_journal_ahead, NULL},
 	{"XB501", target_maps_none, NULL},
+	{"XB501", ring_not_mapped, NULL},
 	{"XB502", target_no_flush, "XB131"},
 	{"XB502", target_no_fua, NULL},
 	{"XB503", target_no_barrier, "XB131"},
@@ -1060,7 +1099,7 @@ static void overlaps_stay_linear(void **state UNUSED)
 	for (i = 0; i < 32768; i++) {
 		struct io_request *r = add_request(w, IO_WRITE, 1);
 
-		r->sector = 128;
+		r->sector = r->rq_sector = 128;
 		r->seg[0].pfn = PFN(0x101);
 	}
 	check_run(&w->in, &w->out);

@@ -192,8 +192,8 @@ static void ext4_superblock_is_found(void **state UNUSED)
 	lab_close(&l);
 }
 
-/* Exactly one rule, once; notes aside. */
-static void assert_only(const struct lab *l, const char *rule)
+/* Exactly one rule, once, and `also` when that has to speak too; notes aside. */
+static void assert_only(const struct lab *l, const char *rule, const char *also)
 {
 	size_t k, nr = 0;
 
@@ -202,7 +202,8 @@ static void assert_only(const struct lab *l, const char *rule)
 
 		if (!strcmp(f->rule, rule))
 			nr++;
-		else if (catalogue_find(f->rule)->severity != SEVERITY_NOTE)
+		else if (catalogue_find(f->rule)->severity != SEVERITY_NOTE &&
+			 (!also || strcmp(f->rule, also)))
 			fail_msg("unexpected %s: %s", f->rule, f->message);
 	}
 	if (nr != 1)
@@ -231,21 +232,21 @@ static void changed_slots_are_noticed(void **state UNUSED)
 	byte = at(&l, gva_add(used, 16)); /* the sector: the ring still has the old one */
 	*byte ^= 8;
 	lab_again(&l);
-	assert_only(&l, "XB113");
+	assert_only(&l, "XB113", "XB307"); /* the block layer has the old one too */
 	*at(&l, gva_add(used, 16)) ^= 8;
 
 	byte = at(&l, gva_add(free_slot, 8)); /* the first link of the free list */
 	num_put_le64(byte, head);
 	lab_again(&l);
-	assert_only(&l, "XB101");
+	assert_only(&l, "XB101", NULL);
 
 	num_put_le64(at(&l, gva_add(free_slot, 8)), 33);
 	lab_again(&l);
-	assert_only(&l, "XB102");
+	assert_only(&l, "XB102", NULL);
 
 	num_put_le64(at(&l, gva_add(free_slot, 8)), l.snap.devices[0].requests[3].slot);
 	lab_again(&l);
-	assert_only(&l, "XB103");
+	assert_only(&l, "XB103", NULL);
 	lab_close(&l);
 }
 
@@ -262,7 +263,7 @@ static void changed_copy_is_noticed(void **state UNUSED)
 	assert_true(s->grant_pfn.v != UINT64_MAX);
 	*at_frame(&l, s->grant_pfn, s->offset + s->bytes - 1) ^= 1;
 	lab_again(&l);
-	assert_only(&l, "XB304");
+	assert_only(&l, "XB304", NULL);
 	lab_close(&l);
 }
 
@@ -278,7 +279,7 @@ static void changed_ring_is_noticed(void **state UNUSED)
 	/* rsp_prod: an answer that is none, over request number rsp_cons */
 	num_put_le32(at_frame(&l, ring, 8), l.snap.devices[0].rings[0].rsp_cons + 25);
 	lab_again(&l);
-	assert_only(&l, "XB107");
+	assert_only(&l, "XB107", NULL);
 	lab_close(&l);
 }
 
