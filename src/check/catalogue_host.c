@@ -172,6 +172,16 @@ static const struct rule rows[] = {
 		.remedy = "Check that the domain was restored from this checkpoint.",
 	},
 	{
+		.id = "XB522",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target's table of frames contradicts the hypervisor",
+		.explanation =
+			"The domain's own table, by which the frames of the target are found, was "
+			"compared with what Xen knows of each frame. Entries that name frames of "
+			"others count as missing.",
+		.remedy = "Ask again while the domain is paused. Do not emit a ring for it.",
+	},
+	{
 		.id = "XB601",
 		.severity = SEVERITY_WARNING,
 		.summary = "two pending writes go to the same place",

@@ -4,12 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-int live_open(struct live *l, uint32_t domid, struct err *err)
+int live_open(struct live *l, uint32_t domid, struct finding_list *findings, struct err *err)
 {
 	memset(l, 0, sizeof(*l));
 	if (xenhost_open(&l->x, err) || xenhost_domain(l->x, domid, &l->dom, err))
 		return -1;
-	return l->dom.is_pv ? xenhost_target(l->x, domid, &l->target, err) : 0;
+	return l->dom.is_pv ? xenhost_target(l->x, domid, &l->target, findings, err) : 0;
 }
 
 /* xenbus.h: XenbusStateConnected. blkback writes most features when it reaches it. */

@@ -119,7 +119,7 @@ static int set_target(struct validate *v, struct err *err)
 		return -1;
 	if (!v->live_given)
 		return 0;
-	if (live_open(&v->live, v->domid, err))
+	if (live_open(&v->live, v->domid, &v->in.snap.findings, err))
 		return -1;
 	if (v->live.target)
 		frontend_set_target(&v->in.snap, v->live.target);

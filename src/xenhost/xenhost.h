@@ -10,7 +10,7 @@
 #ifndef XB_XENHOST_XENHOST_H
 #define XB_XENHOST_XENHOST_H
 
-#include "base/err.h"
+#include "base/finding.h"
 #include "base/frame.h"
 
 struct xenhost;
@@ -54,8 +54,10 @@ int xenhost_p2m(struct xenhost *x, const struct xenhost_domain *dom, struct xenh
 	struct err *err) MUST_CHECK;
 void xenhost_p2m_fini(struct xenhost_p2m *p2m);
 
-/* The same as a target table for frontend_set_target(). */
-int xenhost_target(struct xenhost *x, uint32_t domid, struct p2m **ret, struct err *err) MUST_CHECK;
+/* The same as a target table for frontend_set_target(); what the comparison contradicts becomes a
+ * finding. `findings` may be NULL. */
+int xenhost_target(struct xenhost *x, uint32_t domid, struct p2m **ret,
+	struct finding_list *findings, struct err *err) MUST_CHECK;
 
 /*
  * Copy nr frames (machine frames of a PV domain, gfns of another) into buf, PAGE_BYTES each, read
