@@ -101,7 +101,8 @@ static const struct rule rows[] = {
 		.summary = "the kernel file and the structure of memory lead to different requests",
 		.explanation =
 			"Two independent ways to find the recovery ring do not agree. What is "
-			"shown follows the kernel file.",
+			"shown follows the kernel file, unless that leads to nothing like a "
+			"recovery ring.",
 		.remedy = "Make sure that it is the kernel that the guest runs; compare with "
 			  "--locate=scan.",
 	},

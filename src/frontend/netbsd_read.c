@@ -185,12 +185,12 @@ static void read_vbds(struct guest *g, struct nb_state *st)
 	st->nr_vbds = nb_vbds_parse(bytes, nr * NB_VDISK_BYTES, st->vbd);
 }
 
-int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s,
-	struct finding_list *findings, struct nb_state *st, struct err *err)
+int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s, struct nb_state *st,
+	struct err *err)
 {
 	*st = (struct nb_state){.at = *place, .ring_pfn = PFN(UINT64_MAX)};
 	read_cmdline(g, s);
-	if (nb_open_p2m(g, place->p2m_va, findings ? s : NULL, &st->p2m, err))
+	if (nb_open_p2m(g, place->p2m_va, s, &st->p2m, err))
 		return -1;
 	if (place->log_null)
 		return 0;
@@ -199,7 +199,7 @@ int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s,
 	settle_indices(st);
 	read_requests(g, st);
 	read_vbds(g, st);
-	nb_recover_sectors(st, st->sector, findings);
+	nb_recover_sectors(st, st->sector, NULL);
 	return 0;
 }
 

@@ -25,7 +25,6 @@ struct candidate {
 	unsigned nr_other;
 	bool list_ok;	    /* the free list closes */
 	uint32_t reference; /* a kernel word that points at it; 0 none */
-	pfn_t reference_pfn;
 	struct nb_wire log[NB_SLOTS];
 };
 
@@ -222,7 +221,6 @@ static bool look_for_references(void *arg, pfn_t pfn, const uint8_t *page)
 				continue;
 			c->va = word;
 			c->reference = va_of(scan->map, pfn) + (uint32_t)off;
-			c->reference_pfn = pfn;
 		}
 	}
 	return false;
@@ -428,6 +426,7 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 	CLEANUP_FREE struct candidates *found = calloc(1, sizeof(*found));
 	struct log_scan scan = {.map = &map, .found = found};
 	const struct candidate *c;
+	uint32_t word;
 
 	*place = (struct nb_place){.by = BLK_BY_SCAN};
 	if (map_kernel(g, &map, err))
@@ -446,8 +445,9 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 		snapshot_how(s, "netbsd-xbd: no page has the structure of a recovery ring");
 		return 0;
 	}
-	if (c->reference)
-		guest_page(g, c->reference_pfn);
+	/* Read in the open, with the tables that map it. */
+	if (c->reference && guest_read_u32(g, GVA(c->reference), &word, err))
+		snapshot_how(s, "netbsd-xbd: cannot read the pointer again: %s", err->text);
 	place->found = true;
 	place->log_va = c->va;
 	place->statics_va = c->reference;

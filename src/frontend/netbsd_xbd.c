@@ -23,38 +23,54 @@ static bool same_requests(const struct nb_state *a, const struct nb_state *b)
 	return true;
 }
 
+/* Of two that differ: does only the one that the structure leads to look like a log? */
+static bool scan_is_better(const struct nb_state *sym, const struct nb_state *scan)
+{
+	return !sym->log_known || (!sym->free_list_ok && scan->free_list_ok);
+}
+
 static void report_difference(
 	const struct nb_state *sym, const struct nb_state *scan, struct snapshot *s)
 {
 	finding_add(&s->findings, "XB210", finding_anywhere(),
 		"the kernel file leads to the recovery ring at 0x%x and the shared ring at 0x%x, "
-		"their structure to 0x%x and 0x%x, or to other sectors",
-		sym->at.log_va, sym->at.ring_va, scan->at.log_va, scan->at.ring_va);
+		"the structure of memory to 0x%x and 0x%x; %s is shown",
+		sym->at.log_va, sym->at.ring_va, scan->at.log_va, scan->at.ring_va,
+		scan_is_better(sym, scan) ? "the latter" : "the former");
 }
 
-/* Compare with what the structure says; true when it says the same. */
+static void swap_states(struct nb_state *a, struct nb_state *b)
+{
+	struct nb_state tmp = *a;
+
+	*a = *b;
+	*b = tmp;
+}
+
+/* Compare with what the structure says. *st becomes that when it alone makes sense. */
 static int confirm(
-	struct guest *g, const struct nb_state *st, struct snapshot *s, bool *ret, struct err *err)
+	struct guest *g, struct nb_state *st, struct snapshot *s, bool *ret, struct err *err)
 {
 	struct nb_state scan;
 	struct nb_place place;
-	int failed;
 
 	*ret = false;
-	if (st->at.log_null)
-		return 0;
 	if (nb_locate_scan(g, s, &place, err))
 		return -1;
 	if (!place.found)
 		return 0;
-	failed = nb_read(g, &place, s, NULL, &scan, err);
-	if (!failed) {
-		*ret = same_requests(st, &scan);
-		if (!*ret)
-			report_difference(st, &scan, s);
+	if (nb_read(g, &place, s, &scan, err)) {
+		nb_state_fini(&scan);
+		return -1;
+	}
+	*ret = same_requests(st, &scan);
+	if (!*ret) {
+		report_difference(st, &scan, s);
+		if (scan_is_better(st, &scan))
+			swap_states(st, &scan);
 	}
 	nb_state_fini(&scan);
-	return failed;
+	return 0;
 }
 
 static int locate(struct guest *g, const struct frontend_options *opt, const struct symbols *file,
@@ -152,9 +168,12 @@ static int netbsd_scan(struct guest *g, const struct frontend_options *opt,
 		return -1;
 	if (!place.found)
 		return 0;
-	failed = nb_read(g, &place, s, &s->findings, &st, err);
+	failed = nb_read(g, &place, s, &st, err);
 	if (!failed && place.by == BLK_BY_ELF_SYMBOLS && opt->locate == FRONTEND_LOCATE_AUTO)
 		failed = confirm(g, &st, s, &confirmed, err);
+	/* Again, for the findings: only those of what is shown. */
+	if (!failed)
+		nb_recover_sectors(&st, st.sector, &s->findings);
 	if (!failed)
 		failed = nb_emit(g, &st, confirmed, s, err);
 	nb_state_fini(&st);

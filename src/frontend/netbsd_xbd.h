@@ -172,12 +172,11 @@ uint32_t nb_scan_vbds(struct guest *g, const struct nb_va_map *map,
 unsigned nb_vbds_parse(const uint8_t *bytes, size_t len, struct nb_vbd vbd[NB_MAX_VBDS]);
 
 /* Read everything that `place` names. */
-/* `findings` may be NULL: a second reading of the same objects. */
-int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s,
-	struct finding_list *findings, struct nb_state *st, struct err *err) MUST_CHECK;
+int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s, struct nb_state *st,
+	struct err *err) MUST_CHECK;
 void nb_state_fini(struct nb_state *st);
 
-/* The sectors of the used slots. */
+/* The sectors of the used slots. `findings` may be NULL. */
 void nb_recover_sectors(
 	const struct nb_state *st, struct nb_sector ret[NB_SLOTS], struct finding_list *findings);
 

@@ -1,0 +1,95 @@
+#!/usr/bin/env bats
+# NetBSD's recovery ring of Xen 2.0 through the command line.
+
+setup() {
+    real=${XBDSNAP_CACHE:-/nonexistent}/xen2-netbsd
+    truth=${CHECKPOINTS:-/nonexistent}/xen2-netbsd/truth.json
+}
+
+dump_ok() { # dump_ok TRUTH OPTIONS...: dump -J ends 0 and tells the truth
+    local truth=$1
+    shift
+    "$XBDSNAP" dump -J "$@" >"$BATS_TEST_TMPDIR/dump.json"
+    python3 "$SRCDIR/tests/tools/netbsd-truth.py" "$BATS_TEST_TMPDIR/dump.json" "$truth" $every
+}
+
+make_image() { # make_image OPTIONS...
+    img=$BATS_TEST_TMPDIR/image.save elf=$BATS_TEST_TMPDIR/netbsd truth=$BATS_TEST_TMPDIR/truth.json
+    python3 "$SRCDIR/tests/tools/mkxen2.py" "$img" --elf "$elf" --truth "$truth" "$@"
+}
+
+of_dump() { # of_dump EXPRESSION: evaluated with the last dump as d
+    python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' \
+        "$BATS_TEST_TMPDIR/dump.json" "$1"
+}
+
+@test "the original driver's image, by symbols, by scan, by both" {
+    [ -e "$real/image.save" ] || skip "no checkpoints"
+    every=--every
+    dump_ok "$truth" --kernel "$real/netbsd.syms" --locate=symbols "$real/image.save"
+    [ "$(of_dump 'd["devices"][0]["located_by"]')" = elf-symbols ]
+    dump_ok "$truth" --locate=scan "$real/image.save"
+    [ "$(of_dump 'd["devices"][0]["located_by"]')" = scan ]
+    dump_ok "$truth" --kernel "$real/netbsd.syms" "$real/image.save"
+    [ "$(of_dump 'd["devices"][0]["confirmed"]')" = True ]
+    dump_ok "$truth" "$real/image.save"
+    [ "$(of_dump '[x["vdev"] for x in d["devices"]]')" = "['hda1', 'hda2']" ]
+    [ "$(of_dump 'd["findings"]')" = "[]" ]
+}
+
+@test "the original driver's image, reduced, says the same" {
+    [ -e "$real/image.save" ] || skip "no checkpoints"
+    "$XBDSNAP" redact "$real/image.save" "$BATS_TEST_TMPDIR/small.save"
+    every=--every
+    dump_ok "$truth" "$BATS_TEST_TMPDIR/small.save"
+}
+
+@test "made-up guests, by both ways" {
+    for seed in 21 22 23; do
+        make_image --seed $seed
+        dump_ok "$truth" --kernel "$elf" "$img"
+        [ "$(of_dump 'd["guest"]["os"], d["guest"]["release"]')" = "('NetBSD', '3.99.21')" ]
+        [ "$(of_dump 'd["devices"][0]["state"]')" = connected ]
+        dump_ok "$truth" "$img"
+    done
+}
+
+@test "the text shows a question mark where the sector is lost" {
+    make_image --seed 24 --with noring --with noxbdreqs
+    run "$XBDSNAP" dump -o SLOT,SECTOR,FROM --kernel "$elf" "$img"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"?"* ]]
+    dump_ok "$truth" --kernel "$elf" "$img"
+    [ "$(of_dump '{r["sector"] for x in d["devices"] for r in x["requests"]}')" = "{None}" ]
+}
+
+@test "no recovery ring yet is no error" {
+    make_image --with null
+    run "$XBDSNAP" dump -J --kernel "$elf" "$img"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *XB208* ]]
+    # Without the kernel file there is nothing to see.
+    run "$XBDSNAP" dump "$img"
+    [ "$status" -eq 4 ]
+}
+
+@test "the kernel file of another guest" {
+    make_image --seed 25
+    cp "$elf" "$BATS_TEST_TMPDIR/other"
+    python3 - "$BATS_TEST_TMPDIR/other" <<'EOF'
+import struct
+import sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+# Every symbol lies a page further on: zeroes there.
+table = struct.unpack_from('<I', data, struct.unpack_from('<I', data, 32)[0] + 40 + 16)[0]
+size = struct.unpack_from('<I', data, struct.unpack_from('<I', data, 32)[0] + 40 + 20)[0]
+for at in range(table + 16, table + size, 16):
+    value = struct.unpack_from('<I', data, at + 4)[0]
+    struct.pack_into('<I', data, at + 4, value + 5 * 4096)
+open(sys.argv[1], 'wb').write(data)
+EOF
+    "$XBDSNAP" dump -J --kernel "$BATS_TEST_TMPDIR/other" "$img" >"$BATS_TEST_TMPDIR/dump.json"
+    python3 "$SRCDIR/tests/tools/netbsd-truth.py" "$BATS_TEST_TMPDIR/dump.json" "$truth"
+    [ "$(of_dump '"XB210" in {f["rule"] for f in d["findings"]}')" = True ]
+}
+
