@@ -134,8 +134,15 @@ static int run_all(struct guest *g, const struct frontend_options *opt,
 	for (i = 0; i < ARRAY_SIZE(registry); i++) {
 		const struct frontend_ops *ops = registry[i];
 
-		if (ops->word_bytes && ops->word_bytes != guest_word_bytes(g))
+		if (ops->word_bytes && ops->word_bytes != guest_word_bytes(g)) {
+			char text[96];
+
+			snprintf(text, sizeof(text), "%s is known for %u-bit guests only",
+				ops->name, ops->word_bytes * 8);
+			if (note_looked_for(s, text, err))
+				return -1;
 			continue;
+		}
 		if (ops->scan(g, opt, kernel_file, s, err))
 			return err_in(err, "%s", ops->name);
 		if (note_looked_for(s, ops->looks_for, err))
