@@ -8,7 +8,9 @@ Written from the format descriptions; shares no code with the program.
   mkstream.py NAME [OUT]            write one (standard output by default)
   mkstream.py --boundaries NAME     offsets at which a record begins or ends, one a line
   mkstream.py --corpus DIR          all of them that are small, as a fuzzing corpus
-  mkstream.py --bench BYTES OUT     a sparse 64-bit PV checkpoint of that much guest memory
+  mkstream.py --bench BYTES OUT [REAL]
+                                    a sparse 64-bit PV checkpoint of that much guest memory; REAL: a
+                                    real one, whose own memory then stands at the beginning
 
 A page's content tells who it is: u64 frame, u64 version (0, or higher for a later copy), then a
 pattern made from both.
@@ -579,25 +581,53 @@ def un_xl_legacy():
     return in_xl(un_legacy_64(), flags=1)
 
 
+def write_batches(f, first, last):
+    """Ordinary pages as Xen sends them, 1024 a record, at the end of f; their data is a hole."""
+    for at in range(first, last, 1024):
+        n = min(1024, last - at)
+        kinds = [L4 | PIN if p == ROOT else (0, 0, 0, L1)[p >> 5 & 3] for p in range(at, at + n)]
+        words = struct.pack("<II%dQ" % n, n, 0, *(k << 60 | at + i for i, k in enumerate(kinds)))
+        f.write(struct.pack("<II", 1, len(words) + 4096 * n) + words)
+        f.seek(4096 * n, os.SEEK_CUR)
+
+
 def bench(size, path):
-    """64-bit PV, batches of 1024 as Xen writes them, one root table; pages are holes."""
+    """64-bit PV, one root table, nothing else in memory."""
     nr = size // 4096
     head = Stream().xl(config()).libxl().rec(1)
     head.libxc(1, 3).pv_info().static_end().p2m(nr - 1, [P2M + i % 8 for i in range((nr - 1) // 512 + 1)])
     with open(path, "wb") as f:
         f.write(head.b)
-        off = len(head.b)
-        for first in range(0, nr, 1024):
-            n = min(1024, nr - first)
-            kinds = [L4 | PIN if p == ROOT else (0, 0, 0, L1)[p >> 5 & 3] for p in range(first, first + n)]
-            words = struct.pack("<II%dQ" % n, n, 0, *(k << 60 | first + i for i, k in enumerate(kinds)))
-            f.seek(off)
-            f.write(struct.pack("<II", 1, len(words) + 4096 * n) + words)
-            off += 8 + len(words) + 4096 * n
-        f.seek(off)
-        tail = Stream().pv_tail().rec(0)
-        tail.rec(0)
-        f.write(tail.b)
+        write_batches(f, 0, nr)
+        f.write(Stream().pv_tail().rec(0).rec(0).b)
+
+
+def bench_from(size, path, real):
+    """A real checkpoint of a 64-bit PV guest, with empty pages behind its own up to `size`."""
+    nr = size // 4096
+    with open(real, "rb") as f:
+        data = f.read()
+    off = data.index(b"\xff" * 8 + b"XENF") + 40
+    grown = False
+    with open(path, "wb") as out:
+        out.write(data[:off])
+        while True:
+            kind, length = struct.unpack_from("<II", data, off)
+            end = off + 8 + (length + 7 & ~7)
+            if kind == 3:
+                own = struct.unpack_from("<I", data, off + 12)[0] + 1
+                frames = list(struct.unpack_from("<%dQ" % ((length - 8) // 8), data, off + 16))
+                frames += frames[-1:] * ((nr - 1) // 512 + 1 - len(frames))
+                out.write(Stream().p2m(nr - 1, frames).b)
+            else:
+                if kind in (7, 8) and not grown:
+                    write_batches(out, own, nr)
+                    grown = True
+                out.write(data[off:end])
+            off = end
+            if kind == 0:
+                out.write(data[off:])
+                return
 
 
 def corpus(folder):
@@ -617,6 +647,8 @@ def main(args):
         print("\n".join(map(str, sorted(set(s.marks + [len(s.b)])))))
     elif args[:1] == ["--corpus"]:
         corpus(args[1])
+    elif args[:1] == ["--bench"] and len(args) == 4:
+        bench_from(int(args[1], 0), args[2], args[3])
     elif args[:1] == ["--bench"]:
         bench(int(args[1], 0), args[2])
     elif len(args) in (1, 2) and args[0] in RECIPES:
