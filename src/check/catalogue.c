@@ -216,6 +216,15 @@ static const struct rule rules[] = {
 			"are not affected, but a newer Xen stops at the record.",
 		.remedy = "Restore with the Xen version that wrote the file.",
 	},
+	{
+		.id = "XB026",
+		.severity = SEVERITY_ERROR,
+		.summary = "configuration and stream are of different kinds of guest",
+		.explanation =
+			"The domain is made as the configuration says, PV or HVM. The stream "
+			"is of the other kind, and the restore refuses to load it.",
+		.remedy = "Restore with the configuration that belongs to the stream.",
+	},
 };
 
 const char *severity_name(enum severity s)

@@ -74,6 +74,27 @@ static int open_stream(struct ckpt *ck, uint64_t off, uint32_t flags, struct err
 	return 0;
 }
 
+/* The stream knows PV from HVM; only the configuration knows HVM from PVH. */
+static void settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type)
+{
+	enum ckpt_guest_type *type = &ck->info.guest_type;
+
+	if (config_type == CKPT_GUEST_UNKNOWN)
+		return;
+	if (*type == CKPT_GUEST_UNKNOWN) {
+		*type = config_type; /* the stream was cut before it said */
+		return;
+	}
+	if ((*type == CKPT_GUEST_PV) != (config_type == CKPT_GUEST_PV)) {
+		finding_add(&ck->findings, "XB026", finding_at_offset(ck->info.stream_off),
+			"the configuration is that of %s guest, the stream that of %s guest",
+			config_type == CKPT_GUEST_PV ? "a PV" : "an HVM or PVH",
+			*type == CKPT_GUEST_PV ? "a PV" : "an HVM or PVH");
+		return;
+	}
+	*type = config_type;
+}
+
 static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 {
 	uint64_t left = source_bytes(ck->src) - off;
@@ -113,10 +134,7 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 	if (read_config(ck, &data, flags, &config_type, err) ||
 		open_stream(ck, off + data_bytes, flags, err))
 		return -1;
-	if (ck->info.guest_type == CKPT_GUEST_HVM && config_type == CKPT_GUEST_PVH)
-		ck->info.guest_type = CKPT_GUEST_PVH;
-	else if (ck->info.guest_type == CKPT_GUEST_UNKNOWN)
-		ck->info.guest_type = config_type;
+	settle_guest_type(ck, config_type);
 	return 0;
 }
 

@@ -457,6 +457,8 @@ def emulator_strings():
 @recipe
 def too_many_vcpus(): return in_xl(in_libxl(pv64(vcpus=3)))
 @recipe
+def config_type(): return in_xl(in_libxl(pv64()), "hvm")
+@recipe
 def start_info_type(): return pv64(batches=[small_pages(), [(START_INFO, L1, 0)]])
 @recipe
 def part_without_header(): return pv64(middle=lambda s: s.vcpu64(0).rec(6))

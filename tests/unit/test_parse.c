@@ -510,6 +510,7 @@ static const struct {
 	{"emulator-strings", "XB023", 1},
 	{"too-many-vcpus", "XB024", 1},
 	{"toolstack", "XB025", 1},
+	{"config-type", "XB026", 1},
 };
 
 static void each_fault_gives_its_finding(void **state UNUSED)
