@@ -230,8 +230,7 @@ static const struct rule rows[] = {
 		.explanation =
 			"Its addresses lead to something else in the guest's memory. The symbols "
 			"of the image itself were used.",
-		.remedy = "Give the file of the running kernel, or none. A kernel that was moved "
-			  "at boot (KASLR) matches no file.",
+		.remedy = "Give the file of the running kernel, or none.",
 	},
 	{
 		.id = "XB313",

@@ -24,49 +24,66 @@ static bool symbol_get(const struct symbols *s, const char *name, gva_t *ret)
 	return s && !symbols_get(s, name, ret, &ignored);
 }
 
-/*
- * Does a file of symbols describe the kernel in memory? linux_banner must hold the banner, where
- * the file says; an address that is not mapped or holds something else means another kernel, or
- * one that was moved (KASLR).
- */
-static int check_file(struct guest *g, const struct symbols *file, struct err *err)
+/* linux_banner, as `file` has it and moved by `slide`, must hold the banner. */
+static int check_banner(
+	struct guest *g, const struct symbols *file, uint64_t slide, struct err *err)
 {
 	static const char banner[] = "Linux version ";
 	char text[sizeof(banner)];
 	gva_t at;
 
 	if (symbols_get(file, "linux_banner", &at, err))
-		return err_in(err, "the file given with --kernel is not of a Linux kernel");
+		return -1;
+	at = gva_add(at, slide);
 	if (guest_read(g, at, text, sizeof(banner) - 1, err))
-		return err_in(err, "the file given with --kernel does not belong to this guest");
+		return -1;
 	if (memcmp(text, banner, sizeof(banner) - 1))
-		return err_set(err, ERR_NOTFOUND,
-			"the file given with --kernel does not belong to this guest: no banner at "
-			"linux_banner 0x%" PRIx64,
-			at.v);
+		return err_set(err, ERR_NOTFOUND, "no banner at linux_banner, 0x%" PRIx64, at.v);
 	return 0;
+}
+
+/*
+ * A file whose addresses do not fit: of another kernel, or of this one, which was moved when it
+ * booted (KASLR). The image's own symbols have the moved addresses, so they serve for both.
+ */
+static void explain_misfit(struct linux_image *im, struct linux_ctx *c, const struct symbols *file,
+	const struct err *why)
+{
+	struct err ignored = ERR_INIT;
+	gva_t here, there;
+
+	if (symbol_get(im->kallsyms, "_stext", &here) && symbol_get(file, "_stext", &there) &&
+		!check_banner(c->g, file, here.v - there.v, &ignored)) {
+		snapshot_how(c->s,
+			"symbols: the kernel was moved by 0x%" PRIx64
+			", so the image's own are used instead of the file's",
+			here.v - there.v);
+		return;
+	}
+	finding_add(&c->s->findings, "XB312", finding_anywhere(),
+		"the file given with --kernel does not belong to this guest and was not used: %s",
+		why->text);
 }
 
 static void find_symbols(
 	struct linux_image *im, struct linux_ctx *c, const struct symbols *file, struct err *why)
 {
-	struct err not_file = ERR_INIT;
+	struct err misfit = ERR_INIT;
 
-	if (file && !check_file(c->g, file, &not_file)) {
+	if (file && !check_banner(c->g, file, 0, &misfit)) {
 		im->symbols = file;
 		im->from_file = true;
 		snapshot_how(c->s, "symbols: %s", symbols_origin(file));
 		return;
 	}
-	if (file)
-		finding_add(&c->s->findings, "XB312", finding_anywhere(), "%s; it was not used",
-			not_file.text);
 	if (symbols_from_kallsyms(c->g, &im->kallsyms, why)) {
 		snapshot_how(c->s, "symbols: %s", why->text);
-		return;
+	} else {
+		im->symbols = im->kallsyms;
+		snapshot_how(c->s, "symbols: %s", symbols_origin(im->symbols));
 	}
-	im->symbols = im->kallsyms;
-	snapshot_how(c->s, "symbols: %s", symbols_origin(im->symbols));
+	if (file)
+		explain_misfit(im, c, file, &misfit);
 }
 
 static void find_btf(struct linux_image *im, struct linux_ctx *c, struct err *why)

@@ -112,8 +112,6 @@ static bool word_behind(struct scan *sc, const struct anchor *a, unsigned off, u
 	uint64_t at = (uint64_t)a->off - RING_OFF + off;
 	const uint8_t *page;
 
-	if (a->off < RING_OFF && at > UINT32_MAX) /* the structure starts on the page before */
-		return false;
 	page = guest_peek(sc->c->g, PFN(a->pfn.v + (at >> PAGE_SHIFT)));
 	if (!page || (at & PAGE_OFFSET_MASK) > PAGE_BYTES - 8)
 		return false;
