@@ -250,6 +250,165 @@ static void changed_slots_are_noticed(void **state UNUSED)
 	lab_close(&l);
 }
 
+static const struct io_request *first_of(const struct lab *l, enum io_op op)
+{
+	const struct blkdev *d = &l->snap.devices[0];
+	size_t i;
+
+	for (i = 0; i < d->nr_requests; i++)
+		if (d->requests[i].op == op)
+			return &d->requests[i];
+	fail_msg("no %s", io_op_name(op));
+	return NULL;
+}
+
+/* Where the page pointer of a slot's first scatterlist entry lies: struct blk_shadow of 6.1 has sg
+ * at 136, struct scatterlist page_link at 0. */
+static gva_t page_link(struct lab *l, const struct io_request *r)
+{
+	return GVA(num_le64(at(l, gva_add(r->slot_va, 136))));
+}
+
+/* Find a page of the checkpoint of that type. */
+static uint64_t frame_of_type(const struct lab *l, unsigned type)
+{
+	size_t i;
+
+	for (i = 0; i < ckpt_nr_runs(l->ck); i++)
+		if (ckpt_run(l->ck, i).type == type)
+			return ckpt_run(l->ck, i).pfn;
+	fail_msg("no page of type %u", type);
+	return 0;
+}
+
+static void changed_frames_are_noticed(void **state UNUSED)
+{
+	const uint64_t vmemmap = 0xffffea0000000000; /* of a PV kernel, 64 bytes a struct page */
+	uint64_t old, beyond, table, p2m, own;
+	struct lab l;
+	gva_t link;
+
+	if (!lab_map(&l, "linux-6.1-base"))
+		skip();
+	lab_run(&l);
+	link = page_link(&l, first_of(&l, IO_READ));
+	old = num_le64(at(&l, link));
+	assert_true((old & ~3ull) == vmemmap + 64 * first_of(&l, IO_READ)->seg[0].pfn.v);
+	beyond = ckpt_info(l.ck)->nr_pfns + 5;
+	table = frame_of_type(&l, 1);
+	p2m = ckpt_p2m_frame(l.ck, 3).v;
+	own = first_of(&l, IO_WRITE)->seg[0].pfn.v;
+
+	num_put_le64(at(&l, link), vmemmap + 64 * beyond + (old & 3));
+	lab_again(&l);
+	assert_only(&l, "XB119", NULL);
+	num_put_le64(at(&l, link), vmemmap + 64 * table + (old & 3));
+	lab_again(&l);
+	assert_only(&l, "XB122", NULL);
+	num_put_le64(at(&l, link), vmemmap + 64 * p2m + (old & 3));
+	lab_again(&l);
+	assert_only(&l, "XB123", NULL);
+	num_put_le64(at(&l, link), vmemmap + 64 * own + (old & 3));
+	lab_again(&l);
+	assert_only(&l, "XB125", NULL);
+	lab_close(&l);
+}
+
+/* blkif.h, x86_64: sector at 16, the first segment's first_sect at 28, last_sect at 29. */
+static void changed_requests_are_noticed(void **state UNUSED)
+{
+	struct lab l;
+	gva_t slot;
+
+	if (!lab_map(&l, "linux-6.1-base"))
+		skip();
+	lab_run(&l);
+	slot = first_of(&l, IO_READ)->slot_va;
+	*at(&l, gva_add(slot, 28)) = 5;
+	*at(&l, gva_add(slot, 29)) = 4;
+	lab_again(&l);
+	assert_only(&l, "XB116", NULL);
+	*at(&l, gva_add(slot, 28)) = 0;
+	*at(&l, gva_add(slot, 29)) = 6;
+	lab_again(&l);
+	assert_only(&l, "XB306", NULL);
+	*at(&l, gva_add(slot, 29)) = 7;
+	*at(&l, gva_add(slot, 112)) ^= 1; /* the request pointer */
+	lab_again(&l);
+	assert_only(&l, "XB308", NULL);
+	lab_close(&l);
+}
+
+/* The driver's private indices lie together: req_prod_pvt, rsp_cons, nr_ents. */
+static uint8_t *front_ring(struct lab *l)
+{
+	const struct io_ring *g = &l->snap.devices[0].rings[0];
+	unsigned off;
+
+	for (off = 0; off < 1024; off += 4) {
+		uint8_t *p = at(l, gva_add(g->va, off));
+
+		if (num_le32(p) == g->req_prod_pvt && num_le32(p + 4) == g->rsp_cons &&
+			num_le32(p + 8) == g->entries)
+			return p;
+	}
+	fail_msg("no front ring");
+	return NULL;
+}
+
+static void changed_counts_are_noticed(void **state UNUSED)
+{
+	uint8_t *indices;
+	struct lab l;
+	uint32_t pvt;
+
+	if (!lab_map(&l, "linux-6.1-base"))
+		skip();
+	lab_run(&l);
+	indices = front_ring(&l);
+	pvt = l.snap.devices[0].rings[0].req_prod_pvt;
+	num_put_le32(indices, pvt + 1); /* one more in flight than slots are used */
+	lab_again(&l);
+	assert_only(&l, "XB105", NULL);
+	lab_close(&l);
+}
+
+/* An answer in the ring: id at 0, operation at 8, status at 10 of a slot of 112 bytes behind the
+ * ring's header of 64. */
+static void answers_are_compared(void **state UNUSED)
+{
+	const struct io_ring *g;
+	struct lab l;
+	uint8_t *rsp;
+	pfn_t ring;
+	uint32_t head, cons;
+
+	if (!lab_map(&l, "linux-6.1-base"))
+		skip();
+	lab_run(&l);
+	g = &l.snap.devices[0].rings[0];
+	ring = g->pages[0];
+	head = (uint32_t)g->free_head;
+	cons = g->rsp_cons;
+	rsp = at_frame(&l, ring, 64 + 112 * (cons % g->entries));
+	num_put_le32(at_frame(&l, ring, 8), cons + 1);
+	memset(rsp, 0, 16);
+	num_put_le64(rsp, first_of(&l, IO_WRITE)->slot);
+	rsp[8] = 1;
+	lab_again(&l);
+	assert_only(&l, "XB136", NULL);
+	rsp[8] = 0;
+	lab_again(&l);
+	assert_only(&l, "XB110", NULL);
+	num_put_le64(rsp, head);
+	lab_again(&l);
+	assert_only(&l, "XB108", NULL);
+	num_put_le64(rsp, 32);
+	lab_again(&l);
+	assert_only(&l, "XB109", NULL);
+	lab_close(&l);
+}
+
 static void changed_copy_is_noticed(void **state UNUSED)
 {
 	const struct io_segment *s;
@@ -290,6 +449,10 @@ int main(void)
 		cmocka_unit_test(netbsd_is_unsafe_and_nothing_else),
 		cmocka_unit_test(ext4_superblock_is_found),
 		cmocka_unit_test(changed_slots_are_noticed),
+		cmocka_unit_test(changed_frames_are_noticed),
+		cmocka_unit_test(changed_requests_are_noticed),
+		cmocka_unit_test(changed_counts_are_noticed),
+		cmocka_unit_test(answers_are_compared),
 		cmocka_unit_test(changed_copy_is_noticed),
 		cmocka_unit_test(changed_ring_is_noticed),
 	};
