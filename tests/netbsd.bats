@@ -92,4 +92,3 @@ EOF
     python3 "$SRCDIR/tests/tools/netbsd-truth.py" "$BATS_TEST_TMPDIR/dump.json" "$truth"
     [ "$(of_dump '"XB210" in {f["rule"] for f in d["findings"]}')" = True ]
 }
-

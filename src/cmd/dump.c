@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/num.h"
+#include "cmd/live.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 #include "guest/p2m.h"
@@ -59,14 +61,15 @@ static const struct table_column columns[] = {
 struct dump {
 	struct cmd_env *env;
 	const char *path, *device, *columns, *p2m_path;
-	bool op_set;
+	bool op_set, live_given;
+	uint32_t domid;
 	enum io_op op;
 	struct cmd_input in;
 	const struct table_column **cols;
 	size_t nr_cols;
 };
 
-enum { OPT_DEVICE = 0x100, OPT_OP, OPT_P2M };
+enum { OPT_DEVICE = 0x100, OPT_OP, OPT_P2M, OPT_DOMID };
 
 static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 {
@@ -86,6 +89,16 @@ static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 		word);
 }
 
+static void parse_domid(struct dump *d, const char *word, struct argp_state *state)
+{
+	uint64_t domid;
+
+	if (!num_parse_u64(word, 0x7fef, &domid)) /* DOMID_FIRST_RESERVED is 0x7ff0 */
+		argp_error(state, "--domid takes the number of a domain, not '%s'", word);
+	d->domid = (uint32_t)domid;
+	d->live_given = true;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct dump *d = state->input;
@@ -103,6 +116,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_P2M:
 		d->p2m_path = arg;
 		return 0;
+	case OPT_DOMID:
+		parse_domid(d, arg, state);
+		return 0;
 	case 'o':
 		d->columns = arg;
 		return 0;
@@ -114,6 +130,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!d->path)
 			argp_error(state, "no checkpoint named");
+		if (d->p2m_path && d->live_given)
+			argp_error(state, "--p2m and --domid exclude each other");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -462,10 +480,28 @@ static int print_text(struct dump *d, struct err *err)
 	return 0;
 }
 
+static int set_live_target(struct dump *d, struct err *err)
+{
+	struct live l;
+	int rc = live_open(&l, d->domid, &d->in.snap.findings, err);
+
+	if (!rc && l.target)
+		frontend_set_target(&d->in.snap, l.target);
+	else if (!rc)
+		cmd_note(d->env,
+			"domain %u is no PV domain: its pfns are its frames, there is nothing to "
+			"translate",
+			d->domid);
+	live_fini(&l);
+	return rc;
+}
+
 static int set_target(struct dump *d, struct err *err)
 {
 	struct p2m *target = NULL;
 
+	if (d->live_given)
+		return set_live_target(d, err);
 	if (!d->p2m_path)
 		return 0;
 	if (p2m_from_file(d->p2m_path, &target, err))
@@ -502,6 +538,10 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 			.arg = "FILE",
 			.doc = "translate to the target's frames: a u64 for each pfn, "
 			       "little-endian"},
+		{.name = "domid",
+			.key = OPT_DOMID,
+			.arg = "N",
+			.doc = "translate to the frames of a domain restored, still paused"},
 		{0},
 	};
 	static const struct argp_child children[] = {

@@ -8,8 +8,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/num.h"
+#include "cmd/p2m_save.h"
+#include "guest/p2m.h"
 #include "xenhost/xenhost.h"
 
 /* --- a xenstore out of lines "/path = "value"" --- */
@@ -339,6 +343,44 @@ static void tables_are_compared(void **state UNUSED)
 	assert_int_equal(xenhost_count_differences(a, b, 4), 2);
 }
 
+static void table_becomes_a_file(void **state UNUSED)
+{
+	char dir[] = "/tmp/xbdsnap-p2m-XXXXXX", path[64];
+	struct xenhost_p2m t = {.nr = 9001};
+	struct p2m *back;
+	struct err err;
+	struct stat st;
+	uint64_t i;
+	mfn_t mfn;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/p2m", dir);
+	t.mfn = calloc(t.nr, sizeof(*t.mfn));
+	assert_non_null(t.mfn);
+	for (i = 0; i < t.nr; i++)
+		t.mfn[i] = i % 5 ? 0x123456000 + i : UINT64_MAX;
+	/* Twice: an older table is replaced. */
+	assert_int_equal(p2m_save(&t, path, &err), 0);
+	assert_int_equal(p2m_save(&t, path, &err), 0);
+	assert_int_equal(p2m_from_file(path, &back, &err), 0);
+	assert_int_equal(p2m_nr(back), t.nr);
+	for (i = 0; i < t.nr; i++) {
+		enum p2m_state got = p2m_lookup(back, PFN(i), &mfn);
+
+		assert_int_equal(got, i % 5 ? P2M_VALID : P2M_NONE);
+		assert_true(!(i % 5) || mfn.v == 0x123456000 + i);
+	}
+	p2m_free(back);
+	unlink(path);
+	rmdir(dir);
+	/* A device stays what it is, and its errors are told. */
+	assert_int_equal(p2m_save(&t, "/dev/full", &err), -1);
+	assert_int_equal(err.cls, ERR_SYSTEM);
+	assert_int_equal(stat("/dev/full", &st), 0);
+	assert_true(S_ISCHR(st.st_mode));
+	free(t.mfn);
+}
+
 /* This machine runs no Xen, or the build has none: an error with a text, and no crash. */
 static void opening_without_xen(void **state UNUSED)
 {
@@ -369,6 +411,7 @@ int main(void)
 		cmocka_unit_test(walk_in_both_widths),
 		cmocka_unit_test(holes_in_the_table),
 		cmocka_unit_test(tables_are_compared),
+		cmocka_unit_test(table_becomes_a_file),
 		cmocka_unit_test(opening_without_xen),
 	};
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * p2m: write the table of frames of a live PV domain, for --p2m of the other commands.
+ */
+#include "cmd/cmd.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "cmd/p2m_save.h"
+
+struct p2m_args {
+	struct cmd_env *env;
+	const char *path; /* NULL: stdout */
+	bool domid_set;
+	uint32_t domid;
+};
+
+enum { OPT_DOMID = 0x100 };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct p2m_args *a = state->input;
+	uint64_t v;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = a->env;
+		return 0;
+	case OPT_DOMID:
+		/* Ids from 0x7ff0 on are the hypervisor's own (DOMID_FIRST_RESERVED). */
+		if (!num_parse_u64(arg, 0x7fef, &v))
+			argp_error(state, "--domid takes the number of a domain, not '%s'", arg);
+		a->domid = (uint32_t)v;
+		a->domid_set = true;
+		return 0;
+	case 'o':
+		a->path = strcmp(arg, "-") ? arg : NULL;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "no argument is taken: '%s'", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->domid_set)
+			argp_error(state, "no domain named; --domid N");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{.name = "domid", .key = OPT_DOMID, .arg = "N", .doc = "the domain, running or paused"},
+	{.name = "output", .key = 'o', .arg = "FILE", .doc = "where to write (default stdout)"},
+	{0},
+};
+
+static const struct argp_child children[] = {{.argp = &cmd_common_argp}, {0}};
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "--domid N [-o FILE]",
+	.doc = "Write the table of machine frames of a PV domain: for each pfn one little-endian "
+	       "64-bit number, all ones where there is no frame. The domain may be restored and "
+	       "still paused. It is not changed.\v" CMD_HELP_STATUS,
+	.children = children,
+};
+
+static void tell(
+	const struct cmd_env *env, const struct xenhost_domain *dom, const struct xenhost_p2m *t)
+{
+	CLEANUP_FREE char *name = cmd_safe_text(dom->name, strlen(dom->name));
+
+	cmd_note(env, "domain %u (%s%s): %llu of %llu pfns have a frame, by %s", dom->domid,
+		name && *name ? name : "no name", dom->paused ? ", paused" : "",
+		(unsigned long long)t->nr_valid, (unsigned long long)t->nr, t->how);
+	if (t->checked)
+		cmd_note(env, "compared with %s: %llu entries differ", t->checked,
+			(unsigned long long)t->nr_differ);
+	else
+		cmd_note(env, "nothing to compare it with");
+	if (t->nr_foreign)
+		cmd_note(env, "%llu entries named frames of others and were left out",
+			(unsigned long long)t->nr_foreign);
+}
+
+static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)
+{
+	struct xenhost_domain dom;
+	struct xenhost_p2m t;
+	int failed, status;
+
+	if (xenhost_domain(x, a->domid, &dom, err) || xenhost_p2m(x, &dom, &t, err))
+		return -1;
+	failed = a->path ? p2m_save(&t, a->path, err) : p2m_save_stream(&t, a->env->out, err);
+	if (!failed)
+		tell(a->env, &dom, &t);
+	status = t.nr_differ || t.nr_foreign ? CMD_WARNINGS : CMD_OK;
+	xenhost_p2m_fini(&t);
+	return failed ? -1 : status;
+}
+
+int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err)
+{
+	struct p2m_args a = {.env = env};
+	struct xenhost *x;
+	int status;
+
+	cmd_parse(&argp, argc, argv, &a);
+	if (!a.path && isatty(fileno(env->out)))
+		return err_set(err, ERR_USAGE, "the table is binary: name a file with -o");
+	if (xenhost_open(&x, err))
+		return -1;
+	status = run_on(&a, x, err);
+	xenhost_close(x);
+	return status;
+}
