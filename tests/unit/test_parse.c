@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <json-c/json.h>
 #include <string.h>
 #include <unistd.h>
@@ -736,6 +737,40 @@ static void flipped_bytes_end_in_a_class(void **state UNUSED)
 	assert_true(seen[ERR_CORRUPT] > 100);
 }
 
+/* Inputs that the fuzzer found to reach something of their own. */
+static void the_kept_corpus_ends_in_a_class(void **state UNUSED)
+{
+	const char *src = getenv("SRCDIR");
+	uint8_t *buf = malloc(MAX_STREAM_BYTES);
+	char dir[1024], path[2048];
+	unsigned seen = 0;
+	struct dirent *e;
+	bool complete;
+	DIR *d;
+
+	assert_non_null(buf);
+	snprintf(dir, sizeof(dir), "%s/tests/fuzz/corpus/ckpt", src ? src : ".");
+	d = opendir(dir);
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		enum err_class cls;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		f = e->d_name[0] == '.' ? NULL : fopen(path, "rb");
+		if (!f)
+			continue;
+		cls = exercise(buf, fread(buf, 1, MAX_STREAM_BYTES, f), &complete);
+		fclose(f);
+		if (cls != ERR_NONE && cls != ERR_CORRUPT && cls != ERR_UNSUPPORTED)
+			fail_msg("%s: class %d", e->d_name, cls);
+		seen++;
+	}
+	closedir(d);
+	free(buf);
+	assert_true(seen > 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -753,6 +788,7 @@ int main(void)
 		cmocka_unit_test(refusals_say_why),
 		cmocka_unit_test(every_truncation_is_noticed),
 		cmocka_unit_test(flipped_bytes_end_in_a_class),
+		cmocka_unit_test(the_kept_corpus_ends_in_a_class),
 	};
 
 	crc_init();
