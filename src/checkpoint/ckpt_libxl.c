@@ -62,8 +62,7 @@ static int libxc_context(struct libxl *l, const struct libxc_record *rec, struct
 		return err_set(err, ERR_CORRUPT, "libxl record at 0x%llx: a second LIBXC_CONTEXT",
 			(unsigned long long)rec->off);
 	l->has_libxc = true;
-	if (at < source_bytes(l->ck->src) && source_bytes(l->ck->src) - at >= 12 &&
-		!libxc_has_magic(l->ck->src, at))
+	if (source_at(l->ck->src, at, 12) && !libxc_has_magic(l->ck->src, at))
 		return err_set(err, ERR_CORRUPT,
 			"libxl record at 0x%llx: no libxc stream follows LIBXC_CONTEXT",
 			(unsigned long long)rec->off);
