@@ -39,9 +39,16 @@ struct linux_ctx {
 /* A context with full budgets and nothing known. */
 void linux_ctx_init(struct linux_ctx *c, struct guest *g, struct snapshot *s);
 
+/* A shadow slot is 160 bytes; debugging options may enlarge it. Ours to choose. */
+#define LINUX_MAX_SLOT_BYTES 1024u
+
 /* Fills d; -1 only without memory. */
 int linux_decode_device(
 	struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err) MUST_CHECK;
+
+/* Ring `index` of d, whose struct blkfront_ring_info is at `va`, with its pending requests. */
+int linux_decode_ring(struct linux_ctx *c, gva_t info, struct blkdev *d, unsigned index, gva_t va,
+	struct err *err) MUST_CHECK;
 
 /* The frame that a struct page pointer stands for; false when that cannot be known. */
 bool linux_page_to_pfn(const struct linux_ctx *c, uint64_t page, pfn_t *ret);
