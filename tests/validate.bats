@@ -278,6 +278,7 @@ EOF
     [ "$("$XBDSNAP" rules -J | jq '.rules | map(.id) | . == (sort | unique)')" = true ]
 }
 
+# tests/tools/man-rules.py writes the list.
 @test "the manual page lists the same rules" {
     [ -e "$SRCDIR/man/xbdsnap.1" ] || skip "no manual page"
     "$XBDSNAP" rules -J | jq -r '.rules[] | "\(.id) \(.severity) \(.summary)"' >want
