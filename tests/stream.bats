@@ -134,6 +134,7 @@ print(s["complete"], s["data_pages"], s["incomplete_why"])' "$BATS_TEST_TMPDIR/j
     verify=$(compgen -G '/usr/lib/xen*/bin/verify-stream-v2' | head -1) || true
     verify=${VERIFY_STREAM_V2:-$verify}
     [ -n "$verify" ] || skip "verify-stream-v2 is not installed"
+    export PYTHONPATH=${verify%/bin/*}/lib/python${PYTHONPATH:+:$PYTHONPATH}
     for f in "$MADE"/*; do
         name=${f##*/}
         case $name in
