@@ -149,7 +149,6 @@ int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
 	bool found;
 
 	linux_ctx_init(&c, g, s);
-	c.facts_only = opt->facts_only;
 	linux_image_open(&im, &c, file, &why);
 	c.located_by = im.from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
 	found = find_devices(&im, &list);
@@ -164,7 +163,7 @@ int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
 		if (linux_decode_device(&c, infos[i], d, err))
 			return -1;
 	}
-	if (!c.facts_only && im.symbols && im.btf)
+	if (!opt->facts_only && im.symbols && im.btf)
 		return linux_find_fs(g, im.symbols, im.btf, s, err);
 	return 0;
 }
@@ -178,7 +177,7 @@ static int by_both(struct guest *g, const struct frontend_options *opt, const st
 	if (linux_by_symbols(g, opt, file, &sym, err))
 		return -1;
 	/* `info` wants an answer, not two. */
-	if (!(opt->facts_only && sym.nr_devices) && linux_by_scan(g, opt, &scan, err))
+	if (!(opt->facts_only && sym.nr_devices) && linux_by_scan(g, &scan, err))
 		return -1;
 	return linux_reconcile(s, &sym, &scan, err);
 }
@@ -190,7 +189,7 @@ static int linux_blkfront_scan(struct guest *g, const struct frontend_options *o
 	case FRONTEND_LOCATE_SYMBOLS:
 		return linux_by_symbols(g, opt, kernel_file, s, err);
 	case FRONTEND_LOCATE_SCAN:
-		return linux_by_scan(g, opt, s, err);
+		return linux_by_scan(g, s, err);
 	default:
 		return by_both(g, opt, kernel_file, s, err);
 	}

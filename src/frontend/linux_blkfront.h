@@ -11,8 +11,7 @@
 int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
 	const struct symbols *file, struct snapshot *s, struct err *err) MUST_CHECK;
 /* By the shape of the driver's ring structures in all of memory. */
-int linux_by_scan(struct guest *g, const struct frontend_options *opt, struct snapshot *s,
-	struct err *err) MUST_CHECK;
+int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err) MUST_CHECK;
 /*
  * Make one of two snapshots: moves what is kept from `sym` and `scan` to `s` (both stay valid to
  * finish). Where the ways differ, a finding says in what.

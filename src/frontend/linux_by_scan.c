@@ -215,8 +215,7 @@ static void find_vmemmap(struct linux_ctx *c, const struct scan *sc, const struc
 			c->s, "scan: the struct page array cannot be told (%u places fit)", fits);
 }
 
-int linux_by_scan(
-	struct guest *g, const struct frontend_options *opt, struct snapshot *s, struct err *err)
+int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 {
 	struct linux_ctx c;
 	CLEANUP(scan_fini) struct scan sc = {.c = &c};
@@ -226,7 +225,6 @@ int linux_by_scan(
 	linux_ctx_init(&c, g, s);
 	linux_layout_bare(&c.l);
 	c.located_by = BLK_BY_SCAN;
-	c.facts_only = opt->facts_only;
 	if (scan_memory(&sc, err))
 		return -1;
 	snapshot_how(s, "scan: %zu devices", sc.nr_infos);

@@ -33,7 +33,6 @@ struct linux_ctx {
 	bool vmemmap_known;
 	uint64_t vmemmap; /* address of the struct page of frame 0 */
 	uint64_t rings_left, slots_left, segments_left, tags_left; /* of the ceilings above */
-	bool facts_only;
 };
 
 /* A context with full budgets and nothing known. */

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "frontend/blkif_abi.h"
 
 /* enum blkif_state: the driver is in blkfront_resume(), its shadow is being re-issued. */
@@ -223,14 +224,26 @@ void linux_ctx_init(struct linux_ctx *c, struct guest *g, struct snapshot *s)
 	};
 }
 
+/* Types in the guest's memory may say anything; a slot has to hold a request all the same. */
+static bool slot_is_sane(struct linux_ctx *c, const struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+
+	if (l->slot_bytes <= LINUX_MAX_SLOT_BYTES &&
+		num_range_ok(l->slot_req.off, blkif_abi_x86_64.request_bytes, l->slot_bytes))
+		return true;
+	finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
+		"%s: a shadow slot of %u bytes with its request at byte %u cannot be", d->name,
+		l->slot_bytes, l->slot_req.off);
+	return false;
+}
+
 int linux_decode_device(struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err)
 {
-	if (c->l.slot_bytes > LINUX_MAX_SLOT_BYTES || c->l.slot_req.off + 112 > c->l.slot_bytes)
-		return err_set(err, ERR_UNSUPPORTED, "a shadow slot of %u bytes", c->l.slot_bytes);
 	decode_facts(c, info, d);
+	if (!slot_is_sane(c, d))
+		return 0;
 	if (decode_rings(c, info, d, err))
 		return -1;
-	if (c->facts_only)
-		return 0;
 	return linux_decode_queue(c, info, d, err);
 }

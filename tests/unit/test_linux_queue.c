@@ -37,7 +37,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void decode(struct image *im)
+static void decode_with(struct image *im, void (*spoil)(struct linux_layout *))
 {
 	struct err err = ERR_INIT;
 	struct linux_ctx c;
@@ -54,6 +54,8 @@ static void decode(struct image *im)
 	linux_layout_bare(&c.l);
 	linux_layout_builtin(&c.l, LINUX_BUILTIN_5_18, 0);
 	lq_layout(&c.l);
+	if (spoil)
+		spoil(&c.l);
 	c.vmemmap = LG_VMEMMAP;
 	c.vmemmap_known = true;
 	im->s.guest.mono_known = true;
@@ -64,6 +66,33 @@ static void decode(struct image *im)
 		fail_msg("%s", err.text);
 	guest_close(g);
 	ckpt_close(ck);
+}
+
+static void decode(struct image *im)
+{
+	decode_with(im, NULL);
+}
+
+static void slot_far_away(struct linux_layout *l)
+{
+	l->slot_req.off = UINT32_MAX - 50;
+}
+
+static void slot_too_long(struct linux_layout *l)
+{
+	l->slot_bytes = 1 << 30;
+}
+
+static void wild_types_are_refused(void **state)
+{
+	struct image *im = *state;
+
+	decode_with(im, slot_far_away);
+	assert_int_equal(im->d->nr_rings, 0);
+	assert_string_equal(im->d->name, "xvda");
+	decode_with(im, slot_too_long);
+	assert_int_equal(im->d->nr_rings, 0);
+	assert_int_equal(finding_seen(&im->s.findings, "XB311"), 2);
 }
 
 static void check_piece(const struct io_segment *s, unsigned pfn, unsigned off, unsigned bytes)
@@ -180,6 +209,7 @@ int main(void)
 		WITH_IMAGE(table_of_queues_as_a_node),
 		WITH_IMAGE(circles_end),
 		WITH_IMAGE(wild_tags_are_refused),
+		WITH_IMAGE(wild_types_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
