@@ -121,6 +121,9 @@ static int set_target(struct validate *v, struct err *err)
 		return 0;
 	if (live_open(&v->live, v->domid, &v->in.snap.findings, err))
 		return -1;
+	if (v->compare && !v->live.dom.paused)
+		cmd_note(v->env, "domain %u is not paused: its pages may change meanwhile",
+			v->domid);
 	if (v->live.target)
 		frontend_set_target(&v->in.snap, v->live.target);
 	return v->caps ? 0 : live_read_caps(&v->live, &v->in.snap, err);
