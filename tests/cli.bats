@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+# The front door: usage, exit statuses, streams.
+
+setup() {
+    fixture=$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst
+    netbsd=$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst
+}
+
+@test "no command is bad usage" {
+    run "$XBDSNAP"
+    [ "$status" -eq 2 ]
+}
+
+@test "an unknown command is bad usage and the near one is named" {
+    run "$XBDSNAP" dmp x
+    [ "$status" -eq 2 ]
+    [ "$output" = "xbdsnap: 'dmp' is not a command; 'dump' is" ]
+}
+
+@test "an unknown option is bad usage" {
+    run "$XBDSNAP" dump --nonsense "$fixture"
+    [ "$status" -eq 2 ]
+}
+
+@test "every command has help that names the exit statuses" {
+    for c in $("$XBDSNAP" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p'); do
+        run "$XBDSNAP" "$c" --help
+        [ "$status" -eq 0 ]
+        [[ $output == *"Exit status"* ]]
+    done
+}
+
+@test "--version" {
+    run "$XBDSNAP" --version
+    [ "$status" -eq 0 ]
+    [[ $output =~ ^xbdsnap\ [0-9]+\.[0-9]+ ]]
+}
+
+@test "a dash is refused: standard input is not supported" {
+    run "$XBDSNAP" info -
+    [ "$status" -eq 2 ]
+    [[ $output == *"standard input"* ]]
+}
+
+@test "a file that is not there is an operational failure" {
+    run "$XBDSNAP" dump /nonexistent/file
+    [ "$status" -eq 6 ]
+    [[ $output == "xbdsnap: "*"/nonexistent/file: No such file or directory" ]]
+}
+
+@test "a folder is refused" {
+    run "$XBDSNAP" dump "$BATS_TEST_TMPDIR"
+    [ "$status" -ne 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a file of something else is no checkpoint" {
+    head -c 8192 /dev/zero >"$BATS_TEST_TMPDIR/zeros"
+    for f in "$BATS_TEST_TMPDIR/zeros" "$SRCDIR/Makefile" /dev/null; do
+        run "$XBDSNAP" dump "$f"
+        [ "$status" -eq 5 ]
+        [ "${#lines[@]}" -eq 1 ]
+    done
+}
+
+@test "an ELF core is recognised and not supported yet" {
+    printf '\177ELF\002\001\001\0\0\0\0\0\0\0\0\0\004\0\076\0\001\0\0\0' >"$BATS_TEST_TMPDIR/core"
+    head -c 4096 /dev/zero >>"$BATS_TEST_TMPDIR/core"
+    run "$XBDSNAP" info "$BATS_TEST_TMPDIR/core"
+    [ "$status" -eq 4 ]
+    [[ $output == *"not supported yet"* ]]
+}
+
+@test "the input is opened read-only and stays as it is" {
+    zstd -q -dc "$netbsd" >"$BATS_TEST_TMPDIR/ck"
+    chmod 0444 "$BATS_TEST_TMPDIR/ck"
+    before=$(sha256sum <"$BATS_TEST_TMPDIR/ck")
+    "$XBDSNAP" info "$BATS_TEST_TMPDIR/ck" >/dev/null
+    "$XBDSNAP" dump -v "$BATS_TEST_TMPDIR/ck" >/dev/null
+    [ "$before" = "$(sha256sum <"$BATS_TEST_TMPDIR/ck")" ]
+}
+
+@test "dump into head dies quietly" {
+    run bash -c "'$XBDSNAP' dump -v '$fixture' | head -1"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "an output that cannot be written is an operational failure" {
+    run bash -c "'$XBDSNAP' dump '$fixture' >/dev/full"
+    [ "$status" -eq 6 ]
+    [[ $output == *"cannot write the output"* ]] || [[ $output == *"No space left"* ]]
+}
+
+@test "a truncated file is shown as far as it goes, and is status 5" {
+    zstd -q -dc "$netbsd" >"$BATS_TEST_TMPDIR/ck"
+    truncate -s 4000000 "$BATS_TEST_TMPDIR/ck"
+    run "$XBDSNAP" info "$BATS_TEST_TMPDIR/ck"
+    [ "$status" -eq 5 ]
+    [[ $output == *"incomplete"* ]]
+}
+
+@test "several files make one table; the worst decides" {
+    run "$XBDSNAP" info "$fixture" "$SRCDIR/Makefile" "$netbsd"
+    [ "$status" -eq 5 ]
+    [[ $output == *"unreadable"* ]]
+    [[ $output == *"hda1,hda2"* ]]
+    run "$XBDSNAP" info "$fixture" "$netbsd"
+    [ "$status" -eq 0 ]
+}
+
+@test "the exit status is the same with and without JSON" {
+    for f in "$fixture" "$SRCDIR/Makefile" /nonexistent; do
+        for c in info dump; do
+            run "$XBDSNAP" "$c" "$f"
+            text=$status
+            run "$XBDSNAP" "$c" -J "$f"
+            [ "$status" -eq "$text" ]
+        done
+    done
+}
+
+@test "columns: chosen, appended, unknown" {
+    run "$XBDSNAP" dump -o SLOT,OP "$fixture"
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "SLOT OP" ]
+    [ "${lines[1]}" = "   0 write" ]
+    run "$XBDSNAP" dump -o +HOLES "$fixture"
+    [[ ${lines[0]} == DEVICE*HOLES ]]
+    run "$XBDSNAP" dump -o NONSENSE "$fixture"
+    [ "$status" -eq 2 ]
+    [[ $output == *"no column 'NONSENSE'"* ]]
+}
+
+@test "filters by device and operation" {
+    [ "$("$XBDSNAP" dump -J --op read "$fixture" | jq -c '[.devices[].requests[].op] | unique')" = '["read"]' ]
+    [ "$("$XBDSNAP" dump -J --device hda2 "$netbsd" | jq -c '[.devices[].vdev]')" = '["hda2"]' ]
+    run "$XBDSNAP" dump --device xvdz "$fixture"
+    [ "$status" -eq 4 ]
+    [[ $output == *"no device 'xvdz'"* ]]
+}
+
+@test "documents follow the published schema" {
+    for f in "$fixture" "$netbsd" "$SRCDIR/tests/fixtures/linux-6.1-pvh/checkpoint.save.zst"; do
+        for c in info dump; do
+            "$XBDSNAP" "$c" -J "$f" >"$BATS_TEST_TMPDIR/doc.json"
+            python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" "$BATS_TEST_TMPDIR/doc.json"
+        done
+    done
+    "$XBDSNAP" info -J "$fixture" "$netbsd" >"$BATS_TEST_TMPDIR/doc.json"
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" "$BATS_TEST_TMPDIR/doc.json"
+}
+
+@test "extract: a page as hex, a hole named or filled" {
+    run "$XBDSNAP" extract --page 0 --hex "$netbsd"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 256 ]
+    run "$XBDSNAP" extract --page 0x7fffff --hex "$netbsd"
+    [ "$status" -eq 4 ]
+    [[ $output == *"pfn 0x7fffff is not in the checkpoint"* ]]
+    run "$XBDSNAP" extract --page 0x7fffff --holes=zero "$netbsd"
+    [ "$status" -eq 0 ]
+}
+
+@test "extract: --va wants --bytes" {
+    run "$XBDSNAP" extract --va 0xc0000000 "$netbsd"
+    [ "$status" -eq 2 ]
+}
+
+@test "extract: one of several requests must be named" {
+    run "$XBDSNAP" extract "$fixture"
+    [ "$status" -eq 2 ]
+    [[ $output == *"20 requests fit"* ]]
+}
+
+@test "extract: files are not replaced unasked" {
+    echo keep >"$BATS_TEST_TMPDIR/f"
+    run "$XBDSNAP" extract --page 0 -o "$BATS_TEST_TMPDIR/f" "$netbsd"
+    [ "$status" -eq 3 ]
+    [ "$(cat "$BATS_TEST_TMPDIR/f")" = keep ]
+    run "$XBDSNAP" extract --page 0 --force -o "$BATS_TEST_TMPDIR/f" "$netbsd"
+    [ "$status" -eq 0 ]
+    [ "$(stat -c %s "$BATS_TEST_TMPDIR/f")" -eq 4096 ]
+}
+
+@test "extract on a real checkpoint: payloads name their sectors" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no real checkpoints"
+    run "$XBDSNAP" extract -q --all "$BATS_TEST_TMPDIR/all" "$XBDSNAP_CACHE/linux-6.1-base/image.save"
+    [ "$status" -eq 0 ]
+    python3 "$SRCDIR/tests/tools/check_payload.py" "$BATS_TEST_TMPDIR/all"
+}
+
+@test "redact: keeps payloads when asked, and nothing else more" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no real checkpoints"
+    in=$XBDSNAP_CACHE/linux-6.1-base/image.save
+    "$XBDSNAP" redact -q --keep-payload "$in" "$BATS_TEST_TMPDIR/out"
+    "$XBDSNAP" extract -q --all "$BATS_TEST_TMPDIR/all" "$BATS_TEST_TMPDIR/out"
+    python3 "$SRCDIR/tests/tools/check_payload.py" "$BATS_TEST_TMPDIR/all"
+    "$XBDSNAP" redact -q "$in" "$BATS_TEST_TMPDIR/bare"
+    run grep -c XBLKSEC! "$BATS_TEST_TMPDIR/bare"
+    [ "$output" = 0 ]
+    run "$XBDSNAP" redact "$in" "$BATS_TEST_TMPDIR/bare"
+    [ "$status" -eq 3 ]
+    [[ $output == *"--force"* ]]
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env bats
+# The shipped checkpoints: what dump and info say of them, whichever way the ring is found.
+
+each_fixture() { # each_fixture FUNCTION
+    local f
+    for f in "$SRCDIR"/tests/fixtures/*/checkpoint.save.zst; do
+        "$1" "$(dirname "$f")" || {
+            echo "in $f"
+            return 1
+        }
+    done
+}
+
+same_dump() {
+    "$XBDSNAP" dump -J "$1/checkpoint.save.zst" | jq -S 'del(.source.path)' >"$BATS_TEST_TMPDIR/got"
+    diff <(jq -S . "$1/dump.json") "$BATS_TEST_TMPDIR/got"
+}
+
+@test "dump of every shipped checkpoint is what it was" {
+    each_fixture same_dump
+}
+
+requests='[.devices[] | {vdev, requests: [.requests[] | del(.age_ns, .flags, .request, .trouble)]}]
+    | sort_by(.vdev)'
+
+same_both_ways() {
+    "$XBDSNAP" dump -J --locate=symbols "$1/checkpoint.save.zst" >"$BATS_TEST_TMPDIR/symbols" ||
+        [[ $1 == *netbsd* ]] || return 1
+    "$XBDSNAP" dump -J --locate=scan "$1/checkpoint.save.zst" >"$BATS_TEST_TMPDIR/scan" || return 1
+    [[ $1 == *netbsd* ]] && return 0
+    diff <(jq -S "$requests" "$BATS_TEST_TMPDIR/symbols") <(jq -S "$requests" "$BATS_TEST_TMPDIR/scan")
+}
+
+@test "symbols and scan agree on every shipped checkpoint" {
+    each_fixture same_both_ways
+}
+
+same_counts() {
+    diff <("$XBDSNAP" info -J "$1/checkpoint.save.zst" | jq -c '[.devices[] | [.vdev, .nr_requests]] | sort') \
+        <(jq -c '[.devices[] | [.vdev, (.requests | length)]] | sort' "$1/dump.json")
+}
+
+@test "info counts what dump lists" {
+    each_fixture same_counts
+}
+
+@test "redacting a redacted checkpoint changes nothing" {
+    zstd -q -dc "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" >"$BATS_TEST_TMPDIR/in"
+    "$XBDSNAP" redact -q "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
+    cmp "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
+}
+
+@test "the demo runs" {
+    run "$SRCDIR/tests/tools/demo.sh" "$XBDSNAP"
+    [ "$status" -eq 0 ]
+    [[ $output == *"linux-blkfront, connected, 65536 sectors"* ]]
+}
