@@ -38,14 +38,14 @@ setup() {
 
 @test "a dash is refused: standard input is not supported" {
     run "$XBDSNAP" info -
-    [ "$status" -eq 2 ]
+    [ "$status" -eq 4 ]
     [[ $output == *"standard input"* ]]
 }
 
 @test "a file that is not there is an operational failure" {
     run "$XBDSNAP" dump /nonexistent/file
     [ "$status" -eq 6 ]
-    [[ $output == "xbdsnap: "*"/nonexistent/file: No such file or directory" ]]
+    [[ $output == "xbdsnap: "*"/nonexistent/file': No such file or directory" ]]
 }
 
 @test "a folder is refused" {
@@ -56,7 +56,8 @@ setup() {
 
 @test "a file of something else is no checkpoint" {
     head -c 8192 /dev/zero >"$BATS_TEST_TMPDIR/zeros"
-    for f in "$BATS_TEST_TMPDIR/zeros" "$SRCDIR/Makefile" /dev/null; do
+    : >"$BATS_TEST_TMPDIR/empty"
+    for f in "$BATS_TEST_TMPDIR/zeros" "$SRCDIR/Makefile" "$BATS_TEST_TMPDIR/empty"; do
         run "$XBDSNAP" dump "$f"
         [ "$status" -eq 5 ]
         [ "${#lines[@]}" -eq 1 ]
