@@ -215,6 +215,22 @@ static void find_vmemmap(struct linux_ctx *c, const struct scan *sc, const struc
 			c->s, "scan: the struct page array cannot be told (%u places fit)", fits);
 }
 
+static int stop_at_first(void *arg UNUSED, gva_t va UNUSED, const struct guest_map *map UNUSED,
+	uint64_t bytes UNUSED)
+{
+	return 1;
+}
+
+/* Every candidate must be mapped where it says it is: without one mapping in the kernel's half no
+ * page needs to be looked at. */
+static bool has_kernel_mappings(struct guest *g)
+{
+	uint64_t low = UINT64_MAX << (guest_pt_levels(g) == 5 ? 56 : 47);
+
+	return guest_pt_levels(g) < 4 ||
+	       guest_for_each_mapping(g, GVA(low), GVA(UINT64_MAX), stop_at_first, NULL) == 1;
+}
+
 int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 {
 	struct linux_ctx c;
@@ -225,6 +241,10 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 	linux_ctx_init(&c, g, s);
 	linux_layout_bare(&c.l);
 	c.located_by = BLK_BY_SCAN;
+	if (!has_kernel_mappings(g)) {
+		snapshot_how(s, "scan: the page tables map nothing for a kernel");
+		return 0;
+	}
 	if (scan_memory(&sc, err))
 		return -1;
 	snapshot_how(s, "scan: %zu devices", sc.nr_infos);
