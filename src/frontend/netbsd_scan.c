@@ -153,9 +153,14 @@ static bool parse_log(const uint8_t *page, struct candidate *c, unsigned *ret_us
 	return used || c->list_ok;
 }
 
+/* By the low bits of a page's number: may a candidate have that address? Spares most words of the
+ * memory a look at every candidate. */
+#define NB_FILTER 1024u
+
 struct log_scan {
 	const struct nb_va_map *map;
 	struct candidates *found;
+	bool filter[NB_FILTER];
 };
 
 static bool look_for_log(void *arg, pfn_t pfn, const uint8_t *page)
@@ -176,16 +181,19 @@ static bool look_for_log(void *arg, pfn_t pfn, const uint8_t *page)
 
 static int note_alias(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes)
 {
-	struct candidates *found = arg;
+	struct log_scan *scan = arg;
+	struct candidates *found = scan->found;
 	unsigned i;
 
 	for (i = 0; i < found->nr; i++) {
 		struct candidate *c = &found->v[i];
 		uint64_t page = c->pfn.v - map->pfn.v;
 
-		if (c->pfn.v >= map->pfn.v && page < bytes >> PAGE_SHIFT &&
-			c->nr_other < NB_MAX_ALIASES)
-			c->other_va[c->nr_other++] = (uint32_t)(va.v + (page << PAGE_SHIFT));
+		if (c->pfn.v < map->pfn.v || page >= bytes >> PAGE_SHIFT ||
+			c->nr_other == NB_MAX_ALIASES)
+			continue;
+		c->other_va[c->nr_other++] = (uint32_t)(va.v + (page << PAGE_SHIFT));
+		scan->filter[((va.v >> PAGE_SHIFT) + page) % NB_FILTER] = true;
 	}
 	return 0;
 }
@@ -212,7 +220,8 @@ static bool look_for_references(void *arg, pfn_t pfn, const uint8_t *page)
 	for (off = 0; off < PAGE_BYTES; off += 4) {
 		uint32_t word = num_le32(page + off);
 
-		if (word & PAGE_OFFSET_MASK || word < NB_KERNEL_LOW)
+		if (word & PAGE_OFFSET_MASK || word < NB_KERNEL_LOW ||
+			!scan->filter[(word >> PAGE_SHIFT) % NB_FILTER])
 			continue;
 		for (i = 0; i < scan->found->nr; i++) {
 			struct candidate *c = &scan->found->v[i];
@@ -288,13 +297,18 @@ static unsigned ring_score(const struct nb_state *ring, const struct nb_wire *lo
 
 	for (i = 0; i < NB_SLOTS; i++) {
 		struct nb_wire w = nb_ring_request(ring, i);
+		uint32_t logged;
 		pfn_t pfn;
 
 		if (!nb_fas_ok(w.fas[0]) ||
 			p2m_reverse(p2m, MFN(w.fas[0] >> PAGE_SHIFT), &pfn) != P2M_VALID)
 			continue;
+		/* One comparison first: a hostile page may match the log all over. */
+		logged = (uint32_t)((pfn.v + NB_BIAS_PAGES) << PAGE_SHIFT) |
+			 (w.fas[0] & PAGE_OFFSET_MASK);
 		for (j = 0; j < NB_SLOTS; j++)
-			if (nb_wire_ok(&log[j]) && nb_same_geometry(p2m, &log[j], &w) == TRI_YES)
+			if (log[j].fas[0] == logged && nb_wire_ok(&log[j]) &&
+				nb_same_geometry(p2m, &log[j], &w) == TRI_YES)
 				break;
 		score += j < NB_SLOTS;
 	}
@@ -437,7 +451,7 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 	for_each_page(g, look_for_log, &scan);
 	if (found->nr) {
 		guest_for_each_mapping(
-			g, GVA(NB_KERNEL_LOW), GVA(NB_XEN_LOW - 1), note_alias, found);
+			g, GVA(NB_KERNEL_LOW), GVA(NB_XEN_LOW - 1), note_alias, &scan);
 		for_each_page(g, look_for_references, &scan);
 	}
 	c = choose(found, s);

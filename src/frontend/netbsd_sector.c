@@ -246,18 +246,17 @@ static struct nb_sector recover_one(const struct nb_state *st, unsigned slot,
 
 	own = from_request(st, slot, &broken);
 	if (broken)
-		finding_add(findings, "XB212", *at, "slot %u: %s (at 0x%x)", slot, broken,
-			st->log[slot].id);
+		finding_add(findings, "XB212", *at, "%s (at 0x%x)", broken, st->log[slot].id);
 	if (ring.applies && contradicts(&own, ring.sector)) {
 		finding_add(findings, "XB211", *at,
-			"slot %u: sector %llu of the shared ring contradicts the driver's own "
+			"sector %llu of the shared ring contradicts the driver's own "
 			"request at 0x%x",
-			slot, (unsigned long long)ring.sector, st->log[slot].id);
+			(unsigned long long)ring.sector, st->log[slot].id);
 		return (struct nb_sector){.why_not = "the sources contradict each other"};
 	}
 	if (ring.conflict) {
 		finding_add(findings, "XB211", *at,
-			"slot %u: the shared ring holds another request under this id", slot);
+			"the shared ring holds another request under this id");
 		return (struct nb_sector){
 			.why_not = "the shared ring holds another request under this id"};
 	}
