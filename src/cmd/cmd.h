@@ -48,6 +48,7 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * replay: what resume will do, shown or handed over; nothing is changed unless asked.
+ */
+#include "cmd/cmd.h"
+
+#include "cmd/outfile.h"
+#include "cmd/render_json.h"
+#include "cmd/replay_plan.h"
+#include "guest/p2m.h"
+
+struct replay {
+	struct cmd_env *env;
+	const char *path, *plan_path, *ring_path, *p2m_path;
+	bool skip_unknown, force;
+	struct cmd_input in;
+	struct replay_plan plan;
+};
+
+enum {
+	OPT_PLAN = 0x100,
+	OPT_RING,
+	OPT_P2M,
+	OPT_SKIP_UNKNOWN,
+	OPT_FORCE,
+};
+
+static int write_ring(struct replay *x, struct err *err)
+{
+	uint8_t ring[REPLAY_RING_BYTES];
+	struct outfile f = OUTFILE_INIT;
+	struct p2m *target = NULL;
+	size_t nr_skipped;
+
+	if (p2m_from_file(x->p2m_path, &target, err))
+		return -1;
+	frontend_set_target(&x->in.snap, target);
+	p2m_free(target);
+	if (replay_ring(&x->plan, x->skip_unknown, ring, &nr_skipped, err))
+		return -1;
+	if (outfile_open(&f, x->ring_path, err))
+		return -1;
+	if (outfile_write_at(&f, 0, ring, sizeof(ring), err)) {
+		outfile_drop(&f);
+		return -1;
+	}
+	if (outfile_commit(&f, x->force, err))
+		return -1;
+	cmd_note(x->env, "%s: %zu requests", x->ring_path, x->plan.nr - nr_skipped);
+	if (nr_skipped)
+		cmd_note(x->env, "%zu requests left out: their sector or a page is not known",
+			nr_skipped);
+	return CMD_OK;
+}
+
+static int print_plan(struct replay *x, struct err *err)
+{
+	struct json_object *doc, *list;
+
+	if (!x->env->json)
+		return replay_plan_table(x->env, &x->plan, err);
+	doc = json_document(&x->in, false);
+	list = replay_plan_json(&x->plan);
+	if (!doc || !list) {
+		json_object_put(doc);
+		json_object_put(list);
+		return err_nomem(err, "the JSON document");
+	}
+	json_object_object_add(doc, "plan", list);
+	return json_print(doc, x->env->out, err);
+}
+
+/* How many items cannot be carried out for want of a sector. */
+static size_t nr_unknown(const struct replay_plan *plan)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < plan->nr; i++)
+		nr += (plan->v[i].hazards & REPLAY_NOSECTOR) != 0;
+	return nr;
+}
+
+static int show_plan(struct replay *x, struct err *err)
+{
+	size_t unknown = nr_unknown(&x->plan);
+
+	if (print_plan(x, err) || cmd_verdict(&x->in, err))
+		return -1;
+	if (!unknown)
+		return CMD_OK;
+	cmd_note(x->env, "the sector of %zu requests is not known", unknown);
+	return CMD_UNSAFE;
+}
+
+static int run(struct replay *x, struct err *err)
+{
+	if (cmd_open(x->path, &x->in, err) || cmd_analyse(x->env, &x->in, err) ||
+		replay_plan_build(&x->in.snap, &x->plan, err))
+		return -1;
+	if (x->plan_path && replay_plan_edit(&x->plan, x->plan_path, err))
+		return -1;
+	if (!x->ring_path)
+		return show_plan(x, err);
+	/* Half a checkpoint has half a ring: better none. */
+	return cmd_verdict(&x->in, err) ? -1 : write_ring(x, err);
+}
+
+static void check_choice(const struct replay *x, struct argp_state *state)
+{
+	if (!x->path)
+		argp_error(state, "no checkpoint named");
+	if ((x->ring_path != NULL) != (x->p2m_path != NULL))
+		argp_error(state, "--ring and --p2m go together");
+	if (!x->ring_path && (x->skip_unknown || x->force))
+		argp_error(state, "--skip-unknown and --force need --ring");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct replay *x = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		cmd_init_children(state, x->env);
+		return 0;
+	case OPT_PLAN:
+		x->plan_path = arg;
+		return 0;
+	case OPT_RING:
+		x->ring_path = arg;
+		return 0;
+	case OPT_P2M:
+		x->p2m_path = arg;
+		return 0;
+	case OPT_SKIP_UNKNOWN:
+		x->skip_unknown = true;
+		return 0;
+	case OPT_FORCE:
+		x->force = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (x->path)
+			argp_error(state, "one checkpoint at a time");
+		x->path = arg;
+		return 0;
+	case ARGP_KEY_END:
+		check_choice(x, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{.name = "plan",
+		.key = OPT_PLAN,
+		.arg = "PLAN",
+		.doc = "only these requests, in this order: an edited plan of -J"},
+	{.name = "ring",
+		.key = OPT_RING,
+		.arg = "OUT",
+		.doc = "write the request ring as netbsd-xbd will post it on the target"},
+	{.name = "p2m",
+		.key = OPT_P2M,
+		.arg = "FILE",
+		.doc = "with --ring: the target's frames, a u64 for each pfn, little-endian"},
+	{.name = "skip-unknown",
+		.key = OPT_SKIP_UNKNOWN,
+		.doc = "with --ring: leave out requests whose sector or page is not known"},
+	{.name = "force", .key = OPT_FORCE, .doc = "with --ring: replace an existing file"},
+	{0},
+};
+
+int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
+{
+	static const struct argp_child children[] = {
+		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+	static const struct argp argp = {.options = options,
+		.parser = parse,
+		.args_doc = "FILE",
+		.doc = "Show which requests a restored guest will issue again, in that order, and "
+		       "what is uncertain about it." CMD_HELP_STATUS,
+		.children = children};
+	struct replay x = {.env = env};
+	int rc;
+
+	cmd_parse(&argp, argc, argv, &x);
+	rc = run(&x, err);
+	replay_plan_fini(&x.plan);
+	cmd_close(&x.in);
+	return rc;
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# replay: the plan and its order, edited plans, the ring for the target host.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+image() { # path of a real checkpoint, or skip
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    [ -e "$XBDSNAP_CACHE/$1/image.save" ] || skip "no $1"
+    image=$XBDSNAP_CACHE/$1/image.save
+}
+
+@test "the plan is the dump's requests, each once, in the order of resume" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    for dir in "$XBDSNAP_CACHE"/*/; do
+        "$XBDSNAP" dump -J "$dir/image.save" >dump.json
+        run --separate-stderr "$XBDSNAP" replay -J "$dir/image.save"
+        [ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+        echo "$output" >plan.json
+        python3 - <<'EOF'
+import json
+dump, plan = (json.load(open(f)) for f in ('dump.json', 'plan.json'))
+want = []
+netbsd = []
+for d in dump['devices']:
+    reqs = d['requests']
+    key = lambda r: (d['vdev'], False, r['ring'], r['slot'])
+    if d['frontend'] == 'netbsd-xbd':
+        netbsd += [(r['slot'], key(r)) for r in reqs]
+        continue
+    whole = [r for r in reqs if r['op'] in ('flush', 'discard', 'barrier') or 'fua' in r['flags']]
+    want += [key(r) for r in sorted(whole, key=lambda r: (-r['ring'], -r['slot']))]
+    want += [key(r) for r in sorted((r for r in reqs if r not in whole),
+                                    key=lambda r: (r['ring'], r['slot']))]
+    want += [(d['vdev'], True, r['ring'], r['slot']) for r in d.get('queued') or []]
+want = [k for _, k in sorted(netbsd)] + want
+have = [(i['device'], i['queued'], i['ring'], i['slot']) for i in plan['plan']]
+assert have == want, (have, want)
+assert [i['step'] for i in plan['plan']] == list(range(1, len(have) + 1))
+# Hazards, by comparing each with each.
+items = plan['plan']
+for i in items:
+    over = race = False
+    for j in items:
+        if i is j or i['device'] != j['device'] or None in (i['sector'], j['sector']):
+            continue
+        if i['sector'] < j['sector'] + j['nr_sectors'] and j['sector'] < i['sector'] + i['nr_sectors']:
+            writes = sum(x['op'] in ('write', 'discard', 'barrier') for x in (i, j))
+            over |= writes == 2
+            race |= writes == 1
+    assert ('overlap' in i['hazards']) == over and ('race' in i['hazards']) == race, i
+EOF
+    done
+}
+
+@test "a flush goes first and marks the writes beside it" {
+    image linux-6.1-flush
+    run -0 "$XBDSNAP" replay "$image"
+    [[ ${lines[1]} =~ ^\ *1\ +xvda\ +0\ +3\ +pending\ +flush ]]
+    [[ ${lines[1]} == *"requeued, last slot first"* ]]
+    "$XBDSNAP" replay -J "$image" >j
+    [ "$(jq -r '[.plan[] | select(.op == "write")] | all(.hazards | index("flush"))' j)" = true ]
+    [ "$(jq -r '[.plan[] | select(.op == "read")] | any(.hazards | index("flush"))' j)" = false ]
+}
+
+@test "an edited plan keeps its order; a changed, doubled or foreign item is refused" {
+    image linux-6.1-flush
+    "$XBDSNAP" replay -J "$image" >j
+    jq '.plan |= (reverse | .[1:])' j >edited
+    "$XBDSNAP" replay -J --plan edited "$image" >again
+    [ "$(jq -c '[.plan[] | [.ring, .slot]]' again)" = "$(jq -c '[.plan[] | [.ring, .slot]]' edited)" ]
+    jq '.plan[1].sector += 1' j >bad
+    run -3 "$XBDSNAP" replay --plan bad "$image"
+    [[ $output == *'"sector" is not what the checkpoint says'* ]]
+    jq '.plan[1].segments[0].pfn = "0x1"' j >bad
+    run -3 "$XBDSNAP" replay --plan bad "$image"
+    jq 'del(.plan[1].op)' j >bad
+    run -3 "$XBDSNAP" replay --plan bad "$image"
+    jq '.plan[1] = .plan[2]' j >bad
+    run -3 "$XBDSNAP" replay --plan bad "$image"
+    [[ $output == *"stands there twice"* ]]
+    jq '.plan[0].slot = 31' j >bad
+    run -3 "$XBDSNAP" replay --plan bad "$image"
+    echo '{"plan": 1}' >bad
+    run -2 "$XBDSNAP" replay --plan bad "$image"
+    run -2 "$XBDSNAP" replay --plan absent "$image"
+}
+
+@test "the ring is what the recovery code writes, with the true sectors" {
+    image xen2-netbsd
+    [ -n "${CHECKPOINTS:-}" ] || skip "no truth"
+    truth=$CHECKPOINTS/xen2-netbsd
+    run -0 "$XBDSNAP" replay --ring ring --p2m "$truth/target-p2m.bin" "$image"
+    cmp ring "$truth/ring.bin"
+    # Never over an existing file, unless asked.
+    echo mine >ring
+    run -3 "$XBDSNAP" replay --ring ring --p2m "$truth/target-p2m.bin" "$image"
+    [ "$(cat ring)" = mine ]
+    run -0 "$XBDSNAP" replay --force --ring ring --p2m "$truth/target-p2m.bin" "$image"
+    cmp ring "$truth/ring.bin"
+}
+
+@test "a frame that the target lacks: refused, or left out when asked" {
+    image xen2-netbsd
+    [ -n "${CHECKPOINTS:-}" ] || skip "no truth"
+    cp "$CHECKPOINTS/xen2-netbsd/target-p2m.bin" p2m
+    chmod u+w p2m
+    # A page of the request in slot 0, which comes first.
+    pfn=$("$XBDSNAP" replay -J "$image" | jq -r '.plan[0].segments[0].pfn')
+    printf '\377\377\377\377\377\377\377\377' | dd of=p2m bs=8 seek=$((pfn)) conv=notrunc status=none
+    run -3 "$XBDSNAP" replay --ring ring --p2m p2m "$image"
+    [[ $output == *"slot 0 of "*"no frame for a page"*"--skip-unknown"* ]]
+    [ ! -e ring ]
+    run -0 "$XBDSNAP" replay --skip-unknown --ring ring --p2m p2m "$image"
+    [ "$(od -An -tu4 -N4 ring | tr -d ' ')" -eq 29 ]
+    # The second request of the whole ring is now the first.
+    cmp -n 60 ring "$CHECKPOINTS/xen2-netbsd/ring.bin" 8 68
+}
+
+@test "Linux grants anew: no ring can be foretold" {
+    image linux-6.1-base
+    : >p2m
+    head -c 8 /dev/zero >p2m
+    run -4 "$XBDSNAP" replay --ring ring --p2m p2m "$image"
+    [[ $output == *"grants its pages anew"* ]]
+    [ ! -e ring ]
+}
+
+@test "usage" {
+    run -2 "$XBDSNAP" replay
+    run -2 "$XBDSNAP" replay --ring x file
+    run -2 "$XBDSNAP" replay --skip-unknown file
+}
