@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,6 +176,9 @@ int main(int argc, char **argv)
 	int status;
 
 	setlocale(LC_CTYPE, "");
+	/* Large tables come and go. A fixed threshold keeps each in a mapping of its own, which
+	 * goes back to the system at once; glibc would raise it with the first that is freed. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	argp_err_exit_status = CMD_USAGE;
 	sigaction(SIGBUS, &bus, NULL);
 	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER, NULL, &g);

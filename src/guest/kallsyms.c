@@ -32,13 +32,13 @@
 struct tokens {
 	gva_t table, index;
 	char text[TOKEN_BYTES];
-	uint16_t off[NR_TOKENS];
+	uint16_t off[NR_TOKENS], len[NR_TOKENS];
 };
 
 struct names {
 	gva_t num_syms; /* address of the count; the names begin 8 bytes on */
 	uint32_t nr;
-	const uint8_t *at; /* in the search buffer */
+	uint8_t *at; /* owned copy: the search buffer is much larger */
 	size_t bytes;
 	unsigned marker_bytes; /* 4; 8 before 4.20 */
 };
@@ -110,6 +110,7 @@ static bool read_tokens(struct guest *g, gva_t digits, struct tokens *t)
 
 		if (!nul || t->off[i] != at)
 			return false;
+		t->len[i] = (uint16_t)((size_t)(nul - t->text) - at);
 		at = (size_t)(nul - t->text) + 1;
 	}
 	return at == room;
@@ -183,9 +184,11 @@ static bool try_names(const uint8_t *buf, const uint8_t *p, const uint8_t *end, 
 	else
 		return false;
 	ret->nr = n;
-	ret->at = start;
 	ret->bytes = (size_t)(p - start);
-	return true;
+	ret->at = malloc(ret->bytes);
+	if (ret->at)
+		memcpy(ret->at, start, ret->bytes);
+	return ret->at;
 }
 
 static bool find_names(
@@ -307,11 +310,13 @@ static size_t expand(const struct tokens *t, const uint8_t *p, size_t len, char 
 {
 	size_t n = 0;
 
-	while (len--) {
-		const char *s = t->text + t->off[*p++];
+	for (; len--; p++) {
+		size_t step = t->len[*p];
 
-		for (; *s && n < cap; s++)
-			out[n++] = *s;
+		if (step > cap - n)
+			step = cap - n;
+		memcpy(out + n, t->text + t->off[*p], step);
+		n += step;
 	}
 	return n;
 }
@@ -346,26 +351,39 @@ static void keep_read(struct guest *g, const struct names *n)
 			return;
 }
 
-/* 1: found, 0: this hit is not the table, -1: error. */
-static int try_hit(struct guest *g, gva_t digits, uint8_t *buf, struct symbols *s, struct err *err)
+static bool search_names(
+	struct guest *g, const struct tokens *t, struct names *ret, struct err *err)
 {
-	struct addresses a = {.raw = NULL};
-	struct tokens t;
-	struct names n;
+	CLEANUP_FREE uint8_t *buf = malloc(NAMES_BYTES);
 	gva_t origin;
 	size_t len;
-	int rc;
+
+	if (!buf) {
+		err_nomem(err, "the search for kallsyms");
+		return false;
+	}
+	len = window_peek_back(g, t->table, buf, NAMES_BYTES, &origin);
+	return find_names(buf, len, origin, t, ret);
+}
+
+/* 1: found, 0: this hit is not the table, -1: error. */
+static int try_hit(struct guest *g, gva_t digits, struct symbols *s, struct err *err)
+{
+	struct addresses a = {.raw = NULL};
+	struct names n = {.at = NULL};
+	struct tokens t;
+	int rc = 0;
 
 	if (!read_tokens(g, digits, &t))
 		return 0;
-	len = window_peek_back(g, t.table, buf, NAMES_BYTES, &origin);
-	if (!find_names(buf, len, origin, &t, &n) || !find_addresses(g, &t, &n, &a))
-		return 0;
-	keep_read(g, &n);
-	rc = fill(s, &t, &n, &a, err) ? -1 : 1;
+	if (search_names(g, &t, &n, err) && find_addresses(g, &t, &n, &a)) {
+		keep_read(g, &n);
+		rc = fill(s, &t, &n, &a, err) ? -1 : 1;
+		symbols_set_origin(s, "kallsyms at 0x%llx: %u symbols, %s",
+			(unsigned long long)n.num_syms.v, n.nr, encoding_names[a.enc]);
+	}
 	free(a.raw);
-	symbols_set_origin(s, "kallsyms at 0x%llx: %u symbols, %s",
-		(unsigned long long)n.num_syms.v, n.nr, encoding_names[a.enc]);
+	free(n.at);
 	return rc;
 }
 
@@ -387,7 +405,6 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct search search = {.g = g};
-	CLEANUP_FREE uint8_t *buf = NULL;
 	struct symbols *s;
 	size_t i;
 	int rc = 0;
@@ -397,14 +414,11 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 	window_search(g, digits, sizeof(digits), found_digits, &search);
 	if (!search.nr)
 		return err_set(err, ERR_NOTFOUND, "no kallsyms token table in the kernel image");
-	buf = malloc(NAMES_BYTES);
 	s = symbols_new();
-	if (!buf || !s) {
-		symbols_free(s);
-		return err_nomem(err, "the search for kallsyms");
-	}
+	if (!s)
+		return err_nomem(err, "the kernel's symbols");
 	for (i = 0; i < search.nr && !rc; i++)
-		rc = try_hit(g, search.hits[i], buf, s, err);
+		rc = try_hit(g, search.hits[i], s, err);
 	if (rc == 1) {
 		*ret = s;
 		return 0;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 struct entry {
-	uint64_t addr, bytes;
+	uint64_t addr;
+	uint32_t bytes;
 	uint32_t name; /* offset in names */
 	uint32_t next; /* in the hash chain, index + 1 */
 	char type;
@@ -65,8 +66,10 @@ int symbols_add(struct symbols *s, const char *name, size_t name_bytes, uint64_t
 	if (util_grow(&s->v, &s->cap, s->nr + 1, sizeof(*s->v)) ||
 		util_grow(&s->names, &s->names_cap, s->names_bytes + name_bytes + 1, 1))
 		return -1;
-	s->v[s->nr++] = (struct entry){
-		.addr = addr, .bytes = bytes, .name = (uint32_t)s->names_bytes, .type = type};
+	s->v[s->nr++] = (struct entry){.addr = addr,
+		.bytes = bytes > UINT32_MAX ? 0 : (uint32_t)bytes,
+		.name = (uint32_t)s->names_bytes,
+		.type = type};
 	memcpy(s->names + s->names_bytes, name, name_bytes);
 	s->names[s->names_bytes + name_bytes] = 0;
 	s->names_bytes += name_bytes + 1;

@@ -7,7 +7,6 @@ installed. Exits 1 when a budget is broken.
 """
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,13 +22,13 @@ broken = 0
 
 
 def once(argv, env=None):
-    """Wall seconds, peak resident bytes, of which mapped from files."""
+    """Wall seconds of one run."""
     start = time.perf_counter()
     pid = os.posix_spawnp(argv[0], argv, env or os.environ,
                           file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
                                         (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
-    _, _, usage = os.wait4(pid, 0)
-    return time.perf_counter() - start, usage.ru_maxrss * 1024
+    os.waitpid(pid, 0)
+    return time.perf_counter() - start
 
 
 def medians(commands):
@@ -38,7 +37,7 @@ def medians(commands):
         once(argv, env)
     for _ in range(RUNS):
         for name, (argv, env) in commands.items():
-            times[name].append(once(argv, env)[0])
+            times[name].append(once(argv, env))
     return {name: statistics.median(t) for name, t in times.items()}
 
 
@@ -50,23 +49,23 @@ def budget(what, value, limit):
 
 
 def anonymous_peak(argv):
-    """Peak memory that is not pages of mapped files, in bytes: allocations are limited with
-    RLIMIT_DATA, which does not count read-only file mappings, and the limit is searched for."""
-    def fits(limit):
-        def pre():
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        return subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              preexec_fn=pre, check=False).returncode == good
-    good = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          check=False).returncode
-    low, high = 0, 1 << 30
-    while high - low > 1 << 18:
-        mid = (low + high) // 2
-        low, high = (low, mid) if fits(mid) else (mid, high)
-    return high
+    """Peak of resident memory that is not pages of mapped files, in bytes: /proc says how much is
+    anonymous, asked for as often as possible while the command runs."""
+    peak = 0
+    for _ in range(5):
+        child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while child.poll() is None:
+                with open(f"/proc/{child.pid}/status", encoding="ascii") as f:
+                    for line in f:
+                        if line.startswith("RssAnon:"):
+                            peak = max(peak, int(line.split()[1]) * 1024)
+        except (FileNotFoundError, ProcessLookupError):
+            child.wait()
+    return peak
 
 
-def measure(title, path, pages):
+def measure(title, path, pages, guest):
     print(f"{title}: {path.stat().st_size >> 20} MiB")
     commands = {
         "walk": ([bare, "walk", str(path)], None),
@@ -82,9 +81,14 @@ def measure(title, path, pages):
     m = medians(commands)
     print("  median ms: " + ", ".join(f"{k} {v * 1000:.1f}" for k, v in m.items()))
     if pages >= 1 << 19:
-        budget("info / bare walk", m["info"] / m["walk"], 2)
-        if "verify" in m:
+        # With a guest in it, info also decodes the kernel's symbols and types.
+        if guest:
+            print(f"  info / bare walk {m['info'] / m['walk']:.1f}, no budget: it decodes symbols")
+        else:
+            budget("info / bare walk", m["info"] / m["walk"], 2)
+        if "verify" in m and not guest:
             budget("info / verify-stream-v2", m["info"] / m["verify"], 1 / 20)
+        if "verify" in m:
             budget("dump by symbols / verify-stream-v2", m["dump"] / m["verify"], 1 / 3)
         budget("scan / one pass over the file", m["scan"] / m["sum"], 1.5)
         budget("validate, seconds", m["validate"], 0.5)
@@ -99,7 +103,7 @@ def main():
     if not plain.exists():
         subprocess.run(["python3", str(here / "mkstream.py"), "--bench", str(2 * GIB), str(plain)],
                        check=True)
-    measure("a generated PV stream", plain, 2 * GIB >> 12)
+    measure("a generated PV stream", plain, 2 * GIB >> 12, False)
     cache = os.environ.get("XBDSNAP_CACHE")
     if not cache:
         print("no real checkpoints: not measured on them")
@@ -109,10 +113,10 @@ def main():
     if not real.exists():
         subprocess.run(["python3", str(here / "mkstream.py"), "--bench", str(2 * GIB), str(real),
                         str(base)], check=True)
-    measure("the same with a real guest in it", real, 2 * GIB >> 12)
+    measure("the same with a real guest in it", real, 2 * GIB >> 12, True)
     for name in ("linux-6.1-base", "linux-6.1-pvh", "linux-6.12-discard"):
         path = pathlib.Path(cache) / name / "image.save"
-        measure(name, path, path.stat().st_size >> 12)
+        measure(name, path, path.stat().st_size >> 12, True)
 
 
 main()
