@@ -19,7 +19,7 @@ static const struct command commands[] = {
 	{"extract", "write the payload of a request, or a page of the guest", cmd_extract},
 	{"redact", "write a copy without the pages that nobody needs", cmd_redact},
 	{"validate", "say whether it is safe to restore", cmd_validate},
-	{"replay", "show what resume will issue again; the ring for the target", cmd_replay},
+	{"replay", "show what resume will issue again, and what of it landed", cmd_replay},
 	{"p2m", "write the table of frames of a live domain", cmd_p2m},
 	{"rules", "list what validate and the decoders can find", cmd_rules},
 };

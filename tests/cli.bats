@@ -143,7 +143,7 @@ setup() {
 
 @test "documents follow the published schema" {
     for f in "$fixture" "$netbsd" "$SRCDIR/tests/fixtures/linux-6.1-pvh/checkpoint.save.zst"; do
-        for c in info dump validate; do
+        for c in info dump validate replay; do
             "$XBDSNAP" "$c" -J "$f" >"$BATS_TEST_TMPDIR/doc.json" || [ $? -eq 3 ]
             python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" "$BATS_TEST_TMPDIR/doc.json"
         done

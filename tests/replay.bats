@@ -134,3 +134,72 @@ EOF
     run -2 "$XBDSNAP" replay --ring x file
     run -2 "$XBDSNAP" replay --skip-unknown file
 }
+
+states() { # of an item's comparison, one a line: "op state"
+    jq -r '.plan[] | select(.on_disk) | "\(.op) \(.on_disk.state)"' "$1" | sort | uniq -c | tr -s ' '
+}
+
+@test "before the restore no write has landed, after it each has; nothing is written" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    for name in base flush indirect mq nopersist pvh hvm; do
+        image linux-6.1-$name
+        dir=${image%/*}
+        before=$(stat -c %y "$dir/disk-before.img")
+        "$XBDSNAP" replay -J --disk "xvda=$dir/disk-before.img" "$image" >j
+        [ "$(states j | grep -c ' write not-landed')" -eq 1 ]
+        [ "$(states j | grep -c ' write ')" -eq 1 ]
+        "$XBDSNAP" replay -J --disk "51712=$dir/disk-after.img" "$image" >j
+        [ "$(states j | grep -c ' write landed')" -eq 1 ]
+        [ "$(states j | grep -c ' write ')" -eq 1 ]
+        [ "$(stat -c %y "$dir/disk-before.img")" = "$before" ]
+    done
+}
+
+@test "a torn write is told with its bytes; a hole, a short disk too" {
+    image linux-6.1-flush
+    dir=${image%/*}
+    cp --sparse=always "$dir/disk-before.img" disk
+    # Slot 5: 88 sectors at 2000. Its sectors 3 to 9, and the last, land.
+    dd if="$dir/disk-after.img" of=disk bs=512 skip=2003 seek=2003 count=7 conv=notrunc status=none
+    dd if="$dir/disk-after.img" of=disk bs=512 skip=2087 seek=2087 count=1 conv=notrunc status=none
+    "$XBDSNAP" replay -J --disk xvda=disk "$image" >j
+    [ "$(jq -c '.plan[] | select(.slot == 5) | .on_disk' j)" = \
+        '{"state":"torn","differs":[{"start":1024000,"end":1025536},{"start":1029120,"end":1068544}],"why":null}' ]
+    [ "$(jq -c '[.plan[] | select(.on_disk.state == "torn") | .slot]' j)" = "[5]" ]
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    run -0 "$XBDSNAP" replay --disk xvda=disk "$image"
+    [[ $output == *" torn "*"1024000-1025535,1029120-1068543"* ]]
+    truncate -s 1000K disk
+    "$XBDSNAP" replay -J --disk xvda=disk "$image" >j
+    [ "$(jq -r '.plan[] | select(.slot == 5) | .on_disk.state' j)" = unknown ]
+    [[ $(jq -r '.plan[] | select(.slot == 5) | .on_disk.why' j) == *"beyond the disk's 1024000 bytes" ]]
+}
+
+@test "a read's buffer is compared with the disk" {
+    image linux-6.1-flush
+    dir=${image%/*}
+    "$XBDSNAP" replay -J --disk "xvda=$dir/disk-before.img" "$image" >j
+    [ "$(jq -r '.plan[] | select(.op == "read") | .on_disk.state' j)" = not-filled ]
+    cp --sparse=always "$dir/disk-before.img" disk
+    "$XBDSNAP" extract --slot 1 -o data "$image"
+    dd if=data of=disk bs=512 seek=1200 conv=notrunc status=none
+    "$XBDSNAP" replay -J --disk xvda=disk "$image" >j
+    [ "$(jq -r '.plan[] | select(.op == "read") | .on_disk.state' j)" = filled ]
+}
+
+@test "other formats are refused by name, unless the guest wrote those bytes" {
+    image linux-6.1-flush
+    for magic in 'QFI\373' conec''tix vhdxfile KDMV; do
+        cp --sparse=always "${image%/*}/disk-before.img" disk
+        # shellcheck disable=SC2059
+        printf "$magic" | dd of=disk conv=notrunc status=none
+        run -4 "$XBDSNAP" replay --disk xvda=disk "$image"
+        [[ $output == *"looks like "*"--raw"* ]]
+        run -0 "$XBDSNAP" replay --raw --disk xvda=disk "$image"
+    done
+    cp --sparse=always "${image%/*}/disk-before.img" disk
+    run -2 "$XBDSNAP" replay --disk xvdz=disk "$image"
+    run -2 "$XBDSNAP" replay --disk xvda=disk --disk xvda=disk "$image"
+    run -2 "$XBDSNAP" replay --disk disk "$image"
+    run -6 "$XBDSNAP" replay --disk xvda=absent "$image"
+}

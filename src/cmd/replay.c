@@ -6,15 +6,19 @@
 
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
+#include "cmd/replay_disk.h"
 #include "cmd/replay_plan.h"
 #include "guest/p2m.h"
 
 struct replay {
 	struct cmd_env *env;
 	const char *path, *plan_path, *ring_path, *p2m_path;
-	bool skip_unknown, force;
+	bool skip_unknown, force, raw;
+	struct err usage; /* of an option's argument */
 	struct cmd_input in;
 	struct replay_plan plan;
+	struct replay_targets disks;
+	struct replay_matches matches; /* with the disks */
 };
 
 enum {
@@ -23,6 +27,8 @@ enum {
 	OPT_P2M,
 	OPT_SKIP_UNKNOWN,
 	OPT_FORCE,
+	OPT_DISK,
+	OPT_RAW,
 };
 
 static int write_ring(struct replay *x, struct err *err)
@@ -57,11 +63,13 @@ static int print_plan(struct replay *x, struct err *err)
 {
 	struct json_object *doc, *list;
 
+	if (!x->env->json && x->disks.nr)
+		return replay_matches_table(x->env, &x->plan, &x->matches, err);
 	if (!x->env->json)
 		return replay_plan_table(x->env, &x->plan, err);
 	doc = json_document(&x->in, false);
 	list = replay_plan_json(&x->plan);
-	if (!doc || !list) {
+	if (!doc || !list || (x->disks.nr && replay_matches_json(&x->matches, list))) {
 		json_object_put(doc);
 		json_object_put(list);
 		return err_nomem(err, "the JSON document");
@@ -99,6 +107,10 @@ static int run(struct replay *x, struct err *err)
 		return -1;
 	if (x->plan_path && replay_plan_edit(&x->plan, x->plan_path, err))
 		return -1;
+	if (x->disks.nr &&
+		(replay_targets_open(&x->disks, &x->in.snap, x->raw, err) ||
+			replay_matches_get(x->in.ck, &x->plan, &x->disks, &x->matches, err)))
+		return -1;
 	if (!x->ring_path)
 		return show_plan(x, err);
 	/* Half a checkpoint has half a ring: better none. */
@@ -113,6 +125,10 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 		argp_error(state, "--ring and --p2m go together");
 	if (!x->ring_path && (x->skip_unknown || x->force))
 		argp_error(state, "--skip-unknown and --force need --ring");
+	if (x->ring_path && x->disks.nr)
+		argp_error(state, "--ring and --disk exclude each other");
+	if (x->raw && !x->disks.nr)
+		argp_error(state, "--raw needs --disk");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -137,6 +153,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_FORCE:
 		x->force = true;
+		return 0;
+	case OPT_RAW:
+		x->raw = true;
+		return 0;
+	case OPT_DISK:
+		if (replay_target_add(&x->disks, arg, &x->usage))
+			argp_error(state, "%s", x->usage.text);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (x->path)
@@ -168,6 +191,13 @@ static const struct argp_option options[] = {
 		.key = OPT_SKIP_UNKNOWN,
 		.doc = "with --ring: leave out requests whose sector or page is not known"},
 	{.name = "force", .key = OPT_FORCE, .doc = "with --ring: replace an existing file"},
+	{.name = "disk",
+		.key = OPT_DISK,
+		.arg = "VDEV=PATH",
+		.doc = "compare with this disk: which writes landed; opened read-only"},
+	{.name = "raw",
+		.key = OPT_RAW,
+		.doc = "the disks are raw, whatever format their first bytes look like"},
 	{0},
 };
 
@@ -186,6 +216,8 @@ int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
 
 	cmd_parse(&argp, argc, argv, &x);
 	rc = run(&x, err);
+	replay_matches_fini(&x.matches);
+	replay_targets_fini(&x.disks);
 	replay_plan_fini(&x.plan);
 	cmd_close(&x.in);
 	return rc;

@@ -26,6 +26,8 @@ TOP = {
     "src/parse_checkpoint.c": "checkpoint",
     "src/replay.c": "replay",
     "src/replay.h": "replay",
+    "src/replay_match.c": "replay",
+    "src/replay_match.h": "replay",
     "src/replay_ring.c": "replay",
 }
 XEN = re.compile(r"xenctrl|xenguest|xenstore|^xen/|xenevtchn|xenforeignmemory|xengnttab|xentoollog")
