@@ -339,6 +339,208 @@ static int fill(struct symbols *s, const struct tokens *t, const struct names *n
 	return symbols_seal(s) ? err_nomem(err, "the kernel's symbols") : 0;
 }
 
+/* ---- by the kernel's own index ------------------------------------------------------------ */
+
+/*
+ * kallsyms_seqs_of_names (Linux 6.2, and 6.1.y): the numbers of all symbols in the order of their
+ * names, three bytes each, big-endian. With it a name is found by binary search and nothing needs
+ * to be unpacked beforehand.
+ */
+struct by_seqs {
+	struct tokens t;
+	struct names n;	    /* owns n.at */
+	struct addresses a; /* owns a.raw */
+	uint8_t *seqs;	    /* owned, 3 bytes a symbol */
+	uint32_t *marks;    /* owned: where each 256th name starts */
+};
+
+static uint32_t seq_at(const struct by_seqs *b, size_t i)
+{
+	const uint8_t *p = b->seqs + 3 * i;
+
+	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+}
+
+/* Type letter and name of symbol i; the length without the letter. */
+static size_t unpack(const struct by_seqs *b, size_t i, char *buf, size_t cap)
+{
+	const uint8_t *p = b->n.at + b->marks[i / MARKER_EVERY], *end = b->n.at + b->n.bytes;
+	size_t k, head, n;
+
+	for (k = i & ~(size_t)(MARKER_EVERY - 1); k < i; k++)
+		p += name_step(p, end, &b->t);
+	head = *p & 0x80 ? 2 : 1;
+	n = expand(&b->t, p + head, name_step(p, end, &b->t) - head, buf, cap - 1);
+	buf[n] = 0;
+	return n;
+}
+
+static size_t by_seqs_nr(const void *data)
+{
+	const struct by_seqs *b = data;
+
+	return b->n.nr;
+}
+
+static void by_seqs_get(const void *data, size_t i, struct symbol *ret, char *buf, size_t cap)
+{
+	const struct by_seqs *b = data;
+	char name[MAX_NAME_BYTES];
+	size_t n = 1;
+
+	name[0] = '?';
+	if (cap > 2)
+		n = unpack(b, i, name, sizeof(name));
+	*ret = (struct symbol){GVA(address_of(&b->a, (uint32_t)i)), 0, name[0]};
+	n = MIN(n ? n - 1 : 0, cap - 1);
+	memcpy(buf, name + 1, n);
+	buf[n] = 0;
+}
+
+static size_t by_seqs_lookup(const void *data, const char *name, struct symbol *ret, size_t max)
+{
+	const struct by_seqs *b = data;
+	size_t lo = 0, hi = b->n.nr, n = 0;
+	char found[MAX_NAME_BYTES];
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		unpack(b, seq_at(b, mid), found, sizeof(found));
+		if (strcmp(found + 1, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < b->n.nr; lo++, n++) {
+		uint32_t i = seq_at(b, lo);
+
+		unpack(b, i, found, sizeof(found));
+		if (strcmp(found + 1, name))
+			break;
+		if (n < max)
+			ret[n] = (struct symbol){GVA(address_of(&b->a, i)), 0, found[0]};
+	}
+	return n;
+}
+
+static void by_seqs_free(void *data)
+{
+	struct by_seqs *b = data;
+
+	free(b->n.at);
+	free(b->a.raw);
+	free(b->seqs);
+	free(b->marks);
+	free(b);
+}
+
+static const struct symbols_backend by_seqs_backend = {
+	.nr = by_seqs_nr,
+	.get = by_seqs_get,
+	.lookup = by_seqs_lookup,
+	.free = by_seqs_free,
+};
+
+static bool mark_names(struct by_seqs *b)
+{
+	const uint8_t *p = b->n.at, *end = p + b->n.bytes;
+	uint32_t i;
+
+	b->marks = calloc(b->n.nr / MARKER_EVERY + 1, sizeof(*b->marks));
+	for (i = 0; b->marks && i < b->n.nr; i++) {
+		if (!(i % MARKER_EVERY))
+			b->marks[i / MARKER_EVERY] = (uint32_t)(p - b->n.at);
+		p += name_step(p, end, &b->t);
+	}
+	return b->marks;
+}
+
+/* Each symbol once, and the names in order, as far as neighbours all over the table show. */
+static bool seqs_fit(const struct by_seqs *b)
+{
+	CLEANUP_FREE uint8_t *seen = calloc(b->n.nr, 1);
+	char one[MAX_NAME_BYTES], two[MAX_NAME_BYTES];
+	uint32_t i, step = b->n.nr / 512 + 1;
+
+	for (i = 0; seen && i < b->n.nr; i++) {
+		uint32_t seq = seq_at(b, i);
+
+		if (seq >= b->n.nr || seen[seq]++)
+			return false;
+	}
+	for (i = 0; i + 1 < b->n.nr; i += step) {
+		unpack(b, seq_at(b, i), one, sizeof(one));
+		unpack(b, seq_at(b, i + 1), two, sizeof(two));
+		if (!*one || !*two || strcmp(one + 1, two + 1) > 0)
+			return false;
+	}
+	return seen;
+}
+
+/* Where it stands: see find_addresses(); behind the markers, or behind the addresses. */
+static bool read_seqs(struct guest *g, struct by_seqs *b)
+{
+	size_t bytes = 3 * (size_t)b->n.nr;
+	gva_t post = GVA(num_align_up(b->t.index.v + NR_TOKENS * 2, 8));
+	uint64_t offsets_bytes = num_align_up(4ull * b->n.nr, 8);
+	const gva_t places[] = {
+		GVA((b->t.table.v - bytes) & ~7ull),
+		gva_add(post, offsets_bytes + 8),
+		gva_add(post, offsets_bytes),
+	};
+	struct err err;
+	size_t i;
+
+	b->seqs = malloc(bytes);
+	for (i = 0; b->seqs && i < ARRAY_SIZE(places); i++)
+		if (!guest_read(g, places[i], b->seqs, bytes, &err) && seqs_fit(b))
+			return true;
+	return false;
+}
+
+/* Takes over the tables that n and a own, when it succeeds; NULL: no such index. */
+static struct symbols *open_by_seqs(
+	struct guest *g, const struct tokens *t, struct names *n, struct addresses *a)
+{
+	struct by_seqs *b = calloc(1, sizeof(*b));
+	struct symbols *s = NULL;
+
+	if (!b)
+		return NULL;
+	b->t = *t;
+	b->n = *n;
+	b->a = *a;
+	if (mark_names(b) && read_seqs(g, b))
+		s = symbols_from_backend(&by_seqs_backend, b);
+	if (s) {
+		n->at = NULL;
+		a->raw = NULL;
+		return s;
+	}
+	b->n.at = NULL;
+	b->a.raw = NULL;
+	by_seqs_free(b);
+	return NULL;
+}
+
+/* Everything unpacked, for kernels without that index. */
+static struct symbols *open_unpacked(
+	const struct tokens *t, const struct names *n, const struct addresses *a, struct err *err)
+{
+	struct symbols *s = symbols_new();
+
+	if (!s) {
+		err_nomem(err, "the kernel's symbols");
+		return NULL;
+	}
+	if (fill(s, t, n, a, err)) {
+		symbols_free(s);
+		return NULL;
+	}
+	return s;
+}
+
 /* Count the pages of the tables as read: the search itself only peeked. */
 static void keep_read(struct guest *g, const struct names *n)
 {
@@ -367,10 +569,11 @@ static bool search_names(
 }
 
 /* 1: found, 0: this hit is not the table, -1: error. */
-static int try_hit(struct guest *g, gva_t digits, struct symbols *s, struct err *err)
+static int try_hit(struct guest *g, gva_t digits, struct symbols **ret, struct err *err)
 {
 	struct addresses a = {.raw = NULL};
 	struct names n = {.at = NULL};
+	struct symbols *s = NULL;
 	struct tokens t;
 	int rc = 0;
 
@@ -378,9 +581,15 @@ static int try_hit(struct guest *g, gva_t digits, struct symbols *s, struct err 
 		return 0;
 	if (search_names(g, &t, &n, err) && find_addresses(g, &t, &n, &a)) {
 		keep_read(g, &n);
-		rc = fill(s, &t, &n, &a, err) ? -1 : 1;
+		s = open_by_seqs(g, &t, &n, &a);
+		if (!s)
+			s = open_unpacked(&t, &n, &a, err);
+		rc = s ? 1 : -1;
+	}
+	if (s) {
 		symbols_set_origin(s, "kallsyms at 0x%llx: %u symbols, %s",
 			(unsigned long long)n.num_syms.v, n.nr, encoding_names[a.enc]);
+		*ret = s;
 	}
 	free(a.raw);
 	free(n.at);
@@ -405,7 +614,6 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct search search = {.g = g};
-	struct symbols *s;
 	size_t i;
 	int rc = 0;
 
@@ -414,18 +622,10 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 	window_search(g, digits, sizeof(digits), found_digits, &search);
 	if (!search.nr)
 		return err_set(err, ERR_NOTFOUND, "no kallsyms token table in the kernel image");
-	s = symbols_new();
-	if (!s)
-		return err_nomem(err, "the kernel's symbols");
 	for (i = 0; i < search.nr && !rc; i++)
-		rc = try_hit(g, search.hits[i], s, err);
-	if (rc == 1) {
-		*ret = s;
-		return 0;
-	}
-	symbols_free(s);
-	return rc ? -1
-		  : err_set(err, ERR_NOTFOUND,
-			    "%zu places look like a kallsyms token table, none has a name table",
-			    search.nr);
+		rc = try_hit(g, search.hits[i], ret, err);
+	if (rc)
+		return rc == 1 ? 0 : -1;
+	return err_set(err, ERR_NOTFOUND,
+		"%zu places look like a kallsyms token table, none has a name table", search.nr);
 }

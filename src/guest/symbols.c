@@ -21,11 +21,32 @@ struct symbols {
 	size_t nr_heads;
 	uint32_t *by_addr;
 	char origin[160];
+	const struct symbols_backend *be; /* NULL: the arrays above */
+	void *be_data;
+	char *be_name; /* what symbols_at() returned last */
 };
+
+#define BACKEND_NAME_BYTES 1024
 
 struct symbols *symbols_new(void)
 {
 	return calloc(1, sizeof(struct symbols));
+}
+
+struct symbols *symbols_from_backend(const struct symbols_backend *be, void *data)
+{
+	struct symbols *s = symbols_new();
+
+	if (!s)
+		return NULL;
+	s->be_name = malloc(BACKEND_NAME_BYTES);
+	if (!s->be_name) {
+		free(s);
+		return NULL;
+	}
+	s->be = be;
+	s->be_data = data;
+	return s;
 }
 
 void symbols_free(struct symbols *s)
@@ -36,6 +57,9 @@ void symbols_free(struct symbols *s)
 	free(s->names);
 	free(s->heads);
 	free(s->by_addr);
+	if (s->be)
+		s->be->free(s->be_data);
+	free(s->be_name);
 	free(s);
 }
 
@@ -55,7 +79,7 @@ const char *symbols_origin(const struct symbols *s)
 
 size_t symbols_nr(const struct symbols *s)
 {
-	return s->nr;
+	return s->be ? s->be->nr(s->be_data) : s->nr;
 }
 
 int symbols_add(struct symbols *s, const char *name, size_t name_bytes, uint64_t addr,
@@ -135,6 +159,8 @@ size_t symbols_lookup(const struct symbols *s, const char *name, struct symbol *
 	size_t n = 0;
 	uint32_t i;
 
+	if (s->be)
+		return s->be->lookup(s->be_data, name, ret, max);
 	for (i = s->heads[hash_of(s, name)]; i; i = s->v[i - 1].next) {
 		const struct entry *e = &s->v[i - 1];
 
@@ -163,15 +189,26 @@ int symbols_get(const struct symbols *s, const char *name, gva_t *ret, struct er
 	return 0;
 }
 
+static uint64_t address_at(const struct symbols *s, size_t index)
+{
+	struct symbol sym;
+	char name[2];
+
+	if (!s->be)
+		return s->v[s->by_addr[index]].addr;
+	s->be->get(s->be_data, index, &sym, name, sizeof(name));
+	return sym.addr.v;
+}
+
 const char *symbols_at(const struct symbols *s, gva_t addr, uint64_t *ret_offset)
 {
-	size_t lo = 0, hi = s->nr;
+	size_t lo = 0, hi = symbols_nr(s);
 	const struct entry *e;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (s->v[s->by_addr[mid]].addr <= addr.v)
+		if (address_at(s, mid) <= addr.v)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -180,25 +217,40 @@ const char *symbols_at(const struct symbols *s, gva_t addr, uint64_t *ret_offset
 		return NULL;
 	/* Of several names for one address the first in the table is the customary one. */
 	lo--;
-	while (lo && s->v[s->by_addr[lo - 1]].addr == s->v[s->by_addr[lo]].addr)
+	while (lo && address_at(s, lo - 1) == address_at(s, lo))
 		lo--;
+	*ret_offset = addr.v - address_at(s, lo);
+	if (s->be) {
+		struct symbol sym;
+
+		s->be->get(s->be_data, lo, &sym, s->be_name, BACKEND_NAME_BYTES);
+		return s->be_name;
+	}
 	e = &s->v[s->by_addr[lo]];
-	if (e->bytes && addr.v - e->addr >= e->bytes)
+	if (e->bytes && *ret_offset >= e->bytes)
 		return NULL;
-	*ret_offset = addr.v - e->addr;
 	return s->names + e->name;
 }
 
 int symbols_for_each(const struct symbols *s,
 	int (*fn)(void *arg, const char *name, const struct symbol *sym), void *arg)
 {
-	size_t i;
+	size_t i, nr = symbols_nr(s);
 
-	for (i = 0; i < s->nr; i++) {
-		const struct entry *e = &s->v[s->by_addr[i]];
-		struct symbol sym = {GVA(e->addr), e->bytes, e->type};
-		int rc = fn(arg, s->names + e->name, &sym);
+	for (i = 0; i < nr; i++) {
+		struct symbol sym;
+		const char *name = s->be_name;
+		int rc;
 
+		if (s->be) {
+			s->be->get(s->be_data, i, &sym, s->be_name, BACKEND_NAME_BYTES);
+		} else {
+			const struct entry *e = &s->v[s->by_addr[i]];
+
+			sym = (struct symbol){GVA(e->addr), e->bytes, e->type};
+			name = s->names + e->name;
+		}
+		rc = fn(arg, name, &sym);
 		if (rc)
 			return rc;
 	}
