@@ -6,8 +6,6 @@
 #   make lint          clang-format, the dependency law, cppcheck, mandoc, shellcheck
 #   make bench         the speed and memory budgets, as ratios in one run
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
-#   make lab           real Xen under QEMU makes checkpoints (VARIANT=name for one)
-#   make lab-check     a short table of the lab, end to end
 #   make install       PREFIX=/usr/local, DESTDIR=
 #   make clean
 #
@@ -74,7 +72,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
 DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d)
 
-.PHONY: all demo check lint bench fuzz lab lab-check install clean deps-% unit fuzz-bin FORCE
+.PHONY: all demo check lint bench fuzz install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
 
 all: xbdsnap
