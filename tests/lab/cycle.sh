@@ -1,0 +1,219 @@
+#!/bin/sh
+# One cycle of the lab, sourced by dom0's init: a guest gets requests stuck, is saved and restored.
+# /lab/vars has the variant: TYPE (lines of the guest's configuration), MEMORY, VCPUS, KERNEL_ARGS,
+# DISKS, STUCK (letters of disks), BACKEND (parameters of blkback's module), SAVE (options of xl
+# save), CORE, METHOD (save, live or stub), READY_SECONDS.
+# shellcheck disable=SC2086,SC2154
+guest_log=/var/log/xen/console/guest-lab.log
+
+# await WORD SECONDS: until the guest has printed it.
+await() {
+    end=$(($(date +%s) + $2))
+    until grep -q "$1" "$guest_log" 2>/dev/null; do
+        if grep -q 'Kernel panic' "$guest_log" 2>/dev/null || [ "$(date +%s)" -gt $end ]; then
+            log "no $1 from the guest"
+            tail -20 "$guest_log"
+            return 1
+        fi
+        sleep 0.2
+    done
+    log "guest: $1"
+}
+
+# say WORD: a line to the guest's console
+say() { echo "$1" >"$(xenstore-read "/local/domain/$(xl domid lab)/console/tty")"; }
+
+# status NAME COMMAND...: keep the command's output, its talk and its exit status
+status() {
+    name=$1
+    shift
+    "$@" >"/out/$name.out" 2>"/out/$name.err"
+    echo $? >"/out/$name.status"
+    log "$name: status $(cat "/out/$name.status")"
+}
+
+image() { echo "/out/disk-$1.img"; }
+table() { echo "0 $(($(stat -c %s "$(image "$1")") / 512)) $2"; }
+each_stuck() { for letter in $STUCK; do "$@" "$letter"; done; }
+suspend() { dmsetup suspend --noflush --nolockfs "lab-$1"; }
+resume() { dmsetup resume --noudevsync "lab-$1"; }
+
+attach() {
+    zcat "/lab/disk-$1.img.gz" >"$(image "$1")"
+    echo "/dev/loop$2" >"/run/loop.$1"
+    losetup "/dev/loop$2" "$(image "$1")"
+    dmsetup create "lab-$1" --noudevsync --noudevrules --table "$(table "$1" "linear /dev/loop$2 0")"
+    dmsetup mknodes
+}
+
+keep_before() { cp "$(image "$1")" "/out/before-$1.img"; }
+
+# What the dead guest still has on the way must not reach the disk: fail it, then put things back.
+fail_pending() {
+    dmsetup reload "lab-$1" --table "$(table "$1" error)"
+    resume "$1"
+}
+
+put_back() {
+    cp "/out/before-$1.img" "$(image "$1")"
+    dmsetup suspend --nolockfs "lab-$1"
+    dmsetup reload "lab-$1" --table "$(table "$1" "linear $(cat "/run/loop.$1") 0")"
+    resume "$1"
+    blockdev --flushbufs "/dev/mapper/lab-$1"
+}
+
+configuration() {
+    echo 'name="lab"'
+    printf '%b\n' "$TYPE"
+    echo 'kernel="/lab/guest/vmlinuz"'
+    echo 'ramdisk="/lab/guest/initrd"'
+    echo "memory=$MEMORY"
+    echo "vcpus=$VCPUS"
+    echo "extra=\"console=hvc0 $KERNEL_ARGS\""
+    echo 'on_poweroff="destroy"'
+    echo 'on_reboot="destroy"'
+    echo 'on_crash="preserve"'
+    printf 'disk=['
+    for letter in $DISKS; do
+        printf '"format=raw,vdev=xvd%s,access=w,backendtype=phy,script=block-lab,target=%s",' \
+            "$letter" "/dev/mapper/lab-$letter"
+    done
+    echo ']'
+}
+
+# What dom0 knows of the stuck guest.
+witness() {
+    id=$(xl domid lab)
+    xenstore-ls -f >/out/xenstore.txt
+    xl list -l >/out/xl-list.json
+    xl vcpu-list >/out/vcpu-list.txt
+    if [ "$PV" = yes ]; then probe p2m "$id" /out/source-p2m.bin; fi
+    for letter in $STUCK; do
+        node=/local/domain/$id/device/vbd/$(cat "/lab/vdev.$letter")
+        for ref in $(xenstore-ls -f "$node" | sed -n 's/.*ring-ref[0-9]* = "\([0-9]*\)".*/\1/p'); do
+            probe ring "$id" "$ref" "/out/ring-$letter-$ref.bin"
+        done
+    done
+    xl dmesg -c >/out/xl-dmesg-boot.txt
+    xl debug-keys g
+    xl dmesg -c >/out/grants.txt
+    [ -z "$CORE" ] || status core xl dump-core lab /out/core.elf
+}
+
+# The commands of xbdsnap that need no domain, on the file as dom0 has it.
+ask_file() {
+    status info xbdsnap info -J "$1"
+    status dump xbdsnap dump -J "$1"
+    status validate-file xbdsnap validate -J "$1"
+}
+
+# Those that need the restored guest, still paused. PV frames are machine frames, others are guest
+# frames: a field of the dump names the first byte's frame for the test of a changed page.
+ask_paused() {
+    id=$(xl domid lab)
+    xenstore-ls -f >/out/xenstore-restored.txt
+    [ "$PV" = yes ] && status p2m xbdsnap p2m --domid "$id" -o /out/target-p2m.bin
+    status dump-domid xbdsnap dump -J --domid "$id" "$1"
+    status validate-domid xbdsnap validate -J --domid "$id" --compare-pages "$1"
+    field=pfn
+    [ "$PV" = yes ] && field=target_mfn
+    frame=$(sed -n "s/.*\"$field\": *\"\(0x[0-9a-f]*\)\".*/\1/p" /out/dump-domid.out | head -n 1)
+    [ -n "$frame" ] || return 0
+    status flip probe flip "$id" "$frame" 100
+    status validate-changed xbdsnap validate -J --domid "$id" --compare-pages "$1"
+    status flip-back probe flip "$id" "$frame" 100
+    status validate-again xbdsnap validate -J --domid "$id" --compare-pages "$1"
+}
+
+trace_start() {
+    echo 8192 >/sys/kernel/tracing/buffer_size_kb
+    echo >/sys/kernel/tracing/trace
+    echo 1 >/sys/kernel/tracing/events/block/block_bio_queue/enable
+}
+
+trace_stop() {
+    echo 0 >/sys/kernel/tracing/events/block/block_bio_queue/enable
+    cat /sys/kernel/tracing/trace >/out/arrivals.txt
+    for letter in $DISKS; do
+        stat -L -c "xvd$letter %t %T" "/dev/mapper/lab-$letter"
+    done >/out/devices.txt
+}
+
+finish() {
+    say finish
+    await FINISHED 120 || return 1
+    await 'DONE status' 20
+    if [ "$PV" = yes ]; then probe p2m "$(xl domid lab)" /out/resumed-p2m.bin; fi
+    xl destroy lab
+    sync
+    for letter in $DISKS; do
+        blockdev --flushbufs "/dev/mapper/lab-$letter"
+        mv "$(image "$letter")" "/out/after-$letter.img"
+    done
+}
+
+saved() {
+    status save xl -vv save $SAVE lab /out/image.save
+    [ "$(cat /out/save.status)" = 0 ] || return 1
+    cp "$guest_log" /out/guest.txt
+    ask_file /out/image.save
+    if [ "$SAVE" = -c ]; then
+        each_stuck resume
+        finish
+        return
+    fi
+    each_stuck fail_pending
+    sleep 1
+    each_stuck put_back
+    status restore xl -v restore -p /out/image.save
+    [ "$(cat /out/restore.status)" = 0 ] || return 1
+    ask_paused /out/image.save
+    trace_start
+    xl unpause lab
+    finish || return 1
+    trace_stop
+}
+
+# The stream of a migration to this same host, as it passes by.
+live() {
+    xl -vv migrate -s "" lab "tee /out/image.save | xl -vv migrate-receive 2>/out/receive.err" \
+        >/out/migrate.out 2>&1 &
+    wait $!
+    echo $? >/out/migrate.status
+    log "migrate: status $(cat /out/migrate.status)"
+    cp "$guest_log" /out/guest.txt
+    incoming=/var/log/xen/console/guest-lab--incoming.log
+    [ -f $incoming ] && guest_log=$incoming
+    ask_file /out/image.save
+    each_stuck resume
+    finish
+}
+
+# A paused guest never acknowledges the suspension: xl save gives up and leaves what it has.
+stub() {
+    xl pause lab
+    status save xl -vv save lab /out/image.save
+    ask_file /out/image.save
+    [ "$(cat /out/save.status)" != 0 ]
+}
+
+cycle() {
+    for p in $BACKEND; do
+        echo "${p#*=}" >"/sys/module/xen_blkback/parameters/${p%%=*}"
+    done
+    loop=0
+    for letter in $DISKS; do
+        attach "$letter" $loop
+        loop=$((loop + 1))
+    done
+    configuration >/out/guest.cfg
+    status create xl -v create /out/guest.cfg
+    await READY "$READY_SECONDS" || return 1
+    each_stuck suspend
+    each_stuck keep_before
+    say go
+    await STUCK 60 || return 1
+    sleep 1
+    witness
+    if [ "$METHOD" = live ]; then live; elif [ "$METHOD" = stub ]; then stub; else saved; fi
+}

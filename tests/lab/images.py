@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The lab's images, of Debian's packages alone: kernels, dom0's and the guests' first file systems."""
+import glob
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+LAB = os.path.join(ROOT, "obj", "lab")
+
+# The packages that always depend on the newest kernel of a series.
+KERNELS = {
+    "dom0": "linux-image-amd64",
+    "6.1": "linux-image-cloud-amd64",
+    "6.12": "linux-image-6.12-cloud-amd64",
+}
+DOM0_MODULES = """xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback loop dm-mod
+    virtio_pci virtio_blk""".split()
+XEN_TOOLS = """xl libxl-save-helper xenstored xenconsoled xen-init-dom0""".split()
+# Where Debian's libxl looks for the device model, and what hvmloader's guests need beside it.
+DEVICE_MODEL = "/usr/libexec/xen-qemu-system-i386"
+FIRMWARE = """/usr/share/seabios/bios-256k.bin /usr/share/qemu/linuxboot.bin
+    /usr/share/qemu/linuxboot_dma.bin /usr/share/qemu/kvmvapic.bin /usr/share/qemu/multiboot.bin
+    /usr/share/qemu/pvh.bin /usr/share/seabios/vgabios-stdvga.bin""".split()
+
+
+def run(*argv, **kw):
+    kw.setdefault("check", True)
+    return subprocess.run(argv, **kw)
+
+
+def output(*argv):
+    return run(*argv, stdout=subprocess.PIPE, text=True).stdout
+
+
+def path(*parts):
+    return os.path.join(LAB, *parts)
+
+
+def xen_folder():
+    found = sorted(glob.glob("/usr/lib/xen-[0-9]*/bin/xl"))
+    if not found:
+        raise SystemExit("lab: no Xen tools; install xen-utils")
+    return os.path.dirname(found[-1])
+
+
+def kernel_package(series):
+    """The package that holds the kernel: what the series' meta package depends on."""
+    text = output("apt-cache", "depends", KERNELS[series])
+    found = re.findall(r"Depends: (linux-image-[0-9]\S+)", text)
+    if not found:
+        raise SystemExit(f"lab: {KERNELS[series]} is not in the package lists (apt-get update?)")
+    return found[0]
+
+
+def fetch_kernel(series):
+    """Download and unpack a kernel's package once; return its folder."""
+    package = kernel_package(series)
+    into = path("kernels", package)
+    if not os.path.exists(os.path.join(into, "complete")):
+        shutil.rmtree(into, ignore_errors=True)
+        os.makedirs(into)
+        run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package, cwd=into)
+        (deb,) = glob.glob(os.path.join(into, "*.deb"))
+        run("dpkg", "-x", deb, into)
+        os.unlink(deb)
+        (version,) = os.listdir(os.path.join(into, "lib/modules"))
+        run("/sbin/depmod", "-b", into, version)
+        open(os.path.join(into, "complete"), "w").close()
+    return into
+
+
+def one(pattern):
+    (found,) = glob.glob(pattern)
+    return found
+
+
+def extract_elf(vmlinuz, into):
+    """The ELF kernel inside a bzImage: payload_offset and payload_length of the setup header
+    (Linux, Documentation/arch/x86/boot.rst, protocol 2.08). Saves emulated dom0 the unpacking."""
+    with open(vmlinuz, "rb") as f:
+        image = f.read()
+    sectors = image[0x1F1] or 4
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    start = (sectors + 1) * 512 + offset
+    payload = image[start : start + length]
+    if payload.startswith(b"\xfd7zXZ\0"):
+        elf = lzma.LZMADecompressor().decompress(payload)
+    elif payload.startswith(b"\x1f\x8b"):
+        elf = zlib.decompressobj(31).decompress(payload)
+    elif payload.startswith(b"\x28\xb5\x2f\xfd"):
+        # The last four bytes are the unpacked size, not zstd's.
+        elf = run("zstd", "-dc", input=payload[:-4], stdout=subprocess.PIPE).stdout
+    else:
+        raise SystemExit(f"lab: {vmlinuz}: a payload that starts with {payload[:4].hex()}")
+    if not elf.startswith(b"\x7fELF"):
+        raise SystemExit(f"lab: {vmlinuz}: the payload is no ELF file")
+    with open(into, "wb") as f:
+        f.write(elf)
+
+
+def put(tree, source, at=None):
+    target = os.path.join(tree, (at or source).lstrip("/"))
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copy(os.path.realpath(source), target)
+
+
+def put_program(tree, source, at=None):
+    """A program with the libraries that it is linked with."""
+    put(tree, source, at)
+    for line in output("ldd", source).splitlines():
+        found = re.search(r"(/\S+) \(0x", line)
+        if found and not os.path.exists(tree + found.group(1)):
+            put(tree, found.group(1))
+
+
+def put_busybox(tree):
+    put(tree, "/bin/busybox")
+    for applet in output("busybox", "--list").split():
+        if applet != "busybox":
+            os.symlink("busybox", os.path.join(tree, "bin", applet))
+    for folder in "proc sys dev run lab etc".split():
+        os.makedirs(os.path.join(tree, folder), exist_ok=True)
+
+
+def put_modules(tree, kernel, names):
+    """Modules and what they depend on, unpacked, with the order in which to load them."""
+    folder = one(os.path.join(kernel, "lib/modules/*"))
+    needs = {}
+    with open(os.path.join(folder, "modules.dep")) as f:
+        for line in f:
+            module, rest = line.strip().split(":", 1)
+            needs[re.sub(r"\.ko.*", "", os.path.basename(module)).replace("-", "_")] = [
+                module,
+                *rest.split(),
+            ]
+    order = []
+    for name in names:
+        for module in reversed(needs.get(name.replace("-", "_"), [])):
+            if module not in order:
+                order.append(module)
+    into = os.path.join(tree, "lab/modules")
+    os.makedirs(into)
+    with open(os.path.join(into, "ORDER"), "w") as f:
+        for module in order:
+            name = os.path.basename(module)
+            shutil.copy(os.path.join(folder, module), into)
+            if name.endswith(".xz"):
+                run("xz", "-d", os.path.join(into, name))
+            f.write(name.removesuffix(".xz") + "\n")
+
+
+def put_script(tree, name, at):
+    put(tree, os.path.join(HERE, name), at)
+    os.chmod(os.path.join(tree, at.lstrip("/")), 0o755)
+
+
+def archive(tree, into):
+    """A newc archive, with all files root's."""
+    names = []
+    for folder, folders, files in os.walk(tree):
+        names += [os.path.relpath(os.path.join(folder, n), tree) for n in folders + files]
+    with open(into, "wb") as f:
+        run("cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0", cwd=tree, stdout=f,
+            input="\n".join(sorted(names)).encode())
+
+
+def fresh(name):
+    tree = path("trees", name)
+    shutil.rmtree(tree, ignore_errors=True)
+    os.makedirs(tree)
+    return tree
+
+
+def compile_c(name, *libraries, static=False):
+    into = path(name)
+    source = os.path.join(HERE, name + ".c")
+    run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
+        *(["-static"] if static else []), "-o", into, source, *libraries)
+    return into
+
+
+def build_dom0(xbdsnap):
+    tree = fresh("dom0")
+    tools = xen_folder()
+    kernel = fetch_kernel("dom0")
+    put_busybox(tree)
+    for tool in XEN_TOOLS:
+        put_program(tree, os.path.join(tools, tool))
+    for tool in "ls read write".split():
+        put_program(tree, "/usr/bin/xenstore-" + tool)
+    put_program(tree, "/sbin/dmsetup")
+    put_program(tree, compile_c("probe", "-lxenctrl", "-lxenguest", "-lxenforeignmemory",
+                                "-lxengnttab"), "/usr/bin/probe")
+    put_program(tree, xbdsnap, "/usr/bin/xbdsnap")
+    # xl cancels threads, for which the C library loads this one at run time.
+    put(tree, one("/lib/*/libgcc_s.so.1"), "/lib/x86_64-linux-gnu/libgcc_s.so.1")
+    put_modules(tree, kernel, DOM0_MODULES)
+    put_script(tree, "dom0-init.sh", "/init")
+    put_script(tree, "cycle.sh", "/lab/cycle.sh")
+    put_script(tree, "block-lab.sh", "/etc/xen/scripts/block-lab")
+    os.symlink(tools, os.path.join(tree, "lab/xen"))
+    for folder in "var/lib/xen var/lib/xenstored var/log/xen/console var/lock tmp".split():
+        os.makedirs(os.path.join(tree, folder), exist_ok=True)
+    os.symlink("/run", os.path.join(tree, "var/run"))
+    open(os.path.join(tree, "etc/xen/xl.conf"), "w").close()
+    archive(tree, path("dom0.cpio"))
+    extract_elf(one(os.path.join(kernel, "boot/vmlinuz-*")), path("dom0-vmlinux"))
+
+
+def build_device_model():
+    """What dom0 needs more for a full HVM guest."""
+    tree = fresh("dom0-hvm")
+    put_program(tree, DEVICE_MODEL)
+    put(tree, os.path.join(os.path.dirname(xen_folder()), "boot/hvmloader"))
+    for file in FIRMWARE:
+        put(tree, file)
+    shutil.copytree("/usr/share/qemu/keymaps", os.path.join(tree, "usr/share/qemu/keymaps"))
+    archive(tree, path("dom0-hvm.cpio"))
+
+
+def build_guest(series):
+    tree = fresh("guest-" + series)
+    kernel = fetch_kernel(series)
+    put_busybox(tree)
+    put(tree, compile_c("guestio", static=True), "/lab/guestio")
+    put_modules(tree, kernel, ["xen-blkfront"])
+    put_script(tree, "guest-init.sh", "/init")
+    archive(tree, path(f"guest-{series}.cpio"))
+    shutil.copy(one(os.path.join(kernel, "boot/vmlinuz-*")), path(f"guest-{series}-vmlinuz"))
+
+
+def build_xen():
+    with open(path("xen"), "wb") as f:
+        run("zcat", sorted(glob.glob("/boot/xen-[0-9]*-amd64.gz"))[-1], stdout=f)
+
+
+def write_disk(sectors, into):
+    """Every 32 bytes name their sector, as guestio does for what it writes; gzip."""
+    out = bytearray()
+    for n in range(sectors):
+        out += (b"%-8s %022d\n" % (b"first", n)) * 16
+    with open(into, "wb") as f:
+        run("gzip", "-1", "-n", "-c", input=bytes(out), stdout=f)
+
+
+def build(xbdsnap, variants):
+    os.makedirs(LAB, exist_ok=True)
+    build_xen()
+    build_dom0(xbdsnap)
+    if any(v["type"] == "hvm" for v in variants):
+        build_device_model()
+    for series in sorted({v["kernel"] for v in variants}):
+        build_guest(series)
+
+
+def fingerprint(xbdsnap):
+    """Of all that a result depends on: the lab's files, the binary, the packages."""
+    digest = hashlib.sha256()
+    for name in sorted(glob.glob(HERE + "/*") + glob.glob(HERE + "/plans/*")) + [xbdsnap]:
+        if os.path.isfile(name):
+            with open(name, "rb") as f:
+                digest.update(name.encode() + b"\0" + f.read())
+    for series in sorted(KERNELS):
+        digest.update(kernel_package(series).encode())
+    return digest.hexdigest()

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What must hold of a variant's results. Nothing here shares code with what it looks at."""
+import json
+import os
+import re
+import subprocess
+
+SECTOR, PAGE = 512, 4096
+
+
+class Wrong(Exception):
+    pass
+
+
+def must(what, got, want):
+    if got != want:
+        raise Wrong(f"{what}: {short(got)}, expected {short(want)}")
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) < 300 else text[:300] + "…"
+
+
+class Results:
+    def __init__(self, variant, out, xbdsnap):
+        self.variant, self.out, self.xbdsnap = variant, out, xbdsnap
+        self.submitted = [
+            json.loads(line.split("REQ ", 1)[1])
+            for line in self.text("guest.txt").splitlines()
+            if "REQ {" in line
+        ] if self.exists("guest.txt") else []
+
+    def path(self, name):
+        return os.path.join(self.out, name)
+
+    def exists(self, name):
+        return os.path.exists(self.path(name))
+
+    def text(self, name):
+        with open(self.path(name), errors="replace") as f:
+            return f.read()
+
+    def bytes(self, name):
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def status(self, name):
+        return int(self.text(name + ".status"))
+
+    def json(self, name):
+        return json.loads(self.text(name + ".out"))
+
+    def ask(self, *argv, status=0):
+        done = subprocess.run([self.xbdsnap, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, check=False)
+        if done.returncode != status:
+            raise Wrong(f"xbdsnap {' '.join(argv)}: status {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def dump(self, name):
+        return json.loads(self.ask("dump", "-J", self.path(name)))
+
+    def letters(self):
+        return [k[5:] for k in sorted(self.variant) if k.startswith("plan.")]
+
+
+def number(text):
+    return int(text, 16)
+
+
+def sectors_submitted(requests):
+    """{(dev, op, sector): (pfn, offset)} for data, None for a discard; and the flushes a device."""
+    sectors, flushes = {}, {}
+    for r in requests:
+        if r["op"] == "flush":
+            flushes[r["dev"]] = flushes.get(r["dev"], 0) + 1
+        for i in range(r["nr_sectors"]):
+            at = r["offset"] + i * SECTOR
+            where = (r["pfns"][at // PAGE], at % PAGE) if r["pfns"] else None
+            sectors[r["dev"], r["op"], r["sector"] + i] = where
+    return sectors, flushes
+
+
+def sectors_dumped(devices):
+    sectors, flushes = {}, {}
+    for d in devices:
+        for r in d["requests"] + d.get("queued", []):
+            if r["op"] == "flush":
+                flushes[d["vdev"]] = flushes.get(d["vdev"], 0) + 1
+                continue
+            at = r["sector"]
+            if r["op"] == "discard":
+                for i in range(r["nr_sectors"]):
+                    sectors[d["vdev"], "discard", at + i] = None
+                continue
+            for s in r["segments"]:
+                for i in range(0, s["bytes"], SECTOR):
+                    key = d["vdev"], r["op"], at
+                    if key in sectors:
+                        raise Wrong(f"sector listed twice: {key}")
+                    sectors[key] = number(s["pfn"]), s["offset"] + i
+                    at += 1
+            must(f"{d['vdev']} slot {r.get('slot')}: sectors", at - r["sector"], r["nr_sectors"])
+    return sectors, flushes
+
+
+def same_requests(res, devices, who):
+    want, want_flushes = sectors_submitted(res.submitted)
+    got, got_flushes = sectors_dumped(devices)
+    must(f"{who}: sectors that the guest did not submit", sorted(set(got) - set(want))[:8], [])
+    must(f"{who}: sectors that the guest submitted", sorted(set(want) - set(got))[:8], [])
+    for key, where in want.items():
+        must(f"{who}: frame and offset of {key}", got[key], where)
+    must(f"{who}: flushes", got_flushes, want_flushes)
+    return len(got)
+
+
+def segments(document):
+    for d in document["devices"]:
+        for r in d["requests"]:
+            for s in r["segments"]:
+                yield d, r, s
+
+
+def pending(res, document):
+    if not res.submitted:
+        raise Wrong("the guest listed no requests")
+    must("devices", sorted(d["vdev"] for d in document["devices"]),
+         ["xvd" + k[5:] for k in sorted(res.variant) if k.startswith("disk.")])
+    n = same_requests(res, document["devices"], "dump")
+    queued = sum(len(d.get("queued", [])) for d in document["devices"])
+    return (f"dump lists the {len(res.submitted)} requests that the guest had submitted, frame by "
+            f"frame ({n} sectors, {queued} requests outside the ring)")
+
+
+def without_path(document):
+    document["source"].pop("path")
+    return document
+
+
+def in_dom0(res, document):
+    for command in ("info", "dump"):
+        must(f"{command} in dom0: status", res.status(command), 0)
+        here = json.loads(res.ask(command, "-J", res.path("image.save")))
+        must(f"{command} in dom0 and here", without_path(res.json(command)), without_path(here))
+    if res.status("validate-file") > 1:
+        raise Wrong(f"validate in dom0: status {res.status('validate-file')}")
+    return f"info, dump and validate in dom0 say the same ({len(document['findings'])} findings)"
+
+
+def table(res, name):
+    raw = res.bytes(name)
+    return [int.from_bytes(raw[i : i + 8], "little") for i in range(0, len(raw), 8)]
+
+
+def frames(document, key, entries, who):
+    n = 0
+    for d, r, s in segments(document):
+        must(f"{who}: {d['vdev']} slot {r['slot']} pfn {s['pfn']}", number(s[key] or "0x0"),
+             entries[number(s["pfn"])])
+        n += 1
+    return n
+
+
+def source_frames(res, document):
+    n = frames(document, "source_mfn", table(res, "source-p2m.bin"), "source frame")
+    return f"{n} source frames are those that libxenguest gave for the running guest"
+
+
+def target_frames(res):
+    resumed, paused = table(res, "resumed-p2m.bin"), table(res, "target-p2m.bin")
+    must("p2m --domid: status", res.status("p2m"), 0)
+    must("frames of the paused guest that differ from libxenguest's once it runs",
+         [i for i in range(len(resumed)) if resumed[i] != paused[i]][:8], [])
+    document = res.json("dump-domid")
+    n = frames(document, "target_mfn", resumed, "target frame")
+    source = table(res, "source-p2m.bin")
+    if not any(a != b for a, b in zip(source, resumed)):
+        raise Wrong("the restored guest has the very frames of the saved one: nothing is shown")
+    return f"{n} target frames and all {len(resumed)} entries of p2m --domid are libxenguest's"
+
+
+def hypervisor_grants(res, document):
+    """gref -> frame in Xen's own table of what the guest grants and dom0 has mapped."""
+    active, wanted = {}, False
+    for line in res.text("grants.txt").splitlines():
+        if "grant-table for remote" in line:
+            wanted = "remote d1 " in line
+        found = re.search(r"\[0x([0-9a-f]+)\] +0 0x([0-9a-f]+) 0x[0-9a-f]+ +\d+ 0x([0-9a-f]+)", line)
+        if found and wanted:
+            active[int(found.group(1), 16)] = int(found.group(3), 16)
+    pv = res.variant["type"] == "pv"
+    entries = table(res, "source-p2m.bin") if pv else None
+    n = 0
+    for d, r, s in segments(document):
+        if s["gref"] not in active:
+            continue
+        n += 1
+        pfn = number(s["pfn"])
+        # A persistent grant is of the bounce page, which the segment does not name.
+        if not d["features"]["bounce"]:
+            must(f"{d['vdev']} slot {r['slot']}: frame granted by {s['gref']}",
+                 active[s["gref"]], entries[pfn] if pv else pfn)
+    total = sum(1 for _ in segments(document))
+    # The backend maps what it has consumed; it carries out a discard before it looks further.
+    if n < total and not any(q["op"] == "discard" for q in res.submitted):
+        raise Wrong(f"{n} of {total} grants stand in Xen's table")
+    return f"{n} of {total} grants stand in Xen's own table, with the same frames"
+
+
+def ring_pages(res, document):
+    words = []
+    for name in os.listdir(res.out):
+        if name.startswith("ring-"):
+            raw = res.bytes(name)
+            words.append(tuple(int.from_bytes(raw[i : i + 4], "little") for i in (0, 8)))
+    n = 0
+    for d in document["devices"]:
+        for r in d["rings"] if d["vdev"][3:] in res.letters() else []:
+            pair = r["sring_req_prod"], r["sring_rsp_prod"]
+            if pair not in words:
+                raise Wrong(f"{d['vdev']} ring {r['index']}: {pair} is on no page granted to dom0")
+            n += 1
+    return f"indices of {n} rings are those of the pages that dom0 maps"
+
+
+def findings(document):
+    return [json.dumps(f, sort_keys=True) for f in document["findings"]]
+
+
+def paused(res):
+    first, changed, again = (res.json("validate-" + n) for n in ("domid", "changed", "again"))
+    if res.status("validate-domid") > 1:
+        raise Wrong(f"validate --domid --compare-pages: status {res.status('validate-domid')}: "
+                    + short(first["findings"]))
+    for name in ("flip", "flip-back"):
+        must(name + ": status", res.status(name), 0)
+    must("with a changed page: status", res.status("validate-changed"), 3)
+    more = [f for f in findings(changed) if f not in findings(first)]
+    must("with a changed page: rules", [json.loads(f)["rule"] for f in more], ["XB520"])
+    must("with the page put back: findings", findings(again), findings(first))
+    return "validate --domid --compare-pages holds; one changed byte is caught"
+
+
+def completed(res):
+    logs = "".join(res.text("logs/" + n) for n in os.listdir(res.path("logs"))
+                   if n.startswith("guest-"))
+    found = re.findall(r"FINISHED (\d+) bad (\d+)", logs)
+    must("completed requests, bad ones", found, [(str(len(res.submitted)), "0")])
+    return f"{len(res.submitted)} requests completed, with the right data"
+
+
+def stamp(who, sector):
+    return (b"%-8s %022d\n" % (who, sector)) * (SECTOR // 32)
+
+
+def expected_disk(res, letter):
+    """The disk before, and over it what the guest's program says that it wrote and discarded."""
+    disk = bytearray(res.bytes(f"before-{letter}.img"))
+    for r in res.submitted:
+        if r["dev"] != "xvd" + letter or r["op"] not in ("write", "discard"):
+            continue
+        for s in range(r["sector"], r["sector"] + r["nr_sectors"]):
+            data = stamp(b"guest", s) if r["op"] == "write" else bytes(SECTOR)
+            disk[s * SECTOR : (s + 1) * SECTOR] = data
+    return bytes(disk)
+
+
+def different_sectors(a, b):
+    return [i for i in range(max(len(a), len(b)) // SECTOR)
+            if a[i * SECTOR : (i + 1) * SECTOR] != b[i * SECTOR : (i + 1) * SECTOR]]
+
+
+def disks(res):
+    for letter in res.letters():
+        after = res.bytes(f"after-{letter}.img")
+        must(f"xvd{letter}: sectors that are not as the guest wrote them",
+             different_sectors(after, expected_disk(res, letter))[:8], [])
+        if after == res.bytes(f"before-{letter}.img"):
+            raise Wrong(f"xvd{letter} did not change at all")
+    return "the disks hold what the guest wrote, and nothing else changed"
+
+
+def arrivals(res):
+    """{vdev: [(thread, op, sector, sectors)]}: what reached dom0's devices, in order."""
+    names = {}
+    for line in res.text("devices.txt").splitlines():
+        vdev, major, minor = line.split()
+        names[f"{int(major, 16)},{int(minor, 16)}"] = vdev
+    came = {vdev: [] for vdev in names.values()}
+    line_of = re.compile(r"block_bio_queue: (\S+) (\S+) (\d+) \+ (\d+) \[(.*)\]")
+    for device, flags, sector, count, thread in line_of.findall(res.text("arrivals.txt")):
+        if device not in names:
+            continue
+        op = ("flush" if flags[0] == "F" else "discard" if "D" in flags
+              else "write" if "W" in flags else "read")
+        came[names[device]].append((thread, op, int(sector), int(count)))
+    return came
+
+
+def step_of(steps, arrival):
+    """The number of the planned step that an arrival belongs to; one step may come in pieces."""
+    _, op, sector, count = arrival
+    for i, s in enumerate(steps):
+        if s["op"] != op:
+            continue
+        if op == "flush" or s["sector"] <= sector and sector + count <= s["sector"] + s["nr_sectors"]:
+            return i
+    return None
+
+
+def turns(steps):
+    """A number for each step that never sinks; equal for neighbours of unknown order."""
+    found = []
+    for i, s in enumerate(steps):
+        same = not s["order_known"] and i and s["why"] == steps[i - 1]["why"]
+        found.append(found[-1] if same else i)
+    return found
+
+
+def order(res):
+    """Each thread of the backend (one a ring) must see its steps in the plan's order."""
+    plan = json.loads(res.ask("replay", "-J", res.path("image.save")))
+    n = unknown = 0
+    for vdev, came in arrivals(res).items():
+        steps = [s for s in plan["plan"] if s["device"] == vdev]
+        turn, last, seen = turns(steps), {}, set()
+        for arrival in came:
+            i = step_of(steps, arrival)
+            if i is None or (arrival[1] == "flush" and i in seen):
+                if arrival[1] == "flush":
+                    continue  # the program's own, at its end
+                raise Wrong(f"{vdev}: {arrival} came and is not planned")
+            if turn[i] < last.get(arrival[0], -1):
+                raise Wrong(f"{vdev}: step {i + 1} came too late: "
+                            + short([step_of(steps, a) for a in came]))
+            last[arrival[0]] = turn[i]
+            seen.add(i)
+        must(f"{vdev}: planned steps that never came", sorted(set(range(len(steps))) - seen), [])
+        n += len(steps)
+        unknown += sum(not s["order_known"] for s in steps)
+    return f"{n} requests arrived in dom0 in the order of the plan ({unknown} of unknown order)"
+
+
+def core_file(res):
+    """xl dump-core's file; its table of frames, .xen_p2m, is pairs of pfn and machine frame."""
+    raw = res.bytes("core.elf")
+    sections = elf_sections(raw)
+    pairs = raw[sections[".xen_p2m"][0] :][: sections[".xen_p2m"][1]]
+    entries = table(res, "source-p2m.bin")
+    for i in range(0, len(pairs), 16):
+        pfn, frame = (int.from_bytes(pairs[j : j + 8], "little") for j in (i, i + 8))
+        must(f"core: frame of pfn {pfn}", frame, entries[pfn])
+    res.ask("info", res.path("core.elf"), status=4)
+    return f"the core dump has the same {len(pairs) // 16} frames; info recognises it"
+
+
+def elf_sections(raw):
+    """{name: (offset, bytes)} of an ELF64 file (System V ABI, chapter 4)."""
+    at, each, count, names = (int.from_bytes(raw[o : o + n], "little")
+                              for o, n in ((40, 8), (58, 2), (60, 2), (62, 2)))
+    headers = [raw[at + i * each :][:each] for i in range(count)]
+    strings = int.from_bytes(headers[names][24:32], "little")
+    found = {}
+    for h in headers:
+        start = strings + int.from_bytes(h[:4], "little")
+        name = raw[start : raw.index(b"\0", start)].decode()
+        found[name] = int.from_bytes(h[24:32], "little"), int.from_bytes(h[32:40], "little")
+    return found
+
+
+def failed_save(res):
+    if res.status("save") == 0:
+        raise Wrong("xl save did not fail")
+    document = json.loads(res.ask("info", "-J", res.path("image.save"), status=5))
+    must("complete", document["source"]["complete"], False)
+    return f"a save that failed: {document['source']['incomplete_why']}"
+
+
+def check(variant, out, xbdsnap):
+    """Yield a line for each thing that holds; raise Wrong at the first that does not."""
+    res = Results(variant, out, xbdsnap)
+    if "CYCLE OK" not in res.text("console.txt"):
+        raise Wrong("the cycle in dom0 did not end well")
+    if variant["method"] == "stub":
+        yield failed_save(res)
+        return
+    document = res.dump("image.save")
+    yield pending(res, document)
+    yield in_dom0(res, document)
+    yield ring_pages(res, document)
+    yield hypervisor_grants(res, document)
+    if variant["type"] == "pv":
+        yield source_frames(res, document)
+    if variant["core"] == "yes":
+        yield core_file(res)
+    yield completed(res)
+    yield disks(res)
+    if variant["method"] == "save" and variant["save"] != "-c":
+        yield paused(res)
+        yield order(res)
+        if variant["type"] == "pv":
+            yield target_frames(res)
