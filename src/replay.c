@@ -38,44 +38,91 @@ static bool is_flush(const struct io_request *r)
 	return r->op == IO_FLUSH || r->op == IO_BARRIER;
 }
 
-/*
- * blkfront_resume() of Linux 4.8 and later goes through the rings and their slots in ascending
- * order. A flush, a discard or a request with FUA is put back whole: list_add() places each before
- * those seen earlier. The bios of all others are appended to one list. blkif_recover() requeues
- * the former, starts the queues, and submits the latter in their order. 3.11 to 4.7 do the same in
- * blkif_recover(); up to 3.10 each slot is posted again in ascending order.
- */
-static bool put_back_whole(const struct io_request *r)
-{
-	return is_flush(r) || r->op == IO_DISCARD || (r->flags & IO_FLAG_FUA);
-}
-
 static int add(struct replay_plan *plan, const struct blkdev *dev, const struct io_request *req,
-	const char *why, bool queued, struct err *err)
+	bool queued, struct err *err)
 {
 	if (util_grow(&plan->v, &plan->cap, plan->nr + 1, sizeof(*plan->v)))
 		return err_nomem(err, "planning the replay");
-	plan->v[plan->nr++] =
-		(struct replay_item){.dev = dev, .req = req, .why = why, .queued = queued};
+	plan->v[plan->nr++] = (struct replay_item){.dev = dev, .req = req, .queued = queued};
 	return 0;
 }
 
+static const char *why_here(const struct blkdev *d, const struct replay_item *it)
+{
+	if (it->queued)
+		return "queued in the guest, order not known";
+	if (!blkdev_put_back_whole(it->req))
+		return "data, by ring and slot";
+	if (is_flush(it->req) && !it->req->nr_sectors)
+		return "flush, put back first";
+	switch (d->requeue) {
+	case BLK_REQUEUE_LAST_FIRST:
+		return "requeued, last slot first";
+	case BLK_REQUEUE_FIRST_FIRST:
+		return "requeued, first slot first";
+	default:
+		return "requeued, order not known";
+	}
+}
+
+/* More than a ring holds: what finds no room waits in a scheduler, which may sort it. */
+static bool overfull(const struct blkdev *d)
+{
+	size_t i, least = SIZE_MAX;
+
+	for (i = 0; i < d->nr_rings; i++)
+		least = MIN(least, (size_t)d->rings[i].entries);
+	return d->nr_requests + d->nr_queued > least;
+}
+
+static bool order_known(const struct blkdev *d, const struct replay_item *it, bool full)
+{
+	if (it->queued)
+		return false;
+	if (!blkdev_put_back_whole(it->req))
+		return !full;
+	return d->requeue != BLK_REQUEUE_UNKNOWN || (is_flush(it->req) && !it->req->nr_sectors);
+}
+
+static unsigned turn(const struct replay_item *it)
+{
+	return it->queued ? 1 : blkdev_put_back_whole(it->req) ? 0 : 2;
+}
+
+static int by_resume(const void *a, const void *b)
+{
+	const struct replay_item *p = a, *q = b;
+
+	if (turn(p) != turn(q))
+		return turn(p) < turn(q) ? -1 : 1;
+	if (p->queued) /* of one array */
+		return p->req < q->req ? -1 : p->req > q->req;
+	return blkdev_resume_order(p->dev, p->req, q->req);
+}
+
+/*
+ * blkfront_resume() of Linux 4.8 and later collects, and blkif_recover() issues: it requeues what
+ * is put back whole, starts the queues, which hold what never reached a ring, and then submits the
+ * bios of the rest. 3.11 to 4.7 do all in blkif_recover(); up to 3.10 each slot is posted again in
+ * ascending order.
+ */
 static int add_linux(struct replay_plan *plan, const struct blkdev *d, struct err *err)
 {
-	size_t i;
+	size_t i, first = plan->nr;
+	bool full = overfull(d);
 
-	/* A device's requests stand by ring, then slot. */
-	for (i = d->nr_requests; i-- > 0;)
-		if (put_back_whole(&d->requests[i]) &&
-			add(plan, d, &d->requests[i], "requeued, last slot first", false, err))
-			return -1;
 	for (i = 0; i < d->nr_requests; i++)
-		if (!put_back_whole(&d->requests[i]) &&
-			add(plan, d, &d->requests[i], "data, by ring and slot", false, err))
+		if (add(plan, d, &d->requests[i], false, err))
 			return -1;
 	for (i = 0; i < d->nr_queued; i++)
-		if (add(plan, d, &d->queued[i], "still queued in the guest", true, err))
+		if (add(plan, d, &d->queued[i], true, err))
 			return -1;
+	if (plan->nr > first)
+		qsort(plan->v + first, plan->nr - first, sizeof(*plan->v), by_resume);
+	for (i = first; i < plan->nr; i++) {
+		plan->v[i].why = why_here(d, &plan->v[i]);
+		plan->v[i].order_known = order_known(d, &plan->v[i], full);
+	}
 	return 0;
 }
 
@@ -98,9 +145,12 @@ static int add_netbsd(struct replay_plan *plan, const struct snapshot *s, struct
 
 	for (i = 0; i < s->nr_devices; i++)
 		for (j = 0; is_netbsd(&s->devices[i]) && j < s->devices[i].nr_requests; j++)
-			if (add(plan, &s->devices[i], &s->devices[i].requests[j], "by slot", false,
-				    err))
+			if (add(plan, &s->devices[i], &s->devices[i].requests[j], false, err))
 				return -1;
+	for (i = first; i < plan->nr; i++) {
+		plan->v[i].why = "by slot";
+		plan->v[i].order_known = true;
+	}
 	if (plan->nr > first)
 		qsort(plan->v + first, plan->nr - first, sizeof(*plan->v), by_slot);
 	return 0;

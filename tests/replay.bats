@@ -32,10 +32,12 @@ for d in dump['devices']:
         netbsd += [(r['slot'], key(r)) for r in reqs]
         continue
     whole = [r for r in reqs if r['op'] in ('flush', 'discard', 'barrier') or 'fua' in r['flags']]
-    want += [key(r) for r in sorted(whole, key=lambda r: (-r['ring'], -r['slot']))]
+    turn = 1 if tuple(map(int, dump['guest']['release'].split('.')[:2])) >= (6, 5) else -1
+    want += [key(r) for r in sorted(
+        whole, key=lambda r: (r['op'] != 'flush', turn * r['ring'], turn * r['slot']))]
+    want += [(d['vdev'], True, r['ring'], r['slot']) for r in d.get('queued') or []]
     want += [key(r) for r in sorted((r for r in reqs if r not in whole),
                                     key=lambda r: (r['ring'], r['slot']))]
-    want += [(d['vdev'], True, r['ring'], r['slot']) for r in d.get('queued') or []]
 want = [k for _, k in sorted(netbsd)] + want
 have = [(i['device'], i['queued'], i['ring'], i['slot']) for i in plan['plan']]
 assert have == want, (have, want)
@@ -60,7 +62,7 @@ EOF
     image linux-6.1-flush
     run -0 "$XBDSNAP" replay "$image"
     [[ ${lines[1]} =~ ^\ *1\ +xvda\ +0\ +3\ +pending\ +flush ]]
-    [[ ${lines[1]} == *"requeued, last slot first"* ]]
+    [[ ${lines[1]} == *"flush, put back first"* ]]
     "$XBDSNAP" replay -J "$image" >j
     [ "$(jq -r '[.plan[] | select(.op == "write")] | all(.hazards | index("flush"))' j)" = true ]
     [ "$(jq -r '[.plan[] | select(.op == "read")] | any(.hazards | index("flush"))' j)" = false ]

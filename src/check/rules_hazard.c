@@ -3,9 +3,7 @@
  * Requests whose result depends on their order. A frontend that resumes issues them again, and
  * the order in which the guest first issued them is not in the checkpoint.
  *
- * Resume order: NetBSD's xbd goes by slot. Linux since 3.11 (blkif_recover) puts flushes, discards
- * and FUA writes back on the queue first, the last slot at the front, and then submits the data of
- * all others by ring and slot.
+ * Resume order: blkdev_resume_order().
  */
 #include "check/run.h"
 
@@ -25,33 +23,12 @@ static int by_start(const void *a, const void *b)
 	return p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
 }
 
-static bool requeued(const struct io_request *r)
-{
-	return r->op == IO_FLUSH || r->op == IO_DISCARD || r->op == IO_BARRIER ||
-	       (r->flags & (IO_FLAG_FUA | IO_FLAG_PREFLUSH));
-}
-
-/* Does resume issue a before b? */
-static bool earlier(
-	const struct check_run *run, const struct io_request *a, const struct io_request *b)
-{
-	bool before = a->ring != b->ring ? a->ring < b->ring : a->slot < b->slot;
-
-	if (run_frontend(run, BLK_LINUX)) {
-		if (requeued(a) != requeued(b))
-			return requeued(a);
-		if (requeued(a))
-			return !before;
-	}
-	return before;
-}
-
 static void overlap(struct check_run *run, const struct extent *old, const struct extent *now)
 {
 	const struct io_request *first = now->r, *second = old->r;
 	bool both = request_writes(old->r) && request_writes(now->r);
 
-	if (!earlier(run, first, second)) {
+	if (blkdev_resume_order(run->dev, first, second) > 0) {
 		first = old->r;
 		second = now->r;
 	}

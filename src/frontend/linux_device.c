@@ -199,6 +199,9 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 	d->bounce = tri_of(c, info, &l->info_bounce);
 	d->max_indirect_segments = u64_of(c, info, &l->info_max_indirect, BLK_UNKNOWN_U64);
 	d->discard_granularity = u64_of(c, info, &l->info_discard_granularity, BLK_UNKNOWN_U64);
+	if (l->q_logical_size.present)
+		d->requeue =
+			l->q_flush_list.present ? BLK_REQUEUE_FIRST_FIRST : BLK_REQUEUE_LAST_FIRST;
 	if (rq) {
 		d->logical_block_bytes = (uint32_t)u64_of(c, GVA(rq), &l->q_logical_size, 0);
 		d->physical_block_bytes = (uint32_t)u64_of(c, GVA(rq), &l->q_physical_size, 0);

@@ -59,6 +59,7 @@ static const struct field_spec kernel_spec[] = {
 	MAY("bio_vec", "bv_offset", bv_offset),
 	MAY("request_queue", "limits.logical_block_size", q_logical_size),
 	MAY("request_queue", "limits.physical_block_size", q_physical_size),
+	MAY("request_queue", "flush_list", q_flush_list),   /* since 6.5 */
 	MAY("request_queue", "queue_hw_ctx", q_hctx_array), /* until 5.17, again since 6.18 */
 	MAY("request_queue", "nr_hw_queues", q_nr_hw_queues),
 	MAY("request_queue", "hctx_table", q_hctx_table), /* an xarray, since 5.18 */

@@ -196,3 +196,37 @@ void snapshot_how(struct snapshot *s, const char *fmt, ...)
 	}
 	free(line);
 }
+
+bool blkdev_put_back_whole(const struct io_request *r)
+{
+	return r->op == IO_FLUSH || r->op == IO_BARRIER || r->op == IO_DISCARD ||
+	       (r->flags & IO_FLAG_FUA);
+}
+
+static int resume_class(const struct io_request *r)
+{
+	if (!blkdev_put_back_whole(r))
+		return 2;
+	return (r->op == IO_FLUSH || r->op == IO_BARRIER) && !r->nr_sectors ? 0 : 1;
+}
+
+static int by_place(const struct io_request *a, const struct io_request *b)
+{
+	if (a->ring != b->ring)
+		return a->ring < b->ring ? -1 : 1;
+	return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
+int blkdev_resume_order(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b)
+{
+	int x, y;
+
+	if (strcmp(d->frontend, "linux-blkfront"))
+		return by_place(a, b);
+	x = resume_class(a);
+	y = resume_class(b);
+	if (x != y)
+		return x < y ? -1 : 1;
+	return x == 1 && d->requeue != BLK_REQUEUE_FIRST_FIRST ? by_place(b, a) : by_place(a, b);
+}

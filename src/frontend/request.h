@@ -163,6 +163,18 @@ enum tri {
 
 #define BLK_UNKNOWN_U64 UINT64_MAX
 
+/*
+ * The order of the requests that Linux's blkif_recover() puts back whole on the block layer's
+ * requeue list (blkdev_put_back_whole()). blkfront_resume() lists them last slot first. Up to 6.4
+ * blk_mq_requeue_request() turns that round and blk_mq_requeue_work() turns it round again; since
+ * 6.5, which gave struct request_queue its flush_list, only the latter does.
+ */
+enum blk_requeue {
+	BLK_REQUEUE_UNKNOWN,
+	BLK_REQUEUE_LAST_FIRST,
+	BLK_REQUEUE_FIRST_FIRST,
+};
+
 /* What the guest's memory says of a file system that it has mounted from a device, for comparison
  * with the disk itself. Times and counts as the in-memory copy of the superblock has them. */
 struct blk_fs {
@@ -193,6 +205,7 @@ struct blkdev {
 	uint64_t max_indirect_segments;			    /* BLK_UNKNOWN_U64 unknown */
 	enum tri feature_flush, feature_fua, feature_discard, feature_secure_discard;
 	enum tri feature_persistent, bounce, read_only;
+	enum blk_requeue requeue;     /* linux-blkfront */
 	uint64_t discard_granularity; /* BLK_UNKNOWN_U64 unknown */
 	gva_t va;		      /* of the driver's device structure; 0 unknown */
 	struct io_ring *rings;
@@ -245,5 +258,21 @@ struct io_request *io_request_append(struct io_request **array, size_t *nr);
 struct io_segment *io_segment_append(struct io_request *r);
 /* Append a line to s->how. */
 void snapshot_how(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
+
+/*
+ * linux-blkfront: does resume put this request back whole, to be issued before the data of the
+ * others? A flush, a discard, or one with FUA: blkfront_resume(), Linux 4.8 and later. All others
+ * have their bios submitted anew. PREFLUSH alone does not count: the block layer takes it off.
+ */
+bool blkdev_put_back_whole(const struct io_request *r);
+
+/*
+ * Of two requests in one device's shadow, which does resume issue first? As qsort() wants it.
+ * netbsd-xbd: by slot. linux-blkfront: a flush (it goes round the scheduler, to the head of the
+ * dispatch list), then what is put back whole, in the order of d->requeue (last slot first when
+ * that is unknown), then the data by ring and slot.
+ */
+int blkdev_resume_order(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
 
 #endif
