@@ -24,8 +24,8 @@ const char *replay_hazard_name(unsigned bit);
 struct replay_item {
 	const struct blkdev *dev;
 	const struct io_request *req;
-	const char *why; /* static text: its place in the order */
-	bool queued;	 /* of dev->queued: held in the guest's block layer */
+	const char *why;  /* static text: its place in the order */
+	bool queued;	  /* of dev->queued: held in the guest's block layer */
 	bool order_known; /* its place among those beside it for which the same is said */
 	unsigned hazards;
 };

@@ -139,9 +139,13 @@ trace_stop() {
     done >/out/devices.txt
 }
 
+# A line that reaches the console before the guest has taken it up again is lost: say it again.
 finish() {
-    say finish
-    await FINISHED 120 || return 1
+    tries=0
+    until say finish && await FINISHED 10; do
+        tries=$((tries + 1))
+        [ $tries -lt 12 ] || return 1
+    done
     await 'DONE status' 20
     if [ "$PV" = yes ]; then probe p2m "$(xl domid lab)" /out/resumed-p2m.bin; fi
     xl destroy lab

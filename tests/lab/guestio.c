@@ -99,8 +99,8 @@ static uint64_t frame_of(const char *addr)
 	return entry & ((UINT64_C(1) << 55) - 1);
 }
 
-static void describe(const struct device *d, const char *op, uint64_t sector, unsigned count,
-	const char *buf)
+static void describe(
+	const struct device *d, const char *op, uint64_t sector, unsigned count, const char *buf)
 {
 	const char *page = (const char *)((uintptr_t)buf & ~(uintptr_t)(PAGE - 1));
 	const char *end = buf + (size_t)count * SECTOR;
