@@ -202,6 +202,11 @@ setup() {
     "$XBDSNAP" redact -q "$in" "$BATS_TEST_TMPDIR/bare"
     run grep -c XBLKSEC! "$BATS_TEST_TMPDIR/bare"
     [ "$output" = 0 ]
+    # What was left out is a hole, not zeros.
+    run "$XBDSNAP" extract --ring 0 --slot 0 -o "$BATS_TEST_TMPDIR/p" "$BATS_TEST_TMPDIR/bare"
+    [ "$status" -ne 0 ]
+    [[ $output == *"left out of this redacted checkpoint"* ]]
+    [ ! -e "$BATS_TEST_TMPDIR/p" ]
     run "$XBDSNAP" redact "$in" "$BATS_TEST_TMPDIR/bare"
     [ "$status" -eq 3 ]
     [[ $output == *"--force"* ]]

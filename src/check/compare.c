@@ -65,6 +65,11 @@ static void compare(struct check_run *run, const struct wanted *w, check_fetch_f
 				(unsigned long long)w->pfn, w->ring);
 		return; /* a request's: XB120 */
 	}
+	if (ckpt_page_removed(saved)) {
+		run_skip(run, "XB520", "page 0x%llx was left out of this redacted checkpoint",
+			(unsigned long long)w->pfn);
+		return;
+	}
 	now = fetch(arg, PFN(w->pfn), &why);
 	if (!now) {
 		run_broken(run, "XB521", w->ring, w->slot, "page 0x%llx: %s",

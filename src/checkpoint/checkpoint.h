@@ -151,6 +151,14 @@ const struct ckpt_vcpu *ckpt_vcpu(const struct ckpt *ck, size_t index);
 /* The last copy of a page that the stream holds. */
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn);
 
+/*
+ * Redact overwrites the payload pages that it leaves out with this text and zeros, so that nobody
+ * takes the zeros for what the guest meant to write: a page with it is as good as absent.
+ */
+#define CKPT_REMOVED_MARK "xbdsnap redact: the payload that stood here was left out\n"
+/* Does it have data, and are they the mark? Reads the page. */
+bool ckpt_page_removed(struct ckpt_page page);
+
 /* Current pages only, ascending by pfn, as runs (a run may be shorter than the stream's own). */
 size_t ckpt_nr_runs(const struct ckpt *ck);
 struct ckpt_run ckpt_run(const struct ckpt *ck, size_t index);

@@ -161,6 +161,12 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 			err_set(err, ERR_NODATA, "segment %zu: its page is unknown", i);
 			if (hole(x, buf + at, s->bytes, err))
 				return -1;
+		} else if (ckpt_page_removed(ckpt_page(x->in.ck, s->pfn))) {
+			err_set(err, ERR_NODATA,
+				"segment %zu: its page was left out of this redacted checkpoint",
+				i);
+			if (hole(x, buf + at, s->bytes, err))
+				return -1;
 		} else if (guest_read_phys(
 				   x->in.guest, s->pfn, s->offset, buf + at, s->bytes, err) &&
 			   hole(x, buf + at, s->bytes, err)) {

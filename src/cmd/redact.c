@@ -97,14 +97,18 @@ static int collect_payload(struct redact *r, struct err *err)
 	return 0;
 }
 
+static bool is_payload(const struct redact *r, uint64_t pfn)
+{
+	return r->payload && bsearch(&pfn, r->payload, r->nr_payload, sizeof(pfn), compare_u64);
+}
+
 static bool keep_page(const struct redact *r, uint64_t pfn, uint64_t off)
 {
 	if (ckpt_page(r->in.ck, PFN(pfn)).off != off)
 		return false; /* a copy that a later one replaced */
 	if (guest_was_read(r->in.guest, PFN(pfn)))
 		return true;
-	return r->keep_payload && r->payload &&
-	       bsearch(&pfn, r->payload, r->nr_payload, sizeof(pfn), compare_u64);
+	return r->keep_payload && is_payload(r, pfn);
 }
 
 /* Write [from, to) of the input, in steps; zero pages stay holes of the new file. */
@@ -173,6 +177,11 @@ static int write_out(struct redact *r, struct err *err)
 			if (copy_range(r, at, off, err))
 				return -1;
 			at = off + PAGE_BYTES;
+			/* Nobody may take zeros for what the guest meant to write. */
+			if (is_payload(r, runs[i].pfn + k) &&
+				outfile_write_at(&r->out, off, CKPT_REMOVED_MARK,
+					sizeof(CKPT_REMOVED_MARK) - 1, err))
+				return -1;
 		}
 	return copy_range(r, at, source_bytes(src), err);
 }
