@@ -38,6 +38,10 @@ _xbdsnap() {
         mapfile -t COMPREPLY < <(compgen -W 'fail zero' -- "$cur")
         return
         ;;
+    --allow)
+        mapfile -t COMPREPLY < <(compgen -W 'findings size in-use capacity identity overlap hole changed' -- "$cur")
+        return
+        ;;
     --fail-on)
         mapfile -t COMPREPLY < <(compgen -W 'warning error never' -- "$cur")
         return

@@ -23,10 +23,19 @@ static int check_request(
 		if (seg->frame == IO_FRAME_UNKNOWN || !ckpt_page(ck, seg->pfn).data)
 			return err_set(err, ERR_NODATA,
 				"the page of segment %zu is not in the checkpoint", i);
+		if (ckpt_page_removed(ckpt_page(ck, seg->pfn)))
+			return err_set(err, ERR_NODATA,
+				"the page of segment %zu was left out of this redacted checkpoint",
+				i);
 		if (!num_range_ok(seg->offset, seg->bytes, PAGE_BYTES) ||
 			!num_add(sum, seg->bytes, &sum))
 			return err_set(err, ERR_NODATA, "segment %zu leaves its page", i);
 	}
+	/* The driver sends whole sectors, and as many as it says. */
+	if (sum % SECTOR_BYTES || sum / SECTOR_BYTES != r->nr_sectors)
+		return err_set(err, ERR_NODATA,
+			"its segments hold %llu bytes, not its %llu sectors",
+			(unsigned long long)sum, (unsigned long long)r->nr_sectors);
 	if (!num_mul(r->sector, SECTOR_BYTES, &start) || !num_range_ok(start, sum, disk_bytes))
 		return err_set(err, ERR_NOTFOUND,
 			"sector %llu and %llu bytes reach beyond the disk's %llu bytes",

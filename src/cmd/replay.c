@@ -6,6 +6,7 @@
 
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
+#include "cmd/replay_apply.h"
 #include "cmd/replay_disk.h"
 #include "cmd/replay_plan.h"
 #include "guest/p2m.h"
@@ -18,6 +19,7 @@ struct replay {
 	struct cmd_input in;
 	struct replay_plan plan;
 	struct replay_targets disks;
+	struct replay_apply apply;
 	struct replay_matches matches; /* with the disks */
 };
 
@@ -29,6 +31,12 @@ enum {
 	OPT_FORCE,
 	OPT_DISK,
 	OPT_RAW,
+	OPT_WRITE,
+	OPT_UNDO,
+	OPT_REVERT,
+	OPT_ALLOW,
+	OPT_DISCARD,
+	OPT_FSCK,
 };
 
 static int write_ring(struct replay *x, struct err *err)
@@ -59,23 +67,30 @@ static int write_ring(struct replay *x, struct err *err)
 	return CMD_OK;
 }
 
-static int print_plan(struct replay *x, struct err *err)
+/* `applied` becomes the document's, or is put. */
+static int print_json(struct replay *x, struct json_object *applied, struct err *err)
 {
-	struct json_object *doc, *list;
+	struct json_object *doc = json_document(&x->in, false);
+	struct json_object *list = replay_plan_json(&x->plan);
 
-	if (!x->env->json && x->disks.nr)
-		return replay_matches_table(x->env, &x->plan, &x->matches, err);
-	if (!x->env->json)
-		return replay_plan_table(x->env, &x->plan, err);
-	doc = json_document(&x->in, false);
-	list = replay_plan_json(&x->plan);
-	if (!doc || !list || (x->disks.nr && replay_matches_json(&x->matches, list))) {
+	if (!doc || !list || (x->matches.nr && replay_matches_json(&x->matches, list))) {
 		json_object_put(doc);
 		json_object_put(list);
+		json_object_put(applied);
 		return err_nomem(err, "the JSON document");
 	}
 	json_object_object_add(doc, "plan", list);
+	if (applied)
+		json_object_object_add(doc, "applied", applied);
 	return json_print(doc, x->env->out, err);
+}
+
+static int print_plan(struct replay *x, struct err *err)
+{
+	if (x->env->json)
+		return print_json(x, NULL, err);
+	return x->disks.nr ? replay_matches_table(x->env, &x->plan, &x->matches, err)
+			   : replay_plan_table(x->env, &x->plan, err);
 }
 
 /* How many items cannot be carried out for want of a sector. */
@@ -100,27 +115,62 @@ static int show_plan(struct replay *x, struct err *err)
 	return CMD_UNSAFE;
 }
 
+static int apply(struct replay *x, struct err *err)
+{
+	struct replay_target *target = &x->disks.v[0];
+	struct json_object *applied;
+	int rc;
+
+	disk_drop(&target->disk);
+	x->apply.raw = x->raw;
+	rc = replay_apply_run(x->env, &x->in, &x->plan, &x->apply, target, &applied, err);
+	if (rc >= 0 && x->env->json)
+		return print_json(x, applied, err) ? -1 : rc;
+	json_object_put(applied);
+	return rc;
+}
+
+static int show_or_write(struct replay *x, struct err *err)
+{
+	if (x->disks.nr && replay_targets_open(&x->disks, &x->in.snap, x->raw, err))
+		return -1;
+	if (x->apply.write)
+		return apply(x, err);
+	if (x->disks.nr && replay_matches_get(x->in.ck, &x->plan, &x->disks, &x->matches, err))
+		return -1;
+	return show_plan(x, err);
+}
+
 static int run(struct replay *x, struct err *err)
 {
+	if (x->apply.revert_path)
+		return replay_apply_revert(
+			x->env, &x->apply, x->disks.nr ? &x->disks.v[0] : NULL, err);
 	if (cmd_open(x->path, &x->in, err) || cmd_analyse(x->env, &x->in, err) ||
 		replay_plan_build(&x->in.snap, &x->plan, err))
 		return -1;
 	if (x->plan_path && replay_plan_edit(&x->plan, x->plan_path, err))
 		return -1;
-	if (x->disks.nr &&
-		(replay_targets_open(&x->disks, &x->in.snap, x->raw, err) ||
-			replay_matches_get(x->in.ck, &x->plan, &x->disks, &x->matches, err)))
-		return -1;
 	if (!x->ring_path)
-		return show_plan(x, err);
+		return show_or_write(x, err);
 	/* Half a checkpoint has half a ring: better none. */
 	return cmd_verdict(&x->in, err) ? -1 : write_ring(x, err);
 }
 
 static void check_choice(const struct replay *x, struct argp_state *state)
 {
-	if (!x->path)
-		argp_error(state, "no checkpoint named");
+	if (!x->path != (x->apply.revert_path != NULL))
+		argp_error(state, x->path ? "--revert takes no checkpoint" : "no checkpoint named");
+	if (x->apply.write != (x->apply.undo_path != NULL))
+		argp_error(state, "--write and --undo go together");
+	if (x->apply.write && x->disks.nr != 1)
+		argp_error(state, "--write takes one --disk");
+	if (x->apply.revert_path && (x->disks.nr > 1 || x->plan_path || x->ring_path))
+		argp_error(state, "--revert takes one --disk, if any, and --allow");
+	if (x->apply.allow && !x->apply.write && !x->apply.revert_path)
+		argp_error(state, "--allow needs --write or --revert");
+	if ((x->apply.discard || x->apply.fsck) && !x->apply.write)
+		argp_error(state, "--discard and --fsck need --write");
 	if ((x->ring_path != NULL) != (x->p2m_path != NULL))
 		argp_error(state, "--ring and --p2m go together");
 	if (!x->ring_path && (x->skip_unknown || x->force))
@@ -153,6 +203,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_FORCE:
 		x->force = true;
+		return 0;
+	case OPT_WRITE:
+		x->apply.write = true;
+		return 0;
+	case OPT_UNDO:
+		x->apply.undo_path = arg;
+		return 0;
+	case OPT_REVERT:
+		x->apply.revert_path = arg;
+		return 0;
+	case OPT_ALLOW:
+		if (!replay_allow_by_name(arg))
+			argp_error(state,
+				"--allow takes findings, size, in-use, capacity, identity, "
+				"overlap, hole or changed, not '%s'",
+				arg);
+		x->apply.allow |= replay_allow_by_name(arg);
+		return 0;
+	case OPT_DISCARD:
+		x->apply.discard = true;
+		return 0;
+	case OPT_FSCK:
+		x->apply.fsck = arg;
 		return 0;
 	case OPT_RAW:
 		x->raw = true;
@@ -198,6 +271,25 @@ static const struct argp_option options[] = {
 	{.name = "raw",
 		.key = OPT_RAW,
 		.doc = "the disks are raw, whatever format their first bytes look like"},
+	{.name = "write", .key = OPT_WRITE, .doc = "carry out the writes on the one --disk"},
+	{.name = "undo",
+		.key = OPT_UNDO,
+		.arg = "OUT",
+		.doc = "with --write: where to save what the disk held"},
+	{.name = "allow",
+		.key = OPT_ALLOW,
+		.arg = "NAME",
+		.doc = "with --write or --revert: go on all the same: findings, size, in-use, "
+		       "capacity, identity, overlap, hole, changed"},
+	{.name = "discard", .key = OPT_DISCARD, .doc = "with --write: carry out the discards too"},
+	{.name = "fsck",
+		.key = OPT_FSCK,
+		.arg = "CMD",
+		.doc = "with --write: run CMD with the disk as its argument, before and after"},
+	{.name = "revert",
+		.key = OPT_REVERT,
+		.arg = "UNDO",
+		.doc = "give a disk back what it held before --write"},
 	{0},
 };
 

@@ -147,6 +147,25 @@ int disk_sync(const struct disk *d, struct err *err)
 	return fsync(d->fd) ? err_sys(err, "cannot sync %s", d->path) : 0;
 }
 
+int disk_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *err)
+{
+	uint64_t range[2] = {off, len};
+	int rc = d->block ? ioctl(d->fd, BLKDISCARD, range)
+			  : fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+				    (off_t)len);
+
+	if (!rc)
+		return 0;
+	if (errno == EOPNOTSUPP)
+		return err_set(err, ERR_UNSUPPORTED, "%s cannot discard", d->path);
+	return err_sys(err, "cannot discard %s at byte %llu", d->path, (unsigned long long)off);
+}
+
+void disk_forget_cache(const struct disk *d)
+{
+	(void)posix_fadvise(d->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 int disk_close(struct disk *d, struct err *err)
 {
 	int fd = d->fd, rc = 0;

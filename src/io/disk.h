@@ -32,6 +32,13 @@ int disk_read(
 int disk_write(const struct disk *d, uint64_t off, const void *buf, size_t len,
 	struct err *err) MUST_CHECK;
 int disk_sync(const struct disk *d, struct err *err) MUST_CHECK;
+/*
+ * Discard whole sectors: a file gets a hole, a block device BLKDISCARD. ERR_UNSUPPORTED: the disk
+ * or its file system cannot.
+ */
+int disk_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *err) MUST_CHECK;
+/* Ask the kernel to read from the medium next time; it may not. Only what is synced is dropped. */
+void disk_forget_cache(const struct disk *d);
 /* The kernel tells of late errors here. */
 int disk_close(struct disk *d, struct err *err) MUST_CHECK;
 void disk_drop(struct disk *d);

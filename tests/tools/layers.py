@@ -28,7 +28,10 @@ TOP = {
     "src/replay.h": "replay",
     "src/replay_match.c": "replay",
     "src/replay_match.h": "replay",
+    "src/replay_ops.c": "replay",
     "src/replay_ring.c": "replay",
+    "src/replay_write.c": "replay",
+    "src/replay_write.h": "replay",
 }
 XEN = re.compile(r"xenctrl|xenguest|xenstore|^xen/|xenevtchn|xenforeignmemory|xengnttab|xentoollog")
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Unit tests of io/source: what opens, what is refused, and compressed input.
+ * Unit tests of io/source: what opens, what is refused, and compressed input; of io/crc32c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/crc32c.h"
 #include "io/source.h"
 
 #define DATA_BYTES (300u << 10)
@@ -189,6 +190,23 @@ static void cut_packed_files_are_corrupt(void **state UNUSED)
 	}
 }
 
+/* RFC 3720, B.4, and the check value of the CRC catalogues. */
+static void crc32c_is_castagnolis(void **state UNUSED)
+{
+	uint8_t bytes[32] = {0};
+	size_t i;
+
+	assert_int_equal(crc32c(0, "", 0), 0);
+	assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
+	assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
+	assert_int_equal(crc32c(0, bytes, sizeof(bytes)), 0x8a9136aa);
+	memset(bytes, 0xff, sizeof(bytes));
+	assert_int_equal(crc32c(0, bytes, sizeof(bytes)), 0x62a8ab43);
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)i;
+	assert_int_equal(crc32c(0, bytes, sizeof(bytes)), 0x46dd794e);
+}
+
 static int set_up(void **state UNUSED)
 {
 	return mkdtemp(dir) ? 0 : -1;
@@ -211,6 +229,7 @@ int main(void)
 		cmocka_unit_test(packed_files_are_unpacked),
 		cmocka_unit_test(zeros_at_the_end_are_kept),
 		cmocka_unit_test(cut_packed_files_are_corrupt),
+		cmocka_unit_test(crc32c_is_castagnolis),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, set_up, tear_down);

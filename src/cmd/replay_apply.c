@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/replay_apply.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check/check.h"
+#include "cmd/render_json.h"
+#include "io/undo.h"
+
+/*
+ * Which refusal does the error of a rule belong to? 0: to none. What makes the driver or the target
+ * host unsafe to resume is a reason to replay, not against it: XB201 (netbsd-xbd would write to the
+ * wrong sectors) and XB5xx. XB6xx and the sizes have refusals of their own.
+ */
+static unsigned refusal_of(const char *rule)
+{
+	static const struct {
+		const char *prefix;
+		unsigned refusal;
+	} map[] = {
+		{"XB201", 0},
+		{"XB401", 0}, /* each step is checked: --allow=size */
+		{"XB402", 0}, /* so is the whole: --allow=capacity */
+		{"XB406", REPLAY_ALLOW_IDENTITY},
+		{"XB407", REPLAY_ALLOW_CHANGED},
+		{"XB5", 0},
+		{"XB6", 0},
+	};
+	const struct rule *r = catalogue_find(rule);
+	size_t i;
+
+	if (!r || r->severity != SEVERITY_ERROR)
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		if (!strncmp(rule, map[i].prefix, strlen(map[i].prefix)))
+			return map[i].refusal;
+	return REPLAY_ALLOW_FINDINGS;
+}
+
+static int refuse_findings(const struct finding_list *list, unsigned allow, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < list->nr; i++) {
+		unsigned refusal = refusal_of(list->v[i].rule);
+
+		if (refusal & ~allow)
+			return err_set(err, ERR_REFUSED, "%s: %s; --allow=%s goes on all the same",
+				list->v[i].rule, list->v[i].message, replay_allow_name(refusal));
+	}
+	return list->lost ? err_nomem(err, "evaluating the rules") : 0;
+}
+
+static int evaluate(const struct cmd_input *in, const struct replay_target *target, unsigned allow,
+	struct err *err)
+{
+	struct check_disk disk = {0};
+	struct check_special *specials = NULL;
+	struct check_result result = {0};
+	struct check_input ci = {.snap = &in->snap,
+		.info = ckpt_info(in->ck),
+		.page = check_ckpt_page,
+		.page_arg = in->ck,
+		.disks = &disk,
+		.nr_disks = 1};
+	int rc = -1;
+
+	memcpy(disk.vdev, target->vdev, sizeof(disk.vdev));
+	disk.path = strdup(target->path);
+	if (!disk.path)
+		return err_nomem(err, "noting a disk");
+	if (!check_disk_open(&disk, target->dev, err) &&
+		!check_specials(in->ck, &specials, &ci.nr_specials, err)) {
+		ci.specials = specials;
+		check_run(&ci, &result);
+		rc = result.no_memory ? err_nomem(err, "evaluating the rules")
+				      : refuse_findings(&in->snap.findings, allow, err);
+		if (!rc)
+			rc = refuse_findings(&result.findings, allow, err);
+	}
+	check_result_fini(&result);
+	free(specials);
+	check_disk_fini(&disk);
+	return rc;
+}
+
+/* From here on they wait; replay_write() looks for them between two steps. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* ---- the checker -------------------------------------------------------------------------- */
+
+/* The command's exit status; its words go where ours go. 128 + n: ended by signal n, as in sh. */
+static int run_fsck(const struct replay_apply *how, const char *disk, int *status, struct err *err)
+{
+	CLEANUP_FREE char *script = NULL;
+	pid_t pid;
+	int st;
+
+	if (asprintf(&script, "%s \"$1\" >&2", how->fsck) < 0) {
+		script = NULL;
+		return err_nomem(err, "the checker's command");
+	}
+	char sh[] = "sh", option[] = "-c";
+	char *argv[] = {sh, option, script, sh, (char *)disk, NULL};
+
+	if ((errno = posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ)))
+		return err_sys(err, "cannot run the checker");
+	while (waitpid(pid, &st, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, "cannot wait for the checker");
+	*status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
+	return 0;
+}
+
+/* ---- progress ----------------------------------------------------------------------------- */
+
+#define PROGRESS_FROM (64u << 20)
+
+static void show_progress(void *arg, uint64_t done, uint64_t all)
+{
+	unsigned *shown = arg, percent = all ? (unsigned)(done / (all / 100 + 1)) : 100;
+
+	if (all < PROGRESS_FROM || percent == *shown)
+		return;
+	*shown = percent;
+	fprintf(stderr, "\r%3u %% of %llu MiB%s", percent, (unsigned long long)(all >> 20),
+		done == all ? "\n" : "");
+}
+
+/* ---- what was done ------------------------------------------------------------------------ */
+
+static void say(const struct cmd_env *env, const struct replay_apply *how, const char *path,
+	const struct replay_written *w)
+{
+	cmd_note(env, "%s: %zu writes and %zu discards of %llu bytes done, the writes read back",
+		path, w->nr_writes, w->nr_discards, (unsigned long long)w->bytes);
+	cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
+	if (w->nr_left_out)
+		cmd_note(env, "%zu requests left out", w->nr_left_out);
+	if (w->nr_discards_left_out)
+		cmd_note(env, "%zu discards not carried out%s", w->nr_discards_left_out,
+			how->discard ? "" : " (--discard does)");
+}
+
+static struct json_object *as_json(const struct replay_apply *how, const char *path,
+	const struct replay_written *w, const int fsck[2])
+{
+	struct json_object *o = json_object_new_object();
+
+	if (!o)
+		return NULL;
+	json_object_object_add(o, "path", json_text(path));
+	json_object_object_add(o, "undo", json_text(how->undo_path));
+	json_object_object_add(o, "writes", json_object_new_uint64(w->nr_writes));
+	json_object_object_add(o, "discards", json_object_new_uint64(w->nr_discards));
+	json_object_object_add(o, "bytes", json_object_new_uint64(w->bytes));
+	json_object_object_add(o, "left_out", json_object_new_uint64(w->nr_left_out));
+	json_object_object_add(
+		o, "discards_left_out", json_object_new_uint64(w->nr_discards_left_out));
+	json_object_object_add(o, "fsck_before", how->fsck ? json_object_new_int(fsck[0]) : NULL);
+	json_object_object_add(o, "fsck_after", how->fsck ? json_object_new_int(fsck[1]) : NULL);
+	return o;
+}
+
+static int write_target(const struct cmd_env *env, const struct cmd_input *in,
+	const struct replay_plan *plan, const struct replay_apply *how,
+	struct replay_target *target, struct replay_written *ret, struct err *err)
+{
+	unsigned shown = UINT_MAX;
+	struct replay_write w = {.ck = in->ck,
+		.plan = plan,
+		.dev = target->dev,
+		.disk = &target->disk,
+		.allow = how->allow,
+		.discard = how->discard,
+		.undo_path = how->undo_path,
+		.progress = !env->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
+		.progress_arg = &shown};
+
+	if (disk_open(&target->disk, target->path, true, how->raw, how->allow & REPLAY_ALLOW_IN_USE,
+		    err))
+		return -1;
+	hold_signals();
+	if (replay_write(&w, ret, err))
+		return -1;
+	return disk_close(&target->disk, err);
+}
+
+int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
+	const struct replay_plan *plan, const struct replay_apply *how,
+	struct replay_target *target, struct json_object **ret, struct err *err)
+{
+	struct replay_written w;
+	int fsck[2] = {0, 0};
+
+	*ret = NULL;
+	if (cmd_verdict(in, err) || evaluate(in, target, how->allow, err) ||
+		(how->fsck && run_fsck(how, target->path, &fsck[0], err)) ||
+		write_target(env, in, plan, how, target, &w, err))
+		return -1;
+	say(env, how, target->path, &w);
+	if (how->fsck) {
+		if (run_fsck(how, target->path, &fsck[1], err))
+			return -1;
+		cmd_note(env, "the checker ended with %d before and with %d after", fsck[0],
+			fsck[1]);
+	}
+	*ret = as_json(how, target->path, &w, fsck);
+	if (!*ret)
+		return err_nomem(err, "the JSON document");
+	return fsck[1] || w.nr_left_out ? CMD_WARNINGS : CMD_OK;
+}
+
+int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
+	const struct replay_target *target, struct err *err)
+{
+	uint64_t bytes = 0;
+	unsigned allow = (how->allow & REPLAY_ALLOW_IN_USE ? UNDO_ALLOW_IN_USE : 0) |
+			 (how->allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0);
+
+	if (undo_revert(how->revert_path, target ? target->vdev : NULL,
+		    target ? target->path : NULL, allow, &bytes, err))
+		return -1;
+	cmd_note(env, "%llu bytes restored and read back", (unsigned long long)bytes);
+	return CMD_OK;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * replay_apply.h - `replay --write`: the rules that stand in its way, signals, and what is said.
+ */
+#ifndef XB_CMD_REPLAY_APPLY_H
+#define XB_CMD_REPLAY_APPLY_H
+
+#include <json-c/json.h>
+
+#include "cmd/replay_disk.h"
+#include "replay_write.h"
+
+struct replay_apply {
+	bool write, raw, discard;
+	unsigned allow; /* REPLAY_ALLOW_* */
+	const char *undo_path, *revert_path;
+	const char
+		*fsck; /* a shell command to run before and after, with the disk as its argument */
+};
+
+/*
+ * The plan's writes for the one target, which is not open. An exit status, or -1. *ret, for the
+ * JSON document, is the caller's to put; NULL on failure.
+ */
+int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
+	const struct replay_plan *plan, const struct replay_apply *how,
+	struct replay_target *target, struct json_object **ret, struct err *err) MUST_CHECK;
+/* `target` NULL: the disk that the undo file names. */
+int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
+	const struct replay_target *target, struct err *err) MUST_CHECK;
+
+#endif

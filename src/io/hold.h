@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * hold.h - may a disk be written: does anything else use it?
+ */
+#ifndef XB_IO_HOLD_H
+#define XB_IO_HOLD_H
+
+#include "io/disk.h"
+
+/*
+ * ERR_REFUSED when the disk is mounted or a loop device stands on it, or when another process holds
+ * a lock (qemu locks its images with open file descriptions); else take that lock, which lasts
+ * until the disk is closed. A device that the kernel itself uses did not open: disk_open().
+ */
+int disk_hold(const struct disk *d, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,330 @@
+#!/usr/bin/env bats
+# replay --write, --undo, --revert: what is refused, what is done, and that it can be undone.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+image() { # image NAME: of a real checkpoint, with its disk as ./disk; or skip
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    dir=$XBDSNAP_CACHE/$1
+    [ -e "$dir/image.save" ] || skip "no $1"
+    image=$dir/image.save
+    before=$(ls "$dir"/disk-before*.img | tail -n 1)
+    after=$(ls "$dir"/disk-after*.img | tail -n 1)
+    cp --sparse=always "$before" disk
+}
+
+write() { "$XBDSNAP" replay --write --undo undo --disk xvda=disk "$@"; }
+
+untouched() {
+    cmp disk "$before"
+    [ ! -e undo ]
+    [ -z "$(ls undo.* 2>/dev/null)" ]
+}
+
+@test "the plan makes of the disk before the restore the disk after it, and revert undoes it" {
+    n=0
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    for name in base flush hvm indirect mq nopersist pvh; do
+        image "linux-6.1-$name"
+        write "$image"
+        cmp disk "$after"
+        "$XBDSNAP" replay --revert undo
+        cmp disk "$before"
+        # Once more: it is the same.
+        "$XBDSNAP" replay --revert undo
+        cmp disk "$before"
+        rm undo
+        n=$((n + 1))
+    done
+    [ $n -eq 7 ]
+}
+
+@test "discards are carried out when asked, and undone" {
+    image linux-6.12-discard
+    run --separate-stderr write -J "$image"
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.applied.writes, .applied.discards, .applied.discards_left_out]' <<<"$output")" = "[3,0,5]" ]
+    [[ $stderr == *"5 discards not carried out (--discard does)"* ]]
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+    rm undo
+    run --separate-stderr write -J --discard "$image"
+    [ "$status" -eq 0 ]
+    echo "$output" >j
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    [ "$(jq -c '[.applied.writes, .applied.discards, .applied.discards_left_out]' j)" = "[3,5,0]" ]
+    cmp disk "$after"
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+}
+
+@test "a file system: file data is as the guest left it, the checker runs before and after" {
+    image linux-6.1-ext4
+    run "$XBDSNAP" replay --write --undo undo --disk xvdb=disk --fsck 'e2fsck -fn' "$image"
+    [ "$status" -eq 0 ]
+    [[ $output == *"the checker ended with 0 before and with 0 after"* ]]
+    python3 - "$CHECKPOINTS/linux-6.1-ext4/ext4-truth.json" disk "$after" <<'EOF'
+import json, sys
+truth = json.load(open(sys.argv[1]))
+disk, after = (open(p, "rb").read() for p in sys.argv[2:])
+n = 0
+for r in truth["requests"]:
+    if r["op"] != "WRITE" or any(p["type"] != "file" for p in r["pieces"]):
+        continue
+    start, end = r["sector"] * 512, (r["sector"] + r["nsec"]) * 512
+    assert disk[start:end] == after[start:end], r
+    n += 1
+assert n >= 10, n
+EOF
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+    run -1 "$XBDSNAP" replay --write --undo undo2 --disk xvdb=disk --fsck 'exit 3;' "$image"
+    [[ $output == *"the checker ended with 3 before and with 3 after"* ]]
+}
+
+@test "landed, not landed and torn are told apart before and after" {
+    image linux-6.1-mq
+    states() { "$XBDSNAP" replay -J --disk xvda=disk "$image" |
+        jq -r '[.plan[] | select(.op == "write") | .on_disk.state] | unique | join(",")'; }
+    [ "$(states)" = not-landed ]
+    write "$image"
+    [ "$(states)" = landed ]
+    "$XBDSNAP" replay --revert undo
+    [ "$(states)" = not-landed ]
+}
+
+@test "a name that is taken, and a folder that is not there, refuse before any change" {
+    image linux-6.1-flush
+    echo precious >undo
+    run -3 write "$image"
+    [[ $output == *"undo exists"* ]]
+    [ "$(cat undo)" = precious ]
+    cmp disk "$before"
+    run -6 "$XBDSNAP" replay --write --undo nowhere/undo --disk xvda=disk "$image"
+    cmp disk "$before"
+}
+
+@test "another size refuses, with its own override; a request beyond the end too" {
+    image linux-6.1-flush
+    truncate -s +1M disk
+    run -3 write "$image"
+    [[ $output == *"--allow=capacity"* ]]
+    write --allow=capacity "$image"
+    "$XBDSNAP" replay --revert undo
+    rm undo
+    truncate -s 1000K disk
+    cp disk short
+    run -3 write --allow=capacity "$image"
+    [[ $output == *"--allow=size leaves it out"* ]]
+    cmp disk short
+    run -1 write --allow=capacity --allow=size "$image"
+    [[ $output == *"requests left out"* ]]
+    ! cmp -s disk short
+    "$XBDSNAP" replay --revert undo
+    cmp disk short
+}
+
+@test "a finding of severity error refuses, with its own override" {
+    image linux-6.1-flush
+    python3 "$SRCDIR/tests/tools/move_request.py" "$image" far 6 100 70000
+    run -3 write far
+    [[ $output == *"XB135: "*"--allow=findings goes on all the same"* ]]
+    untouched
+    run -3 write --allow=findings far
+    [[ $output == *"slot 6 cannot be carried out (--allow=size leaves it out)"* ]]
+    untouched
+    run -1 write --allow=findings --allow=size far
+    [[ $output == *"1 requests left out"* ]]
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+}
+
+@test "another file system, and one used since, refuse, each with its own override" {
+    image linux-6.1-ext4
+    ext4() { "$XBDSNAP" replay --write --undo undo --disk xvdb=disk "$@" "$image"; }
+    debugfs -w -R "mkdir intruder" disk
+    cp disk used
+    run -3 ext4
+    [[ $output == *"XB407: "*"--allow=changed goes on all the same"* ]]
+    run -3 ext4 --allow=findings
+    cmp disk used
+    ext4 --allow=changed
+    "$XBDSNAP" replay --revert undo
+    cmp disk used
+    rm undo
+    mke2fs -q -F -t ext4 -b 4096 disk
+    cp disk other
+    run -3 ext4 --allow=changed
+    [[ $output == *"XB406: "*"--allow=identity goes on all the same"* ]]
+    cmp disk other
+    ext4 --allow=changed --allow=identity
+    "$XBDSNAP" replay --revert undo
+    cmp disk other
+}
+
+@test "a payload page that is absent refuses, with its own override" {
+    image linux-6.1-flush
+    "$XBDSNAP" redact "$image" redacted
+    run -3 write redacted
+    [[ $output == *"--allow=hole leaves it out"* || $output == *"--allow=findings"* ]]
+    untouched
+    run -1 write --allow=hole --allow=findings redacted
+    [[ $output == *"requests left out"* ]]
+    cmp disk "$before"
+}
+
+# Do sectors $2.. of the disk hold what the restored guest put at sectors $1.. ($3 of them)?
+holds() {
+    cmp <(tail -c +$((512 * $2 + 1)) disk | head -c $((512 * $3))) \
+        <(tail -c +$((512 * $1 + 1)) "$after" | head -c $((512 * $3)))
+}
+
+@test "overlapping writes refuse, with its own override; what is dropped does not count" {
+    image linux-6.1-flush
+    # Slot 2 writes sectors 300 to 315; slot 6 shall write 303 to 310 in place of 100 to 107.
+    python3 "$SRCDIR/tests/tools/move_request.py" "$image" met 6 100 303
+    run -3 write met
+    [[ $output == *"slot 2 and ring 0 slot 6 change the same sectors"*"--allow=overlap"* ]]
+    untouched
+    write --allow=overlap met
+    holds 100 303 8
+    holds 300 300 3
+    holds 311 311 5
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+    rm undo
+    # The other order is the plan's to choose.
+    "$XBDSNAP" replay -J met | jq '.plan |= reverse' >reversed
+    write --allow=overlap --plan reversed met
+    holds 300 300 16
+    "$XBDSNAP" replay --revert undo
+    rm undo
+    "$XBDSNAP" replay -J met | jq '.plan |= map(select(.slot != 2))' >dropped
+    write --plan dropped met
+    holds 100 303 8
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+}
+
+@test "a disk that another process locks, and a loop device's file, refuse" {
+    image linux-6.1-flush
+    python3 - <<'EOF' &
+import fcntl, os, struct, time
+fd = os.open("disk", os.O_RDWR)
+fcntl.fcntl(fd, 37, struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0)) # F_OFD_SETLK
+open("locked", "w").close()
+time.sleep(30)
+EOF
+    locker=$!
+    for _ in $(seq 100); do [ -e locked ] && break; sleep 0.1; done
+    run -3 write "$image"
+    [[ $output == *"another process holds a lock"*"--allow=in-use"* ]]
+    untouched
+    write --allow=in-use "$image"
+    run -3 "$XBDSNAP" replay --revert undo
+    [[ $output == *"another process holds a lock"* ]]
+    kill $locker
+    wait $locker || true
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+}
+
+@test "revert refuses another disk, and a disk written since" {
+    image linux-6.1-flush
+    write "$image"
+    cp disk copy && mv copy disk # another inode
+    run -3 "$XBDSNAP" replay --revert undo
+    [[ $output == *"--disk xvda=PATH names it"* ]]
+    cmp disk "$after"
+    run -2 "$XBDSNAP" replay --revert undo --disk xvdb=disk
+    # Sector 100 was written; now the guest has gone on and written something else there.
+    printf 'newer' | dd of=disk bs=1 seek=$((100 * 512 + 7)) conv=notrunc status=none
+    cp disk newer
+    run -3 "$XBDSNAP" replay --revert undo --disk xvda=disk
+    [[ $output == *"sector 100 of"*"--allow=changed"* ]]
+    cmp disk newer
+    "$XBDSNAP" replay --revert undo --disk xvda=disk --allow=changed
+    cmp disk "$before"
+    truncate -s +512 disk
+    run -3 "$XBDSNAP" replay --revert undo --disk xvda=disk --allow=changed
+}
+
+@test "a damaged undo file is named, and changes nothing" {
+    image linux-6.1-flush
+    write "$image"
+    size=$(stat -c %s undo)
+    for n in 0 7 8 63 64 80 $((size / 2)) $((size - 1)); do
+        head -c "$n" undo >cut
+        run -5 "$XBDSNAP" replay --revert cut
+        cmp disk "$after"
+    done
+    cat undo undo >twice
+    run -5 "$XBDSNAP" replay --revert twice
+    python3 - <<'EOF'
+import random
+raw = open("undo", "rb").read()
+rng = random.Random(1)
+for i in range(40):
+    at = rng.randrange(len(raw))
+    open(f"flip.{i}", "wb").write(raw[:at] + bytes([raw[at] ^ 1 << rng.randrange(8)]) + raw[at + 1:])
+EOF
+    for f in flip.*; do
+        run -5 "$XBDSNAP" replay --revert "$f"
+        cmp disk "$after"
+    done
+    run -5 "$XBDSNAP" replay --revert "$image"
+    run -6 "$XBDSNAP" replay --revert absent
+    cmp disk "$after"
+}
+
+@test "the recipe completes the writes, or leaves the disk as it was" {
+    image linux-6.1-mq
+    mkdir bin
+    ln -s "$XBDSNAP" bin/xbdsnap
+    export PATH=$PWD/bin:$PATH
+    run -0 "$SRCDIR/tests/recipes/salvage.sh" "$image" xvda=disk undo
+    cmp disk "$after"
+    run -3 "$SRCDIR/tests/recipes/salvage.sh" "$image" xvda=disk undo
+    cmp disk "$after"
+    xbdsnap replay --revert undo
+    rm undo
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
+    ln -sf "$SRCDIR/xbdsnap" bin/xbdsnap
+    # Only the run that writes has as many calls.
+    KILLSHIM_AT=300 KILLSHIM_HOW=eio KILLSHIM_COUNT=$PWD/count LD_PRELOAD=$PWD/shim.so \
+        run -1 "$SRCDIR/tests/recipes/salvage.sh" "$image" xvda=disk undo
+    [ -s undo ]
+    cmp disk "$before"
+}
+
+@test "wrong options are usage errors" {
+    image linux-6.1-flush
+    run -2 "$XBDSNAP" replay --write --disk xvda=disk "$image"
+    run -2 "$XBDSNAP" replay --undo undo --disk xvda=disk "$image"
+    run -2 "$XBDSNAP" replay --write --undo undo "$image"
+    run -2 "$XBDSNAP" replay --discard "$image"
+    run -2 write --allow=everything "$image"
+    run -2 "$XBDSNAP" replay --allow=hole "$image"
+    run -2 "$XBDSNAP" replay --revert undo "$image"
+    untouched
+}
+
+@test "every failing call leaves the disk as it was, or revert does; so does SIGKILL" {
+    image linux-6.1-flush
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
+    kill="python3 $SRCDIR/tests/tools/kill_replay.py $SRCDIR/xbdsnap $PWD/shim.so"
+    mkdir flush discard queues
+    (cd flush && exec $kill "$image" "$before" "$after" 50 enospc,eio,zero,short,int) 3>&- &
+    flush=$!
+    image linux-6.12-discard
+    (cd discard && exec $kill "$image" "$before" "$after" 0 eio,int/5) 3>&- &
+    discard=$!
+    image linux-6.1-mq
+    (cd queues && exec $kill "$image" "$before" "$after" 200 none)
+    wait $flush
+    wait $discard
+}

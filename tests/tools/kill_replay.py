@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""kill_replay.py XBDSNAP SHIM IMAGE BEFORE AFTER KILLS FAILURES: let replay --write go wrong.
+
+Works in the current folder, on a copy of BEFORE. With each of FAILURES (of killshim.c, parted by
+commas, or "none") at every point, or with "NAME/N" at every N-th, and KILLS times killed at a point that a seeded generator picks:
+the exit status is right, and replay --revert gives BEFORE back byte for byte. Prints how many
+points were tried.
+"""
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+xbdsnap, shim, image, before, after, kills, failures = sys.argv[1:]
+STATUS = {"enospc": 6, "eio": 6, "zero": 6, "short": 0, "int": 6, "none": 0}
+DISK, UNDO, COUNT = "disk", "undo", "count"
+before_bytes, after_bytes = (open(p, "rb").read() for p in (before, after))
+shutil.copy(before, DISK)
+tried = 0
+
+
+def run(at, how, *args, sectors=0):
+    env = dict(os.environ, LD_PRELOAD=shim, KILLSHIM_AT=str(at), KILLSHIM_HOW=how,
+               KILLSHIM_COUNT=os.path.abspath(COUNT), KILLSHIM_SECTORS=str(sectors))
+    return subprocess.run([xbdsnap, "replay", *args], env=env, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, check=False)
+
+
+def write(at, how, sectors=0):
+    return run(at, how, "--write", "--discard", "--undo", UNDO, "--disk", "xvda=" + DISK, image,
+               sectors=sectors)
+
+
+def content():
+    with open(DISK, "rb") as f:
+        return f.read()
+
+
+def fail(what):
+    raise SystemExit(f"{what} (point {tried})")
+
+
+def back(where):
+    """The disk as it was before, by --revert if there is anything to revert."""
+    if os.path.exists(UNDO):
+        done = run(0, "", "--revert", UNDO)
+        if done.returncode != 0:
+            fail(f"{where}: revert: status {done.returncode}: {done.stderr}")
+        os.unlink(UNDO)
+    if content() != before_bytes:
+        fail(f"{where}: the disk is not what it was")
+    for name in os.listdir("."):
+        if name.startswith(UNDO):
+            os.unlink(name)
+
+
+def points():
+    done = write(0, "")
+    if done.returncode != 0 or content() != after_bytes:
+        fail(f"undisturbed: status {done.returncode}: {done.stderr}")
+    with open(COUNT) as f:
+        n = int(f.read())
+    back("undisturbed")
+    return n
+
+
+n = points()
+for spec in failures.split(","):
+    how, _, step = spec.partition("/")
+    for at in range(1, n + 1 if how != "none" else 1, int(step or 1)):
+        tried += 1
+        done = write(at, how)
+        # A call that no step follows is not interrupted; one that is no pwrite is not short.
+        wanted = {STATUS[how], 0} if how in ("int", "zero") else {STATUS[how]}
+        if done.returncode not in wanted:
+            fail(f"{how} at call {at}: status {done.returncode}: {done.stderr}")
+        if done.returncode == 0 and content() != after_bytes:
+            fail(f"{how} at call {at}: the disk is not as planned")
+        back(f"{how} at call {at}")
+
+rng = random.Random(2006)
+for _ in range(int(kills)):
+    tried += 1
+    at, torn = rng.randrange(1, n + 1), rng.random() < 0.5
+    done = write(at, "torn" if torn else "kill", sectors=rng.randrange(1, 64))
+    if done.returncode != -9:
+        fail(f"killed at call {at}: status {done.returncode}")
+    if os.path.exists(UNDO) and rng.random() < 0.5:
+        run(rng.randrange(1, 40), "torn", "--revert", UNDO, sectors=rng.randrange(1, 64))
+    back(f"killed at call {at}")
+print(f"{tried} points of {n} calls")

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * To be preloaded: let the n-th call that changes or syncs a file go wrong.
+ *
+ * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate and link from 1; KILLSHIM_HOW says what
+ * happens then: kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a
+ * pwrite), enospc, eio, short (half of a pwrite), zero (a pwrite of nothing), int (SIGINT, and the
+ * call goes on). With KILLSHIM_COUNT=FILE the number of calls is written there at the end.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static long calls;
+
+static const char *how(void)
+{
+	const char *at = getenv("KILLSHIM_AT"), *what = getenv("KILLSHIM_HOW");
+
+	return ++calls == (at ? atol(at) : 0) && what ? what : "";
+}
+
+/* -1: it failed; 0: go on. */
+static int go_wrong(const char *what)
+{
+	if (!strcmp(what, "kill") || !strcmp(what, "torn"))
+		kill(getpid(), SIGKILL);
+	if (!strcmp(what, "int"))
+		kill(getpid(), SIGINT);
+	if (!strcmp(what, "enospc") || !strcmp(what, "eio")) {
+		errno = *what == 'e' && what[1] == 'n' ? ENOSPC : EIO;
+		return -1;
+	}
+	return 0;
+}
+
+static ssize_t do_pwrite(const char *name, int fd, const void *buf, size_t len, off_t off)
+{
+	ssize_t (*real)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, name);
+	const char *what = how(), *sectors = getenv("KILLSHIM_SECTORS");
+
+	if (!strcmp(what, "torn") && real(fd, buf, (size_t)atol(sectors) * 512 % len, off) < 0)
+		return -1;
+	if (!strcmp(what, "short") && len > 1)
+		len /= 2;
+	if (!strcmp(what, "zero"))
+		return 0;
+	return go_wrong(what) ? -1 : real(fd, buf, len, off);
+}
+
+ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	return do_pwrite("pwrite", fd, buf, len, off);
+}
+
+ssize_t pwrite64(int fd, const void *buf, size_t len, off_t off)
+{
+	return do_pwrite("pwrite64", fd, buf, len, off);
+}
+
+int fsync(int fd)
+{
+	int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
+
+	return go_wrong(how()) ? -1 : real(fd);
+}
+
+int fdatasync(int fd)
+{
+	int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+
+	return go_wrong(how()) ? -1 : real(fd);
+}
+
+int fallocate(int fd, int mode, off_t off, off_t len)
+{
+	int (*real)(int, int, off_t, off_t) = dlsym(RTLD_NEXT, "fallocate");
+
+	return go_wrong(how()) ? -1 : real(fd, mode, off, len);
+}
+
+int link(const char *from, const char *to)
+{
+	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "link");
+
+	return go_wrong(how()) ? -1 : real(from, to);
+}
+
+__attribute__((destructor)) static void report(void)
+{
+	const char *path = getenv("KILLSHIM_COUNT");
+	FILE *f = path ? fopen(path, "w") : NULL;
+
+	if (f) {
+		fprintf(f, "%ld\n", calls);
+		fclose(f);
+	}
+}
