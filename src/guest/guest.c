@@ -27,6 +27,7 @@ struct guest {
 	bool typed;  /* the stream types its page tables (PV) */
 	unsigned word_bytes;
 	pfn_t root;
+	unsigned root_off; /* of the top table in its page, see pae_root_offset() */
 	struct cached_page pages[PAGE_CACHE];
 	struct cached_map tlb[TLB_CACHE];
 	/* Open-addressed set of the pfns that were read; NULL when not tracking. */
@@ -43,6 +44,16 @@ static void flush_tlb(struct guest *g)
 
 	for (i = 0; i < TLB_CACHE; i++)
 		g->tlb[i].va_page = UINT64_MAX;
+}
+
+/*
+ * The top table of PAE paging has 32 bytes and may stand anywhere in its page: CR3 bits 11-5 (Intel
+ * SDM volume 3, 4.4.1). Linux packs several into one page since 4.0 (pgd_cache). Under PV it
+ * starts the page.
+ */
+static unsigned pae_root_offset(const struct ckpt_vcpu *v, unsigned levels)
+{
+	return v->kind == CKPT_VCPU_HVM && levels == 3 ? (unsigned)(v->cr3 & 0xfe0) : 0;
 }
 
 static unsigned mode_levels(const struct ckpt_info *info)
@@ -71,6 +82,7 @@ int guest_open(const struct ckpt *ck, struct guest **ret, struct err *err)
 	g->word_bytes = info->word_bytes ? info->word_bytes : 8;
 	g->mode = pt_mode_for(mode_levels(info));
 	g->root = vcpu->root;
+	g->root_off = pae_root_offset(vcpu, info->pt_levels);
 	if (!g->mode && g->paging) {
 		err_set(err, ERR_UNSUPPORTED, "vcpu %u: paging with %u levels", vcpu->id,
 			info->pt_levels);
@@ -110,6 +122,7 @@ unsigned guest_word_bytes(const struct guest *g)
 void guest_set_root(struct guest *g, pfn_t root)
 {
 	g->root = root;
+	g->root_off = 0;
 	flush_tlb(g);
 }
 
@@ -231,8 +244,13 @@ bool guest_is_kernel_addr(const struct guest *g, uint64_t va)
 	return va >> 63 && canonical(g->mode, va);
 }
 
-static uint64_t raw_entry(const struct pt_mode *m, const uint8_t *table, unsigned index)
+static uint64_t raw_entry(
+	const struct guest *g, const uint8_t *table, unsigned level, unsigned index)
 {
+	const struct pt_mode *m = g->mode;
+
+	if (level == m->levels)
+		table += g->root_off;
 	return m->entry_bytes == 4 ? num_le32(table + index * 4u) : num_le64(table + index * 8u);
 }
 
@@ -249,7 +267,7 @@ static int read_entry(struct guest *g, uint64_t table, unsigned level, uint64_t 
 	mark_read(g, table);
 	if (g->typed && ckpt_type_level(p.type) != level)
 		map->untrusted = true;
-	*ret = pt_decode(g->mode, level, raw_entry(g->mode, p.data, pt_index(g->mode, level, va)));
+	*ret = pt_decode(g->mode, level, raw_entry(g, p.data, level, pt_index(g->mode, level, va)));
 	if (!ret->present)
 		return err_set(err, ERR_NOTFOUND, "0x%llx is not mapped (level %u entry is absent)",
 			(unsigned long long)va, level);
@@ -431,7 +449,7 @@ static int visit_table(struct enumeration *en, uint64_t table, unsigned level, u
 	first = en->start > base ? (unsigned)((en->start - base) / span) : 0;
 	last = (unsigned)MIN((en->end - base) / span, (uint64_t)pt_entries(m, level) - 1);
 	for (i = first; i <= last; i++) {
-		struct pt_entry e = pt_decode(m, level, raw_entry(m, p.data, i));
+		struct pt_entry e = pt_decode(m, level, raw_entry(en->g, p.data, level, i));
 		struct guest_map map = *above;
 		uint64_t va = base + i * span;
 		int rc;

@@ -31,7 +31,7 @@ const struct ckpt *guest_ckpt(const struct guest *g);
 unsigned guest_pt_levels(const struct guest *g);  /* 2..5 */
 unsigned guest_word_bytes(const struct guest *g); /* size of a guest pointer: 4 or 8 */
 
-/* Root of the walks: vcpu 0's at first. */
+/* Root of the walks: vcpu 0's at first. A root that is set starts its page. */
 void guest_set_root(struct guest *g, pfn_t root);
 pfn_t guest_root(const struct guest *g);
 
