@@ -25,8 +25,9 @@
 #define MAX_SYMS       (1u << 21)
 #define MARKER_EVERY   256u
 #define MAX_NAME_BYTES 1024u /* KSYM_NAME_LEN is 512 since 6.1 */
-/* Steps that the search for the name table may take before a hostile image has had enough. */
-#define MAX_STEPS (256u << 20)
+/* Names that the search for the name table may step over, all hits together, before a hostile image
+ * has had enough. Real images take a few more than they have symbols. */
+#define MAX_STEPS (64u << 20)
 #define MAX_HITS  64u
 
 struct tokens {
@@ -191,19 +192,18 @@ static bool try_names(const uint8_t *buf, const uint8_t *p, const uint8_t *end, 
 	return ret->at;
 }
 
-static bool find_names(
-	const uint8_t *buf, size_t len, gva_t origin, const struct tokens *t, struct names *ret)
+static bool find_names(const uint8_t *buf, size_t len, gva_t origin, const struct tokens *t,
+	uint64_t *steps, struct names *ret)
 {
 	const uint8_t *end = buf + len;
-	uint64_t steps = MAX_STEPS;
 	size_t off;
 
-	for (off = 0; off + 16 < len; off += 8) {
+	for (off = 0; off + 16 < len && *steps; off += 8) {
 		uint32_t n = num_le32(buf + off);
 
 		if (n <= MIN_SYMS || n >= MAX_SYMS || num_le32(buf + off + 4))
 			continue;
-		if (try_names(buf, buf + off + 8, end, n, t, &steps, ret)) {
+		if (try_names(buf, buf + off + 8, end, n, t, steps, ret)) {
 			ret->num_syms = gva_add(origin, off);
 			return true;
 		}
@@ -245,16 +245,32 @@ static unsigned ascending(const struct addresses *a, uint32_t nr)
 	return (unsigned)(up * 1000 / (nr - 1));
 }
 
+static size_t entry_bytes(const struct addresses *a)
+{
+	return a->enc == ENC_ABSOLUTE ? 8 : 4;
+}
+
+/* Empty memory: read as place-relative offsets, it is a list of addresses that ascend. */
+static bool constant(const struct addresses *a, uint32_t nr)
+{
+	size_t each = entry_bytes(a);
+	uint32_t i, same = 0;
+
+	for (i = 1; i < nr; i++)
+		same += !memcmp(a->raw + i * each, a->raw + (i - 1) * each, each);
+	return same > nr / 2;
+}
+
 /* Take `a` when nearly all addresses ascend and the last lie in the kernel half. */
 static bool accept(struct guest *g, struct addresses *a, gva_t table, uint32_t nr)
 {
-	size_t bytes = (size_t)nr * (a->enc == ENC_ABSOLUTE ? 8 : 4);
+	size_t bytes = nr * entry_bytes(a);
 	struct err err;
 
 	a->table = table;
 	a->raw = malloc(bytes);
-	if (a->raw && !guest_read(g, table, a->raw, bytes, &err) && ascending(a, nr) >= 990 &&
-		guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
+	if (a->raw && !guest_read(g, table, a->raw, bytes, &err) && !constant(a, nr) &&
+		ascending(a, nr) >= 990 && guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
 		guest_is_kernel_addr(g, address_of(a, nr / 2)))
 		return true;
 	free(a->raw);
@@ -297,11 +313,12 @@ static bool find_addresses(
 	if (accept_relative(g, a, pre, GVA(n->num_syms.v - 8), n->nr) ||
 		accept_relative(g, a, post, gva_add(post, offsets_bytes), n->nr))
 		return true;
-	a->enc = ENC_PLACE;
-	if (accept(g, a, post, n->nr))
-		return true;
+	/* The weakest proof comes last: place-relative offsets have no base to check. */
 	a->enc = ENC_ABSOLUTE;
-	return accept(g, a, GVA(n->num_syms.v - 8ull * n->nr), n->nr);
+	if (accept(g, a, GVA(n->num_syms.v - 8ull * n->nr), n->nr))
+		return true;
+	a->enc = ENC_PLACE;
+	return accept(g, a, post, n->nr);
 }
 
 /* ---- putting it together ------------------------------------------------------------------ */
@@ -553,33 +570,36 @@ static void keep_read(struct guest *g, const struct names *n)
 			return;
 }
 
-static bool search_names(
-	struct guest *g, const struct tokens *t, struct names *ret, struct err *err)
+/* 1: found, 0: not there, -1: error. */
+static int search_names(struct guest *g, const struct tokens *t, uint64_t *steps, struct names *ret,
+	struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = malloc(NAMES_BYTES);
 	gva_t origin;
 	size_t len;
 
-	if (!buf) {
-		err_nomem(err, "the search for kallsyms");
-		return false;
-	}
+	if (!buf)
+		return err_nomem(err, "the search for kallsyms");
 	len = window_peek_back(g, t->table, buf, NAMES_BYTES, &origin);
-	return find_names(buf, len, origin, t, ret);
+	return find_names(buf, len, origin, t, steps, ret);
 }
 
 /* 1: found, 0: this hit is not the table, -1: error. */
-static int try_hit(struct guest *g, gva_t digits, struct symbols **ret, struct err *err)
+static int try_hit(
+	struct guest *g, gva_t digits, uint64_t *steps, struct symbols **ret, struct err *err)
 {
 	struct addresses a = {.raw = NULL};
 	struct names n = {.at = NULL};
 	struct symbols *s = NULL;
 	struct tokens t;
-	int rc = 0;
+	int rc;
 
 	if (!read_tokens(g, digits, &t))
 		return 0;
-	if (search_names(g, &t, &n, err) && find_addresses(g, &t, &n, &a)) {
+	rc = search_names(g, &t, steps, &n, err);
+	if (rc == 1 && !find_addresses(g, &t, &n, &a))
+		rc = 0;
+	if (rc == 1) {
 		keep_read(g, &n);
 		s = open_by_seqs(g, &t, &n, &a);
 		if (!s)
@@ -614,6 +634,7 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	struct search search = {.g = g};
+	uint64_t steps = MAX_STEPS;
 	size_t i;
 	int rc = 0;
 
@@ -622,8 +643,8 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 	window_search(g, digits, sizeof(digits), found_digits, &search);
 	if (!search.nr)
 		return err_set(err, ERR_NOTFOUND, "no kallsyms token table in the kernel image");
-	for (i = 0; i < search.nr && !rc; i++)
-		rc = try_hit(g, search.hits[i], ret, err);
+	for (i = 0; i < search.nr && !rc && steps; i++)
+		rc = try_hit(g, search.hits[i], &steps, ret, err);
 	if (rc)
 		return rc == 1 ? 0 : -1;
 	return err_set(err, ERR_NOTFOUND,
