@@ -22,6 +22,9 @@
 #define MAX_MODIFIERS 32u    /* typedef of const of volatile ... */
 #define MAX_NESTING   16u    /* anonymous members inside each other */
 #define MEMBER_BUDGET 20000u /* members looked at for one name; anonymous nesting can branch */
+/* Definitions of one name that are compared; distribution kernels have three at most. A blob of the
+ * greatest size has room for millions, each as costly as the budget above. */
+#define MAX_DEFINITIONS 64u
 
 struct layout {
 	struct btf *btf;
@@ -329,18 +332,20 @@ static const struct btf_type *find_type(const struct layout *l, const char *type
 	const struct field_spec *spec, size_t nr, const struct layout **ret_in)
 {
 	const struct btf_type *best = NULL;
+	unsigned left = MAX_DEFINITIONS;
 	size_t best_n = 0;
 
 	for (; l && l->btf && !best; l = l->base) {
 		uint32_t i;
 
-		for (i = l->heads[hash_name(l, type)]; i; i = l->next[i - 1]) {
+		for (i = l->heads[hash_name(l, type)]; i && left; i = l->next[i - 1]) {
 			const struct btf_type *t = btf__type_by_id(l->btf, l->first_id + i - 1);
 			const char *name = btf__name_by_offset(l->btf, t->name_off);
 			size_t n;
 
 			if (!name || strcmp(name, type))
 				continue;
+			left--;
 			n = count_present(l, t, type, spec, nr);
 			if (best && n <= best_n)
 				continue;
