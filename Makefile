@@ -48,8 +48,11 @@ ifeq ($(D),asan)
 FLAVOUR_C := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAVOUR_LD := -fsanitize=address,undefined
 endif
+# Without libFuzzer a fuzzer replays the inputs that it is given.
+FUZZ_MAIN := tests/fuzz/replay_main.c
 ifeq ($(D),fuzz)
 CC := clang
+FUZZ_MAIN :=
 FLAVOUR_C := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAVOUR_LD := -fsanitize=fuzzer,address,undefined
 WARN += -Wno-unknown-warning-option
@@ -70,7 +73,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/unit/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
-DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d)
+DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 
 .PHONY: all demo check lint bench fuzz install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
@@ -103,10 +106,10 @@ $(O)/unit/%: tests/unit/%.c $(O)/libxbdsnap.a
 	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) -MMD -MP -MF $@.d \
 		$(FLAVOUR_LD) $(LDFLAGS) -o $@ $< $(O)/libxbdsnap.a $(XB_LDLIBS) -lcmocka
 
-$(O)/fuzz_%: tests/fuzz/fuzz_%.c $(O)/libxbdsnap.a
+$(O)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_MAIN) $(O)/libxbdsnap.a
 	@echo "  FUZZ    $@"
-	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) $(FLAVOUR_LD) -o $@ $< \
-		$(O)/libxbdsnap.a $(XB_LDLIBS)
+	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) -MMD -MP -MF $@.d \
+		$(FLAVOUR_LD) -o $@ $< $(FUZZ_MAIN) $(O)/libxbdsnap.a $(XB_LDLIBS)
 
 unit: $(UNIT_BIN)
 fuzz-bin: $(FUZZ_BIN)
@@ -121,7 +124,8 @@ demo: deps-build
 
 check: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=opt all
-	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(if $(WITHOUT_XEN),-noxen)/xbdsnap unit
+	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(if $(WITHOUT_XEN),-noxen)/xbdsnap unit fuzz-bin
+	$(Q)tests/fuzz/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen) 0
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen)
 
 lint: deps-build deps-lint

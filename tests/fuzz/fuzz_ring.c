@@ -56,7 +56,8 @@ static void edit(struct lguest *g, const uint8_t *data, size_t size)
 
 		data += 3;
 		size -= 3;
-		n = MIN(n, MIN(size, (size_t)4096 - at));
+		n = MIN(n, size);
+		n = MIN(n, (size_t)4096 - at);
 		memcpy(g->mem[frames[place / 512]] + at, data, n);
 		data += n;
 		size -= n;
