@@ -301,12 +301,75 @@ EOF
     cmp disk "$before"
 }
 
+@test "a qcow2 image takes the writes, and gives them back" {
+    image linux-6.1-flush
+    qemu-img convert -f raw -O qcow2 disk image
+    same() { qemu-img compare -q -f qcow2 -F raw image "$1"; }
+    there() { "$XBDSNAP" replay --write --undo undo --disk xvda=qcow2:image "$image"; }
+    there
+    same "$after"
+    "$XBDSNAP" replay --revert undo
+    same "$before"
+    # On a copy of the disk in another format, too.
+    run -3 "$XBDSNAP" replay --revert undo --disk xvda=raw:image
+    "$XBDSNAP" replay --revert undo --disk xvda=raw:disk
+    cmp disk "$before"
+    rm undo
+    # Killed, we or the server, at any write.
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
+    killed=0
+    for ((at = 1; at <= 30; at++)); do
+        status=0
+        LD_PRELOAD=$PWD/shim.so KILLSHIM_AT=$at KILLSHIM_HOW=kill XBDSNAP="$SRCDIR/xbdsnap" there ||
+            status=$?
+        [ $status -ne 137 ] || killed=$((killed + 1))
+        [ ! -e undo ] || "$XBDSNAP" replay --revert undo
+        same "$before"
+        rm -f undo undo.*
+    done
+    [ $killed -ge 20 ]
+}
+
+@test "an overlay takes the writes, and the disk stays as it is" {
+    image linux-6.1-flush
+    qemu-img convert -f raw -O qcow2 disk image
+    over() { "$XBDSNAP" replay --write --to over "$@"; }
+    run --separate-stderr over -J --disk xvda=disk "$image"
+    [ "$status" -eq 0 ]
+    echo "$output" >j
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    [ "$(jq -c '[.applied.path, .applied.undo, .applied.writes]' j)" = '["over",null,4]' ]
+    cmp disk "$before"
+    qemu-img compare -q -f qcow2 -F raw over "$after"
+    run -3 over --disk xvda=disk "$image"
+    [[ $output == *"over exists"* ]]
+    qemu-img compare -q -f qcow2 -F raw over "$after"
+    rm over
+    over --disk xvda=qcow2:image "$image"
+    qemu-img compare -q -f qcow2 -F raw image "$before"
+    qemu-img compare -q -f qcow2 -F raw over "$after"
+    rm over
+    # A refusal leaves no overlay.
+    truncate -s +1M disk
+    run -3 over --disk xvda=disk "$image"
+    [[ $output == *"--allow=capacity"* ]]
+    [ ! -e over ]
+    mkdir empty
+    truncate -s -1M disk
+    PATH=$PWD/empty run -6 over --disk xvda=disk "$image"
+    [[ $output == *"cannot run qemu-img"* ]]
+    [ ! -e over ]
+}
+
 @test "wrong options are usage errors" {
     image linux-6.1-flush
     run -2 "$XBDSNAP" replay --write --disk xvda=disk "$image"
     run -2 "$XBDSNAP" replay --undo undo --disk xvda=disk "$image"
     run -2 "$XBDSNAP" replay --write --undo undo "$image"
     run -2 "$XBDSNAP" replay --discard "$image"
+    run -2 "$XBDSNAP" replay --to over --disk xvda=disk "$image"
+    run -2 write --to over "$image"
+    [ ! -e over ]
     run -2 write --allow=everything "$image"
     run -2 "$XBDSNAP" replay --allow=hole "$image"
     run -2 "$XBDSNAP" replay --revert undo "$image"

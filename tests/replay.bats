@@ -189,6 +189,42 @@ states() { # of an item's comparison, one a line: "op state"
     [ "$(jq -r '.plan[] | select(.op == "read") | .on_disk.state' j)" = filled ]
 }
 
+@test "disk images of other formats are compared, and checked, as raw ones are" {
+    image linux-6.1-flush
+    cp --sparse=always "${image%/*}/disk-before.img" disk
+    "$XBDSNAP" extract --slot 5 -o data "$image"
+    dd if=data of=disk bs=512 seek=2000 count=40 conv=notrunc status=none
+    "$XBDSNAP" replay -J --disk xvda=disk "$image" | jq -c '.plan[].on_disk' >wanted
+    [ "$(jq -r .state wanted | sort | uniq -c | tr -s ' \n' ' ')" = " 1 no-data 1 not-filled 3 not-landed 1 torn " ]
+    for format in qcow2 vhd vhdx vmdk vdi; do
+        qemus=$format options=()
+        [ $format != vhd ] || qemus=vpc options=(-o force_size=on)
+        qemu-img convert -f raw -O $qemus "${options[@]}" disk "disk.$format"
+        "$XBDSNAP" replay -J --disk "xvda=$format:disk.$format" "$image" | jq -c '.plan[].on_disk' >have
+        cmp wanted have
+        run -0 "$XBDSNAP" validate --fail-on=error --disk "xvda=$format:disk.$format" "$image"
+        [[ $output == *" 0 errors, 0 warnings, "* ]]
+    done
+    run -6 "$XBDSNAP" replay --disk xvda=qcow2:disk "$image"
+    [[ $output == *"qemu-nbd does not serve "*"/disk as qcow2"* ]]
+    mkdir empty
+    PATH=$PWD/empty run -6 "$XBDSNAP" replay --disk xvda=qcow2:disk.qcow2 "$image"
+    [[ $output == *"qemu-nbd does not serve "* ]]
+}
+
+@test "an image is in use while another process writes it" {
+    image linux-6.1-flush
+    qemu-img create -q -f qcow2 disk 32M
+    qemu-nbd --format qcow2 --socket "$PWD/socket" --persistent disk 3>&- &
+    server=$!
+    until [ -S socket ]; do sleep 0.1; done
+    run -3 "$XBDSNAP" replay --disk xvda=qcow2:disk "$image"
+    kill $server
+    wait $server || true
+    [[ $output == *"is in use: another process holds a lock on it"* ]]
+    run -0 "$XBDSNAP" replay --disk xvda=qcow2:disk "$image"
+}
+
 @test "other formats are refused by name, unless the guest wrote those bytes" {
     image linux-6.1-flush
     for magic in 'QFI\373' conec''tix vhdxfile KDMV; do
@@ -196,8 +232,8 @@ states() { # of an item's comparison, one a line: "op state"
         # shellcheck disable=SC2059
         printf "$magic" | dd of=disk conv=notrunc status=none
         run -4 "$XBDSNAP" replay --disk xvda=disk "$image"
-        [[ $output == *"looks like "*"--raw"* ]]
-        run -0 "$XBDSNAP" replay --raw --disk xvda=disk "$image"
+        [[ $output == *"looks like "*"raw:PATH when the guest wrote those bytes"* ]]
+        run -0 "$XBDSNAP" replay --disk xvda=raw:disk "$image"
     done
     cp --sparse=always "${image%/*}/disk-before.img" disk
     run -2 "$XBDSNAP" replay --disk xvdz=disk "$image"

@@ -13,6 +13,7 @@
 #include "check/catalogue.h"
 #include "checkpoint/checkpoint.h"
 #include "frontend/request.h"
+#include "io/disk.h"
 
 /* A frame that data requests must not touch. */
 struct check_special {
@@ -24,8 +25,9 @@ struct check_special {
 struct check_disk {
 	char vdev[32];
 	char *path; /* owned */
+	enum disk_format format;
 	uint64_t bytes;
-	uint32_t logical_block_bytes; /* 0 unknown (a regular file) */
+	uint32_t logical_block_bytes; /* 0 unknown (not a block device) */
 	struct check_disk_fs *fs;     /* owned: what libblkid and the superblocks say */
 	size_t nr_fs;
 };
@@ -41,7 +43,8 @@ struct check_disk_fs {
 };
 
 /* Size, block size and file systems (at sector 0 and where the guest has one mounted) of d->path,
- * opened read-only. The caller has set vdev and path; check_disk_fini() also after a failure. */
+ * opened read-only. The caller has set vdev, path and format; check_disk_fini() also after a
+ * failure. */
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err) MUST_CHECK;
 void check_disk_fini(struct check_disk *d);
 /* By name ("xvda") or number ("51712"). */

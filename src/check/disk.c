@@ -8,11 +8,10 @@
 #include "check/check.h"
 
 #include <blkid/blkid.h>
-#include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
@@ -24,11 +23,6 @@
 #define EXT_RECOVER	  0x4u /* s_feature_incompat */
 #define EXT_EXTENT_MAGIC  0xf30au
 #define JBD_MAGIC	  0xc03b3998u
-
-static int read_at(int fd, uint64_t off, void *buf, size_t len)
-{
-	return pread(fd, buf, len, (off_t)off) == (ssize_t)len ? 0 : -1;
-}
 
 /* First block of the journal, by the copy of its inode's block map in the superblock; 0 unknown. */
 static uint64_t journal_block(const uint8_t *sb)
@@ -44,16 +38,17 @@ static uint64_t journal_block(const uint8_t *sb)
 	return num_le32(map + 20) | (uint64_t)num_le16(map + 18) << 32;
 }
 
-static uint64_t journal_sequence(int fd, uint64_t start, const uint8_t *sb)
+static uint64_t journal_sequence(const struct disk *disk, uint64_t start, const uint8_t *sb)
 {
 	uint64_t block = journal_block(sb), off, log = num_le32(sb + 24);
 	uint8_t jsb[32];
 	struct cursor c;
+	struct err err;
 	uint32_t magic;
 
 	if (!block || log > 6 || !num_mul(block, 1024ull << log, &off) ||
 		!num_add(off, start * SECTOR_BYTES, &off) || off > INT64_MAX ||
-		read_at(fd, off, jsb, sizeof(jsb)))
+		disk_read(disk, off, jsb, sizeof(jsb), &err))
 		return BLK_UNKNOWN_U64;
 	c = cur_over(jsb, sizeof(jsb), off, "journal superblock");
 	magic = cur_be32(&c);
@@ -61,12 +56,13 @@ static uint64_t journal_sequence(int fd, uint64_t start, const uint8_t *sb)
 	return magic == JBD_MAGIC ? cur_be32(&c) : BLK_UNKNOWN_U64;
 }
 
-static void read_ext(int fd, struct check_disk_fs *fs)
+static void read_ext(const struct disk *disk, struct check_disk_fs *fs)
 {
 	uint8_t sb[EXT_SUPER_BYTES];
+	struct err err;
 
 	if (strncmp(fs->type, "ext", 3) || fs->start > (INT64_MAX >> 10) ||
-		read_at(fd, fs->start * SECTOR_BYTES + 1024, sb, sizeof(sb)) ||
+		disk_read(disk, fs->start * SECTOR_BYTES + 1024, sb, sizeof(sb), &err) ||
 		num_le16(sb + 56) != EXT_MAGIC)
 		return;
 	fs->super_known = true;
@@ -74,7 +70,7 @@ static void read_ext(int fd, struct check_disk_fs *fs)
 	fs->wtime = num_le32(sb + 48) | (uint64_t)sb[0x274] << 32;
 	fs->mnt_count = num_le16(sb + 52);
 	fs->recover = num_le32(sb + 96) & EXT_RECOVER;
-	fs->journal_sequence = journal_sequence(fd, fs->start, sb);
+	fs->journal_sequence = journal_sequence(disk, fs->start, sb);
 }
 
 static void value(blkid_probe pr, const char *name, char *buf, size_t cap)
@@ -83,6 +79,40 @@ static void value(blkid_probe pr, const char *name, char *buf, size_t cap)
 
 	if (!blkid_probe_lookup_value(pr, name, &v, NULL))
 		snprintf(buf, cap, "%s", v);
+}
+
+/* Superblocks stand at the start of what they describe, some at its end. */
+#define PROBE_START (2u << 20)
+#define PROBE_END   (1u << 20)
+
+static int copy_part(const struct disk *disk, int fd, uint64_t off, uint64_t len, struct err *err)
+{
+	uint8_t buf[65536];
+	uint64_t end = MIN(off + len, disk->bytes);
+
+	for (; off < end; off += sizeof(buf)) {
+		size_t n = (size_t)MIN(end - off, (uint64_t)sizeof(buf));
+
+		if (disk_read(disk, off, buf, n, err))
+			return -1;
+		if (pwrite(fd, buf, n, (off_t)off) != (ssize_t)n)
+			return err_sys(err, "cannot copy %s for a look at it", disk->path);
+	}
+	return 0;
+}
+
+/* libblkid wants a file: those parts of an image that it looks at, in memory. */
+static int image_part(const struct disk *disk, uint64_t start, int *ret, struct err *err)
+{
+	uint64_t tail = disk->bytes > PROBE_END ? disk->bytes - PROBE_END : 0;
+
+	*ret = memfd_create("xbdsnap-probe", MFD_CLOEXEC);
+	if (*ret < 0 || ftruncate(*ret, (off_t)disk->bytes))
+		return err_sys(err, "cannot make a copy of %s for a look at it", disk->path);
+	return copy_part(disk, *ret, start, PROBE_START, err) ||
+			       copy_part(disk, *ret, MAX(tail, start), PROBE_END, err)
+		       ? -1
+		       : 0;
 }
 
 /* What lies at a sector. A failed or ambiguous probe leaves the type empty. */
@@ -106,8 +136,9 @@ static int probe_fs(int fd, struct check_disk_fs *fs, struct err *err)
 	return 0;
 }
 
-static int add_fs(struct check_disk *d, int fd, uint64_t start, struct err *err)
+static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start, struct err *err)
 {
+	CLEANUP_CLOSE int part = -1;
 	struct check_disk_fs *fs;
 	size_t i;
 
@@ -124,44 +155,41 @@ static int add_fs(struct check_disk *d, int fd, uint64_t start, struct err *err)
 	memset(fs, 0, sizeof(*fs));
 	fs->start = start;
 	fs->journal_sequence = BLK_UNKNOWN_U64;
-	if (probe_fs(fd, fs, err))
+	if ((disk->nbd && image_part(disk, start * SECTOR_BYTES, &part, err)) ||
+		probe_fs(disk->nbd ? part : disk->fd, fs, err))
 		return -1;
-	read_ext(fd, fs);
+	read_ext(disk, fs);
 	return 0;
 }
 
-static int geometry(struct check_disk *d, int fd, struct err *err)
+static int look(
+	struct check_disk *d, const struct disk *disk, const struct blkdev *dev, struct err *err)
 {
 	int block = 0;
-	struct stat st;
+	size_t i;
 
-	if (fstat(fd, &st))
-		return err_sys(err, "cannot look at %s", d->path);
-	if (S_ISREG(st.st_mode)) {
-		d->bytes = (uint64_t)st.st_size;
-		return 0;
-	}
-	if (!S_ISBLK(st.st_mode))
-		return err_set(err, ERR_USAGE, "%s is neither a file nor a block device", d->path);
-	if (ioctl(fd, BLKGETSIZE64, &d->bytes) || ioctl(fd, BLKSSZGET, &block))
-		return err_sys(err, "cannot ask %s for its size", d->path);
+	d->bytes = disk->bytes;
+	if (disk->block && !disk->nbd && ioctl(disk->fd, BLKSSZGET, &block))
+		return err_sys(err, "cannot ask %s for its block size", d->path);
 	d->logical_block_bytes = block > 0 ? (uint32_t)block : 0;
+	if (add_fs(d, disk, 0, err))
+		return -1;
+	for (i = 0; i < dev->nr_fs; i++)
+		if (add_fs(d, disk, dev->fs[i].start, err))
+			return -1;
 	return 0;
 }
 
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err)
 {
-	CLEANUP_CLOSE int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t i;
+	struct disk disk;
+	int rc;
 
-	if (fd < 0)
-		return err_sys(err, "cannot open %s", d->path);
-	if (geometry(d, fd, err) || add_fs(d, fd, 0, err))
+	if (disk_open(&disk, d->path, d->format, 0, err))
 		return -1;
-	for (i = 0; i < dev->nr_fs; i++)
-		if (add_fs(d, fd, dev->fs[i].start, err))
-			return -1;
-	return 0;
+	rc = look(d, &disk, dev, err);
+	disk_drop(&disk);
+	return rc;
 }
 
 void check_disk_fini(struct check_disk *d)

@@ -14,7 +14,7 @@
 struct replay {
 	struct cmd_env *env;
 	const char *path, *plan_path, *ring_path, *p2m_path;
-	bool skip_unknown, force, raw;
+	bool skip_unknown, force;
 	struct err usage; /* of an option's argument */
 	struct cmd_input in;
 	struct replay_plan plan;
@@ -30,10 +30,10 @@ enum {
 	OPT_SKIP_UNKNOWN,
 	OPT_FORCE,
 	OPT_DISK,
-	OPT_RAW,
 	OPT_WRITE,
 	OPT_UNDO,
 	OPT_REVERT,
+	OPT_TO,
 	OPT_ALLOW,
 	OPT_DISCARD,
 	OPT_FSCK,
@@ -122,7 +122,6 @@ static int apply(struct replay *x, struct err *err)
 	int rc;
 
 	disk_drop(&target->disk);
-	x->apply.raw = x->raw;
 	rc = replay_apply_run(x->env, &x->in, &x->plan, &x->apply, target, &applied, err);
 	if (rc >= 0 && x->env->json)
 		return print_json(x, applied, err) ? -1 : rc;
@@ -132,7 +131,7 @@ static int apply(struct replay *x, struct err *err)
 
 static int show_or_write(struct replay *x, struct err *err)
 {
-	if (x->disks.nr && replay_targets_open(&x->disks, &x->in.snap, x->raw, err))
+	if (x->disks.nr && replay_targets_open(&x->disks, &x->in.snap, err))
 		return -1;
 	if (x->apply.write)
 		return apply(x, err);
@@ -161,8 +160,10 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 {
 	if (!x->path != (x->apply.revert_path != NULL))
 		argp_error(state, x->path ? "--revert takes no checkpoint" : "no checkpoint named");
-	if (x->apply.write != (x->apply.undo_path != NULL))
-		argp_error(state, "--write and --undo go together");
+	if (x->apply.write != (x->apply.undo_path || x->apply.overlay_path))
+		argp_error(state, "--write and --undo, or --write and --to, go together");
+	if (x->apply.undo_path && x->apply.overlay_path)
+		argp_error(state, "--undo and --to exclude each other");
 	if (x->apply.write && x->disks.nr != 1)
 		argp_error(state, "--write takes one --disk");
 	if (x->apply.revert_path && (x->disks.nr > 1 || x->plan_path || x->ring_path))
@@ -177,8 +178,6 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 		argp_error(state, "--skip-unknown and --force need --ring");
 	if (x->ring_path && x->disks.nr)
 		argp_error(state, "--ring and --disk exclude each other");
-	if (x->raw && !x->disks.nr)
-		argp_error(state, "--raw needs --disk");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -210,6 +209,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_UNDO:
 		x->apply.undo_path = arg;
 		return 0;
+	case OPT_TO:
+		x->apply.overlay_path = arg;
+		return 0;
 	case OPT_REVERT:
 		x->apply.revert_path = arg;
 		return 0;
@@ -226,9 +228,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_FSCK:
 		x->apply.fsck = arg;
-		return 0;
-	case OPT_RAW:
-		x->raw = true;
 		return 0;
 	case OPT_DISK:
 		if (replay_target_add(&x->disks, arg, &x->usage))
@@ -266,16 +265,19 @@ static const struct argp_option options[] = {
 	{.name = "force", .key = OPT_FORCE, .doc = "with --ring: replace an existing file"},
 	{.name = "disk",
 		.key = OPT_DISK,
-		.arg = "VDEV=PATH",
+		.arg = "VDEV=[FORMAT:]PATH",
 		.doc = "compare with this disk: which writes landed; opened read-only"},
-	{.name = "raw",
-		.key = OPT_RAW,
-		.doc = "the disks are raw, whatever format their first bytes look like"},
 	{.name = "write", .key = OPT_WRITE, .doc = "carry out the writes on the one --disk"},
 	{.name = "undo",
 		.key = OPT_UNDO,
 		.arg = "OUT",
 		.doc = "with --write: where to save what the disk held"},
+	{.name = "to",
+		.key = OPT_TO,
+		.arg = "OVERLAY",
+		.doc = "with --write: leave the disk alone and write to this new qcow2 image on "
+		       "top "
+		       "of it"},
 	{.name = "allow",
 		.key = OPT_ALLOW,
 		.arg = "NAME",

@@ -11,6 +11,8 @@
 
 #include "check/check.h"
 #include "cmd/render_json.h"
+#include "io/hold.h"
+#include "io/overlay.h"
 #include "io/undo.h"
 
 /*
@@ -72,6 +74,7 @@ static int evaluate(const struct cmd_input *in, const struct replay_target *targ
 	int rc = -1;
 
 	memcpy(disk.vdev, target->vdev, sizeof(disk.vdev));
+	disk.format = target->format;
 	disk.path = strdup(target->path);
 	if (!disk.path)
 		return err_nomem(err, "noting a disk");
@@ -148,7 +151,8 @@ static void say(const struct cmd_env *env, const struct replay_apply *how, const
 {
 	cmd_note(env, "%s: %zu writes and %zu discards of %llu bytes done, the writes read back",
 		path, w->nr_writes, w->nr_discards, (unsigned long long)w->bytes);
-	cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
+	if (how->undo_path)
+		cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
 	if (w->nr_left_out)
 		cmd_note(env, "%zu requests left out", w->nr_left_out);
 	if (w->nr_discards_left_out)
@@ -164,7 +168,7 @@ static struct json_object *as_json(const struct replay_apply *how, const char *p
 	if (!o)
 		return NULL;
 	json_object_object_add(o, "path", json_text(path));
-	json_object_object_add(o, "undo", json_text(how->undo_path));
+	json_object_object_add(o, "undo", how->undo_path ? json_text(how->undo_path) : NULL);
 	json_object_object_add(o, "writes", json_object_new_uint64(w->nr_writes));
 	json_object_object_add(o, "discards", json_object_new_uint64(w->nr_discards));
 	json_object_object_add(o, "bytes", json_object_new_uint64(w->bytes));
@@ -174,6 +178,40 @@ static struct json_object *as_json(const struct replay_apply *how, const char *p
 	json_object_object_add(o, "fsck_before", how->fsck ? json_object_new_int(fsck[0]) : NULL);
 	json_object_object_add(o, "fsck_after", how->fsck ? json_object_new_int(fsck[1]) : NULL);
 	return o;
+}
+
+/* The overlay only shows what its base holds while nobody writes there. */
+static int make_overlay(
+	const struct replay_apply *how, const struct replay_target *target, struct err *err)
+{
+	enum disk_format format = target->format == DISK_UNSAID ? DISK_UNSAID : DISK_RAW;
+	struct disk base;
+	int rc;
+
+	if (disk_open(&base, target->path, format, 0, err))
+		return -1;
+	rc = how->allow & REPLAY_ALLOW_IN_USE ? 0 : disk_hold(&base, err);
+	if (!rc)
+		rc = overlay_create(base.path,
+			target->format == DISK_UNSAID ? DISK_RAW : target->format,
+			how->overlay_path, err);
+	disk_drop(&base);
+	return rc;
+}
+
+static int open_target(
+	const struct replay_apply *how, struct replay_target *target, struct err *err)
+{
+	unsigned flags = DISK_WRITE | (how->allow & REPLAY_ALLOW_IN_USE ? DISK_SHARED : 0);
+
+	if (!how->overlay_path)
+		return disk_open(&target->disk, target->path, target->format, flags, err);
+	if (make_overlay(how, target, err))
+		return -1;
+	if (!disk_open(&target->disk, how->overlay_path, DISK_QCOW2, flags, err))
+		return 0;
+	unlink(how->overlay_path);
+	return -1;
 }
 
 static int write_target(const struct cmd_env *env, const struct cmd_input *in,
@@ -191,19 +229,22 @@ static int write_target(const struct cmd_env *env, const struct cmd_input *in,
 		.progress = !env->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
 		.progress_arg = &shown};
 
-	if (disk_open(&target->disk, target->path, true, how->raw, how->allow & REPLAY_ALLOW_IN_USE,
-		    err))
-		return -1;
 	hold_signals();
-	if (replay_write(&w, ret, err))
+	if (open_target(how, target, err))
 		return -1;
-	return disk_close(&target->disk, err);
+	if (replay_write(&w, ret, err) || disk_close(&target->disk, err)) {
+		if (how->overlay_path)
+			unlink(how->overlay_path);
+		return -1;
+	}
+	return 0;
 }
 
 int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	const struct replay_plan *plan, const struct replay_apply *how,
 	struct replay_target *target, struct json_object **ret, struct err *err)
 {
+	const char *written = how->overlay_path ? how->overlay_path : target->path;
 	struct replay_written w;
 	int fsck[2] = {0, 0};
 
@@ -212,14 +253,14 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 		(how->fsck && run_fsck(how, target->path, &fsck[0], err)) ||
 		write_target(env, in, plan, how, target, &w, err))
 		return -1;
-	say(env, how, target->path, &w);
+	say(env, how, written, &w);
 	if (how->fsck) {
-		if (run_fsck(how, target->path, &fsck[1], err))
+		if (run_fsck(how, written, &fsck[1], err))
 			return -1;
 		cmd_note(env, "the checker ended with %d before and with %d after", fsck[0],
 			fsck[1]);
 	}
-	*ret = as_json(how, target->path, &w, fsck);
+	*ret = as_json(how, written, &w, fsck);
 	if (!*ret)
 		return err_nomem(err, "the JSON document");
 	return fsck[1] || w.nr_left_out ? CMD_WARNINGS : CMD_OK;
@@ -233,7 +274,8 @@ int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *ho
 			 (how->allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0);
 
 	if (undo_revert(how->revert_path, target ? target->vdev : NULL,
-		    target ? target->path : NULL, allow, &bytes, err))
+		    target ? target->path : NULL, target ? target->format : DISK_UNSAID, allow,
+		    &bytes, err))
 		return -1;
 	cmd_note(env, "%llu bytes restored and read back", (unsigned long long)bytes);
 	return CMD_OK;

@@ -11,9 +11,11 @@
 #include "replay_write.h"
 
 struct replay_apply {
-	bool write, raw, discard;
+	bool write, discard;
 	unsigned allow; /* REPLAY_ALLOW_* */
 	const char *undo_path, *revert_path;
+	const char
+		*overlay_path; /* write to a new image on top of the disk, without an undo file */
 	const char
 		*fsck; /* a shell command to run before and after, with the disk as its argument */
 };

@@ -13,13 +13,14 @@ int replay_target_add(struct replay_targets *t, const char *text, struct err *er
 	struct replay_target *grown, *one;
 
 	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= sizeof(one->vdev))
-		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=PATH", text);
+		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=[FORMAT:]PATH", text);
 	grown = realloc(t->v, (t->nr + 1) * sizeof(*grown));
 	if (!grown)
 		return err_nomem(err, "noting a disk");
 	t->v = grown;
 	one = &t->v[t->nr++];
-	*one = (struct replay_target){.path = equals + 1, .disk = DISK_INIT};
+	*one = (struct replay_target){.disk = DISK_INIT};
+	one->path = disk_spec(equals + 1, &one->format);
 	memcpy(one->vdev, text, (size_t)(equals - text));
 	return 0;
 }
@@ -43,14 +44,13 @@ static int find_device(const struct replay_targets *t, struct replay_target *one
 	return 0;
 }
 
-int replay_targets_open(
-	struct replay_targets *t, const struct snapshot *s, bool raw, struct err *err)
+int replay_targets_open(struct replay_targets *t, const struct snapshot *s, struct err *err)
 {
 	size_t i;
 
 	for (i = 0; i < t->nr; i++)
 		if (find_device(t, &t->v[i], s, err) ||
-			disk_open(&t->v[i].disk, t->v[i].path, false, raw, false, err))
+			disk_open(&t->v[i].disk, t->v[i].path, t->v[i].format, 0, err))
 			return -1;
 	return 0;
 }

@@ -12,7 +12,8 @@
 
 struct replay_target {
 	char vdev[32];
-	const char *path;	  /* as the user wrote it */
+	const char *path; /* as the user wrote it */
+	enum disk_format format;
 	const struct blkdev *dev; /* set when opened */
 	struct disk disk;
 };
@@ -22,11 +23,11 @@ struct replay_targets {
 	size_t nr;
 };
 
-/* "VDEV=PATH" of the user, which must outlive the list. */
+/* "VDEV=[FORMAT:]PATH" of the user, which must outlive the list. */
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err) MUST_CHECK;
 /* Find each one's device in the snapshot and open its disk read-only. */
 int replay_targets_open(
-	struct replay_targets *t, const struct snapshot *s, bool raw, struct err *err) MUST_CHECK;
+	struct replay_targets *t, const struct snapshot *s, struct err *err) MUST_CHECK;
 void replay_targets_fini(struct replay_targets *t);
 
 struct replay_matches {

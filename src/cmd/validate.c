@@ -48,7 +48,7 @@ static int add_disk(struct validate *v, const char *text, struct err *err)
 	struct check_disk *grown, *d;
 
 	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= sizeof(d->vdev))
-		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=PATH", text);
+		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=[FORMAT:]PATH", text);
 	grown = realloc(v->disks, (v->nr_disks + 1) * sizeof(*grown));
 	if (!grown)
 		return err_nomem(err, "noting a disk");
@@ -56,7 +56,7 @@ static int add_disk(struct validate *v, const char *text, struct err *err)
 	d = &v->disks[v->nr_disks++];
 	memset(d, 0, sizeof(*d));
 	memcpy(d->vdev, text, (size_t)(equals - text));
-	d->path = strdup(equals + 1);
+	d->path = strdup(disk_spec(equals + 1, &d->format));
 	return d->path ? 0 : err_nomem(err, "noting a disk");
 }
 

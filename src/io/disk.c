@@ -3,55 +3,201 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libnbd.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const struct {
+	const char *name, *qemus;
+} formats[] = {
+	[DISK_RAW] = {"raw", "raw"},
+	[DISK_QCOW2] = {"qcow2", "qcow2"},
+	[DISK_VHD] = {"vhd", "vpc"},
+	[DISK_VHDX] = {"vhdx", "vhdx"},
+	[DISK_VMDK] = {"vmdk", "vmdk"},
+	[DISK_VDI] = {"vdi", "vdi"},
+};
+
+const char *disk_format_of_qemu(enum disk_format format)
+{
+	return formats[format].qemus;
+}
+
+const char *disk_spec(const char *spec, enum disk_format *format)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		size_t len = strlen(formats[i].name);
+
+		if (!strncmp(spec, formats[i].name, len) && spec[len] == ':') {
+			*format = (enum disk_format)i;
+			return spec + len + 1;
+		}
+	}
+	*format = DISK_UNSAID;
+	return spec;
+}
+
 /* Of qemu's docs/interop/qcow2.txt, the VHD and VHDX specifications, and VMware's and VirtualBox's
  * sparse formats. A dynamic VHD starts with a copy of the footer that a fixed one has at its end.
  */
 static const struct {
-	const char *name;
+	enum disk_format format;
 	unsigned off, len;
 	const char *magic;
 	bool at_end; /* off counts from the end */
-} formats[] = {
-	{"qcow2", 0, 4, "QFI\xfb", false},
-	{"VHD", 0, 8,
+} magics[] = {
+	{DISK_QCOW2, 0, 4, "QFI\xfb", false},
+	{DISK_VHD, 0, 8,
 		"conec"
 		"tix",
 		false},
-	{"VHD", 512, 8,
+	{DISK_VHD, 512, 8,
 		"conec"
 		"tix",
 		true},
-	{"VHDX", 0, 8, "vhdxfile", false},
-	{"VMDK", 0, 4, "KDMV", false},
-	{"VDI", 64, 4, "\x7f\x10\xda\xbe", false},
+	{DISK_VHDX, 0, 8, "vhdxfile", false},
+	{DISK_VMDK, 0, 4, "KDMV", false},
+	{DISK_VDI, 64, 4, "\x7f\x10\xda\xbe", false},
 };
 
 static int refuse_formats(const struct disk *d, struct err *err)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(formats); i++) {
-		uint64_t off = formats[i].at_end ? d->bytes - formats[i].off : formats[i].off;
+	for (i = 0; i < ARRAY_SIZE(magics); i++) {
+		uint64_t off = magics[i].at_end ? d->bytes - magics[i].off : magics[i].off;
+		const char *name = formats[magics[i].format].name;
 		uint8_t have[8];
 
 		if (d->bytes < 1024)
 			continue;
-		if (disk_read(d, off, have, formats[i].len, err))
+		if (disk_read(d, off, have, magics[i].len, err))
 			return -1;
-		if (!memcmp(have, formats[i].magic, formats[i].len))
+		if (!memcmp(have, magics[i].magic, magics[i].len))
 			return err_set(err, ERR_UNSUPPORTED,
-				"%s looks like %s, and only raw disks are supported; export it "
-				"with qemu-nbd, or say --raw when the guest wrote those bytes",
-				d->path, formats[i].name);
+				"%s looks like %s: say %s:PATH when it is, and raw:PATH when the "
+				"guest wrote those bytes",
+				d->path, name, name);
 	}
 	return 0;
 }
+
+/* ---- images, through qemu-nbd ------------------------------------------------------------- */
+
+#define NBD_STEP (1u << 20) /* bytes a message; servers take 32 MiB */
+
+static int image_failed(const struct disk *d, const char *what, uint64_t off, struct err *err)
+{
+	return err_set(err, ERR_SYSTEM, "cannot %s %s at byte %llu: %s", what, d->path,
+		(unsigned long long)off, nbd_get_error());
+}
+
+/*
+ * qemu locks what it opens, but only says so on standard error. One that writes holds byte 101: of
+ * block/file-posix.c RAW_LOCK_PERM_BASE and the bit of BLK_PERM_WRITE.
+ */
+static int refuse_locked(const struct disk *d, struct err *err)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (!d->write) {
+		lock.l_start = 101;
+		lock.l_len = 1;
+	}
+	if (fcntl(d->fd, F_OFD_GETLK, &lock))
+		return err_sys(err, "cannot tell whether %s is locked", d->path);
+	return lock.l_type == F_UNLCK
+		       ? 0
+		       : err_set(err, ERR_REFUSED,
+				 "%s is in use: another process holds a lock on it", d->path);
+}
+
+/* The server is our child; it ends when we do. Its own complaint goes to our standard error. */
+static int serve(struct disk *d, struct err *err)
+{
+	char program[] = "qemu-nbd", format[] = "--format", discard[] = "--discard=unmap";
+	char name[16], end[] = "--", read_only[] = "--read-only";
+	char *argv[] = {program, format, name, discard, d->write ? end : read_only,
+		d->write ? d->path : end, d->write ? NULL : d->path, NULL};
+	int64_t bytes;
+
+	if (refuse_locked(d, err))
+		return -1;
+	snprintf(name, sizeof(name), "%s", formats[d->format].qemus);
+	d->nbd = nbd_create();
+	if (!d->nbd)
+		return err_nomem(err, "a connection");
+	if (nbd_connect_systemd_socket_activation(d->nbd, argv))
+		return err_set(err, ERR_SYSTEM, "qemu-nbd does not serve %s as %s: %s", d->path,
+			formats[d->format].name, nbd_get_error());
+	bytes = nbd_get_size(d->nbd);
+	if (bytes < 0)
+		return err_set(err, ERR_SYSTEM, "qemu-nbd does not tell the size of %s: %s",
+			d->path, nbd_get_error());
+	d->bytes = (uint64_t)bytes;
+	return 0;
+}
+
+static int image_read(const struct disk *d, uint64_t off, uint8_t *buf, size_t len, struct err *err)
+{
+	if (off > d->bytes || len > d->bytes - off)
+		return err_set(err, ERR_SYSTEM, "%s ends at byte %llu", d->path,
+			(unsigned long long)d->bytes);
+	while (len) {
+		size_t n = MIN(len, (size_t)NBD_STEP);
+
+		if (nbd_pread(d->nbd, buf, n, off, 0))
+			return image_failed(d, "read", off, err);
+		buf += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int image_write(
+	const struct disk *d, uint64_t off, const uint8_t *buf, size_t len, struct err *err)
+{
+	while (len) {
+		size_t n = MIN(len, (size_t)NBD_STEP);
+
+		if (nbd_pwrite(d->nbd, buf, n, off, 0))
+			return image_failed(d, "write", off, err);
+		buf += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int image_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *err)
+{
+	if (nbd_can_trim(d->nbd) != 1)
+		return err_set(err, ERR_UNSUPPORTED, "%s cannot discard", d->path);
+	while (len) {
+		uint64_t n = MIN(len, (uint64_t)1 << 30);
+
+		if (nbd_trim(d->nbd, n, off, 0))
+			return image_failed(d, "discard", off, err);
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int image_sync(const struct disk *d, struct err *err)
+{
+	if (nbd_can_flush(d->nbd) != 1)
+		return err_set(err, ERR_SYSTEM, "the server of %s cannot flush", d->path);
+	return nbd_flush(d->nbd, 0) ? image_failed(d, "sync", 0, err) : 0;
+}
+
+/* ---- any disk ----------------------------------------------------------------------------- */
 
 static int measure(struct disk *d, struct err *err)
 {
@@ -66,7 +212,7 @@ static int measure(struct disk *d, struct err *err)
 		return 0;
 	}
 	if (!S_ISBLK(st.st_mode))
-		return err_set(err, ERR_UNSUPPORTED, "%s is no file and no block device", d->path);
+		return err_set(err, ERR_USAGE, "%s is no file and no block device", d->path);
 	d->block = true;
 	d->dev = st.st_rdev;
 	if (ioctl(d->fd, BLKGETSIZE64, &d->bytes))
@@ -74,25 +220,37 @@ static int measure(struct disk *d, struct err *err)
 	return 0;
 }
 
-int disk_open(struct disk *d, const char *path, bool write, bool raw, bool shared, struct err *err)
+/* Of an image the server is told to write, not we. */
+static int open_flags(const struct disk *d, unsigned flags)
 {
-	int flags = (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
+	int ret = O_CLOEXEC | O_NONBLOCK;
 	struct stat st;
 
-	*d = (struct disk)DISK_INIT;
+	if (!(flags & DISK_WRITE) || d->format != DISK_RAW)
+		return ret | O_RDONLY;
+	/* Without O_CREAT, O_EXCL has a meaning for block devices only. */
+	if (!(flags & DISK_SHARED) && !stat(d->path, &st) && S_ISBLK(st.st_mode))
+		ret |= O_EXCL;
+	return ret | O_RDWR;
+}
+
+int disk_open(
+	struct disk *d, const char *path, enum disk_format format, unsigned flags, struct err *err)
+{
+	*d = (struct disk){.fd = -1,
+		.format = format == DISK_UNSAID ? DISK_RAW : format,
+		.write = flags & DISK_WRITE};
 	d->path = realpath(path, NULL);
 	if (!d->path)
 		return err_sys(err, "cannot open %s", path);
-	/* Without O_CREAT, O_EXCL has a meaning for block devices only. */
-	if (write && !shared && !stat(d->path, &st) && S_ISBLK(st.st_mode))
-		flags |= O_EXCL;
-	d->fd = open(d->path, flags);
+	d->fd = open(d->path, open_flags(d, flags));
 	if (d->fd < 0 && errno == EBUSY)
 		err_set(err, ERR_REFUSED, "%s is in use; --allow=in-use goes on all the same",
 			d->path);
 	else if (d->fd < 0)
 		err_sys(err, "cannot open %s", d->path);
-	else if (!measure(d, err) && (raw || !refuse_formats(d, err)))
+	else if (!measure(d, err) && (format != DISK_UNSAID || !refuse_formats(d, err)) &&
+		 (d->format == DISK_RAW || !serve(d, err)))
 		return 0;
 	disk_drop(d);
 	return -1;
@@ -102,6 +260,8 @@ int disk_read(const struct disk *d, uint64_t off, void *buf, size_t len, struct 
 {
 	char *p = buf;
 
+	if (d->nbd)
+		return image_read(d, off, buf, len, err);
 	while (len) {
 		ssize_t n = pread(d->fd, p, len, (off_t)off);
 
@@ -124,6 +284,8 @@ int disk_write(const struct disk *d, uint64_t off, const void *buf, size_t len, 
 {
 	const char *p = buf;
 
+	if (d->nbd)
+		return image_write(d, off, buf, len, err);
 	while (len) {
 		ssize_t n = pwrite(d->fd, p, len, (off_t)off);
 
@@ -144,16 +306,21 @@ int disk_write(const struct disk *d, uint64_t off, const void *buf, size_t len, 
 
 int disk_sync(const struct disk *d, struct err *err)
 {
+	if (d->nbd)
+		return image_sync(d, err);
 	return fsync(d->fd) ? err_sys(err, "cannot sync %s", d->path) : 0;
 }
 
 int disk_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *err)
 {
 	uint64_t range[2] = {off, len};
-	int rc = d->block ? ioctl(d->fd, BLKDISCARD, range)
-			  : fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
-				    (off_t)len);
+	int rc;
 
+	if (d->nbd)
+		return image_discard(d, off, len, err);
+	rc = d->block ? ioctl(d->fd, BLKDISCARD, range)
+		      : fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+				(off_t)len);
 	if (!rc)
 		return 0;
 	if (errno == EOPNOTSUPP)
@@ -170,6 +337,8 @@ int disk_close(struct disk *d, struct err *err)
 {
 	int fd = d->fd, rc = 0;
 
+	if (d->nbd && nbd_shutdown(d->nbd, 0))
+		rc = err_set(err, ERR_SYSTEM, "cannot close %s: %s", d->path, nbd_get_error());
 	d->fd = -1;
 	if (fd >= 0 && close(fd))
 		rc = err_sys(err, "cannot close %s", d->path);
@@ -179,6 +348,7 @@ int disk_close(struct disk *d, struct err *err)
 
 void disk_drop(struct disk *d)
 {
+	nbd_close(d->nbd);
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->path);

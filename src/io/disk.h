@@ -1,17 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * disk.h - a raw disk: a regular file or a block device, read and, when asked, written in place.
+ * disk.h - a disk: a file or a block device, read and, when asked, written in place. Raw ones
+ * directly, disk images of other formats through qemu-nbd, which must be installed for them.
  */
 #ifndef XB_IO_DISK_H
 #define XB_IO_DISK_H
 
 #include "base/err.h"
 
+/* The numbers stand in undo files. */
+enum disk_format {
+	DISK_RAW = 0,
+	DISK_QCOW2 = 1,
+	DISK_VHD = 2, /* fixed and dynamic; qemu calls it vpc */
+	DISK_VHDX = 3,
+	DISK_VMDK = 4,
+	DISK_VDI = 5,
+	DISK_NR_FORMATS,
+	DISK_UNSAID = DISK_NR_FORMATS, /* raw, unless it looks like another */
+};
+
+struct nbd_handle;
+
 struct disk {
-	int fd;
-	char *path; /* owned; absolute, without symbolic links */
-	uint64_t bytes;
+	int fd;			/* of the file or device itself, whatever its format */
+	struct nbd_handle *nbd; /* owned; NULL: raw */
+	enum disk_format format;
+	char *path;	   /* owned; absolute, without symbolic links */
+	uint64_t bytes;	   /* as the guest sees it */
 	bool block;	   /* a block device */
+	bool write;	   /* it was opened for writing */
 	uint64_t dev, ino; /* of a file st_dev and st_ino; of a device st_rdev and 0 */
 };
 
@@ -20,12 +38,23 @@ struct disk {
 		.fd = -1                                                                           \
 	}
 
+/* What qemu calls it ("vpc"); DISK_UNSAID has none. */
+const char *disk_format_of_qemu(enum disk_format format);
+
+/* The path in "[FORMAT:]PATH", and the format: DISK_UNSAID without one. Points into spec. */
+const char *disk_spec(const char *spec, enum disk_format *format);
+
+#define DISK_WRITE  1u
+#define DISK_SHARED 2u /* also when something else uses it */
+
 /*
- * ERR_UNSUPPORTED: a format other than raw, by its magic number, unless `raw` says that the guest
- * wrote those bytes. Read-only unless `write`; then O_EXCL on a block device unless `shared`, which
- * the kernel refuses while it is mounted or part of another device.
+ * ERR_UNSUPPORTED: DISK_UNSAID and the disk looks like a format other than raw. A guest can write
+ * such a header to its raw disk, and a header can name other files, so its word is not taken. Of a
+ * format without a server, ERR_SYSTEM. With DISK_WRITE, O_EXCL on a block device unless
+ * DISK_SHARED, which the kernel refuses while it is mounted or part of another device
+ * (ERR_REFUSED).
  */
-int disk_open(struct disk *d, const char *path, bool write, bool raw, bool shared,
+int disk_open(struct disk *d, const char *path, enum disk_format format, unsigned flags,
 	struct err *err) MUST_CHECK;
 int disk_read(
 	const struct disk *d, uint64_t off, void *buf, size_t len, struct err *err) MUST_CHECK;
@@ -33,8 +62,8 @@ int disk_write(const struct disk *d, uint64_t off, const void *buf, size_t len,
 	struct err *err) MUST_CHECK;
 int disk_sync(const struct disk *d, struct err *err) MUST_CHECK;
 /*
- * Discard whole sectors: a file gets a hole, a block device BLKDISCARD. ERR_UNSUPPORTED: the disk
- * or its file system cannot.
+ * Discard whole sectors: a file gets a hole, a block device BLKDISCARD, an image what its server
+ * does. ERR_UNSUPPORTED: the disk or its file system cannot.
  */
 int disk_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *err) MUST_CHECK;
 /* Ask the kernel to read from the medium next time; it may not. Only what is synced is dropped. */

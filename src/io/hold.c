@@ -57,8 +57,13 @@ static int lock(const struct disk *d, struct err *err)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (!fcntl(d->fd, F_OFD_SETLK, &whole))
+	if (d->nbd)
+		return 0; /* its server has locked it */
+	if (!fcntl(d->fd, d->write ? F_OFD_SETLK : F_OFD_GETLK, &whole) &&
+		(d->write || whole.l_type == F_UNLCK))
 		return 0;
+	if (!d->write)
+		return in_use(d, err, "another process holds a lock on it");
 	if (errno == EAGAIN || errno == EACCES)
 		return in_use(d, err, "another process holds a lock on it");
 	return err_sys(err, "cannot lock %s", d->path);

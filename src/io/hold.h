@@ -9,8 +9,9 @@
 
 /*
  * ERR_REFUSED when the disk is mounted or a loop device stands on it, or when another process holds
- * a lock (qemu locks its images with open file descriptions); else take that lock, which lasts
- * until the disk is closed. A device that the kernel itself uses did not open: disk_open().
+ * a lock (qemu locks its images with open file descriptions); else, of a disk open for writing,
+ * take that lock, which lasts until the disk is closed. A device that the kernel itself uses did
+ * not open: disk_open().
  */
 int disk_hold(const struct disk *d, struct err *err) MUST_CHECK;
 

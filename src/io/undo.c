@@ -13,13 +13,14 @@
 #include "io/hold.h"
 #include "io/source.h"
 
-#define MAGIC	    "XBUNDO1\n"
-#define HEAD_BYTES  64u
-#define VDEV_BYTES  16u
-#define BLOCK_BYTES 20u
-#define FLAG_DEVICE 1u
-#define FLAG_ANY    1u
-#define MAX_SECTORS (UNDO_BLOCK / UNDO_SECTOR)
+#define MAGIC	     "XBUNDO1\n"
+#define HEAD_BYTES   64u
+#define VDEV_BYTES   16u
+#define BLOCK_BYTES  20u
+#define FLAG_DEVICE  1u
+#define FORMAT_SHIFT 8
+#define FLAG_ANY     1u
+#define MAX_SECTORS  (UNDO_BLOCK / UNDO_SECTOR)
 
 /* ---- saving ------------------------------------------------------------------------------- */
 
@@ -71,7 +72,7 @@ static int put_head(const struct disk *out, uint64_t *at, const struct disk *d, 
 
 	if (len >= PATH_MAX || strlen(vdev) >= VDEV_BYTES)
 		return err_set(err, ERR_USAGE, "the path of the disk is too long");
-	num_put_le32(head + 8, d->block ? FLAG_DEVICE : 0);
+	num_put_le32(head + 8, (d->block ? FLAG_DEVICE : 0) | (uint32_t)d->format << FORMAT_SHIFT);
 	num_put_le32(head + 12, (uint32_t)len);
 	num_put_le64(head + 16, d->bytes);
 	num_put_le64(head + 24, d->dev);
@@ -182,6 +183,7 @@ struct undo {
 	struct source *src;
 	char path[PATH_MAX], vdev[VDEV_BYTES];
 	bool block;
+	enum disk_format format;
 	uint64_t disk_bytes, dev, ino, blocks, first; /* offset of the first block */
 };
 
@@ -202,6 +204,9 @@ static int read_head(struct undo *u, struct err *err)
 	if (len >= PATH_MAX || !(p = source_at(u->src, 0, HEAD_BYTES + len + 4)) ||
 		num_le32(p + HEAD_BYTES + len) != crc32c(0, p, HEAD_BYTES + len))
 		return bad(u, err, "the header is damaged", 0);
+	if (num_le32(p + 8) >> FORMAT_SHIFT >= DISK_NR_FORMATS)
+		return bad(u, err, "an unknown format of the disk", 8);
+	u->format = (enum disk_format)(num_le32(p + 8) >> FORMAT_SHIFT);
 	u->block = num_le32(p + 8) & FLAG_DEVICE;
 	u->disk_bytes = num_le64(p + 16);
 	u->dev = num_le64(p + 24);
@@ -346,8 +351,8 @@ static int revert_to(const struct undo *u, const struct disk *d, bool named, uns
 	return each(u, check_same, d, buf, bytes, err);
 }
 
-int undo_revert(const char *path, const char *vdev, const char *disk, unsigned allow,
-	uint64_t *bytes, struct err *err)
+int undo_revert(const char *path, const char *vdev, const char *disk, enum disk_format format,
+	unsigned allow, uint64_t *bytes, struct err *err)
 {
 	struct undo u = {0};
 	struct disk d = DISK_INIT;
@@ -361,7 +366,10 @@ int undo_revert(const char *path, const char *vdev, const char *disk, unsigned a
 		err_set(err, ERR_USAGE, "%s is of %s, not of %s", path, u.vdev, vdev);
 		goto out;
 	}
-	if (disk_open(&d, disk ? disk : u.path, true, true, allow & UNDO_ALLOW_IN_USE, err))
+	if (format == DISK_UNSAID)
+		format = u.format;
+	if (disk_open(&d, disk ? disk : u.path, format,
+		    DISK_WRITE | (allow & UNDO_ALLOW_IN_USE ? DISK_SHARED : 0), err))
 		goto out;
 	rc = revert_to(&u, &d, disk != NULL, allow, bytes, err);
 	if (rc)

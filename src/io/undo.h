@@ -2,13 +2,13 @@
  *
  * undo.h - what a disk held before it was changed, in a file that is whole before the first change.
  *
- * Little-endian. Header of 64 bytes: "XBUNDO1\n"; u32 flags (1: a block device); u32 bytes of the
- * path; u64 bytes of the disk; u64 device and u64 inode number; u64 number of blocks; 16 bytes for
- * the device's name in the guest, ended by zero. Then the path, and u32 CRC-32C of all before it.
- * Each block: u64 offset, u32 bytes (whole sectors of 512, at most UNDO_BLOCK), u32 flags (1: what
- * the change leaves there is not known), u32 CRC-32C of these 16 bytes and of what follows: the old
- * data, and unless that flag is set a u32 CRC-32C of each sector's new data. Nothing follows the
- * last block. Blocks ascend and do not overlap.
+ * Little-endian. Header of 64 bytes: "XBUNDO1\n"; u32 flags (1: a block device; enum disk_format
+ * from bit 8 on); u32 bytes of the path; u64 bytes of the disk; u64 device and u64 inode number;
+ * u64 number of blocks; 16 bytes for the device's name in the guest, ended by zero. Then the path,
+ * and u32 CRC-32C of all before it. Each block: u64 offset, u32 bytes (whole sectors of 512, at
+ * most UNDO_BLOCK), u32 flags (1: what the change leaves there is not known), u32 CRC-32C of these
+ * 16 bytes and of what follows: the old data, and unless that flag is set a u32 CRC-32C of each
+ * sector's new data. Nothing follows the last block. Blocks ascend and do not overlap.
  */
 #ifndef XB_IO_UNDO_H
 #define XB_IO_UNDO_H
@@ -43,11 +43,12 @@ int undo_save(const struct disk *d, const struct undo_change *c, const char *pat
 
 /*
  * Put everything back on the disk that the file names, or on `disk` when that is given for the same
- * vdev, sync, and read it again. All checksums, the identity of the disk (its size when it is
- * given), that nothing uses it, and that every sector holds its old or its new data are checked
- * before the first byte is written. Doing it twice, or after part of it, is the same.
+ * vdev (DISK_UNSAID: of the same format), sync, and read it again. All checksums, the identity of
+ * the disk (its size when it is given), that nothing uses it, and that every sector holds its old
+ * or its new data are checked before the first byte is written. Doing it twice, or after part of
+ * it, is the same.
  */
-int undo_revert(const char *path, const char *vdev, const char *disk, unsigned allow,
-	uint64_t *bytes, struct err *err) MUST_CHECK;
+int undo_revert(const char *path, const char *vdev, const char *disk, enum disk_format format,
+	unsigned allow, uint64_t *bytes, struct err *err) MUST_CHECK;
 
 #endif

@@ -2,14 +2,16 @@
 /*
  * To be preloaded: let the n-th call that changes or syncs a file go wrong.
  *
- * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate and link from 1; KILLSHIM_HOW says what
- * happens then: kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a
- * pwrite), enospc, eio, short (half of a pwrite), zero (a pwrite of nothing), int (SIGINT, and the
- * call goes on). With KILLSHIM_COUNT=FILE the number of calls is written there at the end.
+ * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate, link and nbd_pwrite from 1;
+ * KILLSHIM_HOW says what happens then: kill (SIGKILL before it), torn (SIGKILL after
+ * KILLSHIM_SECTORS sectors of a pwrite), enospc, eio, short (half of a pwrite), zero (a pwrite of
+ * nothing), int (SIGINT, and the call goes on). With KILLSHIM_COUNT=FILE the number of calls is
+ * written there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +91,16 @@ int link(const char *from, const char *to)
 	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "link");
 
 	return go_wrong(how()) ? -1 : real(from, to);
+}
+
+/* Only kill has a meaning here: libnbd keeps its own account of errors. */
+int nbd_pwrite(void *nbd, const void *buf, size_t len, uint64_t off, uint32_t flags)
+{
+	int (*real)(void *, const void *, size_t, uint64_t, uint32_t) =
+		dlsym(RTLD_NEXT, "nbd_pwrite");
+
+	go_wrong(how());
+	return real(nbd, buf, len, off, flags);
 }
 
 __attribute__((destructor)) static void report(void)
