@@ -6,6 +6,8 @@
 #   make lint          clang-format, the dependency law, cppcheck, mandoc, shellcheck
 #   make bench         the speed and memory budgets, as ratios in one run
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
+#   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
+#   make lab-check     the same for a short table; three minutes
 #   make install       PREFIX=/usr/local, DESTDIR=
 #   make clean
 #

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The shipped checkpoints: what dump and info say of them, whichever way the ring is found.
 
+bats_require_minimum_version 1.5.0
+
 each_fixture() { # each_fixture FUNCTION
     local f
     for f in "$SRCDIR"/tests/fixtures/*/checkpoint.save.zst; do
@@ -48,6 +50,20 @@ same_counts() {
     zstd -q -dc "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" >"$BATS_TEST_TMPDIR/in"
     "$XBDSNAP" redact -q "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
     cmp "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
+}
+
+@test "what a failed save left is incomplete, for every command" {
+    stub=$SRCDIR/tests/fixtures/failed-save/image.save
+    run -5 --separate-stderr "$XBDSNAP" info -J "$stub"
+    [ "$(jq -c '[.source.complete, .source.incomplete_why]' <<<"$output")" = \
+        '[false,"the file ends at 0x997, where a libxc record was expected"]' ]
+    [ "$(jq -r .guest.name <<<"$output")" = lab ]
+    run -5 "$XBDSNAP" info "$stub"
+    [[ $output == *"complete "*"NO: the file ends at 0x997"* ]]
+    for command in dump validate replay; do
+        run -5 "$XBDSNAP" $command "$stub"
+        [[ $output == *"the file ends at 0x997"* ]]
+    done
 }
 
 @test "the demo runs" {

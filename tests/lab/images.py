@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -50,13 +51,35 @@ def xen_folder():
     return os.path.dirname(found[-1])
 
 
+def refresh_lists():
+    """A new machine has no lists of packages, an old one names packages that are gone."""
+    run(*([] if os.geteuid() == 0 else ["sudo"]), "apt-get", "-q", "-y", "update", stdout=sys.stderr)
+
+
 def kernel_package(series):
     """The package that holds the kernel: what the series' meta package depends on."""
-    text = output("apt-cache", "depends", KERNELS[series])
-    found = re.findall(r"Depends: (linux-image-[0-9]\S+)", text)
-    if not found:
-        raise SystemExit(f"lab: {KERNELS[series]} is not in the package lists (apt-get update?)")
-    return found[0]
+    for again in (False, True):
+        if again:
+            refresh_lists()
+        done = run("apt-cache", "depends", KERNELS[series], stdout=subprocess.PIPE, text=True,
+                   check=False)
+        found = re.findall(r"Depends: (linux-image-[0-9]\S+)", done.stdout)
+        if found:
+            return found[0]
+    raise SystemExit(f"lab: {KERNELS[series]} is not in the package lists")
+
+
+def download(series, into):
+    """The kernel's package, into an empty folder; the name of its file."""
+    for again in (False, True):
+        if again:
+            refresh_lists()
+        run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", kernel_package(series),
+            cwd=into, check=again)
+        found = glob.glob(os.path.join(into, "*.deb"))
+        if found:
+            return found[0]
+    raise SystemExit(f"lab: {KERNELS[series]} could not be downloaded")
 
 
 def fetch_kernel(series):
@@ -66,8 +89,7 @@ def fetch_kernel(series):
     if not os.path.exists(os.path.join(into, "complete")):
         shutil.rmtree(into, ignore_errors=True)
         os.makedirs(into)
-        run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package, cwd=into)
-        (deb,) = glob.glob(os.path.join(into, "*.deb"))
+        deb = download(series, into)
         run("dpkg", "-x", deb, into)
         os.unlink(deb)
         (version,) = os.listdir(os.path.join(into, "lib/modules"))
