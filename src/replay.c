@@ -47,12 +47,20 @@ static int add(struct replay_plan *plan, const struct blkdev *dev, const struct 
 	return 0;
 }
 
+/* What is handed back as data goes through the I/O scheduler, if the queue has one. */
+static bool sorted(const struct blkdev *d)
+{
+	return strcmp(d->scheduler, "none") != 0;
+}
+
 static const char *why_here(const struct blkdev *d, const struct replay_item *it)
 {
 	if (it->queued)
 		return "queued in the guest, order not known";
+	if (!blkdev_put_back_whole(it->req) && !*d->scheduler)
+		return "data, by ring and slot if no scheduler sorts it";
 	if (!blkdev_put_back_whole(it->req))
-		return "data, by ring and slot";
+		return sorted(d) ? "data, as the I/O scheduler sorts it" : "data, by ring and slot";
 	if (is_flush(it->req) && !it->req->nr_sectors)
 		return "flush, put back first";
 	switch (d->requeue) {
@@ -80,7 +88,7 @@ static bool order_known(const struct blkdev *d, const struct replay_item *it, bo
 	if (it->queued)
 		return false;
 	if (!blkdev_put_back_whole(it->req))
-		return !full;
+		return !full && !sorted(d);
 	return d->requeue != BLK_REQUEUE_UNKNOWN || (is_flush(it->req) && !it->req->nr_sectors);
 }
 

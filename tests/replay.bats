@@ -189,6 +189,21 @@ states() { # of an item's comparison, one a line: "op state"
     [ "$(jq -r '.plan[] | select(.op == "read") | .on_disk.state' j)" = filled ]
 }
 
+@test "data that an I/O scheduler may sort has no certain order" {
+    n=0
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    for pair in base:mq-deadline ext4:mq-deadline hvm:mq-deadline pvh:mq-deadline mq:none; do
+        image "linux-6.1-${pair%:*}"
+        "$XBDSNAP" replay -J "$image" >j
+        [ "$(jq -r '[.devices[].scheduler] | unique | join(",")' j)" = "${pair#*:}" ]
+        known=false
+        [ "${pair#*:}" != none ] || known=true
+        [ "$(jq -c '[.plan[] | select(.op == "write" or .op == "read") | .order_known] | unique' j)" = "[$known]" ]
+        n=$((n + 1))
+    done
+    [ $n -eq 5 ]
+}
+
 @test "disk images of other formats are compared, and checked, as raw ones are" {
     image linux-6.1-flush
     cp --sparse=always "${image%/*}/disk-before.img" disk

@@ -286,6 +286,7 @@ struct json_object *json_device(const struct blkdev *d, bool with_requests)
 	put(o, "backend_domid",
 		d->backend_domid < 0 ? NULL : json_object_new_int(d->backend_domid));
 	put(o, "nr_sectors", json_num_or_null(d->nr_sectors, BLK_UNKNOWN_U64));
+	put_text(o, "scheduler", d->scheduler);
 	put(o, "logical_block_bytes", json_num_or_null(d->logical_block_bytes, 0));
 	put(o, "physical_block_bytes", json_num_or_null(d->physical_block_bytes, 0));
 	put(o, "read_only", json_tri(d->read_only));

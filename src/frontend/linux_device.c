@@ -175,6 +175,26 @@ static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 		d->backend_domid = (int)domid; /* DOMID_FIRST_RESERVED is 0x7ff0 */
 }
 
+/* The I/O scheduler sorts what is submitted to the queue. Its name is text or points to some. */
+static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+	uint64_t elevator = u64_of(c, rq, &l->q_elevator, UINT64_MAX), type, name = 0;
+	struct err ignored;
+
+	if (elevator == UINT64_MAX)
+		return;
+	snprintf(d->scheduler, sizeof(d->scheduler), elevator ? "?" : "none");
+	type = elevator ? u64_of(c, GVA(elevator), &l->eq_type, 0) : 0;
+	if (!type || !l->et_name.present)
+		return;
+	name = l->et_name.bytes == 8 ? u64_of(c, GVA(type), &l->et_name, 0) : type + l->et_name.off;
+	if (!name ||
+		guest_read_str(c->g, GVA(name), d->scheduler, sizeof(d->scheduler), &ignored) ||
+		!*d->scheduler)
+		snprintf(d->scheduler, sizeof(d->scheduler), "?");
+}
+
 static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 {
 	const struct linux_layout *l = &c->l;
@@ -205,6 +225,7 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 	if (rq) {
 		d->logical_block_bytes = (uint32_t)u64_of(c, GVA(rq), &l->q_logical_size, 0);
 		d->physical_block_bytes = (uint32_t)u64_of(c, GVA(rq), &l->q_physical_size, 0);
+		decode_scheduler(c, GVA(rq), d);
 	}
 	if (!d->logical_block_bytes)
 		d->logical_block_bytes = (uint32_t)u64_of(c, info, &l->info_sector_size, 0);

@@ -62,6 +62,9 @@ static const struct field_spec kernel_spec[] = {
 	MAY("request_queue", "flush_list", q_flush_list),   /* since 6.5 */
 	MAY("request_queue", "queue_hw_ctx", q_hctx_array), /* until 5.17, again since 6.18 */
 	MAY("request_queue", "nr_hw_queues", q_nr_hw_queues),
+	MAY("request_queue", "elevator", q_elevator), /* NULL: no I/O scheduler */
+	MAY("elevator_queue", "type", eq_type),
+	MAY("elevator_type", "elevator_name", et_name),	  /* a pointer since 5.18 */
 	MAY("request_queue", "hctx_table", q_hctx_table), /* an xarray, since 5.18 */
 	MAY("xarray", "xa_head", xa_head),
 	MAY("xa_node", "shift", xa_node_shift),

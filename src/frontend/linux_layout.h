@@ -31,9 +31,11 @@ struct linux_layout {
 	/* struct bio, struct bio_vec */
 	struct field bio_next, bio_io_vec, bio_vcnt, bio_size, bio_idx, bio_done;
 	struct field bv_page, bv_len, bv_offset;
-	/* struct request_queue, blk_mq_hw_ctx, blk_mq_tags, blk_flush_queue, xarray, xa_node */
+	/* struct request_queue, elevator_queue, elevator_type, blk_mq_hw_ctx, blk_mq_tags,
+	 * blk_flush_queue, xarray, xa_node */
 	struct field q_logical_size, q_physical_size, q_flush_list, q_hctx_array, q_nr_hw_queues,
-		q_hctx_table;
+		q_hctx_table, q_elevator;
+	struct field eq_type, et_name;
 	struct field hctx_tags, hctx_sched_tags, hctx_fq, tags_nr, tags_static_rqs;
 	struct field fq_flush_rq, fq_running_idx, fq_flush_queue;
 	struct field xa_head, xa_node_shift, xa_node_slots;

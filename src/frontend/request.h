@@ -205,7 +205,9 @@ struct blkdev {
 	uint64_t max_indirect_segments;			    /* BLK_UNKNOWN_U64 unknown */
 	enum tri feature_flush, feature_fua, feature_discard, feature_secure_discard;
 	enum tri feature_persistent, bounce, read_only;
-	enum blk_requeue requeue;     /* linux-blkfront */
+	enum blk_requeue requeue; /* linux-blkfront */
+	char scheduler[17]; /* of the guest's queue: "mq-deadline", "none"; "" unknown, "?" unnamed
+			     */
 	uint64_t discard_granularity; /* BLK_UNKNOWN_U64 unknown */
 	gva_t va;		      /* of the driver's device structure; 0 unknown */
 	struct io_ring *rings;
