@@ -41,6 +41,20 @@ int replay_plan_build(
 int replay_plan_mark(struct replay_plan *plan, struct err *err) MUST_CHECK;
 void replay_plan_fini(struct replay_plan *plan);
 
+/* A part of a request, as it is issued on its own. */
+struct replay_part {
+	uint64_t sector, nr_sectors;
+};
+
+/*
+ * Where the target cuts a request that resume hands back to Linux's block layer: at most max_segs
+ * pages a part, the last sector of each on a block's border (block/blk-merge.c, bio_split_rw() and
+ * get_max_io_size(); blkfront sets max_hw_sectors to max_segs pages). A request that was merged of
+ * several comes back in more. *ret is malloc'ed. No parts: it is not handed back so, or not known.
+ */
+int replay_split(const struct replay_item *it, uint64_t max_segs, struct replay_part **ret,
+	size_t *nr, struct err *err) MUST_CHECK;
+
 /* Does it move data, or a discard change some: does its sector matter? */
 bool replay_needs_sector(const struct io_request *r);
 /* Does it carry data to the disk? */

@@ -204,6 +204,62 @@ states() { # of an item's comparison, one a line: "op state"
     [ $n -eq 5 ]
 }
 
+@test "a target with narrower requests gets the data in parts" {
+    image linux-6.1-indirect
+    echo feature-flush-cache=1 >caps # no indirect segments
+    run -0 "$XBDSNAP" replay -J --target-caps caps "$image"
+    echo "$output" >j
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    python3 - j 11 <<'EOF'
+import json, sys
+plan, limit = json.load(open(sys.argv[1]))["plan"], int(sys.argv[2])
+most = 0
+for item in plan:
+    # Sector by sector: a part ends where another page would be one too many.
+    page = [n for n, s in enumerate(item["segments"]) for _ in range(s["bytes"] // 512)]
+    parts = []
+    for i, p in enumerate(page):
+        if not parts or len({*parts[-1][1], p}) > limit or parts[-1][0] == limit * 8:
+            parts.append([0, set()])
+        parts[-1][0] += 1
+        parts[-1][1].add(p)
+    start, want = item["sector"], []
+    for n, _ in parts:
+        want.append({"sector": start, "nr_sectors": n})
+        start += n
+    assert item["parts"] == want, (item["slot"], item["parts"], want)
+    most = max(most, len(want))
+assert most == 24, most
+EOF
+    run -0 "$XBDSNAP" replay --target-caps caps "$image"
+    [ "$(awk '$1 == 4 { print $9 }' <<<"$output")" = 24 ]
+    # What it had fits; without features nothing is said.
+    echo feature-max-indirect-segments=256 >caps
+    [ "$("$XBDSNAP" replay -J --target-caps caps "$image" | jq -c '[.plan[].parts | length] | unique')" = "[1]" ]
+    [ "$("$XBDSNAP" replay -J "$image" | jq -c '[.plan[].parts] | unique')" = "[null]" ]
+    run ! grep -w PARTS <<<"$("$XBDSNAP" replay "$image")"
+}
+
+@test "what is put back whole, or has no data, comes in no parts" {
+    image linux-6.12-discard
+    echo feature-discard=1 >caps
+    [ "$("$XBDSNAP" replay -J --target-caps caps "$image" |
+        jq -c '[.plan[] | [.op, (.parts | length)]] | unique')" = '[["discard",0],["flush",0],["read",1],["write",1]]' ]
+}
+
+@test "the target's frames stand in the plan, and do not bind it" {
+    image linux-6.1-base
+    xz -dc "$CHECKPOINTS/linux-6.1-base/source-p2m.bin.xz" >p2m
+    "$XBDSNAP" replay -J --p2m p2m "$image" >j
+    "$XBDSNAP" dump -J --p2m p2m "$image" >d
+    diff <(jq -c '[.plan[].segments[] | [.pfn, .target_mfn]] | unique' j) \
+        <(jq -c '[.devices[].requests[].segments[] | [.pfn, .target_mfn]] | unique' d)
+    [ "$(jq '[.plan[].segments[].target_mfn | select(. == null)] | length' j)" -eq 0 ]
+    run -0 "$XBDSNAP" replay --plan j "$image"
+    "$XBDSNAP" replay -J "$image" >bare
+    run -0 "$XBDSNAP" replay --p2m p2m --plan bare "$image"
+}
+
 @test "disk images of other formats are compared, and checked, as raw ones are" {
     image linux-6.1-flush
     cp --sparse=always "${image%/*}/disk-before.img" disk

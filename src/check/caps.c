@@ -214,3 +214,26 @@ int check_caps_read(const char *path, struct check_caps **ret, size_t *nr, struc
 		err->cls = ERR_USAGE;
 	return err_in(err, "cannot use %s", path);
 }
+
+const struct check_caps *check_caps_of(
+	const struct check_caps *v, size_t nr, const struct blkdev *dev)
+{
+	const struct check_caps *all = NULL;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (v[i].device[0] && !strcmp(v[i].device, dev->name))
+			return &v[i];
+		if (!v[i].device[0])
+			all = &v[i];
+	}
+	return all;
+}
+
+/* public/io/blkif.h: a direct request carries 11 segments, an indirect one what the target offers.
+ */
+uint64_t check_caps_segments(const struct check_caps *c)
+{
+	return c->max_indirect_segments == BLK_UNKNOWN_U64 ? 11
+							   : MAX(c->max_indirect_segments, 11u);
+}

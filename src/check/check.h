@@ -69,6 +69,11 @@ struct check_caps check_caps_none(void);
  * ERR_NOTFOUND: no such key is known. */
 int check_caps_set(
 	struct check_caps *c, const char *key, const char *value, struct err *err) MUST_CHECK;
+/* Those of the device; NULL: none were given for it. */
+const struct check_caps *check_caps_of(
+	const struct check_caps *v, size_t nr, const struct blkdev *dev);
+/* How many pages one request can have there: 11, or more with indirect descriptors. */
+uint64_t check_caps_segments(const struct check_caps *c);
 /* A file of key=value lines ("#" comments), or JSON: an object of such keys, or an object of such
  * objects by device. *ret is malloc'ed. */
 int check_caps_read(

@@ -9,18 +9,7 @@
 
 static const struct check_caps *caps_of(const struct check_run *run)
 {
-	const struct check_caps *all = NULL;
-	size_t i;
-
-	for (i = 0; i < run->in->nr_caps; i++) {
-		const struct check_caps *c = &run->in->caps[i];
-
-		if (c->device[0] && !strcmp(c->device, run->dev->name))
-			return c;
-		if (!c->device[0])
-			all = c;
-	}
-	return all;
+	return check_caps_of(run->in->caps, run->in->nr_caps, run->dev);
 }
 
 static void frames(struct check_run *run)
@@ -112,13 +101,6 @@ static void features(struct check_run *run)
 			"%zu requests change the disk, which is read-only on the target", write.nr);
 }
 
-/* A direct request carries 11 segments; an indirect one what the target offers. */
-static uint64_t target_segments(const struct check_caps *c)
-{
-	return c->max_indirect_segments == BLK_UNKNOWN_U64 ? 11
-							   : MAX(c->max_indirect_segments, 11u);
-}
-
 static void sizes(struct check_run *run)
 {
 	const struct check_caps *c = caps_of(run);
@@ -132,12 +114,12 @@ static void sizes(struct check_run *run)
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
-		if (MAX(r->segs_wanted, r->nr_seg) > target_segments(c))
+		if (MAX(r->segs_wanted, r->nr_seg) > check_caps_segments(c))
 			run_broken_request(run, "XB507", r,
 				"its %llu segments do not fit into one request of the target "
 				"(%llu)",
 				(unsigned long long)MAX(r->segs_wanted, r->nr_seg),
-				(unsigned long long)target_segments(c));
+				(unsigned long long)check_caps_segments(c));
 		if (!request_range(r, &start, &end))
 			continue;
 		if (start % unit || end % unit)

@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "cmd/live.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
-#include "guest/p2m.h"
+#include "cmd/target.h"
 
 enum column {
 	COL_DEVICE,
@@ -60,16 +59,16 @@ static const struct table_column columns[] = {
 
 struct dump {
 	struct cmd_env *env;
-	const char *path, *device, *columns, *p2m_path;
-	bool op_set, live_given;
-	uint32_t domid;
+	const char *path, *device, *columns;
+	bool op_set;
 	enum io_op op;
 	struct cmd_input in;
+	struct target target;
 	const struct table_column **cols;
 	size_t nr_cols;
 };
 
-enum { OPT_DEVICE = 0x100, OPT_OP, OPT_P2M, OPT_DOMID };
+enum { OPT_DEVICE = 0x100, OPT_OP };
 
 static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 {
@@ -89,16 +88,6 @@ static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 		word);
 }
 
-static void parse_domid(struct dump *d, const char *word, struct argp_state *state)
-{
-	uint64_t domid;
-
-	if (!num_parse_u64(word, 0x7fef, &domid)) /* DOMID_FIRST_RESERVED is 0x7ff0 */
-		argp_error(state, "--domid takes the number of a domain, not '%s'", word);
-	d->domid = (uint32_t)domid;
-	d->live_given = true;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct dump *d = state->input;
@@ -106,18 +95,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		cmd_init_children(state, d->env);
+		state->child_inputs[0] = &d->target;
 		return 0;
 	case OPT_DEVICE:
 		d->device = arg;
 		return 0;
 	case OPT_OP:
 		parse_op(d, arg, state);
-		return 0;
-	case OPT_P2M:
-		d->p2m_path = arg;
-		return 0;
-	case OPT_DOMID:
-		parse_domid(d, arg, state);
 		return 0;
 	case 'o':
 		d->columns = arg;
@@ -130,8 +114,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!d->path)
 			argp_error(state, "no checkpoint named");
-		if (d->p2m_path && d->live_given)
-			argp_error(state, "--p2m and --domid exclude each other");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -480,43 +462,12 @@ static int print_text(struct dump *d, struct err *err)
 	return 0;
 }
 
-static int set_live_target(struct dump *d, struct err *err)
-{
-	struct live l;
-	int rc = live_open(&l, d->domid, &d->in.snap.findings, err);
-
-	if (!rc && l.target)
-		frontend_set_target(&d->in.snap, l.target);
-	else if (!rc)
-		cmd_note(d->env,
-			"domain %u is no PV domain: its pfns are its frames, there is nothing to "
-			"translate",
-			d->domid);
-	live_fini(&l);
-	return rc;
-}
-
-static int set_target(struct dump *d, struct err *err)
-{
-	struct p2m *target = NULL;
-
-	if (d->live_given)
-		return set_live_target(d, err);
-	if (!d->p2m_path)
-		return 0;
-	if (p2m_from_file(d->p2m_path, &target, err))
-		return -1;
-	frontend_set_target(&d->in.snap, target);
-	p2m_free(target);
-	return 0;
-}
-
 static int run(struct dump *d, struct err *err)
 {
 	if (table_choose(columns, ARRAY_SIZE(columns), DEFAULT_COLUMNS, d->columns, &d->cols,
 		    &d->nr_cols, err) ||
 		cmd_open(d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
-		set_target(d, err) || filter(d, err))
+		target_read(d->env, &d->target, false, &d->in.snap, err) || filter(d, err))
 		return -1;
 	if (d->env->json ? json_print(json_document(&d->in, true), d->env->out, err)
 			 : print_text(d, err))
@@ -533,18 +484,9 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 			.key = 'o',
 			.arg = "COLUMNS",
 			.doc = "these columns; +COLUMNS appends to the default"},
-		{.name = "p2m",
-			.key = OPT_P2M,
-			.arg = "FILE",
-			.doc = "translate to the target's frames: a u64 for each pfn, "
-			       "little-endian"},
-		{.name = "domid",
-			.key = OPT_DOMID,
-			.arg = "N",
-			.doc = "translate to the frames of a domain restored, still paused"},
 		{0},
 	};
-	static const struct argp_child children[] = {
+	static const struct argp_child children[] = {{.argp = &target_frames_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
@@ -558,6 +500,7 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 
 	cmd_parse(&argp, argc, argv, &d);
 	rc = run(&d, err);
+	target_fini(&d.target);
 	cmd_close(&d.in);
 	free(d.cols);
 	return rc;

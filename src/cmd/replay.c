@@ -9,14 +9,14 @@
 #include "cmd/replay_apply.h"
 #include "cmd/replay_disk.h"
 #include "cmd/replay_plan.h"
-#include "guest/p2m.h"
 
 struct replay {
 	struct cmd_env *env;
-	const char *path, *plan_path, *ring_path, *p2m_path;
+	const char *path, *plan_path, *ring_path;
 	bool skip_unknown, force;
 	struct err usage; /* of an option's argument */
 	struct cmd_input in;
+	struct target target;
 	struct replay_plan plan;
 	struct replay_targets disks;
 	struct replay_apply apply;
@@ -26,7 +26,6 @@ struct replay {
 enum {
 	OPT_PLAN = 0x100,
 	OPT_RING,
-	OPT_P2M,
 	OPT_SKIP_UNKNOWN,
 	OPT_FORCE,
 	OPT_DISK,
@@ -43,13 +42,8 @@ static int write_ring(struct replay *x, struct err *err)
 {
 	uint8_t ring[REPLAY_RING_BYTES];
 	struct outfile f = OUTFILE_INIT;
-	struct p2m *target = NULL;
 	size_t nr_skipped;
 
-	if (p2m_from_file(x->p2m_path, &target, err))
-		return -1;
-	frontend_set_target(&x->in.snap, target);
-	p2m_free(target);
 	if (replay_ring(&x->plan, x->skip_unknown, ring, &nr_skipped, err))
 		return -1;
 	if (outfile_open(&f, x->ring_path, err))
@@ -71,7 +65,7 @@ static int write_ring(struct replay *x, struct err *err)
 static int print_json(struct replay *x, struct json_object *applied, struct err *err)
 {
 	struct json_object *doc = json_document(&x->in, false);
-	struct json_object *list = replay_plan_json(&x->plan);
+	struct json_object *list = replay_plan_json(&x->plan, &x->target);
 
 	if (!doc || !list || (x->matches.nr && replay_matches_json(&x->matches, list))) {
 		json_object_put(doc);
@@ -90,7 +84,7 @@ static int print_plan(struct replay *x, struct err *err)
 	if (x->env->json)
 		return print_json(x, NULL, err);
 	return x->disks.nr ? replay_matches_table(x->env, &x->plan, &x->matches, err)
-			   : replay_plan_table(x->env, &x->plan, err);
+			   : replay_plan_table(x->env, &x->plan, &x->target, err);
 }
 
 /* How many items cannot be carried out for want of a sector. */
@@ -146,6 +140,7 @@ static int run(struct replay *x, struct err *err)
 		return replay_apply_revert(
 			x->env, &x->apply, x->disks.nr ? &x->disks.v[0] : NULL, err);
 	if (cmd_open(x->path, &x->in, err) || cmd_analyse(x->env, &x->in, err) ||
+		target_read(x->env, &x->target, true, &x->in.snap, err) ||
 		replay_plan_build(&x->in.snap, &x->plan, err))
 		return -1;
 	if (x->plan_path && replay_plan_edit(&x->plan, x->plan_path, err))
@@ -172,8 +167,11 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 		argp_error(state, "--allow needs --write or --revert");
 	if ((x->apply.discard || x->apply.fsck) && !x->apply.write)
 		argp_error(state, "--discard and --fsck need --write");
-	if ((x->ring_path != NULL) != (x->p2m_path != NULL))
-		argp_error(state, "--ring and --p2m go together");
+	if (x->ring_path && !x->target.p2m_path && !x->target.live_given)
+		argp_error(state, "--ring needs --p2m or --domid");
+	if (x->apply.revert_path &&
+		(x->target.p2m_path || x->target.live_given || x->target.caps_path))
+		argp_error(state, "--revert needs no target");
 	if (!x->ring_path && (x->skip_unknown || x->force))
 		argp_error(state, "--skip-unknown and --force need --ring");
 	if (x->ring_path && x->disks.nr)
@@ -187,15 +185,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		cmd_init_children(state, x->env);
+		state->child_inputs[0] = &x->target;
 		return 0;
 	case OPT_PLAN:
 		x->plan_path = arg;
 		return 0;
 	case OPT_RING:
 		x->ring_path = arg;
-		return 0;
-	case OPT_P2M:
-		x->p2m_path = arg;
 		return 0;
 	case OPT_SKIP_UNKNOWN:
 		x->skip_unknown = true;
@@ -255,10 +251,6 @@ static const struct argp_option options[] = {
 		.key = OPT_RING,
 		.arg = "OUT",
 		.doc = "write the request ring as netbsd-xbd will post it on the target"},
-	{.name = "p2m",
-		.key = OPT_P2M,
-		.arg = "FILE",
-		.doc = "with --ring: the target's frames, a u64 for each pfn, little-endian"},
 	{.name = "skip-unknown",
 		.key = OPT_SKIP_UNKNOWN,
 		.doc = "with --ring: leave out requests whose sector or page is not known"},
@@ -297,7 +289,7 @@ static const struct argp_option options[] = {
 
 int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-	static const struct argp_child children[] = {
+	static const struct argp_child children[] = {{.argp = &target_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
@@ -313,6 +305,7 @@ int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
 	replay_matches_fini(&x.matches);
 	replay_targets_fini(&x.disks);
 	replay_plan_fini(&x.plan);
+	target_fini(&x.target);
 	cmd_close(&x.in);
 	return rc;
 }

@@ -15,6 +15,7 @@ static const struct table_column columns[] = {
 	{"OP", false, "read, write, barrier, flush, discard, probe"},
 	{"SECTOR", true, "first sector; ? unknown"},
 	{"SECTORS", true, "length in sectors"},
+	{"PARTS", true, "requests that the target's limits make of it, at least"},
 	{"HAZARDS", false, "what makes the order or the result uncertain"},
 	{"WHY-HERE", false, "its place in the order"},
 };
@@ -31,7 +32,42 @@ static void hazard_names(unsigned hazards, char *buf, size_t cap)
 				replay_hazard_name(1u << i));
 }
 
-static void row(struct libscols_line *line, size_t step, const struct replay_item *it)
+#define COL_PARTS 8
+
+/*
+ * The parts of an item on the target; none: not known. The guest sticks to its own limit, which is
+ * not below the one it had, so a larger one of the target changes nothing.
+ */
+static int parts_of(const struct replay_item *it, const struct target *target,
+	struct replay_part **ret, size_t *nr, struct err *err)
+{
+	const struct check_caps *c = check_caps_of(target->caps, target->nr_caps, it->dev);
+
+	*ret = NULL;
+	*nr = 0;
+	if (!c || (c->partial && c->max_indirect_segments == BLK_UNKNOWN_U64))
+		return 0;
+	return replay_split(
+		it, MAX(MIN(check_caps_segments(c), it->req->segs_wanted), 11u), ret, nr, err);
+}
+
+static int parts_cell(struct libscols_line *line, const struct replay_item *it,
+	const struct target *target, struct err *err)
+{
+	struct replay_part *v;
+	size_t nr;
+
+	if (parts_of(it, target, &v, &nr, err))
+		return -1;
+	free(v);
+	if (nr)
+		table_cell(line, COL_PARTS, "%zu", nr);
+	else
+		table_cell(line, COL_PARTS, NULL);
+	return 0;
+}
+
+static void row(struct libscols_line *line, size_t step, const struct replay_item *it, size_t at)
 {
 	const struct io_request *r = it->req;
 	char text[64];
@@ -50,29 +86,43 @@ static void row(struct libscols_line *line, size_t step, const struct replay_ite
 		table_cell(line, 6, "%llu", (unsigned long long)r->sector);
 	table_cell(line, 7, "%llu", (unsigned long long)r->nr_sectors);
 	hazard_names(it->hazards, text, sizeof(text));
-	table_cell(line, 8, *text ? "%s" : NULL, text);
-	table_cell(line, 9, "%s", it->why);
+	table_cell(line, at, *text ? "%s" : NULL, text);
+	table_cell(line, at + 1, "%s", it->why);
 }
 
-int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan, struct err *err)
+static int rows(struct libscols_table *t, const struct replay_plan *plan,
+	const struct target *target, struct err *err)
 {
-	const struct table_column *cols[ARRAY_SIZE(columns)];
-	struct libscols_table *t;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(columns); i++)
-		cols[i] = &columns[i];
-	t = table_new(env, cols, ARRAY_SIZE(columns));
-	if (!t)
-		return err_nomem(err, "the table");
 	for (i = 0; i < plan->nr; i++) {
 		struct libscols_line *line = scols_table_new_line(t, NULL);
 
-		if (!line) {
-			scols_unref_table(t);
+		if (!line)
 			return err_nomem(err, "the table");
-		}
-		row(line, i + 1, &plan->v[i]);
+		row(line, i + 1, &plan->v[i], target->caps ? COL_PARTS + 1 : COL_PARTS);
+		if (target->caps && parts_cell(line, &plan->v[i], target, err))
+			return -1;
+	}
+	return 0;
+}
+
+int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan,
+	const struct target *target, struct err *err)
+{
+	const struct table_column *cols[ARRAY_SIZE(columns)];
+	struct libscols_table *t;
+	size_t i, nr = 0;
+
+	for (i = 0; i < ARRAY_SIZE(columns); i++)
+		if (i != COL_PARTS || target->caps)
+			cols[nr++] = &columns[i];
+	t = table_new(env, cols, nr);
+	if (!t)
+		return err_nomem(err, "the table");
+	if (rows(t, plan, target, err)) {
+		scols_unref_table(t);
+		return -1;
 	}
 	return table_print(t, err);
 }
@@ -89,12 +139,37 @@ static struct json_object *facts(const struct replay_item *it)
 	return o;
 }
 
-static struct json_object *item_json(const struct replay_item *it, size_t step)
+/* null: not known. */
+static int add_parts(
+	struct json_object *o, const struct replay_item *it, const struct target *target)
+{
+	struct json_object *list = NULL;
+	struct replay_part *v;
+	struct err err;
+	size_t nr, i;
+
+	if (parts_of(it, target, &v, &nr, &err))
+		return -1;
+	if (nr)
+		list = json_object_new_array();
+	for (i = 0; i < nr; i++) {
+		struct json_object *part = json_object_new_object();
+
+		json_object_object_add(part, "sector", json_object_new_uint64(v[i].sector));
+		json_object_object_add(part, "nr_sectors", json_object_new_uint64(v[i].nr_sectors));
+		json_object_array_add(list, part);
+	}
+	free(v);
+	return json_object_object_add(o, "parts", list);
+}
+
+static struct json_object *item_json(
+	const struct replay_item *it, size_t step, const struct target *target)
 {
 	struct json_object *o = facts(it), *hazards = json_object_new_array();
 	int i;
 
-	if (!o || !hazards) {
+	if (!o || !hazards || add_parts(o, it, target)) {
 		json_object_put(o);
 		json_object_put(hazards);
 		return NULL;
@@ -109,13 +184,13 @@ static struct json_object *item_json(const struct replay_item *it, size_t step)
 	return o;
 }
 
-struct json_object *replay_plan_json(const struct replay_plan *plan)
+struct json_object *replay_plan_json(const struct replay_plan *plan, const struct target *target)
 {
 	struct json_object *list = json_object_new_array();
 	size_t i;
 
 	for (i = 0; list && i < plan->nr; i++) {
-		struct json_object *o = item_json(&plan->v[i], i + 1);
+		struct json_object *o = item_json(&plan->v[i], i + 1, target);
 
 		if (!o || json_object_array_add(list, o)) {
 			json_object_put(o);
@@ -145,6 +220,21 @@ static bool names(struct json_object *o, const struct replay_item *it)
 	       json_object_get_boolean(json_object_object_get(o, "queued")) == it->queued;
 }
 
+/* The same plan may be shown for one target and be taken back without it. */
+static void forget_target(struct json_object *o)
+{
+	struct json_object *list = json_object_object_get(o, "segments");
+	size_t i, nr = json_object_is_type(list, json_type_array) ? json_object_array_length(list)
+								  : 0;
+
+	for (i = 0; i < nr; i++) {
+		struct json_object *seg = json_object_array_get_idx(list, i);
+
+		if (json_object_is_type(seg, json_type_object))
+			json_object_object_del(seg, "target_mfn");
+	}
+}
+
 /* Whatever the plan says of the request must stand in the file as it is. */
 static int compare(struct json_object *o, const struct replay_item *it, size_t at, struct err *err)
 {
@@ -153,6 +243,8 @@ static int compare(struct json_object *o, const struct replay_item *it, size_t a
 
 	if (!want)
 		return err_nomem(err, "comparing a plan");
+	forget_target(want);
+	forget_target(o);
 	json_object_object_foreach(want, key, value)
 	{
 		if (rc || (json_object_object_get_ex(o, key, &have) &&

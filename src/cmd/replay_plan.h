@@ -7,13 +7,14 @@
 
 #include <json.h>
 
-#include "cmd/cmd.h"
+#include "cmd/target.h"
 #include "replay.h"
 
-int replay_plan_table(
-	const struct cmd_env *env, const struct replay_plan *plan, struct err *err) MUST_CHECK;
+/* With the features of a target, also in how many parts each request will come there. */
+int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan,
+	const struct target *target, struct err *err) MUST_CHECK;
 /* A new array, or NULL when memory is out. */
-struct json_object *replay_plan_json(const struct replay_plan *plan);
+struct json_object *replay_plan_json(const struct replay_plan *plan, const struct target *target);
 /*
  * Keep the items that the file's "plan" lists, in its order. Each must be one of the plan, named
  * once and unchanged: ERR_REFUSED otherwise.

@@ -7,38 +7,32 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "cmd/live.h"
 #include "cmd/render_json.h"
 #include "cmd/report.h"
+#include "cmd/target.h"
 
 struct validate {
 	struct cmd_env *env;
-	const char *path, *p2m_path, *caps_path;
+	const char *path;
 	struct check_policy policy;
 	enum severity fail_on;
-	bool never_fail, live_given, compare;
-	uint32_t domid;
+	bool never_fail, compare;
 	struct check_disk *disks; /* as the user named them */
 	size_t nr_disks;
 	struct err usage; /* of an option's argument */
 
 	struct cmd_input in;
-	struct p2m *target; /* of --p2m */
-	struct live live;
-	struct check_caps *caps;
+	struct target target;
 	struct check_special *specials;
-	size_t nr_caps, nr_specials;
+	size_t nr_specials;
 	uint64_t nr_compared;
 	struct check_result result;
 };
 
 enum {
 	OPT_DISK = 0x100,
-	OPT_P2M,
-	OPT_CAPS,
 	OPT_RULE,
 	OPT_FAIL_ON,
-	OPT_DOMID,
 	OPT_COMPARE,
 };
 
@@ -67,17 +61,6 @@ static int set_fail_on(struct validate *v, const char *word, struct err *err)
 	if (v->never_fail || !strcmp(word, "error") || !strcmp(word, "warning"))
 		return 0;
 	return err_set(err, ERR_USAGE, "--fail-on takes warning, error or never, not '%s'", word);
-}
-
-static int set_domid(struct validate *v, const char *text, struct err *err)
-{
-	uint64_t domid;
-
-	if (!num_parse_u64(text, 0x7fef, &domid)) /* DOMID_FIRST_RESERVED is 0x7ff0 */
-		return err_set(err, ERR_USAGE, "'%s' is no domain number", text);
-	v->domid = (uint32_t)domid;
-	v->live_given = true;
-	return 0;
 }
 
 static const struct blkdev *device_for(const struct validate *v, const struct check_disk *disk)
@@ -111,22 +94,12 @@ static int open_disks(struct validate *v, struct err *err)
 
 static int set_target(struct validate *v, struct err *err)
 {
-	if (v->p2m_path && p2m_from_file(v->p2m_path, &v->target, err))
+	if (target_read(v->env, &v->target, true, &v->in.snap, err))
 		return -1;
-	if (v->target)
-		frontend_set_target(&v->in.snap, v->target);
-	if (v->caps_path && check_caps_read(v->caps_path, &v->caps, &v->nr_caps, err))
-		return -1;
-	if (!v->live_given)
-		return 0;
-	if (live_open(&v->live, v->domid, &v->in.snap.findings, err))
-		return -1;
-	if (v->compare && !v->live.dom.paused)
+	if (v->compare && !v->target.live.dom.paused)
 		cmd_note(v->env, "domain %u is not paused: its pages may change meanwhile",
-			v->domid);
-	if (v->live.target)
-		frontend_set_target(&v->in.snap, v->live.target);
-	return v->caps ? 0 : live_read_caps(&v->live, &v->in.snap, err);
+			v->target.domid);
+	return 0;
 }
 
 static int evaluate(struct validate *v, struct err *err)
@@ -145,12 +118,12 @@ static int evaluate(struct validate *v, struct err *err)
 		return -1;
 	in.specials = v->specials;
 	in.nr_specials = v->nr_specials;
-	in.target_given = v->target || v->live.target;
-	in.caps = v->caps ? v->caps : v->live.caps;
-	in.nr_caps = v->caps ? v->nr_caps : v->live.nr_caps;
+	in.target_given = target_translates(&v->target);
+	in.caps = v->target.caps;
+	in.nr_caps = v->target.nr_caps;
 	check_run(&in, &v->result);
 	if (v->compare)
-		v->nr_compared = check_compare_pages(&in, live_fetch, &v->live, &v->result);
+		v->nr_compared = check_compare_pages(&in, live_fetch, &v->target.live, &v->result);
 	return v->result.no_memory ? err_nomem(err, "evaluating the rules") : 0;
 }
 
@@ -219,7 +192,7 @@ static int run(struct validate *v, struct err *err)
 		report_text(&r, v->env->verbose, v->env->out);
 		if (v->compare)
 			fprintf(v->env->out, "%s: %llu pages compared with domain %u\n", v->path,
-				(unsigned long long)v->nr_compared, v->domid);
+				(unsigned long long)v->nr_compared, v->target.domid);
 	}
 	if (cmd_verdict(&v->in, &why))
 		cmd_note(v->env, "%s", why.text);
@@ -233,12 +206,10 @@ static void fini(struct validate *v)
 	for (i = 0; i < v->nr_disks; i++)
 		check_disk_fini(&v->disks[i]);
 	free(v->disks);
-	free(v->caps);
 	free(v->specials);
 	check_policy_fini(&v->policy);
 	check_result_fini(&v->result);
-	p2m_free(v->target);
-	live_fini(&v->live);
+	target_fini(&v->target);
 	cmd_close(&v->in);
 }
 
@@ -252,14 +223,6 @@ static int parse_word(struct validate *v, int key, const char *arg, struct err *
 		return check_policy_add(&v->policy, arg, err);
 	case OPT_FAIL_ON:
 		return set_fail_on(v, arg, err);
-	case OPT_DOMID:
-		return set_domid(v, arg, err);
-	case OPT_CAPS:
-		v->caps_path = arg;
-		return 0;
-	case OPT_P2M:
-		v->p2m_path = arg;
-		return 0;
 	case OPT_COMPARE:
 		v->compare = true;
 		return 0;
@@ -275,6 +238,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		cmd_init_children(state, v->env);
+		state->child_inputs[0] = &v->target;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num)
@@ -285,10 +249,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_error(state, "no checkpoint given");
 		return 0;
 	case ARGP_KEY_SUCCESS:
-		if (v->compare && !v->live_given)
+		if (v->compare && !v->target.live_given)
 			argp_error(state, "--compare-pages needs --domid");
-		if (v->p2m_path && v->live_given)
-			argp_error(state, "--p2m and --domid exclude each other");
 		return 0;
 	}
 	switch (parse_word(v, key, arg, &v->usage)) {
@@ -307,15 +269,6 @@ static const struct argp_option options[] = {
 		.key = OPT_DISK,
 		.arg = "VDEV=PATH",
 		.doc = "the disk that the device will have: is it the one, and unchanged?"},
-	{.name = "p2m",
-		.key = OPT_P2M,
-		.arg = "FILE",
-		.doc = "the target's frames: a u64 for each pfn, little-endian"},
-	{.name = "target-caps",
-		.key = OPT_CAPS,
-		.arg = "FILE",
-		.doc = "the target's features: lines of key=value, or JSON"},
-	{.name = "domid", .key = OPT_DOMID, .arg = "N", .doc = "a domain restored, still paused"},
 	{.name = "compare-pages",
 		.key = OPT_COMPARE,
 		.doc = "with --domid: the pages of requests and rings must be the checkpoint's"},
@@ -332,7 +285,7 @@ static const struct argp_option options[] = {
 
 int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-	static const struct argp_child children[] = {
+	static const struct argp_child children[] = {{.argp = &target_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,

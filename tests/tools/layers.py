@@ -30,6 +30,7 @@ TOP = {
     "src/replay_match.h": "replay",
     "src/replay_ops.c": "replay",
     "src/replay_ring.c": "replay",
+    "src/replay_split.c": "replay",
     "src/replay_write.c": "replay",
     "src/replay_write.h": "replay",
 }

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/target.h"
+
+#include "base/num.h"
+#include "frontend/frontend.h"
+
+#define DOMID_MAX 0x7fefu /* DOMID_FIRST_RESERVED is 0x7ff0 */
+
+enum { OPT_P2M = 0x300, OPT_DOMID, OPT_CAPS };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct target *t = state->input;
+	uint64_t domid;
+
+	switch (key) {
+	case OPT_P2M:
+		t->p2m_path = arg;
+		return 0;
+	case OPT_CAPS:
+		t->caps_path = arg;
+		return 0;
+	case OPT_DOMID:
+		if (!num_parse_u64(arg, DOMID_MAX, &domid))
+			argp_error(state, "--domid takes the number of a domain, not '%s'", arg);
+		t->domid = (uint32_t)domid;
+		t->live_given = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (t->p2m_path && t->live_given)
+			argp_error(state, "--p2m and --domid exclude each other");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option frames_options[] = {
+	{.name = "p2m",
+		.key = OPT_P2M,
+		.arg = "FILE",
+		.doc = "the target's frames: a u64 for each pfn, little-endian"},
+	{.name = "domid",
+		.key = OPT_DOMID,
+		.arg = "N",
+		.doc = "the target is this domain, restored and still paused"},
+	{0},
+};
+
+static const struct argp_option caps_options[] = {
+	{.name = "target-caps",
+		.key = OPT_CAPS,
+		.arg = "FILE",
+		.doc = "the target's features: lines of key=value, or JSON"},
+	{0},
+};
+
+const struct argp target_frames_argp = {.options = frames_options, .parser = parse};
+
+static error_t parse_caps(int key, char *arg, struct argp_state *state)
+{
+	if (key == ARGP_KEY_INIT) {
+		state->child_inputs[0] = state->input;
+		return 0;
+	}
+	return key == OPT_CAPS ? parse(key, arg, state) : ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child frames_child[] = {{.argp = &target_frames_argp}, {0}};
+
+const struct argp target_argp = {
+	.options = caps_options, .parser = parse_caps, .children = frames_child};
+
+static int read_live(
+	const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s, struct err *err)
+{
+	if (live_open(&t->live, t->domid, &s->findings, err))
+		return -1;
+	if (t->live.target)
+		frontend_set_target(s, t->live.target);
+	else
+		cmd_note(env,
+			"domain %u is no PV domain: its pfns are its frames, there is nothing to "
+			"translate",
+			t->domid);
+	if (!caps || t->caps)
+		return 0;
+	if (live_read_caps(&t->live, s, err))
+		return -1;
+	t->caps = t->live.caps;
+	t->nr_caps = t->live.nr_caps;
+	return 0;
+}
+
+int target_read(
+	const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s, struct err *err)
+{
+	if (t->p2m_path && p2m_from_file(t->p2m_path, &t->table, err))
+		return -1;
+	if (t->table)
+		frontend_set_target(s, t->table);
+	if (t->caps_path && check_caps_read(t->caps_path, &t->own, &t->nr_caps, err))
+		return -1;
+	t->caps = t->own;
+	return t->live_given ? read_live(env, t, caps, s, err) : 0;
+}
+
+bool target_translates(const struct target *t)
+{
+	return t->table || t->live.target;
+}
+
+void target_fini(struct target *t)
+{
+	free(t->own);
+	p2m_free(t->table);
+	live_fini(&t->live);
+}
