@@ -7,6 +7,15 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
 }
 
+teardown() {
+    ! mountpoint -q "$BATS_TEST_TMPDIR/mnt" || umount "$BATS_TEST_TMPDIR/mnt"
+    [ -z "${loop:-}" ] || losetup -d "$loop"
+}
+
+on_loop() { # on_loop FILE: $loop is a block device of it; or skip
+    loop=$(losetup -f --show "$1" 2>/dev/null) || skip "no loop devices"
+}
+
 image() { # image NAME: of a real checkpoint, with its disk as ./disk; or skip
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     dir=$XBDSNAP_CACHE/$1
@@ -231,6 +240,37 @@ EOF
     wait $locker || true
     "$XBDSNAP" replay --revert undo
     cmp disk "$before"
+}
+
+@test "a block device takes the writes, and gives them back; not while it is mounted" {
+    image linux-6.1-mq
+    on_loop disk
+    "$XBDSNAP" replay --write --undo undo --disk xvda="$loop" "$image"
+    cmp "$loop" "$after"
+    "$XBDSNAP" replay --revert undo
+    cmp "$loop" "$before"
+    rm undo
+    run -3 write "$image"
+    [[ $output == *"a loop device stands on it; --allow=in-use"* ]]
+    losetup -d "$loop"
+    loop=
+    untouched
+    image linux-6.1-ext4
+    on_loop disk
+    mkdir mnt
+    mount -o ro,noload "$loop" mnt || skip "no mount"
+    run -3 "$XBDSNAP" replay --write --undo undo --disk xvdb="$loop" "$image"
+    [[ $output == *"XB408: "*"it is mounted; --allow=in-use goes on all the same"* ]]
+    [ ! -e undo ]
+    umount mnt
+    cmp "$loop" "$before"
+    "$XBDSNAP" replay --write --undo undo --disk xvdb="$loop" "$image"
+    mount -o ro,noload "$loop" mnt
+    run -3 "$XBDSNAP" replay --revert undo
+    [[ $output == *" is in use; --allow=in-use goes on all the same"* ]]
+    umount mnt
+    "$XBDSNAP" replay --revert undo
+    cmp "$loop" "$before"
 }
 
 @test "revert refuses another disk, and a disk written since" {

@@ -62,6 +62,18 @@ static const struct rule rows[] = {
 			  "a snapshot that was taken together with the checkpoint.",
 	},
 	{
+		.id = "XB408",
+		.severity = SEVERITY_ERROR,
+		.summary = "the disk is in use on this host",
+		.explanation = "Something else reads or writes it: a mount, another device, a "
+			       "program. When the guest goes on beside it, each destroys what "
+			       "the other wrote. A domain that has the disk by now, even this "
+			       "one, looks the same through a loop device; of a block device "
+			       "that a running domain has, nothing is seen.",
+		.remedy = "Unmount it, or end what uses it. With the domain restored by now, give "
+			  "--domid.",
+	},
+	{
 		.id = "XB501",
 		.severity = SEVERITY_ERROR,
 		.summary = "the target maps no frame for a page of a pending request",

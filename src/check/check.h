@@ -30,6 +30,7 @@ struct check_disk {
 	uint32_t logical_block_bytes; /* 0 unknown (not a block device) */
 	struct check_disk_fs *fs;     /* owned: what libblkid and the superblocks say */
 	size_t nr_fs;
+	const char *user; /* what uses it on this host, static text; NULL: nothing */
 };
 
 struct check_disk_fs {
@@ -87,6 +88,7 @@ struct check_input {
 	const void *page_arg;
 	const struct check_special *specials; /* ascending by pfn */
 	size_t nr_specials;
+	bool restored;	   /* the domain exists by now, so its own backend uses the disks */
 	bool target_given; /* target_mfn and target_missing were filled */
 	const struct check_disk *disks;
 	size_t nr_disks;

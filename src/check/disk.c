@@ -16,6 +16,7 @@
 
 #include "base/cursor.h"
 #include "base/num.h"
+#include "io/hold.h"
 
 #define EXT_SUPER_BYTES	  1024u
 #define EXT_MAGIC	  0xef53u
@@ -169,6 +170,7 @@ static int look(
 	size_t i;
 
 	d->bytes = disk->bytes;
+	d->user = disk_user(disk);
 	if (disk->block && !disk->nbd && ioctl(disk->fd, BLKSSZGET, &block))
 		return err_sys(err, "cannot ask %s for its block size", d->path);
 	d->logical_block_bytes = block > 0 ? (uint32_t)block : 0;

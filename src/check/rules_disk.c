@@ -172,10 +172,24 @@ static void file_systems(struct check_run *run)
 	}
 }
 
+static void use(struct check_run *run)
+{
+	const struct check_disk *disk = disk_of(run);
+
+	if (!disk)
+		return;
+	if (run->in->restored)
+		run_skip(run, "XB408", "the restored domain uses the disk by now");
+	else if (disk->user)
+		run_broken(run, "XB408", -1, -1, "%s is in use on this host: %s", disk->path,
+			disk->user);
+}
+
 static const struct check_rule rules[] = {
 	{"XB401 XB402 XB403", size},
 	{"XB404 XB405", blocks},
 	{"XB406 XB407", file_systems},
+	{"XB408", use},
 };
 
 const struct check_rules check_rules_disk = {rules, ARRAY_SIZE(rules)};

@@ -31,6 +31,7 @@ static unsigned refusal_of(const char *rule)
 		{"XB402", 0}, /* so is the whole: --allow=capacity */
 		{"XB406", REPLAY_ALLOW_IDENTITY},
 		{"XB407", REPLAY_ALLOW_CHANGED},
+		{"XB408", REPLAY_ALLOW_IN_USE},
 		{"XB5", 0},
 		{"XB6", 0},
 	};

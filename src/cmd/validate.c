@@ -118,6 +118,7 @@ static int evaluate(struct validate *v, struct err *err)
 		return -1;
 	in.specials = v->specials;
 	in.nr_specials = v->nr_specials;
+	in.restored = v->target.live_given;
 	in.target_given = target_translates(&v->target);
 	in.caps = v->target.caps;
 	in.nr_caps = v->target.nr_caps;

@@ -6,39 +6,32 @@
 #include <glob.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-
-static int in_use(const struct disk *d, struct err *err, const char *why)
-{
-	return err_set(err, ERR_REFUSED, "%s is in use: %s; --allow=in-use goes on all the same",
-		d->path, why);
-}
+#include <unistd.h>
 
 /* proc_pid_mountinfo(5): the third field is major:minor. */
-static int refuse_mounted(const struct disk *d, struct err *err)
+static bool mounted(const struct disk *d)
 {
 	CLEANUP_FILE FILE *f = fopen("/proc/self/mountinfo", "re");
 	CLEANUP_FREE char *line = NULL;
 	unsigned major, minor;
 	size_t cap = 0;
 
-	if (!f)
-		return err_sys(err, "cannot tell what is mounted");
-	while (getline(&line, &cap, f) > 0)
+	while (f && getline(&line, &cap, f) > 0)
 		if (sscanf(line, "%*u %*u %u:%u", &major, &minor) == 2 &&
 			makedev(major, minor) == d->dev)
-			return in_use(d, err, "it is mounted");
-	return 0;
+			return true;
+	return false;
 }
 
-static int refuse_loop(const struct disk *d, struct err *err)
+static bool under_loop(const struct disk *d)
 {
+	bool found = false;
 	glob_t g = {0};
 	size_t i;
-	int rc = 0;
 
 	if (glob("/sys/block/loop*/loop/backing_file", 0, NULL, &g))
-		return 0;
-	for (i = 0; i < g.gl_pathc && !rc; i++) {
+		return false;
+	for (i = 0; i < g.gl_pathc && !found; i++) {
 		CLEANUP_FILE FILE *f = fopen(g.gl_pathv[i], "re");
 		CLEANUP_FREE char *line = NULL;
 		size_t cap = 0;
@@ -46,32 +39,58 @@ static int refuse_loop(const struct disk *d, struct err *err)
 
 		if (n > 0 && line[n - 1] == '\n')
 			line[n - 1] = 0;
-		if (n > 0 && !strcmp(line, d->path))
-			rc = in_use(d, err, "a loop device stands on it");
+		found = n > 0 && !strcmp(line, d->path);
 	}
 	globfree(&g);
-	return rc;
+	return found;
 }
 
-static int lock(const struct disk *d, struct err *err)
+/* Mounts, also of a partition, and devices made of it open it exclusively, as we try to. */
+static bool claimed(const struct disk *d)
+{
+	CLEANUP_CLOSE int fd = -1;
+
+	if (d->write)
+		return false; /* it is ours: disk_open() */
+	fd = open(d->path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 && errno == EBUSY;
+}
+
+static bool locked(const struct disk *d)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (d->nbd)
-		return 0; /* its server has locked it */
-	if (!fcntl(d->fd, d->write ? F_OFD_SETLK : F_OFD_GETLK, &whole) &&
-		(d->write || whole.l_type == F_UNLCK))
-		return 0;
-	if (!d->write)
-		return in_use(d, err, "another process holds a lock on it");
-	if (errno == EAGAIN || errno == EACCES)
-		return in_use(d, err, "another process holds a lock on it");
-	return err_sys(err, "cannot lock %s", d->path);
+	/* The server of an image has locked it. */
+	return !d->nbd && !fcntl(d->fd, F_OFD_GETLK, &whole) && whole.l_type != F_UNLCK;
+}
+
+const char *disk_user(const struct disk *d)
+{
+	if (d->block && mounted(d))
+		return "it is mounted";
+	if (d->block && claimed(d))
+		return "another device is made of it, or a part of it is mounted";
+	if (!d->block && under_loop(d))
+		return "a loop device stands on it";
+	return locked(d) ? "another process holds a lock on it" : NULL;
+}
+
+static int in_use(const struct disk *d, struct err *err, const char *why)
+{
+	return err_set(err, ERR_REFUSED, "%s is in use: %s; --allow=in-use goes on all the same",
+		d->path, why);
 }
 
 int disk_hold(const struct disk *d, struct err *err)
 {
-	if ((d->block && refuse_mounted(d, err)) || (!d->block && refuse_loop(d, err)))
-		return -1;
-	return lock(d, err);
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	const char *user = disk_user(d);
+
+	if (user)
+		return in_use(d, err, user);
+	if (d->nbd || !d->write || !fcntl(d->fd, F_OFD_SETLK, &whole))
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return in_use(d, err, "another process holds a lock on it");
+	return err_sys(err, "cannot lock %s", d->path);
 }

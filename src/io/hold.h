@@ -7,11 +7,14 @@
 
 #include "io/disk.h"
 
+/* What uses the disk, as static text ("it is mounted"); NULL: nothing that can be seen. */
+const char *disk_user(const struct disk *d);
+
 /*
- * ERR_REFUSED when the disk is mounted or a loop device stands on it, or when another process holds
- * a lock (qemu locks its images with open file descriptions); else, of a disk open for writing,
- * take that lock, which lasts until the disk is closed. A device that the kernel itself uses did
- * not open: disk_open().
+ * ERR_REFUSED when disk_user() names something: it is mounted, or a loop device stands on it, or
+ * another process holds a lock (qemu locks its images with open file descriptions); else, of a disk
+ * open for writing, take that lock, which lasts until the disk is closed. A device that the kernel
+ * itself uses did not open: disk_open().
  */
 int disk_hold(const struct disk *d, struct err *err) MUST_CHECK;
 

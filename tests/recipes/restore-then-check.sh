@@ -4,7 +4,8 @@ set -eu
 name=$1 save=$2
 
 xl restore -p "$save"
-if xbdsnap validate --fail-on=error --domid "$(xl domid "$name")" "$save"; then
+domid=$(xl domid "$name")
+if xbdsnap validate --fail-on=error --domid "$domid" --compare-pages "$save"; then
     xl unpause "$name"
 else
     status=$?

@@ -670,6 +670,12 @@ static void disk_written(struct world *w)
 	w->disk_fs.wtime++;
 }
 
+static void disk_used(struct world *w)
+{
+	give_disk(w);
+	w->disk.user = "it is mounted";
+}
+
 static void disk_mounted(struct world *w)
 {
 	give_disk(w);
@@ -900,6 +906,7 @@ static const struct broken {
 	{"XB407", disk_mounted_later, NULL},
 	{"XB407", disk_recovered, NULL},
 	{"XB407", disk_journal_ahead, NULL},
+	{"XB408", disk_used, NULL},
 	{"XB501", target_maps_none, NULL},
 	{"XB501", ring_not_mapped, NULL},
 	{"XB502", target_no_flush, "XB131"},
