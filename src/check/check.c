@@ -48,13 +48,39 @@ void run_broken(struct check_run *run, const char *rule, int ring, int slot, con
 	va_end(ap);
 }
 
+const struct io_request *run_next(const struct check_run *run, size_t *i)
+{
+	const struct blkdev *d = run->dev;
+	size_t at = (*i)++;
+
+	if (at < d->nr_requests)
+		return &d->requests[at];
+	return at - d->nr_requests < d->nr_queued ? &d->queued[at - d->nr_requests] : NULL;
+}
+
+/* A queued request has no slot; what stands in its place is its tag. */
+static void broken_queued(
+	struct check_run *run, const char *rule, const struct io_request *r, const char *text)
+{
+	run_broken(run, rule, -1, -1, "a queued %s (queue %u, tag %u): %s", io_op_name(r->op),
+		r->ring, r->slot, text);
+}
+
 void run_broken_request(
 	struct check_run *run, const char *rule, const struct io_request *r, const char *fmt, ...)
 {
+	char *text = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	broken(run, rule, (int)r->ring, (int)r->slot, fmt, ap);
+	if (r->state != IO_QUEUED)
+		broken(run, rule, (int)r->ring, (int)r->slot, fmt, ap);
+	else if (vasprintf(&text, fmt, ap) < 0)
+		run_no_memory(run);
+	else
+		broken_queued(run, rule, r, text);
+	if (r->state == IO_QUEUED)
+		free(text);
 	va_end(ap);
 }
 

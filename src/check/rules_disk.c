@@ -30,7 +30,8 @@ static void size(struct check_run *run)
 {
 	const struct check_disk *disk = disk_of(run);
 	uint64_t sectors, known = run->dev->nr_sectors, start, end;
-	size_t i;
+	const struct io_request *r;
+	size_t i = 0;
 
 	if (!disk)
 		return;
@@ -45,14 +46,11 @@ static void size(struct check_run *run)
 		run_broken(run, "XB403", -1, -1, "%s has %llu sectors, the guest knows %llu",
 			disk->path, (unsigned long long)sectors, (unsigned long long)known);
 	}
-	for (i = 0; i < run->dev->nr_requests; i++) {
-		const struct io_request *r = &run->dev->requests[i];
-
+	while ((r = run_next(run, &i)))
 		if (request_range(r, &start, &end) && end > sectors)
 			run_broken_request(run, "XB401", r, "sectors %llu to %llu, %s has %llu",
 				(unsigned long long)start, (unsigned long long)(end - 1),
 				disk->path, (unsigned long long)sectors);
-	}
 }
 
 static void blocks(struct check_run *run)
@@ -60,20 +58,18 @@ static void blocks(struct check_run *run)
 	const struct check_disk *disk = disk_of(run);
 	uint32_t unit, known = run->dev->logical_block_bytes;
 	uint64_t start, end;
-	size_t i;
+	const struct io_request *r;
+	size_t i = 0;
 
 	if (!disk || !disk->logical_block_bytes) /* a file takes any sector */
 		return;
 	unit = MAX(disk->logical_block_bytes / SECTOR_BYTES, 1u);
-	for (i = 0; i < run->dev->nr_requests; i++) {
-		const struct io_request *r = &run->dev->requests[i];
-
+	while ((r = run_next(run, &i)))
 		if (request_range(r, &start, &end) && (start % unit || end % unit))
 			run_broken_request(run, "XB404", r,
 				"sectors %llu to %llu are not whole blocks of %s (%u bytes)",
 				(unsigned long long)start, (unsigned long long)(end - 1),
 				disk->path, disk->logical_block_bytes);
-	}
 	if (!known)
 		run_skip(run, "XB405", "the guest's idea of the block size was not found");
 	else if (known != disk->logical_block_bytes)

@@ -144,7 +144,7 @@ static void read_only(struct check_run *run)
 	const struct io_request *r;
 	size_t i = 0;
 
-	while ((r = next(run, &i)))
+	while ((r = run_next(run, &i)))
 		if (run->dev->read_only == TRI_YES && request_writes(r))
 			run_broken_request(run, "XB134", r,
 				"a pending %s on a disk that the guest has read-only",
@@ -161,7 +161,7 @@ static void capacity(struct check_run *run)
 		run_skip(run, "XB135", "the guest's idea of the disk's size was not found");
 		return;
 	}
-	while ((r = next(run, &i))) {
+	while ((r = run_next(run, &i))) {
 		bool ranged = request_range(r, &start, &end);
 
 		if (ranged ? end > size

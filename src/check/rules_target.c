@@ -64,13 +64,12 @@ static void features(struct check_run *run)
 	const struct check_caps *c = caps_of(run);
 	struct tally flush = {0}, fua = {0}, barrier = {0}, discard = {0}, secure = {0},
 		     write = {0};
-	size_t i;
+	const struct io_request *r;
+	size_t i = 0;
 
 	if (!c)
 		return;
-	for (i = 0; i < run->dev->nr_requests; i++) {
-		const struct io_request *r = &run->dev->requests[i];
-
+	while ((r = run_next(run, &i))) {
 		count_if(&flush, r, r->op == IO_FLUSH);
 		count_if(&fua, r, r->flags & (IO_FLAG_FUA | IO_FLAG_PREFLUSH));
 		count_if(&barrier, r, r->op == IO_BARRIER);
@@ -105,15 +104,14 @@ static void sizes(struct check_run *run)
 {
 	const struct check_caps *c = caps_of(run);
 	uint64_t start, end, unit;
-	size_t i;
+	const struct io_request *r;
+	size_t i = 0;
 
 	if (!c)
 		return;
 	unit = c->sector_bytes == BLK_UNKNOWN_U64 ? SECTOR_BYTES : c->sector_bytes;
 	unit = MAX(unit / SECTOR_BYTES, 1u);
-	for (i = 0; i < run->dev->nr_requests; i++) {
-		const struct io_request *r = &run->dev->requests[i];
-
+	while ((r = run_next(run, &i))) {
 		if (MAX(r->segs_wanted, r->nr_seg) > check_caps_segments(c))
 			run_broken_request(run, "XB507", r,
 				"its %llu segments do not fit into one request of the target "

@@ -34,6 +34,10 @@ extern const struct check_rules check_rules_ring, check_rules_request, check_rul
 	check_rules_netbsd, check_rules_linux, check_rules_disk, check_rules_target,
 	check_rules_hazard;
 
+/* The requests in the shadow, then those that the guest's block layer still holds. NULL: no more.
+ */
+const struct io_request *run_next(const struct check_run *run, size_t *i);
+
 /* ring, slot: -1 = not about one. The device is that of the turn. */
 void run_broken(struct check_run *run, const char *rule, int ring, int slot, const char *fmt, ...)
 	PRINTF(5, 6);

@@ -748,6 +748,41 @@ static void target_no_discard(struct world *w)
 	w->caps.discard = TRI_NO;
 }
 
+static struct io_request *queue_one(struct world *w, enum io_op op, uint64_t sector)
+{
+	struct io_request *r = io_request_append(&w->dev->queued, &w->dev->nr_queued);
+
+	assert_non_null(r);
+	r->op = op;
+	r->state = IO_QUEUED;
+	r->sector = sector;
+	r->sector_from = IO_SECTOR_SHADOW;
+	r->nr_sectors = 8;
+	return r;
+}
+
+static void queued_beyond_the_end(struct world *w)
+{
+	queue_one(w, IO_WRITE, 65536 - 7);
+}
+
+static void queued_on_read_only(struct world *w)
+{
+	w->dev->requests[0].op = w->dev->requests[2].op = IO_READ;
+	w->dev->requests[0].wire_op = w->dev->requests[2].wire_op = 0;
+	w->ring->slots[0].wire_op = w->ring->slots[2].wire_op = 0;
+	w->ring->window[0].wire_op = w->ring->window[2].wire_op = 0;
+	w->dev->read_only = TRI_YES;
+	queue_one(w, IO_WRITE, 65000);
+}
+
+static void queued_discard_not_taken(struct world *w)
+{
+	give_caps(w);
+	w->caps.discard = TRI_NO;
+	queue_one(w, IO_DISCARD, 65000);
+}
+
 static void target_no_secure_discard(struct world *w)
 {
 	give_caps(w);
@@ -880,8 +915,10 @@ static const struct broken {
 	{"XB132", half_decoded, NULL},
 	{"XB133", unreadable_slot, NULL},
 	{"XB134", read_only, NULL},
+	{"XB134", queued_on_read_only, "XB305"},
 	{"XB135", beyond_the_end, NULL},
 	{"XB135", beyond_wrapping, NULL},
+	{"XB135", queued_beyond_the_end, "XB305"},
 	{"XB136", was_answered, NULL},
 	{"XB301", being_built, NULL},
 	{"XB302", half_without_other, NULL},
@@ -913,6 +950,7 @@ static const struct broken {
 	{"XB502", target_no_fua, NULL},
 	{"XB503", target_no_barrier, "XB131"},
 	{"XB504", target_no_discard, NULL},
+	{"XB504", queued_discard_not_taken, "XB305"},
 	{"XB505", target_no_secure_discard, NULL},
 	{"XB506", target_read_only, NULL},
 	{"XB507", target_splits, NULL},
@@ -1244,6 +1282,22 @@ static void policies(void **state UNUSED)
 	check_policy_fini(&p);
 }
 
+/* It has no slot, and says so. */
+static void a_queued_request_is_named_by_its_tag(void **state UNUSED)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	make_linux(w);
+	queue_one(w, IO_READ, 65536)->slot = 77;
+	check_run(&w->in, &w->out);
+	assert_int_equal(w->out.findings.nr, 2);
+	assert_string_equal(w->out.findings.v[0].message,
+		"a queued read (queue 0, tag 77): sectors 65536 to 65543, the disk has 65536");
+	assert_int_equal(w->out.findings.v[0].slot, -1);
+	free_world(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1259,6 +1313,7 @@ int main(void)
 		cmocka_unit_test(restored_pages_are_compared),
 		cmocka_unit_test(no_rule_without_a_test),
 		cmocka_unit_test(catalogue_is_in_order),
+		cmocka_unit_test(a_queued_request_is_named_by_its_tag),
 		cmocka_unit_test(policies),
 	};
 
