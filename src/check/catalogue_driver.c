@@ -241,6 +241,28 @@ static const struct rule rows[] = {
 			"if the structural scan finds them.",
 		.remedy = "Compare the devices with the guest's configuration.",
 	},
+	{
+		.id = "XB314",
+		.severity = SEVERITY_WARNING,
+		.summary = "a kernel of this version may mistake a pending request when it resumes",
+		.explanation =
+			"Linux 4.8 to 4.12 ask the wrong slot whether a request is a flush or a "
+			"discard. With that slot free the guest crashes; with another kind in it, "
+			"a flush or discard is lost, or a write goes back as one. Kernels of "
+			"distributions may have the correction.",
+		.remedy = "Do not resume this checkpoint unless the kernel has the correction; "
+			  "replay the writes and boot from the disk.",
+	},
+	{
+		.id = "XB315",
+		.severity = SEVERITY_WARNING,
+		.summary = "a kernel of this version may lose requests when the number of rings "
+			   "changes",
+		.explanation = "Linux 4.5 to 4.7 make their rings anew when they resume. Requests "
+			       "of a ring that is no more are not issued again. Kernels of "
+			       "distributions may have the correction.",
+		.remedy = "Set multi-queue-max-queues of the target's backend to what it was.",
+	},
 };
 
 const struct rule_rows catalogue_driver = {rows, ARRAY_SIZE(rows)};

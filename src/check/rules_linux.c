@@ -4,6 +4,7 @@
  */
 #include "check/run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* enum blk_req_status exists since 4.5; its values differ between kernels. */
@@ -246,6 +247,86 @@ static void slot_ids(struct check_run *run)
 	}
 }
 
+/* ---- faults of kernels, which only their version tells of ---------------------------------- */
+
+/* Is the guest's release at least a.b, and before c.d? False also when it is not known. */
+static bool release_between(
+	const struct check_run *run, unsigned a, unsigned b, unsigned c, unsigned d)
+{
+	unsigned major, minor;
+
+	return sscanf(run->in->snap->guest.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > a || (major == a && minor >= b)) &&
+	       (major < c || (major == c && minor < d));
+}
+
+/* What blkfront_resume() asks of a request: does it go back whole for its operation? */
+static bool whole_by_op(const struct io_request *r)
+{
+	return r->op == IO_FLUSH || r->op == IO_DISCARD;
+}
+
+static const struct io_request *in_slot(const struct blkdev *d, uint32_t ring, uint32_t slot)
+{
+	size_t i;
+
+	for (i = 0; i < d->nr_requests; i++)
+		if (d->requests[i].ring == ring && d->requests[i].slot == slot)
+			return &d->requests[i];
+	return NULL;
+}
+
+/*
+ * blkfront_resume() of Linux 4.8 looked at the operation in shadow[i], the slot of the ring's own
+ * number, where it meant shadow[j]; copies of 4.13 and later are right.
+ */
+static void wrong_slot(struct check_run *run)
+{
+	const struct blkdev *d = run->dev;
+	size_t i;
+
+	if (!run_frontend(run, BLK_LINUX) || !d->nr_requests)
+		return;
+	if (!*run->in->snap->guest.release)
+		run_skip(run, "XB314", "the release of the guest's kernel is not known");
+	if (!release_between(run, 4, 8, 4, 13))
+		return;
+	for (i = 0; i < d->nr_requests; i++) {
+		const struct io_request *r = &d->requests[i];
+		const struct io_request *asked = in_slot(d, r->ring, r->ring);
+
+		if (!asked)
+			run_broken_request(run, "XB314", r,
+				"resume looks at slot %u instead, which is free: the guest "
+				"crashes",
+				r->ring);
+		else if (whole_by_op(r) != whole_by_op(asked))
+			run_broken_request(run, "XB314", r,
+				"resume takes this %s for a %s, which is in slot %u",
+				io_op_name(r->op), io_op_name(asked->op), r->ring);
+	}
+}
+
+/* Linux 4.5 to 4.7 lay out their rings for the target before they look for what was pending. */
+static void ring_count(struct check_run *run)
+{
+	const struct blkdev *d = run->dev;
+	const struct check_caps *c = check_caps_of(run->in->caps, run->in->nr_caps, d);
+	uint64_t queues;
+
+	if (!run_frontend(run, BLK_LINUX) || !d->nr_requests || !release_between(run, 4, 5, 4, 8))
+		return;
+	if (!c || (c->partial && c->max_queues == BLK_UNKNOWN_U64)) {
+		run_skip(run, "XB315", "the target's features are not known");
+		return;
+	}
+	queues = c->max_queues == BLK_UNKNOWN_U64 ? 1 : c->max_queues;
+	if (queues != d->nr_rings)
+		run_broken(run, "XB315", -1, -1,
+			"%zu requests are pending on %zu rings, the target offers %llu",
+			d->nr_requests, d->nr_rings, (unsigned long long)queues);
+}
+
 static const struct check_rule rules[] = {
 	{"XB126", slot_ids},
 	{"XB301", statuses},
@@ -256,6 +337,8 @@ static const struct check_rule rules[] = {
 	{"XB306", descriptors},
 	{"XB307 XB308", own_requests},
 	{"XB309", handles},
+	{"XB314", wrong_slot},
+	{"XB315", ring_count},
 };
 
 const struct check_rules check_rules_linux = {rules, ARRAY_SIZE(rules)};

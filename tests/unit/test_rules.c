@@ -161,6 +161,7 @@ static void make_world(struct world *w, const char *frontend)
 static void make_linux(struct world *w)
 {
 	make_world(w, "linux-blkfront");
+	strcpy(w->snap.guest.release, "6.1.0");
 	make_ring(w, 32, 0x0fffffff);
 	add_request(w, IO_WRITE, 1);
 	add_request(w, IO_READ, 0);
@@ -741,6 +742,20 @@ static struct io_request *discard(struct world *w)
 	return r;
 }
 
+/* Slots 0 to 3 hold writes and reads; a fifth makes the kinds differ. */
+static void kernel_mistakes_flush(struct world *w)
+{
+	strcpy(w->snap.guest.release, "4.9.0-19-amd64");
+	discard(w);
+}
+
+static void kernel_loses_ring(struct world *w)
+{
+	strcpy(w->snap.guest.release, "4.7.10");
+	give_caps(w);
+	w->caps.max_queues = 4;
+}
+
 static void target_no_discard(struct world *w)
 {
 	give_caps(w);
@@ -931,6 +946,8 @@ static const struct broken {
 	{"XB308", odd_request_pointer, NULL},
 	{"XB309", other_device, NULL},
 	{"XB401", disk_ends_early, NULL},
+	{"XB314", kernel_mistakes_flush, NULL},
+	{"XB315", kernel_loses_ring, NULL},
 	{"XB402", disk_smaller, NULL},
 	{"XB403", disk_larger, NULL},
 	{"XB404", disk_blocks_4k, NULL},
@@ -1298,6 +1315,41 @@ static void a_queued_request_is_named_by_its_tag(void **state UNUSED)
 	free_world(w);
 }
 
+/* Which kernels are accused, and of what. */
+static void faults_of_kernels(void **state UNUSED)
+{
+	static const struct {
+		const char *release, *said;
+	} cases[] = {
+		{"4.7.10", NULL},
+		{"4.8.0", "resume takes this discard for a write, which is in slot 0"},
+		{"4.12.14-lp150", "resume takes this discard for a write, which is in slot 0"},
+		{"4.13.0", NULL},
+		{"5.4.0", NULL},
+		{"6.1.0-44-cloud-amd64", NULL},
+		{"strange", NULL},
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = calloc(1, sizeof(*w));
+		const char *said = NULL;
+
+		assert_non_null(w);
+		make_linux(w);
+		discard(w);
+		strcpy(w->snap.guest.release, cases[i].release);
+		check_run(&w->in, &w->out);
+		for (k = 0; k < w->out.findings.nr; k++)
+			if (!strcmp(w->out.findings.v[k].rule, "XB314"))
+				said = w->out.findings.v[k].message;
+		assert_int_equal(said != NULL, cases[i].said != NULL);
+		if (said)
+			assert_string_equal(said, cases[i].said);
+		free_world(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1314,6 +1366,7 @@ int main(void)
 		cmocka_unit_test(no_rule_without_a_test),
 		cmocka_unit_test(catalogue_is_in_order),
 		cmocka_unit_test(a_queued_request_is_named_by_its_tag),
+		cmocka_unit_test(faults_of_kernels),
 		cmocka_unit_test(policies),
 	};
 
