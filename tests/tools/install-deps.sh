@@ -29,6 +29,10 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
+# Targets of one parallel make ask at the same time, and apt refuses a second run beside its first.
+exec 9<"$0"
+flock 9
+
 missing=
 for p in $want; do
     [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null)" = 'ii ' ] || missing="$missing $p"
