@@ -37,7 +37,8 @@ struct tokens {
 };
 
 struct names {
-	gva_t num_syms; /* address of the count; the names begin 8 bytes on */
+	gva_t num_syms; /* address of the count; the names begin `align` bytes on */
+	unsigned align; /* of every table: 8; 4 in 7.2 */
 	uint32_t nr;
 	uint8_t *at; /* owned copy: the search buffer is much larger */
 	size_t bytes;
@@ -67,14 +68,13 @@ static const char *const encoding_names[] = {
 
 /* ---- tokens ------------------------------------------------------------------------------- */
 
-/* token_index begins at the first 8-aligned address behind the table. */
-static bool read_token_index(struct guest *g, struct tokens *t, gva_t end)
+static bool read_token_index(struct guest *g, struct tokens *t, gva_t at)
 {
 	uint8_t raw[NR_TOKENS * 2];
 	struct err err;
 	unsigned i;
 
-	t->index = GVA(num_align_up(end.v, 8));
+	t->index = at;
 	if (guest_read(g, t->index, raw, sizeof(raw), &err))
 		return false;
 	for (i = 0; i < NR_TOKENS; i++)
@@ -82,25 +82,36 @@ static bool read_token_index(struct guest *g, struct tokens *t, gva_t end)
 	return true;
 }
 
-/* `digits`: address of token 48. True when table and index prove each other. */
-static bool read_tokens(struct guest *g, gva_t digits, struct tokens *t)
+/* Bytes from token 48, at `digits`, to the end of the table; 0: there is none. Uses t->text. */
+static size_t bytes_from_digits(struct guest *g, gva_t digits, struct tokens *t)
 {
 	size_t at = 0, room = sizeof(t->text);
 	struct err err;
 	unsigned i;
 
-	/* From the digits on to the end; the table may end near the end of a mapping. */
+	/* The table may end near the end of a mapping. */
 	while (guest_read(g, digits, t->text, room, &err))
 		if ((room /= 2) < NR_TOKENS)
-			return false;
+			return 0;
 	for (i = FIRST_DIGIT; i < NR_TOKENS; i++) {
 		const char *nul = at < room ? memchr(t->text + at, 0, room - at) : NULL;
 
 		if (!nul)
-			return false;
+			return 0;
 		at = (size_t)(nul - t->text) + 1;
 	}
-	if (!read_token_index(g, t, gva_add(digits, at)))
+	return at;
+}
+
+/* True when the table that ends `at` bytes behind `digits` and the index behind it, at the next
+ * multiple of `align`, prove each other. */
+static bool prove_tokens(struct guest *g, gva_t digits, size_t at, unsigned align, struct tokens *t)
+{
+	struct err err;
+	size_t room;
+	unsigned i;
+
+	if (!read_token_index(g, t, GVA(num_align_up(digits.v + at, align))))
 		return false;
 	t->table = GVA(digits.v - t->off[FIRST_DIGIT]);
 	at += t->off[FIRST_DIGIT];
@@ -115,6 +126,13 @@ static bool read_tokens(struct guest *g, gva_t digits, struct tokens *t)
 		at = (size_t)(nul - t->text) + 1;
 	}
 	return at == room;
+}
+
+static bool read_tokens(struct guest *g, gva_t digits, struct tokens *t)
+{
+	size_t at = bytes_from_digits(g, digits, t);
+
+	return at && (prove_tokens(g, digits, at, 8, t) || prove_tokens(g, digits, at, 4, t));
 }
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -175,7 +193,7 @@ static bool try_names(const uint8_t *buf, const uint8_t *p, const uint8_t *end, 
 		p += step;
 	}
 	/* buf stands for an 8-aligned address. */
-	after = buf + num_align_up((uint64_t)(p - buf), 8);
+	after = buf + num_align_up((uint64_t)(p - buf), ret->align);
 	if (after > end)
 		return false;
 	if (markers_fit(after, end, first_256, 4))
@@ -192,18 +210,19 @@ static bool try_names(const uint8_t *buf, const uint8_t *p, const uint8_t *end, 
 	return ret->at;
 }
 
+/* The names follow their number; at the next multiple of 8, the number is followed by zeros. */
 static bool find_names(const uint8_t *buf, size_t len, gva_t origin, const struct tokens *t,
 	uint64_t *steps, struct names *ret)
 {
 	const uint8_t *end = buf + len;
 	size_t off;
 
-	for (off = 0; off + 16 < len && *steps; off += 8) {
+	for (off = 0; off + 16 < len && *steps; off += ret->align) {
 		uint32_t n = num_le32(buf + off);
 
-		if (n <= MIN_SYMS || n >= MAX_SYMS || num_le32(buf + off + 4))
+		if (n <= MIN_SYMS || n >= MAX_SYMS || (ret->align == 8 && num_le32(buf + off + 4)))
 			continue;
-		if (try_names(buf, buf + off + 8, end, n, t, steps, ret)) {
+		if (try_names(buf, buf + off + ret->align, end, n, t, steps, ret)) {
 			ret->num_syms = gva_add(origin, off);
 			return true;
 		}
@@ -301,13 +320,14 @@ static bool accept_relative(
  *  from 6.4:  num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs
  *  7.0:       the same without relative_base
  *  up to 4.5: addresses, num_syms, names, ...
- * Every table starts 8-aligned, so an odd number of offsets is followed by four bytes of padding.
+ * Every table starts 8-aligned, so an odd number of offsets is followed by four bytes of padding;
+ * Linux 7.2 has them 4-aligned, and the names right behind their number.
  */
 static bool find_addresses(
 	struct guest *g, const struct tokens *t, const struct names *n, struct addresses *a)
 {
-	uint64_t offsets_bytes = num_align_up(4ull * n->nr, 8);
-	gva_t post = GVA(num_align_up(t->index.v + NR_TOKENS * 2, 8));
+	uint64_t offsets_bytes = num_align_up(4ull * n->nr, n->align);
+	gva_t post = GVA(num_align_up(t->index.v + NR_TOKENS * 2, n->align));
 	gva_t pre = GVA(n->num_syms.v - 8 - offsets_bytes);
 
 	if (accept_relative(g, a, pre, GVA(n->num_syms.v - 8), n->nr) ||
@@ -499,8 +519,8 @@ static bool seqs_fit(const struct by_seqs *b)
 static bool read_seqs(struct guest *g, struct by_seqs *b)
 {
 	size_t bytes = 3 * (size_t)b->n.nr;
-	gva_t post = GVA(num_align_up(b->t.index.v + NR_TOKENS * 2, 8));
-	uint64_t offsets_bytes = num_align_up(4ull * b->n.nr, 8);
+	gva_t post = GVA(num_align_up(b->t.index.v + NR_TOKENS * 2, b->n.align));
+	uint64_t offsets_bytes = num_align_up(4ull * b->n.nr, b->n.align);
 	const gva_t places[] = {
 		GVA((b->t.table.v - bytes) & ~7ull),
 		gva_add(post, offsets_bytes + 8),
@@ -562,7 +582,7 @@ static struct symbols *open_unpacked(
 static void keep_read(struct guest *g, const struct names *n)
 {
 	uint8_t page[1];
-	uint64_t va, end = n->num_syms.v + 8 + n->bytes + 16;
+	uint64_t va, end = n->num_syms.v + n->align + n->bytes + 16;
 	struct err err;
 
 	for (va = n->num_syms.v; va < end; va = (va | PAGE_OFFSET_MASK) + 1)
@@ -581,7 +601,10 @@ static int search_names(struct guest *g, const struct tokens *t, uint64_t *steps
 	if (!buf)
 		return err_nomem(err, "the search for kallsyms");
 	len = window_peek_back(g, t->table, buf, NAMES_BYTES, &origin);
-	return find_names(buf, len, origin, t, steps, ret);
+	for (ret->align = 8; ret->align >= 4; ret->align -= 4)
+		if (find_names(buf, len, origin, t, steps, ret))
+			return 1;
+	return 0;
 }
 
 /* 1: found, 0: this hit is not the table, -1: error. */

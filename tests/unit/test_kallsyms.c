@@ -24,15 +24,17 @@
 #define LONG_SYM 700u /* a symbol whose length takes two bytes */
 
 enum shape {
-	PRE_PERCPU,  /* 4.6 to 6.3 */
-	POST_PERCPU, /* 6.4 to 6.14 */
-	POST_BASE,   /* 6.15 */
-	POST_PLACE,  /* 7.0 */
-	ABSOLUTE,    /* before 4.6, markers of 8 bytes */
+	PRE_PERCPU,   /* 4.6 to 6.3 */
+	POST_PERCPU,  /* 6.4 to 6.14 */
+	POST_BASE,    /* 6.15 */
+	POST_PLACE,   /* 7.0 */
+	PACKED_PLACE, /* 7.2: the same, with tables at multiples of 4 */
+	ABSOLUTE,     /* before 4.6, markers of 8 bytes */
 };
 
 static struct hguest h;
-static uint8_t *at; /* end of what is written */
+static uint8_t *at;   /* end of what is written */
+static unsigned unit; /* tables start at its multiples */
 
 static uint8_t *start(void)
 {
@@ -52,7 +54,7 @@ static void emit(uint64_t v, unsigned bytes)
 
 static void align(void)
 {
-	while ((at - start()) % 8)
+	while ((at - start()) % unit)
 		emit(0, 1);
 }
 
@@ -84,13 +86,13 @@ static void emit_offsets(enum shape shape)
 			emit(v, 8);
 		else if (shape == POST_BASE)
 			emit(v - BASE, 4);
-		else if (shape == POST_PLACE)
+		else if (shape == POST_PLACE || shape == PACKED_PLACE)
 			emit(v - here(), 4);
 		else
 			emit(v < BASE ? v : BASE - 1 - v, 4);
 	}
 	align();
-	if (shape != ABSOLUTE && shape != POST_PLACE)
+	if (shape < POST_PLACE)
 		emit(BASE, 8);
 }
 
@@ -101,7 +103,7 @@ static void emit_names(unsigned marker_bytes)
 	unsigned i;
 
 	align();
-	emit(NR, 8);
+	emit(NR, unit);
 	names = at;
 	for (i = 0; i < NR; i++) {
 		char name[400];
@@ -153,7 +155,10 @@ static void build(enum shape shape)
 	for (i = FIRST; i < HG_PAGES; i++)
 		hg_entry(&h, 4, 8 * (i - FIRST), (uint64_t)i << 12 | RO, 8);
 	at = start();
+	unit = shape == PACKED_PLACE ? 4 : 8;
 	emit(0x1122334455667788, 8);
+	if (unit == 4)
+		emit(0x99aabbcc, 4);
 	if (shape == PRE_PERCPU || shape == ABSOLUTE)
 		emit_offsets(shape);
 	emit_names(shape == ABSOLUTE ? 8 : 4);
@@ -276,6 +281,7 @@ static void the_search_has_an_end(void **state UNUSED)
 		hg_put(&h.mem[NAMES][8 * i], 0x100007, 8);
 	}
 	at = h.mem[TOKENS];
+	unit = 8;
 	emit_tokens();
 	before = clock();
 	assert_int_equal(search(&s, &err), -1);
