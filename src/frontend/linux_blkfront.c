@@ -79,6 +79,18 @@ static bool find_infos(struct info_list *list, const struct symbols *syms)
 	return nr > 0;
 }
 
+/* Bytes of a type of the kernel, rounded up to where the next pointer can stand. */
+static uint32_t kernel_bytes(const struct linux_image *im, const char *type, uint32_t otherwise)
+{
+	struct err ignored = ERR_INIT;
+	uint32_t bytes;
+
+	if (!im->btf || layout_type_bytes(im->btf, type, &bytes, &ignored) || !bytes ||
+		bytes > PAGE_BYTES)
+		return otherwise;
+	return (uint32_t)num_align_up(bytes, 8);
+}
+
 /* No types of the driver: the table whose members hold together on this guest's devices. */
 static bool find_infos_builtin(
 	struct linux_image *im, struct info_list *list, const struct symbols *syms)
@@ -88,18 +100,17 @@ static bool find_infos_builtin(
 		[LINUX_BUILTIN_5_8] = "built-in (5.8)",
 		[LINUX_BUILTIN_4_5] = "built-in (4.5)",
 	};
+	struct linux_builtin_shape shape = {
+		.mutex_bytes = kernel_bytes(im, "mutex", LINUX_MUTEX_BYTES),
+		.lock_bytes = kernel_bytes(im, "spinlock", LINUX_LOCK_BYTES),
+	};
+	uint32_t tag_set_bytes = kernel_bytes(im, "blk_mq_tag_set", 0);
 	struct linux_ctx *c = list->c;
-	unsigned which;
 
-	for (which = 0; which < LINUX_NR_BUILTIN; which++) {
-		uint32_t tag_set = which == LINUX_BUILTIN_5_18 ? 112 : 104, bytes = 0;
-		struct err ignored = ERR_INIT;
-
-		if (im->btf && layout_type_bytes(im->btf, "blk_mq_tag_set", &bytes, &ignored))
-			bytes = 0;
-		linux_layout_builtin(
-			&c->l, which, bytes ? (uint32_t)num_align_up(tag_set + bytes, 8) : 0);
-		c->l.origin = names[which];
+	for (shape.which = 0; shape.which < LINUX_NR_BUILTIN; shape.which++) {
+		shape.rinfo_off = tag_set_bytes ? linux_builtin_tag_set(&shape) + tag_set_bytes : 0;
+		linux_layout_builtin(&c->l, &shape);
+		c->l.origin = names[shape.which];
 		find_infos(list, syms);
 		if (list->nr)
 			return true;

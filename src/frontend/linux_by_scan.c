@@ -18,9 +18,15 @@
 #define MAX_VMEMMAP_STEPS 1024u
 /* struct page, 64 bytes, since 3.x: compound_head shares a word with lru, then _mapcount. */
 #define PAGE_COMPOUND_HEAD 8u
+#define PAGE_TYPE	   48u
 #define PAGE_REFCOUNT	   52u
-#define MAX_POINTERS	   4096u
-#define MAX_WITNESSES	   16u /* devices whose own frames must be in use */
+/* Kernels that do not count references of slabs and large kmalloc pages (6.14 and later) name the
+ * owner in the top byte of _mapcount's word: enum pagetype, 0xf0 is the free lists' own. */
+#define PAGE_TYPE_FIRST 0xf1u
+#define PAGE_TYPE_LAST	0xfeu
+#define MAX_POINTERS	4096u
+#define MAX_WITNESSES	16u  /* devices whose own frames must be in use */
+#define MAX_MUTEX_BYTES 256u /* with lock debugging about 200 */
 
 /* Page pointers of pending requests, to find the array that they point into. */
 struct pointers {
@@ -35,18 +41,21 @@ static bool layout_fits(struct linux_ctx *c, gva_t info)
 {
 	const struct linux_layout *l = &c->l;
 	struct err ignored = ERR_INIT;
-	uint64_t connected, pages, vdevice, handle, gd, rinfo, entries;
+	uint64_t connected, pages, vdevice, handle, gd, rinfo, entries, rq;
+	char name[32];
 
 	return !linux_get(c->g, info, &l->info_connected, &connected, &ignored) &&
 	       !linux_get(c->g, info, &l->info_nr_ring_pages, &pages, &ignored) &&
 	       !linux_get(c->g, info, &l->info_vdevice, &vdevice, &ignored) &&
 	       !linux_get(c->g, info, &l->info_handle, &handle, &ignored) &&
 	       !linux_get(c->g, info, &l->info_gd, &gd, &ignored) &&
+	       !linux_get(c->g, info, &l->info_rq, &rq, &ignored) &&
 	       !linux_get(c->g, info, &l->info_rinfo, &rinfo, &ignored) &&
 	       !linux_get(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) &&
 	       connected <= 3 && pages <= BLKIF_MAX_RING_PAGES &&
 	       blkif_ring_entries(&blkif_abi_x86_64, (unsigned)pages) == entries &&
-	       handle == (vdevice & UINT16_MAX) && guest_is_kernel_addr(c->g, gd);
+	       handle == (vdevice & UINT16_MAX) && guest_is_kernel_addr(c->g, rq) &&
+	       guest_is_kernel_addr(c->g, gd) && linux_disk_name(c, gd, name, sizeof(name));
 }
 
 static void forget_facts(struct linux_layout *l)
@@ -61,20 +70,44 @@ static void forget_facts(struct linux_layout *l)
 		unproven[i]->present = false;
 }
 
+/* The mutex that struct blkfront_info begins with moves what follows. */
+static bool try_mutexes(
+	struct linux_ctx *c, const struct scan_info *found, struct linux_builtin_shape *shape)
+{
+	/* The usual size first; then from the smallest to those of debugging kernels. */
+	shape->mutex_bytes = LINUX_MUTEX_BYTES;
+	linux_layout_builtin(&c->l, shape);
+	if (layout_fits(c, found->va))
+		return true;
+	for (shape->mutex_bytes = 16; shape->mutex_bytes <= MAX_MUTEX_BYTES;
+		shape->mutex_bytes += 8) {
+		linux_layout_builtin(&c->l, shape);
+		if (layout_fits(c, found->va))
+			return true;
+	}
+	shape->mutex_bytes = LINUX_MUTEX_BYTES;
+	linux_layout_builtin(&c->l, shape);
+	return false;
+}
+
 static void choose_layout(struct linux_ctx *c, const struct scan_info *found)
 {
 	static const enum linux_builtin flexible[] = {LINUX_BUILTIN_5_18, LINUX_BUILTIN_5_8};
+	struct linux_builtin_shape shape = {
+		.which = LINUX_BUILTIN_4_5,
+		.lock_bytes = found->lock_bytes,
+		.rinfo_off = found->rinfo_off,
+	};
 	size_t i;
 
 	if (found->old) {
-		linux_layout_builtin(&c->l, LINUX_BUILTIN_4_5, found->rinfo_off);
-		if (!layout_fits(c, found->va))
+		if (!try_mutexes(c, found, &shape))
 			forget_facts(&c->l);
 		return;
 	}
 	for (i = 0; i < ARRAY_SIZE(flexible); i++) {
-		linux_layout_builtin(&c->l, flexible[i], found->rinfo_off);
-		if (layout_fits(c, found->va))
+		shape.which = flexible[i];
+		if (try_mutexes(c, found, &shape))
 			return;
 	}
 	forget_facts(&c->l);
@@ -145,21 +178,23 @@ static bool is_mapped(struct linux_ctx *c, uint64_t va)
 	return !guest_translate(c->g, GVA(va), &map, &ignored);
 }
 
-/* The struct page of a frame that is in use has references, or is the tail of one that has. */
+/* The struct page of a frame that is in use has references or an owner, or is the tail of one. */
 static bool frame_in_use(struct linux_ctx *c, uint64_t vmemmap, gva_t user)
 {
 	struct err ignored = ERR_INIT;
 	struct guest_map map;
 	uint64_t page, head;
-	uint32_t refs;
+	uint32_t refs, type;
 
 	if (guest_translate(c->g, user, &map, &ignored))
 		return true; /* says nothing */
 	page = vmemmap + map.pfn.v * c->l.page_bytes;
 	if (guest_read_u32(c->g, GVA(page + PAGE_REFCOUNT), &refs, &ignored) ||
+		guest_read_u32(c->g, GVA(page + PAGE_TYPE), &type, &ignored) ||
 		guest_read_u64(c->g, GVA(page + PAGE_COMPOUND_HEAD), &head, &ignored))
 		return false;
-	return (refs && refs < 1u << 30) || (head & 1);
+	return (refs && refs < 1u << 30) || (head & 1) ||
+	       (!refs && type >> 24 >= PAGE_TYPE_FIRST && type >> 24 <= PAGE_TYPE_LAST);
 }
 
 /* Frames that must be in use if `vmemmap` is right: those of the structures themselves. */

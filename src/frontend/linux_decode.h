@@ -63,6 +63,9 @@ void linux_trouble(struct io_request *r, const char *fmt, ...) PRINTF(2, 3);
 /* Name by vdevice number: xvd major or the extended form. False: neither. */
 bool linux_vdev_name(uint64_t vdevice, char *buf, size_t cap);
 
+/* Name of the struct gendisk at `gd`. False: what stands there is none. */
+bool linux_disk_name(struct linux_ctx *c, uint64_t gd, char *buf, size_t cap);
+
 /* Data segments of the slot at `slot` (raw bytes in `raw`) of a request that claims nr_seg. */
 struct blkif_wire_request;
 int linux_decode_segments(struct linux_ctx *c, const uint8_t *raw, size_t len,

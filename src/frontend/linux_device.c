@@ -112,15 +112,20 @@ static bool plausible_name(const char *name)
 	       letters + strspn(name + letters, "0123456789") == strlen(name);
 }
 
-static void name_device(struct linux_ctx *c, uint64_t gd, uint64_t vdevice, struct blkdev *d)
+bool linux_disk_name(struct linux_ctx *c, uint64_t gd, char *buf, size_t cap)
 {
 	struct err ignored = ERR_INIT;
+
+	return c->l.gd_disk_name.present &&
+	       !guest_read_str(c->g, gva_add(GVA(gd), c->l.gd_disk_name.off), buf, cap, &ignored) &&
+	       plausible_name(buf);
+}
+
+static void name_device(struct linux_ctx *c, uint64_t gd, uint64_t vdevice, struct blkdev *d)
+{
 	char name[32];
 
-	if (gd && c->l.gd_disk_name.present &&
-		!guest_read_str(c->g, gva_add(GVA(gd), c->l.gd_disk_name.off), name, sizeof(name),
-			&ignored) &&
-		plausible_name(name))
+	if (gd && linux_disk_name(c, gd, name, sizeof(name)))
 		snprintf(d->name, sizeof(d->name), "%s", name);
 	else if (vdevice != BLK_UNKNOWN_U64 && linux_vdev_name(vdevice, d->name, sizeof(d->name)))
 		return;

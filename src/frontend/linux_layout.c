@@ -223,56 +223,73 @@ static void builtin_slot(struct linux_layout *l)
 	l->slot_status = at(148, 4);
 	l->slot_associated_id = at(152, 8);
 	l->slot_bytes = 160;
-	l->ring_pvt = at(8, 4);
-	l->ring_cons = at(12, 4);
-	l->ring_nr_ents = at(16, 4);
-	l->ring_sring = at(24, 8);
-	l->ring_ref = at(32, 64);
 }
 
-/* "xen/blkfront: limit allocated memory size to actual use case", Linux 5.8, moved the shadow. */
-static void builtin_ring(struct linux_layout *l, bool flexible)
+/* The lock, the front ring, and what follows it. "xen/blkfront: limit allocated memory size to
+ * actual use case", Linux 5.8, moved the shadow. */
+static void builtin_ring(struct linux_layout *l, uint32_t lock, bool flexible)
 {
-	l->ring_shadow_free = at(flexible ? 208 : 82128, 8);
-	l->ring_dev_info = at(flexible ? 216 : 82136, 8);
-	l->ring_shadow = at(flexible ? 224 : 168, flexible ? 0 : 512 * 160);
-	l->ring_bytes = flexible ? 224 : 82144;
+	l->ring_pvt = at(lock, 4);
+	l->ring_cons = at(lock + 4, 4);
+	l->ring_nr_ents = at(lock + 8, 4);
+	l->ring_sring = at(lock + 16, 8);
+	l->ring_ref = at(lock + 24, 64);
+	l->ring_shadow_free = at(lock + (flexible ? 200 : 82120), 8);
+	l->ring_dev_info = at(lock + (flexible ? 208 : 82128), 8);
+	l->ring_shadow = at(lock + (flexible ? 216 : 160), flexible ? 0 : 512 * 160);
+	l->ring_bytes = lock + (flexible ? 216 : 82136);
 }
 
-void linux_layout_builtin(struct linux_layout *l, enum linux_builtin which, uint32_t rinfo_off)
+/* vdisk_info stands before vdevice since Linux 5.18. */
+static uint32_t vdisk_info_bytes(enum linux_builtin which)
 {
-	uint32_t shift = which == LINUX_BUILTIN_5_18 ? 8 : 0;
+	return which == LINUX_BUILTIN_5_18 ? 8 : 0;
+}
+
+uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape)
+{
+	return shape->mutex_bytes + 72 + vdisk_info_bytes(shape->which);
+}
+
+static void builtin_features(struct linux_layout *l, uint32_t base)
+{
+	l->info_discard_granularity = at(base + 4, 4);
+	l->info_max_indirect = at(base + 12, 4);
+	/* The later bits (persistent, bounce) moved between releases. */
+	l->info_flush = bit(base, 0);
+	l->info_fua = bit(base, 1);
+	l->info_discard = bit(base, 2);
+	l->info_secdiscard = bit(base, 3);
+}
+
+void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_shape *shape)
+{
+	uint32_t mutex = shape->mutex_bytes, rinfo = shape->rinfo_off;
+	uint32_t vdevice = mutex + 24 + vdisk_info_bytes(shape->which);
 
 	/* The driver's members come first; nothing of another table may stay. */
 	memset(l, 0, offsetof(struct linux_layout, grant_gref));
 	l->status_waiting = UINT32_MAX;
 	builtin_slot(l);
-	builtin_ring(l, which != LINUX_BUILTIN_4_5);
-	l->info_xbdev = at(32, 8);
-	l->info_gd = at(40, 8);
-	l->info_vdevice = at(56 + shift, 4);
-	l->info_handle = at(60 + shift, 2);
-	l->info_connected = at(64 + shift, 4);
-	l->info_nr_ring_pages = at(68 + shift, 4);
-	l->info_rq = at(72 + shift, 8);
-	if (which !=
-		LINUX_BUILTIN_4_5) { /* before, persistent was a word of its own between them */
-		l->info_max_indirect = at(92 + shift, 4);
-		l->info_discard_granularity = at(84 + shift, 4);
-		/* The later bits (persistent, bounce) moved between releases. */
-		l->info_flush = bit(80 + shift, 0);
-		l->info_fua = bit(80 + shift, 1);
-		l->info_discard = bit(80 + shift, 2);
-		l->info_secdiscard = bit(80 + shift, 3);
-	}
-	if (!rinfo_off)
-		rinfo_off = 272 + shift;
-	l->info_rinfo = at(rinfo_off, 8);
-	l->info_nr_rings = at(rinfo_off + 8, 4);
-	l->info_rinfo_size = at(rinfo_off + 12, 4);
-	l->info_rinfo_size.present = which != LINUX_BUILTIN_4_5;
-	l->info_list = at(rinfo_off + 48, 8);
-	l->info_bytes = rinfo_off + 64;
+	builtin_ring(l, shape->lock_bytes, shape->which != LINUX_BUILTIN_4_5);
+	l->info_xbdev = at(mutex, 8);
+	l->info_gd = at(mutex + 8, 8);
+	l->info_vdevice = at(vdevice, 4);
+	l->info_handle = at(vdevice + 4, 2);
+	l->info_connected = at(vdevice + 8, 4);
+	l->info_nr_ring_pages = at(vdevice + 12, 4);
+	l->info_rq = at(vdevice + 16, 8);
+	/* Before, persistent was a word of its own between them. */
+	if (shape->which != LINUX_BUILTIN_4_5)
+		builtin_features(l, vdevice + 24);
+	if (!rinfo)
+		rinfo = linux_builtin_tag_set(shape) + 168;
+	l->info_rinfo = at(rinfo, 8);
+	l->info_nr_rings = at(rinfo + 8, 4);
+	l->info_rinfo_size = at(rinfo + 12, 4);
+	l->info_rinfo_size.present = shape->which != LINUX_BUILTIN_4_5;
+	l->info_list = at(rinfo + 48, 8);
+	l->info_bytes = rinfo + 64;
 }
 
 uint64_t linux_field(const uint8_t *buf, size_t len, const struct field *f)

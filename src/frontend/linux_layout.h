@@ -71,11 +71,19 @@ enum linux_builtin {
 	LINUX_BUILTIN_4_5,  /* shadow[512] inside the ring structure */
 	LINUX_NR_BUILTIN,
 };
-/*
- * Put that table's members over the driver's part of `l`. The offset of rinfo depends on the
- * size of struct blk_mq_tag_set: `rinfo_off`, 0 for the table's own guess.
- */
-void linux_layout_builtin(struct linux_layout *l, enum linux_builtin which, uint32_t rinfo_off);
+/* Locks come first in the driver's structures and have the size that the kernel's options give. */
+struct linux_builtin_shape {
+	enum linux_builtin which;
+	uint32_t mutex_bytes; /* struct mutex: 32, 24 since 7.3, more with debugging */
+	uint32_t lock_bytes;  /* spinlock_t up to the front ring: 8, 32 with PREEMPT_RT */
+	uint32_t rinfo_off;   /* of blkfront_info.rinfo; 0: behind a tag set of the usual size */
+};
+#define LINUX_MUTEX_BYTES 32u
+#define LINUX_LOCK_BYTES  8u
+/* Put that table's members over the driver's part of `l`. */
+void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_shape *shape);
+/* Where blkfront_info.tag_set begins. rinfo is behind it. */
+uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape);
 /* Nothing known but what never differed (grant, scatterlist, struct page, disk name). */
 void linux_layout_bare(struct linux_layout *l);
 

@@ -18,11 +18,13 @@
 #include "frontend/blkif_abi.h"
 #include "frontend/linux_scan.h"
 
-#define RING_OFF	 8u   /* of struct blkif_front_ring in blkfront_ring_info */
-#define DEV_INFO_OFF	 216u /* Linux 5.8 and newer: right before the shadow */
-#define SHADOW_OFF	 224u
+/* Offsets from struct blkif_front_ring, before which stands a lock: 8 bytes, 32 with PREEMPT_RT. */
+#define DEV_INFO_OFF	 208u /* Linux 5.8 and newer: right before the shadow */
+#define SHADOW_OFF	 216u
 #define SLOT_BYTES	 160u
-#define OLD_DEV_INFO_OFF 82136u /* 4.5 to 5.7: behind shadow[512] */
+#define MAX_LOCK_BYTES	 64u
+#define OLD_DEV_INFO_OFF 82128u /* 4.5 to 5.7: behind shadow[512] */
+#define OLD_LOCK_BYTES	 8u
 #define OLD_RING_BYTES	 82144u
 #define INFO_BYTES	 1024u /* of blkfront_info, at least as far as rinfo */
 /* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
@@ -53,7 +55,7 @@ static bool anchor_at(
 	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->walks_left;
 }
 
-/* Is `ring` the address of the anchor, as the page tables say? */
+/* Is `ring` the address of the anchor's front ring, as the page tables say? */
 static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 {
 	struct err ignored = ERR_INIT;
@@ -62,54 +64,68 @@ static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 	if (!sc->walks_left)
 		return false;
 	sc->walks_left--;
-	return !guest_translate(sc->c->g, GVA(ring + RING_OFF), &map, &ignored) &&
-	       map.pfn.v == a->pfn.v && map.offset == a->off;
+	return !guest_translate(sc->c->g, GVA(ring), &map, &ignored) && map.pfn.v == a->pfn.v &&
+	       map.offset == a->off;
 }
 
-/* Offset of {rinfo, nr_rings} in the info that owns the anchor; 0 when it does not. */
-static unsigned find_rinfo(struct scan *sc, const struct anchor *a, gva_t info, bool old)
+/* Bytes before the front ring in a ring structure of that size; 0 when it cannot be one. */
+static unsigned lock_bytes(const struct anchor *a, uint32_t rinfo_size)
 {
-	uint64_t stride = old ? OLD_RING_BYTES : SHADOW_OFF + (uint64_t)SLOT_BYTES * a->entries;
+	uint32_t rest = SHADOW_OFF + SLOT_BYTES * a->entries;
+
+	if (rinfo_size <= rest || rinfo_size - rest > MAX_LOCK_BYTES || rinfo_size % 8)
+		return 0;
+	return rinfo_size - rest;
+}
+
+/* Find {rinfo, nr_rings} in the info that owns the anchor: ret->rinfo_off and lock_bytes. */
+static bool find_rinfo(struct scan *sc, const struct anchor *a, struct scan_info *ret)
+{
 	struct err ignored = ERR_INIT;
 	uint8_t raw[INFO_BYTES];
 	unsigned d;
 
-	if (guest_read(sc->c->g, info, raw, sizeof(raw), &ignored))
-		return 0;
+	if (guest_read(sc->c->g, ret->va, raw, sizeof(raw), &ignored))
+		return false;
 	for (d = 64; d + 16 <= sizeof(raw); d += 8) {
 		uint64_t rinfo = num_le64(raw + d);
-		uint32_t nr = num_le32(raw + d + 8), r;
+		uint32_t nr = num_le32(raw + d + 8), size = num_le32(raw + d + 12), r;
+		unsigned lock = ret->old ? OLD_LOCK_BYTES : lock_bytes(a, size);
 
-		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES ||
-			(!old && num_le32(raw + d + 12) != stride))
+		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES || !lock)
 			continue;
+		if (ret->old)
+			size = OLD_RING_BYTES;
 		for (r = 0; r < nr; r++)
-			if (is_at(sc, a, rinfo + r * stride))
-				return d;
+			if (is_at(sc, a, rinfo + (uint64_t)r * size + lock)) {
+				ret->rinfo_off = d;
+				ret->lock_bytes = lock;
+				return true;
+			}
 	}
-	return 0;
+	return false;
 }
 
-static int note_info(struct scan *sc, gva_t info, unsigned rinfo_off, bool old, struct err *err)
+static int note_info(struct scan *sc, const struct scan_info *found, struct err *err)
 {
 	size_t i;
 
 	for (i = 0; i < sc->nr_infos; i++)
-		if (sc->infos[i].va.v == info.v)
+		if (sc->infos[i].va.v == found->va.v)
 			return 0;
 	if (sc->nr_infos == LINUX_MAX_DEVICES)
 		return 0;
 	if (util_grow(&sc->infos, &sc->cap_infos, sc->nr_infos + 1, sizeof(*sc->infos)))
 		return err_nomem(err, "the devices found");
-	sc->infos[sc->nr_infos++] = (struct scan_info){info, rinfo_off, old};
+	sc->infos[sc->nr_infos++] = *found;
 	return 0;
 }
 
-/* The word at `off` behind the anchor's ring structure, by frame: large kmalloc objects, and the
- * first page of vmalloc'ed ones. */
+/* The word at `off` behind the anchor's front ring, by frame: large kmalloc objects, and the first
+ * page of vmalloc'ed ones. */
 static bool word_behind(struct scan *sc, const struct anchor *a, unsigned off, uint64_t *ret)
 {
-	uint64_t at = (uint64_t)a->off - RING_OFF + off;
+	uint64_t at = (uint64_t)a->off + off;
 	const uint8_t *page;
 
 	page = guest_peek(sc->c->g, PFN(a->pfn.v + (at >> PAGE_SHIFT)));
@@ -119,37 +135,34 @@ static bool word_behind(struct scan *sc, const struct anchor *a, unsigned off, u
 	return true;
 }
 
-static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, int *status)
+static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool old, struct err *err,
+	int *status)
 {
-	uint64_t info;
-	unsigned rinfo_off;
+	struct scan_info found = {.va = GVA(info), .old = old};
 
-	if (!word_behind(sc, a, DEV_INFO_OFF, &info) || (info & 7) ||
-		!guest_is_kernel_addr(sc->c->g, info))
+	if ((info & 7) || !guest_is_kernel_addr(sc->c->g, info) || !find_rinfo(sc, a, &found))
 		return false;
-	rinfo_off = find_rinfo(sc, a, GVA(info), false);
-	if (!rinfo_off)
-		return false;
-	*status = note_info(sc, GVA(info), rinfo_off, false, err);
+	*status = note_info(sc, &found, err);
 	return true;
 }
 
+static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, int *status)
+{
+	uint64_t info;
+
+	return word_behind(sc, a, DEV_INFO_OFF, &info) && prove(sc, a, info, false, err, status);
+}
+
+/* `ring`: where the anchor's front ring may be mapped. */
 static bool prove_old(
 	struct scan *sc, const struct anchor *a, uint64_t ring, struct err *err, int *status)
 {
 	struct err ignored = ERR_INIT;
 	uint64_t info;
-	unsigned rinfo_off;
 
-	if (!is_at(sc, a, ring) ||
-		guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) ||
-		(info & 7) || !guest_is_kernel_addr(sc->c->g, info))
-		return false;
-	rinfo_off = find_rinfo(sc, a, GVA(info), true);
-	if (!rinfo_off)
-		return false;
-	*status = note_info(sc, GVA(info), rinfo_off, true, err);
-	return true;
+	return is_at(sc, a, ring) &&
+	       !guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) &&
+	       prove(sc, a, info, true, err, status);
 }
 
 /* Padding of a shared ring page is zero and the producers stand where the driver's own are. */
@@ -184,7 +197,7 @@ static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
 	if (!sring_is_plausible(sc, a) || guest_translate(sc->c->g, GVA(a->sring), &map, &ignored))
 		return 0;
 	base = a->sring - (map.pfn.v << PAGE_SHIFT);
-	if (prove_old(sc, a, base + (a->pfn.v << PAGE_SHIFT) + a->off - RING_OFF, err, &status))
+	if (prove_old(sc, a, base + (a->pfn.v << PAGE_SHIFT) + a->off, err, &status))
 		return status;
 	if (sc->nr_unresolved == MAX_UNRESOLVED)
 		return 0;
@@ -275,8 +288,8 @@ static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_
 
 		if (a->pfn.v < map->pfn.v || a->pfn.v - map->pfn.v >= bytes >> PAGE_SHIFT)
 			continue;
-		prove_old(sc, a, va.v + ((a->pfn.v - map->pfn.v) << PAGE_SHIFT) + a->off - RING_OFF,
-			rev->err, &rev->status);
+		prove_old(sc, a, va.v + ((a->pfn.v - map->pfn.v) << PAGE_SHIFT) + a->off, rev->err,
+			&rev->status);
 		if (rev->status)
 			return -1;
 	}

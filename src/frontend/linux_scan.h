@@ -11,9 +11,10 @@
 #define SCAN_MAX_QUEUES 1024u
 
 struct scan_info {
-	gva_t va;	    /* struct blkfront_info */
-	unsigned rinfo_off; /* in it */
-	bool old;	    /* shadow[512] inside the ring structure: 4.5 to 5.7 */
+	gva_t va;	     /* struct blkfront_info */
+	unsigned rinfo_off;  /* in it */
+	unsigned lock_bytes; /* before the front ring in struct blkfront_ring_info */
+	bool old;	     /* shadow[512] inside the ring structure: 4.5 to 5.7 */
 };
 
 struct anchor;

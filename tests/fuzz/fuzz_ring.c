@@ -91,7 +91,9 @@ static void walk_queue(struct guest *g, gva_t info)
 
 	linux_ctx_init(&c, g, &s);
 	linux_layout_bare(&c.l);
-	linux_layout_builtin(&c.l, LINUX_BUILTIN_5_18, 0);
+	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,
+					   .mutex_bytes = LINUX_MUTEX_BYTES,
+					   .lock_bytes = LINUX_LOCK_BYTES});
 	lq_layout(&c.l);
 	c.vmemmap = LG_VMEMMAP;
 	c.vmemmap_known = true;

@@ -57,7 +57,8 @@ struct lguest {
 	uint8_t mem[LG_PAGES][4096];
 	bool absent[LG_PAGES];
 	enum lg_layout layout;
-	bool vmalloc; /* the ring structure lies in scattered frames */
+	bool vmalloc;	      /* the ring structure lies in scattered frames */
+	unsigned mutex, lock; /* bytes before xbdev and before the front ring */
 	uint64_t info, ring;
 };
 
@@ -139,18 +140,18 @@ static inline uint64_t lg_direct(unsigned frame, unsigned off)
 
 static inline uint64_t lg_slot(const struct lguest *g, unsigned i)
 {
-	return g->ring + (g->layout == LG_4_5 ? 168 : 224) + 160ull * i;
+	return g->ring + g->lock + (g->layout == LG_4_5 ? 160 : 216) + 160ull * i;
 }
 
 static inline unsigned lg_tail(const struct lguest *g) /* of shadow_free; dev_info is next */
 {
-	return g->layout == LG_4_5 ? 82128 : 208;
+	return g->lock + (g->layout == LG_4_5 ? 82120 : 200);
 }
 
 static inline void lg_fill_info(struct lguest *g)
 {
 	unsigned shift = g->layout == LG_5_18 ? 8 : 0;
-	uint64_t i = g->info;
+	uint64_t i = g->info + g->mutex - 32;
 	unsigned rinfo = 272 + shift;
 
 	lg_set(g, i + 40, lg_direct(LG_GENDISK, 0), 8);
@@ -158,11 +159,12 @@ static inline void lg_fill_info(struct lguest *g)
 	lg_set(g, i + 60 + shift, 51712, 2);
 	lg_set(g, i + 64 + shift, 1, 4);
 	lg_set(g, i + 68 + shift, 1, 4);
-	lg_set(g, i + 80 + shift, 5, 1); /* feature_flush, feature_discard */
+	lg_set(g, i + 72 + shift, lg_direct(LG_RQ, 0), 8); /* any address will do */
+	lg_set(g, i + 80 + shift, 5, 1);		   /* feature_flush, feature_discard */
 	lg_set(g, i + rinfo, g->ring, 8);
 	lg_set(g, i + rinfo + 8, 1, 4);
 	if (g->layout != LG_4_5)
-		lg_set(g, i + rinfo + 12, 224 + 160 * LG_SLOTS, 4);
+		lg_set(g, i + rinfo + 12, g->lock + 216 + 160 * LG_SLOTS, 4);
 	lg_set(g, i + rinfo + 48, LG_LIST, 8);
 	lg_set(g, i + rinfo + 56, LG_LIST, 8);
 	lg_set(g, LG_LIST, i + rinfo + 48, 8);
@@ -175,11 +177,11 @@ static inline void lg_fill_ring(struct lguest *g)
 	uint64_t r = g->ring, s = lg_direct(LG_SRING, 0);
 	unsigned i;
 
-	lg_set(g, r + 8, 10, 4); /* req_prod_pvt */
-	lg_set(g, r + 12, 6, 4); /* rsp_cons */
-	lg_set(g, r + 16, LG_SLOTS, 4);
-	lg_set(g, r + 24, s, 8);
-	lg_set(g, r + 32, 8, 4);
+	lg_set(g, r + g->lock, 10, 4);	  /* req_prod_pvt */
+	lg_set(g, r + g->lock + 4, 6, 4); /* rsp_cons */
+	lg_set(g, r + g->lock + 8, LG_SLOTS, 4);
+	lg_set(g, r + g->lock + 16, s, 8);
+	lg_set(g, r + g->lock + 24, 8, 4);
 	lg_set(g, r + lg_tail(g), 4, 8);
 	lg_set(g, r + lg_tail(g) + 8, g->info, 8);
 	lg_set(g, s, 10, 4); /* req_prod */
@@ -228,7 +230,9 @@ static inline void lg_fill_segment(struct lguest *g, unsigned slot, unsigned k, 
 	lg_set(g, s + 29 + 8 * k, (off + bytes) / 512 - 1, 1);
 }
 
-static inline void lg_build(struct lguest *g, enum lg_layout layout, bool vmalloc)
+/* Of a kernel whose locks have those sizes. */
+static inline void lg_build_locks(
+	struct lguest *g, enum lg_layout layout, bool vmalloc, unsigned mutex, unsigned lock)
 {
 	static const char banner[] = "Linux version 5.10.0-made-up (nobody)";
 	unsigned i;
@@ -236,6 +240,8 @@ static inline void lg_build(struct lguest *g, enum lg_layout layout, bool vmallo
 	memset(g, 0, sizeof(*g));
 	g->layout = layout;
 	g->vmalloc = vmalloc;
+	g->mutex = mutex;
+	g->lock = lock;
 	g->info = lg_direct(LG_INFO, 512);
 	g->ring = vmalloc ? LG_VMALLOC : lg_direct(lg_ring_frame(g, 0), 0);
 	lg_map(g);
@@ -254,6 +260,11 @@ static inline void lg_build(struct lguest *g, enum lg_layout layout, bool vmallo
 	lg_set(g, lg_slot(g, 2) + 24, 64, 8);
 	lg_fill_request(g, 2, 5, 4096, 0);
 	lg_fill_request(g, 3, 3, 0, 0);
+}
+
+static inline void lg_build(struct lguest *g, enum lg_layout layout, bool vmalloc)
+{
+	lg_build_locks(g, layout, vmalloc, 32, 8);
 }
 
 /* Level of a page-table frame, 0 for others. */

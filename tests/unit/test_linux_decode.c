@@ -150,6 +150,49 @@ static void scan_finds_every_layout(void **state)
 		}
 }
 
+/* Without debugging and real-time locks, with Linux 7.3's small mutex, with PREEMPT_RT's large
+ * spinlock, and with debugging. */
+static void scan_finds_every_size_of_locks(void **state)
+{
+	static const struct {
+		unsigned mutex, lock;
+	} sizes[] = {{24, 8}, {40, 32}, {32, 64}, {168, 8}};
+	struct image *im = *state;
+	int layout;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (layout = LG_5_18; layout <= LG_5_8; layout++) {
+			lg_build_locks(&im->g, (enum lg_layout)layout, i % 2, sizes[i].mutex,
+				sizes[i].lock);
+			analyse(im, FRONTEND_LOCATE_SCAN, NULL);
+			check_all(im);
+		}
+	/* More than any lock: not a ring of this driver. */
+	lg_build_locks(&im->g, LG_5_18, false, 32, 72);
+	analyse(im, FRONTEND_LOCATE_SCAN, NULL);
+	assert_int_equal(im->s.nr_devices, 0);
+}
+
+/* Kernels that count no references of slabs name their owner instead; free pages have neither. */
+static void frames_of_slabs_are_in_use(void **state)
+{
+	struct image *im = *state;
+	unsigned i;
+
+	lg_build(&im->g, LG_5_18, false);
+	for (i = 0; i < LG_PAGES; i++) {
+		lg_put(&im->g.mem[LG_PAGES_ARRAY][0] + 64 * i + 48, 0xf5000000, 4);
+		lg_put(&im->g.mem[LG_PAGES_ARRAY][0] + 64 * i + 52, 0, 4);
+	}
+	analyse(im, FRONTEND_LOCATE_SCAN, NULL);
+	check_all(im);
+	for (i = 0; i < LG_PAGES; i++)
+		lg_put(&im->g.mem[LG_PAGES_ARRAY][0] + 64 * i + 48, 0xf0000000, 4);
+	analyse(im, FRONTEND_LOCATE_SCAN, NULL);
+	assert_int_equal(im->s.devices->requests[0].seg[0].frame, IO_FRAME_UNKNOWN);
+}
+
 static void write_map(char *path, uint64_t banner, uint64_t list)
 {
 	int fd = mkstemp(path);
@@ -382,6 +425,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_IMAGE(scan_finds_every_layout),
+		WITH_IMAGE(scan_finds_every_size_of_locks),
+		WITH_IMAGE(frames_of_slabs_are_in_use),
 		WITH_IMAGE(system_map_leads_to_every_layout),
 		WITH_IMAGE(foreign_map_is_refused),
 		WITH_IMAGE(nothing_there_is_said),

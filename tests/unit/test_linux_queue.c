@@ -52,7 +52,9 @@ static void decode_with(struct image *im, void (*spoil)(struct linux_layout *))
 		fail_msg("%s", err.text);
 	linux_ctx_init(&c, g, &im->s);
 	linux_layout_bare(&c.l);
-	linux_layout_builtin(&c.l, LINUX_BUILTIN_5_18, 0);
+	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,
+					   .mutex_bytes = LINUX_MUTEX_BYTES,
+					   .lock_bytes = LINUX_LOCK_BYTES});
 	lq_layout(&c.l);
 	if (spoil)
 		spoil(&c.l);
