@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The lab's images, of Debian's packages alone: kernels, dom0's and the guests' first file systems."""
+import functools
 import glob
 import hashlib
 import lzma
@@ -15,11 +16,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 LAB = os.path.join(ROOT, "obj", "lab")
 
-# The packages that always depend on the newest kernel of a series.
+# Release of Debian, None for this system's own, and the package that depends on its newest kernel.
 KERNELS = {
-    "dom0": "linux-image-amd64",
-    "6.1": "linux-image-cloud-amd64",
-    "6.12": "linux-image-6.12-cloud-amd64",
+    "dom0": (None, "linux-image-amd64"),
+    "5.10": ("bullseye", "linux-image-cloud-amd64"),
+    "6.1": (None, "linux-image-cloud-amd64"),
+    "6.12": (None, "linux-image-6.12-cloud-amd64"),
+    "6.12-rt": (None, "linux-image-6.12-rt-amd64"),
+    "newest": ("trixie-backports", "linux-image-cloud-amd64"),
 }
 DOM0_MODULES = """xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback loop dm-mod
     virtio_pci virtio_blk""".split()
@@ -51,49 +55,98 @@ def xen_folder():
     return os.path.dirname(found[-1])
 
 
-def refresh_lists():
+def own_mirror():
+    """Where this system has Debian's own packages from."""
+    uris = output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian",
+                  "Created-By: Packages").split()
+    if not uris:
+        raise SystemExit("lab: no source of Debian's packages")
+    return min(uris, key=len)
+
+
+def apt(release, command, *words, cwd=None, check=True):
+    """apt-get or apt-cache for a release, whose lists stand beside those of the system."""
+    options = ["-q", "-o", "APT::Sandbox::User=root"]
+    if release:
+        folder = path("apt", release)
+        sources = os.path.join(folder, "sources.list")
+        for name in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+        if not os.path.exists(sources):
+            with open(sources, "w") as f:
+                f.write(f"deb {own_mirror()} {release} main\n")
+        for name, value in {"Dir::Etc::SourceList": sources, "Dir::Etc::SourceParts": "-",
+                            "Dir::State::Lists": os.path.join(folder, "lists"),
+                            "Dir::Cache": os.path.join(folder, "cache")}.items():
+            options += ["-o", f"{name}={value}"]
+    return run(command, *options, *words, cwd=cwd, check=check, stdout=subprocess.PIPE, text=True,
+               stderr=None if check else subprocess.DEVNULL).stdout
+
+
+def refresh_lists(release):
     """A new machine has no lists of packages, an old one names packages that are gone."""
-    run(*([] if os.geteuid() == 0 else ["sudo"]), "apt-get", "-q", "-y", "update", stdout=sys.stderr)
+    if release or os.geteuid() == 0:
+        apt(release, "apt-get", "update")
+    else:
+        run("sudo", "apt-get", "-q", "-y", "update", stdout=sys.stderr)
 
 
+def find_package(series):
+    """The name of the kernel's package, or None when the lists do not have it."""
+    release, name = KERNELS[series]
+    found = re.findall(r"Depends: (linux-image-[0-9]\S+)",
+                       apt(release, "apt-cache", "depends", name, check=False))
+    return found[0] if found else None
+
+
+@functools.lru_cache(maxsize=None)
 def kernel_package(series):
-    """The package that holds the kernel: what the series' meta package depends on."""
-    for again in (False, True):
-        if again:
-            refresh_lists()
-        done = run("apt-cache", "depends", KERNELS[series], stdout=subprocess.PIPE, text=True,
-                   check=False)
-        found = re.findall(r"Depends: (linux-image-[0-9]\S+)", done.stdout)
-        if found:
-            return found[0]
-    raise SystemExit(f"lab: {KERNELS[series]} is not in the package lists")
+    """The package that holds the kernel."""
+    found = find_package(series)
+    if not found:
+        refresh_lists(KERNELS[series][0])
+        found = find_package(series)
+    if not found:
+        raise SystemExit(f"lab: {KERNELS[series][1]} is not in the package lists")
+    return found
+
+
+def packages_of(series):
+    """The kernel's package and those into which newer ones are split."""
+    release, package = KERNELS[series][0], kernel_package(series)
+    flavour = package.removeprefix("linux-image-")
+    found = apt(release, "apt-cache", "depends", package)
+    return [package, *re.findall(r"Depends: (linux-(?:binary|modules)-\S+)", found)], flavour
 
 
 def download(series, into):
-    """The kernel's package, into an empty folder; the name of its file."""
+    """The kernel's packages, into an empty folder; the names of their files."""
+    release = KERNELS[series][0]
     for again in (False, True):
         if again:
-            refresh_lists()
-        run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", kernel_package(series),
-            cwd=into, check=again)
+            refresh_lists(release)
+            kernel_package.cache_clear()
+        packages, flavour = packages_of(series)
+        apt(release, "apt-get", "download", *packages, cwd=into, check=again)
         found = glob.glob(os.path.join(into, "*.deb"))
-        if found:
-            return found[0]
-    raise SystemExit(f"lab: {KERNELS[series]} could not be downloaded")
+        if len(found) == len(packages):
+            return found, flavour
+    raise SystemExit(f"lab: {kernel_package(series)} could not be downloaded")
 
 
 def fetch_kernel(series):
-    """Download and unpack a kernel's package once; return its folder."""
-    package = kernel_package(series)
-    into = path("kernels", package)
+    """Download and unpack a kernel's packages once; return their folder."""
+    into = path("kernels", kernel_package(series))
     if not os.path.exists(os.path.join(into, "complete")):
         shutil.rmtree(into, ignore_errors=True)
         os.makedirs(into)
-        deb = download(series, into)
-        run("dpkg", "-x", deb, into)
-        os.unlink(deb)
-        (version,) = os.listdir(os.path.join(into, "lib/modules"))
-        run("/sbin/depmod", "-b", into, version)
+        files, flavour = download(series, into)
+        for deb in files:
+            run("dpkg", "-x", deb, into)
+            os.unlink(deb)
+        if os.path.isdir(os.path.join(into, "usr/lib/modules")):
+            os.rename(os.path.join(into, "usr/lib"), os.path.join(into, "lib"))
+        run("/sbin/depmod", "-b", into, flavour)
         open(os.path.join(into, "complete"), "w").close()
     return into
 
@@ -101,6 +154,13 @@ def fetch_kernel(series):
 def one(pattern):
     (found,) = glob.glob(pattern)
     return found
+
+
+def boot_image(kernel):
+    """Newer packages have it beside the modules."""
+    found = [f for pattern in ("boot/vmlinuz-*", "lib/modules/*/vmlinuz")
+             for f in glob.glob(os.path.join(kernel, pattern)) if os.path.isfile(f)]
+    return found[0]
 
 
 def extract_elf(vmlinuz, into):
@@ -173,9 +233,11 @@ def put_modules(tree, kernel, names):
         for module in order:
             name = os.path.basename(module)
             shutil.copy(os.path.join(folder, module), into)
-            if name.endswith(".xz"):
-                run("xz", "-d", os.path.join(into, name))
-            f.write(name.removesuffix(".xz") + "\n")
+            for ending, unpack in {".xz": "xz", ".zst": "zstd"}.items():
+                if name.endswith(ending):
+                    run(unpack, "-q", "-d", os.path.join(into, name))
+                    name = name.removesuffix(ending)
+            f.write(name + "\n")
 
 
 def put_script(tree, name, at):
@@ -233,7 +295,7 @@ def build_dom0(xbdsnap):
     os.symlink("/run", os.path.join(tree, "var/run"))
     open(os.path.join(tree, "etc/xen/xl.conf"), "w").close()
     archive(tree, path("dom0.cpio"))
-    extract_elf(one(os.path.join(kernel, "boot/vmlinuz-*")), path("dom0-vmlinux"))
+    extract_elf(boot_image(kernel), path("dom0-vmlinux"))
 
 
 def build_device_model():
@@ -255,7 +317,7 @@ def build_guest(series):
     put_modules(tree, kernel, ["xen-blkfront"])
     put_script(tree, "guest-init.sh", "/init")
     archive(tree, path(f"guest-{series}.cpio"))
-    shutil.copy(one(os.path.join(kernel, "boot/vmlinuz-*")), path(f"guest-{series}-vmlinuz"))
+    shutil.copy(boot_image(kernel), path(f"guest-{series}-vmlinuz"))
 
 
 def build_xen():
@@ -282,13 +344,13 @@ def build(xbdsnap, variants):
         build_guest(series)
 
 
-def fingerprint(xbdsnap):
+def fingerprint(xbdsnap, variant):
     """Of all that a result depends on: the lab's files, the binary, the packages."""
     digest = hashlib.sha256()
     for name in sorted(glob.glob(HERE + "/*") + glob.glob(HERE + "/plans/*")) + [xbdsnap]:
         if os.path.isfile(name):
             with open(name, "rb") as f:
                 digest.update(name.encode() + b"\0" + f.read())
-    for series in sorted(KERNELS):
+    for series in ("dom0", variant["kernel"]):
         digest.update(kernel_package(series).encode())
     return digest.hexdigest()

@@ -185,11 +185,11 @@ def main(argv):
     if unknown:
         raise SystemExit(f"lab: no variant {unknown[0]}; there are: {' '.join(table)}")
     variants = [table[n] for n in names]
-    stamp = images.fingerprint(xbdsnap)
     if argv[1] == "run":
         images.build(xbdsnap, variants)
     passed = 0
     for variant in variants:
+        stamp = images.fingerprint(xbdsnap, variant)
         if argv[1] == "run":
             make(variant, stamp)
         passed += examine(variant, xbdsnap, stamp)
