@@ -32,10 +32,11 @@ static bool segments_differ(const struct io_request *a, const struct io_request 
 	for (k = 0; k < a->nr_seg; k++) {
 		const struct io_segment *x = &a->seg[k], *y = &b->seg[k];
 
-		if (x->frame != y->frame)
+		/* What the scan does not know contradicts nothing. */
+		if (y->frame != x->frame && y->frame != IO_FRAME_UNKNOWN)
 			return differ(what, "ring %u slot %u segment %zu: one frame is unknown",
 				a->ring, a->slot, k);
-		if (x->frame != IO_FRAME_UNKNOWN && x->pfn.v != y->pfn.v)
+		if (x->frame == y->frame && x->frame != IO_FRAME_UNKNOWN && x->pfn.v != y->pfn.v)
 			return differ(what,
 				"ring %u slot %u segment %zu is pfn 0x%" PRIx64 " and 0x%" PRIx64,
 				a->ring, a->slot, k, x->pfn.v, y->pfn.v);
@@ -82,6 +83,18 @@ static bool devices_differ(const struct blkdev *a, const struct blkdev *b, char 
 	return false;
 }
 
+/* Did the scan lack frames that the symbols lead to? */
+static bool lacks_frames(const struct blkdev *sym, const struct blkdev *scan)
+{
+	size_t i, k;
+
+	for (i = 0; i < sym->nr_requests; i++)
+		for (k = 0; k < sym->requests[i].nr_seg; k++)
+			if (sym->requests[i].seg[k].frame != scan->requests[i].seg[k].frame)
+				return true;
+	return false;
+}
+
 /* Every ring was decoded, its free list closes, and it counts as many requests as the indices. */
 static bool invariants_hold(const struct blkdev *d)
 {
@@ -122,7 +135,10 @@ static int keep_one(struct snapshot *s, struct blkdev *sym, struct blkdev *scan,
 	char what[WHAT_BYTES];
 
 	if (!devices_differ(sym, scan, what)) {
-		sym->confirmed = true;
+		sym->confirmed = !lacks_frames(sym, scan);
+		if (!sym->confirmed)
+			snapshot_how(
+				s, "%s: the scan agrees, but does not know all frames", sym->name);
 		return keep(s, sym, err);
 	}
 	finding_add(&s->findings, "XB310", finding_at_device(sym->name),

@@ -138,7 +138,7 @@ static void each_difference_is_found(void **state)
 			r->seg[0].gref++;
 			break;
 		case 5:
-			r->seg[0].frame = IO_FRAME_UNKNOWN;
+			p->sym.devices[1].requests[0].seg[0].frame = IO_FRAME_UNKNOWN;
 			break;
 		case 6:
 			r->seg[0].offset++;
@@ -158,6 +158,20 @@ static void each_difference_is_found(void **state)
 		teardown(state);
 		setup(state);
 	}
+}
+
+/* A way that does not know contradicts nothing, and confirms nothing. */
+static void unknown_frames_neither_differ_nor_confirm(void **state)
+{
+	struct pair *p = *state;
+
+	changed(p)->seg[0].frame = IO_FRAME_UNKNOWN;
+	reconcile(p);
+	assert_int_equal(differences(p), 0);
+	assert_false(p->s.devices[0].confirmed);
+	assert_true(p->s.devices[1].confirmed);
+	assert_int_equal(p->s.devices[0].requests[0].seg[0].pfn.v, 77);
+	assert_non_null(strstr(p->s.how, "vbd-51712: the scan agrees"));
 }
 
 static void broken_invariants_lose(void **state)
@@ -238,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_PAIR(equal_ways_confirm),
 		WITH_PAIR(each_difference_is_found),
+		WITH_PAIR(unknown_frames_neither_differ_nor_confirm),
 		WITH_PAIR(broken_invariants_lose),
 		WITH_PAIR(devices_of_one_way_stay),
 		WITH_PAIR(one_way_alone_is_no_difference),
