@@ -283,6 +283,23 @@ def disks(res):
     return "the disks hold what the guest wrote, and nothing else changed"
 
 
+def landed(res):
+    """No write had reached the stuck disk, and every one has reached the disk that the guest left."""
+    n = 0
+    for letter in res.letters():
+        for name, state in (("before", "not-landed"), ("after", "landed")):
+            plan = json.loads(res.ask("replay", "-J", "--disk",
+                                      f"xvd{letter}={res.path(name)}-{letter}.img",
+                                      res.path("image.save")))["plan"]
+            for s in plan:
+                if s["device"] != "xvd" + letter or s["op"] != "write" or "overlap" in s["hazards"]:
+                    continue
+                must(f"{name}: write of {s['nr_sectors']} sectors from {s['sector']}",
+                     s["on_disk"]["state"], state)
+                n += name == "after"
+    return f"replay --disk: none of {n} writes on the stuck disks, all on those the guest left"
+
+
 def overlap(res, letter):
     """Do requests in flight change the same sectors? Then the plan's order decides."""
     changed = set()
@@ -439,6 +456,7 @@ def check(variant, out, xbdsnap):
         yield core_file(res)
     yield completed(res)
     yield disks(res)
+    yield landed(res)
     yield replayed(res)
     if variant["method"] == "save" and variant["save"] != "-c":
         yield paused(res)
