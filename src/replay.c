@@ -47,12 +47,6 @@ static int add(struct replay_plan *plan, const struct blkdev *dev, const struct 
 	return 0;
 }
 
-/* What is handed back as data goes through the I/O scheduler, if the queue has one. */
-static bool sorted(const struct blkdev *d)
-{
-	return strcmp(d->scheduler, "none") != 0;
-}
-
 static const char *why_here(const struct blkdev *d, const struct replay_item *it)
 {
 	if (it->queued)
@@ -60,17 +54,26 @@ static const char *why_here(const struct blkdev *d, const struct replay_item *it
 	if (!blkdev_put_back_whole(it->req) && !*d->scheduler)
 		return "data, by ring and slot if no scheduler sorts it";
 	if (!blkdev_put_back_whole(it->req))
-		return sorted(d) ? "data, as the I/O scheduler sorts it" : "data, by ring and slot";
+		return blkdev_unsorted(d) ? "data, by ring and slot"
+					  : "data, as the I/O scheduler sorts it";
 	if (is_flush(it->req) && !it->req->nr_sectors)
-		return "flush, put back first";
+		return "put back, a flush first";
 	switch (d->requeue) {
 	case BLK_REQUEUE_LAST_FIRST:
-		return "requeued, last slot first";
+		return "put back, last slot first";
 	case BLK_REQUEUE_FIRST_FIRST:
-		return "requeued, first slot first";
+		return "put back, first slot first";
 	default:
-		return "requeued, order not known";
+		return "put back, order not known";
 	}
+}
+
+/* The requeue list and the queues have workers, data is submitted by the task that resumes. */
+static const char *stream_of(const struct replay_item *it)
+{
+	if (it->queued)
+		return "queued";
+	return blkdev_put_back_whole(it->req) ? "put-back" : "data";
 }
 
 /* More than a ring holds: what finds no room waits in a scheduler, which may sort it. */
@@ -88,7 +91,7 @@ static bool order_known(const struct blkdev *d, const struct replay_item *it, bo
 	if (it->queued)
 		return false;
 	if (!blkdev_put_back_whole(it->req))
-		return !full && !sorted(d);
+		return !full && blkdev_unsorted(d);
 	return d->requeue != BLK_REQUEUE_UNKNOWN || (is_flush(it->req) && !it->req->nr_sectors);
 }
 
@@ -112,7 +115,7 @@ static int by_resume(const void *a, const void *b)
  * blkfront_resume() of Linux 4.8 and later collects, and blkif_recover() issues: it requeues what
  * is put back whole, starts the queues, which hold what never reached a ring, and then submits the
  * bios of the rest. 3.11 to 4.7 do all in blkif_recover(); up to 3.10 each slot is posted again in
- * ascending order.
+ * ascending order. Requeue list and queues are run by workers, which the bios may overtake.
  */
 static int add_linux(struct replay_plan *plan, const struct blkdev *d, struct err *err)
 {
@@ -129,6 +132,7 @@ static int add_linux(struct replay_plan *plan, const struct blkdev *d, struct er
 		qsort(plan->v + first, plan->nr - first, sizeof(*plan->v), by_resume);
 	for (i = first; i < plan->nr; i++) {
 		plan->v[i].why = why_here(d, &plan->v[i]);
+		plan->v[i].stream = stream_of(&plan->v[i]);
 		plan->v[i].order_known = order_known(d, &plan->v[i], full);
 	}
 	return 0;
@@ -157,6 +161,7 @@ static int add_netbsd(struct replay_plan *plan, const struct snapshot *s, struct
 				return -1;
 	for (i = first; i < plan->nr; i++) {
 		plan->v[i].why = "by slot";
+		plan->v[i].stream = "log";
 		plan->v[i].order_known = true;
 	}
 	if (plan->nr > first)

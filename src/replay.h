@@ -24,9 +24,10 @@ const char *replay_hazard_name(unsigned bit);
 struct replay_item {
 	const struct blkdev *dev;
 	const struct io_request *req;
-	const char *why;  /* static text: its place in the order */
-	bool queued;	  /* of dev->queued: held in the guest's block layer */
-	bool order_known; /* its place among those beside it for which the same is said */
+	const char *why;    /* static text: its place in the order */
+	const char *stream; /* static text: how it travels; what travels differently may overtake */
+	bool queued;	    /* of dev->queued: held in the guest's block layer */
+	bool order_known;   /* its place in its device's stream */
 	unsigned hazards;
 };
 

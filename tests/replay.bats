@@ -60,10 +60,13 @@ EOF
 
 @test "a flush goes first and marks the writes beside it" {
     image linux-6.1-flush
-    run -0 "$XBDSNAP" replay "$image"
+    run -0 --separate-stderr "$XBDSNAP" replay "$image"
+    [[ $stderr == *"may overtake the others"* ]]
     [[ ${lines[1]} =~ ^\ *1\ +xvda\ +0\ +3\ +pending\ +flush ]]
-    [[ ${lines[1]} == *"flush, put back first"* ]]
+    [[ ${lines[1]} == *"put back, a flush first"* ]]
     "$XBDSNAP" replay -J "$image" >j
+    [ "$(jq -c '[.plan[] | [.op, .stream]] | unique' j)" = \
+        '[["flush","put-back"],["read","data"],["write","data"]]' ]
     [ "$(jq -r '[.plan[] | select(.op == "write")] | all(.hazards | index("flush"))' j)" = true ]
     [ "$(jq -r '[.plan[] | select(.op == "read")] | any(.hazards | index("flush"))' j)" = false ]
 }

@@ -217,7 +217,7 @@ static const struct rule rows[] = {
 		.summary = "writes are pending beside a flush",
 		.explanation =
 			"The flush promises nothing about writes that were not complete when it "
-			"was made. It is issued again before them.",
+			"was made. It is issued again beside them.",
 		.remedy = "None needed.",
 	},
 	{

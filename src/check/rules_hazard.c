@@ -33,11 +33,12 @@ static void overlap(struct check_run *run, const struct extent *old, const struc
 		second = now->r;
 	}
 	run_broken_request(run, both ? "XB601" : "XB602", second,
-		"sectors %llu to %llu: resume issues this %s after the %s of ring %u slot %u; "
-		"which came "
-		"first is not known",
+		"sectors %llu to %llu: resume issues this %s %s the %s of ring %u slot %u; which "
+		"came first is not known",
 		(unsigned long long)now->start, (unsigned long long)(MIN(old->end, now->end) - 1),
-		io_op_name(second->op), io_op_name(first->op), first->ring, first->slot);
+		io_op_name(second->op),
+		blkdev_resume_order_known(run->dev, first, second) ? "after" : "before or after",
+		io_op_name(first->op), first->ring, first->slot);
 }
 
 static size_t gather(const struct check_run *run, struct extent *v)
@@ -104,9 +105,9 @@ static void crossings(struct check_run *run)
 	if (!mark || !writes)
 		return;
 	run_broken_request(run, mark->op == IO_BARRIER ? "XB604" : "XB603", mark,
-		"resume issues this %s %s %zu pending writes; which of them came before it is not "
-		"known",
-		io_op_name(mark->op), run_frontend(run, BLK_LINUX) ? "before" : "among", writes);
+		"resume issues this %s among %zu pending writes; which of them came before it is "
+		"not known",
+		io_op_name(mark->op), writes);
 }
 
 static const struct check_rule rules[] = {

@@ -4,6 +4,8 @@
  */
 #include "cmd/cmd.h"
 
+#include <string.h>
+
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
 #include "cmd/replay_apply.h"
@@ -97,12 +99,29 @@ static size_t nr_unknown(const struct replay_plan *plan)
 	return nr;
 }
 
+/* Do the steps of one device travel by different ways? Those of a device are neighbours, unless an
+ * edited plan parts them. */
+static bool may_overtake(const struct replay_plan *plan)
+{
+	size_t i;
+
+	for (i = 1; i < plan->nr; i++)
+		if (plan->v[i].dev == plan->v[i - 1].dev &&
+			strcmp(plan->v[i].stream, plan->v[i - 1].stream) != 0)
+			return true;
+	return false;
+}
+
 static int show_plan(struct replay *x, struct err *err)
 {
 	size_t unknown = nr_unknown(&x->plan);
 
 	if (print_plan(x, err) || cmd_verdict(&x->in, err))
 		return -1;
+	if (!x->env->json && may_overtake(&x->plan))
+		cmd_note(x->env,
+			"what is put back, what is queued and data travel by different ways: "
+			"each may overtake the others");
 	if (!unknown)
 		return CMD_OK;
 	cmd_note(x->env, "the sector of %zu requests is not known", unknown);

@@ -179,6 +179,7 @@ static struct json_object *item_json(
 			json_object_array_add(hazards, json_text(replay_hazard_name(1u << i)));
 	json_object_object_add(o, "step", json_object_new_uint64(step));
 	json_object_object_add(o, "why", json_text(it->why));
+	json_object_object_add(o, "stream", json_text(it->stream));
 	json_object_object_add(o, "order_known", json_object_new_boolean(it->order_known));
 	json_object_object_add(o, "hazards", hazards);
 	return o;

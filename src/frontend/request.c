@@ -230,3 +230,20 @@ int blkdev_resume_order(
 		return x < y ? -1 : 1;
 	return x == 1 && d->requeue != BLK_REQUEUE_FIRST_FIRST ? by_place(b, a) : by_place(a, b);
 }
+
+bool blkdev_unsorted(const struct blkdev *d)
+{
+	return !strcmp(d->scheduler, "none");
+}
+
+bool blkdev_resume_order_known(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b)
+{
+	int x = resume_class(a), y = resume_class(b);
+
+	if (strcmp(d->frontend, "linux-blkfront"))
+		return true;
+	if (x == 2 || y == 2)
+		return x == y && blkdev_unsorted(d);
+	return x != y || d->requeue != BLK_REQUEUE_UNKNOWN;
+}

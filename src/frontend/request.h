@@ -262,19 +262,29 @@ struct io_segment *io_segment_append(struct io_request *r);
 void snapshot_how(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
 
 /*
- * linux-blkfront: does resume put this request back whole, to be issued before the data of the
- * others? A flush, a discard, or one with FUA: blkfront_resume(), Linux 4.8 and later. All others
- * have their bios submitted anew. PREFLUSH alone does not count: the block layer takes it off.
+ * linux-blkfront: does resume put this request back whole, on the block layer's requeue list, to be
+ * issued by a worker while the resuming task submits the data of the others? A flush, a discard, or
+ * one with FUA: blkfront_resume(), Linux 4.8 and later. All others have their bios submitted anew.
+ * PREFLUSH alone does not count: the block layer takes it off.
  */
 bool blkdev_put_back_whole(const struct io_request *r);
 
 /*
- * Of two requests in one device's shadow, which does resume issue first? As qsort() wants it.
+ * Of two requests in one device's shadow, which does resume hand on first? As qsort() wants it.
  * netbsd-xbd: by slot. linux-blkfront: a flush (it goes round the scheduler, to the head of the
  * dispatch list), then what is put back whole, in the order of d->requeue (last slot first when
  * that is unknown), then the data by ring and slot.
  */
 int blkdev_resume_order(
 	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+/*
+ * Do they reach the backend in that order? On Linux not when one is put back and the other is data:
+ * with one CPU the worker of the requeue list was seen to come first, with two and on Linux 7.3 to
+ * come last. Nor when an I/O scheduler sorts the data.
+ */
+bool blkdev_resume_order_known(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+/* Is the device's queue known to have no I/O scheduler? */
+bool blkdev_unsorted(const struct blkdev *d);
 
 #endif

@@ -369,33 +369,27 @@ def step_of(steps, arrival):
     return None
 
 
-def turns(steps):
-    """A number for each step that never sinks; equal for neighbours of unknown order."""
-    found = []
-    for i, s in enumerate(steps):
-        same = not s["order_known"] and i and s["why"] == steps[i - 1]["why"]
-        found.append(found[-1] if same else i)
-    return found
-
-
 def order(res):
-    """Each thread of the backend (one a ring) must see its steps in the plan's order."""
+    """Each thread of the backend (one a ring) must see the steps of a stream in the plan's order."""
     plan = json.loads(res.ask("replay", "-J", res.path("image.save")))
     n = unknown = 0
     for vdev, came in arrivals(res).items():
         steps = [s for s in plan["plan"] if s["device"] == vdev]
-        turn, last, seen = turns(steps), {}, set()
+        last, seen = {}, set()
         for arrival in came:
             i = step_of(steps, arrival)
             if i is None or (arrival[1] == "flush" and i in seen):
                 if arrival[1] == "flush":
                     continue  # the program's own, at its end
                 raise Wrong(f"{vdev}: {arrival} came and is not planned")
-            if turn[i] < last.get(arrival[0], -1):
+            seen.add(i)
+            if not steps[i]["order_known"]:
+                continue
+            way = arrival[0], steps[i]["stream"]
+            if i < last.get(way, -1):
                 raise Wrong(f"{vdev}: step {i + 1} came too late: "
                             + short([step_of(steps, a) for a in came]))
-            last[arrival[0]] = turn[i]
-            seen.add(i)
+            last[way] = i
         must(f"{vdev}: planned steps that never came", sorted(set(range(len(steps))) - seen), [])
         n += len(steps)
         unknown += sum(not s["order_known"] for s in steps)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 static const struct io_request discard2 = {.slot = 2, .op = IO_DISCARD, .nr_sectors = 64};
@@ -61,11 +62,34 @@ static void netbsd_by_slot(void **state UNUSED)
 	in_order(&d, v, ARRAY_SIZE(v));
 }
 
+/* What travels by different ways, or through a scheduler, has no certain order. */
+static void order_is_known_within_a_way(void **state UNUSED)
+{
+	struct blkdev d = {.frontend = "linux-blkfront", .requeue = BLK_REQUEUE_FIRST_FIRST};
+
+	assert_false(blkdev_resume_order_known(&d, &flush4, &write0));
+	assert_false(blkdev_resume_order_known(&d, &write0, &discard2));
+	assert_true(blkdev_resume_order_known(&d, &flush4, &discard2));
+	assert_true(blkdev_resume_order_known(&d, &discard2, &fua3));
+	assert_false(blkdev_resume_order_known(&d, &write0, &read9)); /* no scheduler known */
+	strcpy(d.scheduler, "none");
+	assert_true(blkdev_resume_order_known(&d, &write0, &read9));
+	assert_false(blkdev_resume_order_known(&d, &flush4, &write0));
+	strcpy(d.scheduler, "bfq");
+	assert_false(blkdev_resume_order_known(&d, &write0, &read9));
+	d.requeue = BLK_REQUEUE_UNKNOWN;
+	assert_false(blkdev_resume_order_known(&d, &discard2, &fua3));
+	assert_true(blkdev_resume_order_known(&d, &flush4, &discard2));
+	strcpy(d.frontend, "netbsd-xbd");
+	assert_true(blkdev_resume_order_known(&d, &flush4, &write0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(linux_since_6_5),
 		cmocka_unit_test(linux_before),
+		cmocka_unit_test(order_is_known_within_a_way),
 		cmocka_unit_test(netbsd_by_slot),
 	};
 
