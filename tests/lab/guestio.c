@@ -197,8 +197,10 @@ static unsigned await_discards(struct uring *u)
 		uint32_t mask = *(uint32_t *)(void *)(u->cq + u->p.cq_off.ring_mask);
 		struct io_uring_cqe *e;
 
-		if (syscall(SYS_io_uring_enter, u->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
-			die("io_uring_enter");
+		while (syscall(SYS_io_uring_enter, u->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) <
+			0)
+			if (errno != EINTR)
+				die("io_uring_enter");
 		e = (struct io_uring_cqe *)(void *)(u->cq + u->p.cq_off.cqes) + (*head & mask);
 		bad += e->res != 0;
 		__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
@@ -273,8 +275,10 @@ static unsigned await_aio(aio_context_t ctx, const struct request *requests, uns
 
 		if (!requests[i].waited)
 			continue;
-		if (syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
-			die("io_getevents");
+		/* Linux 7.3 interrupts it when the guest is suspended. */
+		while (syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
+			if (errno != EINTR)
+				die("io_getevents");
 		cb = (const struct iocb *)(uintptr_t)ev.obj;
 		bad += ev.res != (int64_t)cb->aio_nbytes ||
 		       (cb->aio_lio_opcode == IOCB_CMD_PREAD &&
