@@ -2,7 +2,7 @@
 # One cycle of the lab, sourced by dom0's init: a guest gets requests stuck, is saved and restored.
 # /lab/vars has the variant: TYPE (lines of the guest's configuration), MEMORY, VCPUS, KERNEL_ARGS,
 # DISKS, STUCK (letters of disks), BACKEND (parameters of blkback's module), SAVE (options of xl
-# save), CORE, METHOD (save, live or stub), READY_SECONDS.
+# save), CORE, AGED, METHOD (save, live or stub), READY_SECONDS.
 # shellcheck disable=SC2086,SC2154
 guest_log=/var/log/xen/console/guest-lab.log
 
@@ -22,6 +22,15 @@ await() {
 
 # say WORD: a line to the guest's console
 say() { echo "$1" >"$(xenstore-read "/local/domain/$(xl domid lab)/console/tty")"; }
+
+# A line that reaches the console before a restored guest has taken it up again is lost: say it again.
+say_until() { # say_until WORD ANSWER
+    tries=0
+    until say "$1" && await "$2" 10; do
+        tries=$((tries + 1))
+        [ $tries -lt 12 ] || return 1
+    done
+}
 
 # status NAME COMMAND...: keep the command's output, its talk and its exit status
 status() {
@@ -84,6 +93,7 @@ configuration() {
 # What dom0 knows of the stuck guest.
 witness() {
     id=$(xl domid lab)
+    echo "$id" >/out/domid.txt
     xenstore-ls -f >/out/xenstore.txt
     xl list -l >/out/xl-list.json
     xl vcpu-list >/out/vcpu-list.txt
@@ -139,13 +149,8 @@ trace_stop() {
     done >/out/devices.txt
 }
 
-# A line that reaches the console before the guest has taken it up again is lost: say it again.
 finish() {
-    tries=0
-    until say finish && await FINISHED 10; do
-        tries=$((tries + 1))
-        [ $tries -lt 12 ] || return 1
-    done
+    say_until finish FINISHED || return 1
     await 'DONE status' 20
     if [ "$PV" = yes ]; then probe p2m "$(xl domid lab)" /out/resumed-p2m.bin; fi
     xl destroy lab
@@ -201,6 +206,14 @@ stub() {
     [ "$(cat /out/save.status)" != 0 ]
 }
 
+# A guest that was saved and restored before has copies of its old rings in freed memory.
+age() {
+    xl save lab /out/young.save || return 1
+    xl restore /out/young.save || return 1
+    rm /out/young.save
+    log "saved and restored once"
+}
+
 cycle() {
     for p in $BACKEND; do
         echo "${p#*=}" >"/sys/module/xen_blkback/parameters/${p%%=*}"
@@ -213,9 +226,10 @@ cycle() {
     configuration >/out/guest.cfg
     status create xl -v create /out/guest.cfg
     await READY "$READY_SECONDS" || return 1
+    [ -z "$AGED" ] || age || return 1
     each_stuck suspend
     each_stuck keep_before
-    say go
+    say_until go 'GO go' || return 1
     await STUCK 60 || return 1
     sleep 1
     witness

@@ -94,7 +94,8 @@ def dom0_archive(variant, into):
             "VCPUS": variant["vcpus"], "KERNEL_ARGS": "", "DISKS": " ".join(disks),
             "STUCK": " ".join(lettered(variant, "plan")), "BACKEND": variant["backend"],
             "SAVE": variant["save"], "CORE": "yes" if variant["core"] == "yes" else "",
-            "METHOD": variant["method"], "READY_SECONDS": LIMIT[kind] // 2,
+            "AGED": "yes" if variant["aged"] == "yes" else "", "METHOD": variant["method"],
+            "READY_SECONDS": LIMIT[kind] // 2,
         }.items():
             f.write(shell_line(name, value))
     images.archive(tree, into + ".part")

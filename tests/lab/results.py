@@ -184,10 +184,10 @@ def target_frames(res):
 
 def hypervisor_grants(res, document):
     """gref -> frame in Xen's own table of what the guest grants and dom0 has mapped."""
-    active, wanted = {}, False
+    active, wanted, domid = {}, False, res.text("domid.txt").strip()
     for line in res.text("grants.txt").splitlines():
         if "grant-table for remote" in line:
-            wanted = "remote d1 " in line
+            wanted = f"remote d{domid} " in line
         found = re.search(r"\[0x([0-9a-f]+)\] +0 0x([0-9a-f]+) 0x[0-9a-f]+ +\d+ 0x([0-9a-f]+)", line)
         if found and wanted:
             active[int(found.group(1), 16)] = int(found.group(3), 16)
