@@ -198,11 +198,10 @@ def hypervisor_grants(res, document):
         if s["gref"] not in active:
             continue
         n += 1
-        pfn = number(s["pfn"])
-        # A persistent grant is of the bounce page, which the segment does not name.
-        if not d["features"]["bounce"]:
-            must(f"{d['vdev']} slot {r['slot']}: frame granted by {s['gref']}",
-                 active[s["gref"]], entries[pfn] if pv else pfn)
+        # With persistent grants and bounce buffers the backend has a page of the driver's own.
+        pfn = number(s["grant_pfn"] or s["pfn"])
+        must(f"{d['vdev']} slot {r['slot']}: frame granted by {s['gref']}",
+             active[s["gref"]], entries[pfn] if pv else pfn)
     total = sum(1 for _ in segments(document))
     # The backend maps what it has consumed; it carries out a discard before it looks further.
     if n < total and not any(q["op"] == "discard" for q in res.submitted):
