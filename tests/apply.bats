@@ -34,13 +34,17 @@ untouched() {
     [ -z "$(ls undo.* 2>/dev/null)" ]
 }
 
-@test "the plan makes of the disk before the restore the disk after it, and revert undoes it" {
+@test "the plan makes of each disk before the restore the disk after it, and revert undoes it" {
     n=0
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
-    for name in base flush hvm indirect mq nopersist pvh; do
-        image "linux-6.1-$name"
-        write "$image"
-        cmp disk "$after"
+    for before in "$XBDSNAP_CACHE"/*/disk-before*.img; do
+        dir=${before%/*} after=${before/disk-before/disk-after} vdev=xvda
+        [[ $before != *-xvdb.img ]] || vdev=xvdb
+        cp --sparse=always "$before" disk
+        "$XBDSNAP" replay --write --discard --undo undo --disk $vdev=disk "$dir/image.save"
+        # On the file system the restored guest wrote more: the test for it compares its files.
+        [ $vdev = xvdb ] || cmp disk "$after"
+        ! cmp -s disk "$before"
         "$XBDSNAP" replay --revert undo
         cmp disk "$before"
         # Once more: it is the same.
@@ -49,7 +53,7 @@ untouched() {
         rm undo
         n=$((n + 1))
     done
-    [ $n -eq 7 ]
+    [ $n -gt 0 ]
 }
 
 @test "discards are carried out when asked, and undone" {
