@@ -271,10 +271,68 @@ EOF
     "$XBDSNAP" replay --write --undo undo --disk xvdb="$loop" "$image"
     mount -o ro,noload "$loop" mnt
     run -3 "$XBDSNAP" replay --revert undo
-    [[ $output == *" is in use; --allow=in-use goes on all the same"* ]]
+    [[ $output == *" is in use: it is mounted; --allow=in-use goes on all the same"* ]]
     umount mnt
     "$XBDSNAP" replay --revert undo
     cmp "$loop" "$before"
+}
+
+@test "a disk is in use by any name, through any device, and by any writer" {
+    image linux-6.1-flush
+    refused() { # refused DISK WHY
+        run -3 "$XBDSNAP" replay --write --undo undo --disk xvda="$1" "$image"
+        [[ $output == *"XB408: "*"$2; --allow=in-use goes on all the same"* ]]
+        [ ! -e undo ]
+        run -3 "$XBDSNAP" replay --write --to over --disk xvda="$1" "$image"
+        [ ! -e over ]
+    }
+    exec 4<>disk
+    refused disk "another process has it open for writing"
+    exec 4>&-
+    write "$image"
+    exec 4<>disk
+    run -3 "$XBDSNAP" replay --revert undo
+    [[ $output == *"another process has it open for writing; --allow=in-use"* ]]
+    "$XBDSNAP" replay --revert undo --allow=in-use
+    exec 4>&-
+    cmp disk "$before"
+    rm undo
+    ln disk alias
+    on_loop alias
+    rm alias
+    refused disk "a loop device stands on it"
+    upper=$(losetup -f --show "$loop")
+    refused "$loop" "a loop device stands on it"
+    losetup -d "$upper"
+    # As the kernel does it for a device mapper, a volume group or a swap area.
+    python3 -c 'import os, sys, time
+os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
+open("claimed", "w").close()
+time.sleep(30)' "$loop" 3>&- &
+    claimer=$!
+    until [ -e claimed ]; do sleep 0.1; done
+    refused "$loop" "another device is made of it, or a part of it is mounted"
+    kill $claimer
+    wait $claimer || true
+}
+
+@test "a disk is in use while a partition of it is mounted" {
+    image linux-6.1-flush
+    python3 - <<'EOF'
+# The whole disk as one partition, Linux, from sector 2048.
+with open("disk", "r+b") as f:
+    f.seek(446)
+    f.write(bytes([0, 0, 0, 0, 0x83, 0, 0, 0]) + (2048).to_bytes(4, "little") +
+            (65536 - 2048).to_bytes(4, "little") + bytes(48) + b"\x55\xaa")
+EOF
+    loop=$(losetup -P -f --show disk) || skip "no loop devices"
+    [ -b "${loop}p1" ] || skip "no partitions"
+    mke2fs -q -F "${loop}p1"
+    mkdir mnt
+    mount "${loop}p1" mnt || skip "no mount"
+    run -3 "$XBDSNAP" replay --write --undo undo --disk xvda="$loop" "$image"
+    umount mnt
+    [[ $output == *"XB408: "*"another device is made of it, or a part of it is mounted; "* ]]
 }
 
 @test "revert refuses another disk, and a disk written since" {

@@ -68,8 +68,7 @@ static const struct rule rows[] = {
 		.explanation = "Something else reads or writes it: a mount, another device, a "
 			       "program. When the guest goes on beside it, each destroys what "
 			       "the other wrote. A domain that has the disk by now, even this "
-			       "one, looks the same through a loop device; of a block device "
-			       "that a running domain has, nothing is seen.",
+			       "one, looks the same.",
 		.remedy = "Unmount it, or end what uses it. With the domain restored by now, give "
 			  "--domid.",
 	},

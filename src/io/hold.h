@@ -7,8 +7,14 @@
 
 #include "io/disk.h"
 
-/* What uses the disk, as static text ("it is mounted"); NULL: nothing that can be seen. */
+/*
+ * What uses the disk, as static text ("it is mounted"); NULL: nothing that can be seen. Who has a
+ * file open for writing without a lock is seen only while we do not write it ourselves.
+ */
 const char *disk_user(const struct disk *d);
+
+/* Does a file that the glob pattern matches hold the device's "major:minor", in hexadecimal? */
+bool disk_listed(const char *pattern, uint64_t dev);
 
 /*
  * ERR_REFUSED when disk_user() names something: it is mounted, or a loop device stands on it, or
@@ -17,5 +23,8 @@ const char *disk_user(const struct disk *d);
  * itself uses did not open: disk_open().
  */
 int disk_hold(const struct disk *d, struct err *err) MUST_CHECK;
+
+/* The same of a path that is not open yet, for the sake of who has it open for writing. */
+int disk_look(const char *path, struct err *err) MUST_CHECK;
 
 #endif

@@ -356,6 +356,7 @@ int undo_revert(const char *path, const char *vdev, const char *disk, enum disk_
 {
 	struct undo u = {0};
 	struct disk d = DISK_INIT;
+	bool named = disk;
 	int rc = -1;
 
 	if (source_open(path, &u.src, err))
@@ -368,10 +369,13 @@ int undo_revert(const char *path, const char *vdev, const char *disk, enum disk_
 	}
 	if (format == DISK_UNSAID)
 		format = u.format;
-	if (disk_open(&d, disk ? disk : u.path, format,
-		    DISK_WRITE | (allow & UNDO_ALLOW_IN_USE ? DISK_SHARED : 0), err))
+	if (!disk)
+		disk = u.path;
+	if ((!(allow & UNDO_ALLOW_IN_USE) && disk_look(disk, err)) ||
+		disk_open(&d, disk, format,
+			DISK_WRITE | (allow & UNDO_ALLOW_IN_USE ? DISK_SHARED : 0), err))
 		goto out;
-	rc = revert_to(&u, &d, disk != NULL, allow, bytes, err);
+	rc = revert_to(&u, &d, named, allow, bytes, err);
 	if (rc)
 		disk_drop(&d);
 	else

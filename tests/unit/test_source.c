@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Unit tests of io/source: what opens, what is refused, and compressed input; of io/crc32c.
+ * Unit tests of io/source: what opens, what is refused, and compressed input; of io/crc32c; and of
+ * the devices that io/hold reads out of sysfs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,9 +10,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "io/crc32c.h"
+#include "io/hold.h"
 #include "io/source.h"
 
 #define DATA_BYTES (300u << 10)
@@ -220,6 +223,23 @@ static int tear_down(void **state UNUSED)
 	return system(cmd);
 }
 
+/* xen-blkback's physical_device: "MAJOR:MINOR", in hexadecimal, a line. */
+static void a_device_is_found_in_sysfs(void **state UNUSED)
+{
+	char pattern[256];
+
+	write_file("vbd-1-51712", "fd:1a\n", 6);
+	write_file("vbd-2-768", "7:10000", 7);
+	write_file("vbd-3-832", "", 0);
+	snprintf(pattern, sizeof(pattern), "%s/vbd-*", dir);
+	assert_true(disk_listed(pattern, makedev(0xfd, 0x1a)));
+	assert_true(disk_listed(pattern, makedev(7, 0x10000)));
+	assert_false(disk_listed(pattern, makedev(0xfd, 1)));
+	assert_false(disk_listed(pattern, makedev(0, 0)));
+	snprintf(pattern, sizeof(pattern), "%s/none-*", dir);
+	assert_false(disk_listed(pattern, makedev(0xfd, 0x1a)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +250,7 @@ int main(void)
 		cmocka_unit_test(zeros_at_the_end_are_kept),
 		cmocka_unit_test(cut_packed_files_are_corrupt),
 		cmocka_unit_test(crc32c_is_castagnolis),
+		cmocka_unit_test(a_device_is_found_in_sysfs),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, set_up, tear_down);
