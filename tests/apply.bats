@@ -335,6 +335,17 @@ EOF
     [[ $output == *"XB408: "*"another device is made of it, or a part of it is mounted; "* ]]
 }
 
+@test "a disk that is replaced while the checker runs is not written" {
+    image linux-6.1-flush
+    cp disk other
+    run -6 write --fsck 'mv other disk; true' "$image"
+    [[ $output == *"/disk was replaced by another disk meanwhile"* ]]
+    untouched
+    cp disk other
+    run -6 "$XBDSNAP" replay --write --to over --fsck 'mv other disk; true' --disk xvda=disk "$image"
+    [ ! -e over ]
+}
+
 @test "revert refuses another disk, and a disk written since" {
     image linux-6.1-flush
     write "$image"

@@ -181,6 +181,14 @@ static struct json_object *as_json(const struct replay_apply *how, const char *p
 	return o;
 }
 
+/* The rules and the checker looked at a path; what is there now must be what they saw. */
+static int check_same(const struct replay_target *target, const struct disk *d, struct err *err)
+{
+	if (d->dev == target->seen_dev && d->ino == target->seen_ino)
+		return 0;
+	return err_set(err, ERR_SYSTEM, "%s was replaced by another disk meanwhile", d->path);
+}
+
 /* The overlay only shows what its base holds while nobody writes there. */
 static int make_overlay(
 	const struct replay_apply *how, const struct replay_target *target, struct err *err)
@@ -191,7 +199,9 @@ static int make_overlay(
 
 	if (disk_open(&base, target->path, format, 0, err))
 		return -1;
-	rc = how->allow & REPLAY_ALLOW_IN_USE ? 0 : disk_hold(&base, err);
+	rc = check_same(target, &base, err);
+	if (!rc && !(how->allow & REPLAY_ALLOW_IN_USE))
+		rc = disk_hold(&base, err);
 	if (!rc)
 		rc = overlay_create(base.path,
 			target->format == DISK_UNSAID ? DISK_RAW : target->format,
@@ -206,7 +216,10 @@ static int open_target(
 	unsigned flags = DISK_WRITE | (how->allow & REPLAY_ALLOW_IN_USE ? DISK_SHARED : 0);
 
 	if (!how->overlay_path)
-		return disk_open(&target->disk, target->path, target->format, flags, err);
+		return disk_open(&target->disk, target->path, target->format, flags, err) ||
+				       check_same(target, &target->disk, err)
+			       ? -1
+			       : 0;
 	if (make_overlay(how, target, err))
 		return -1;
 	if (!disk_open(&target->disk, how->overlay_path, DISK_QCOW2, flags, err))

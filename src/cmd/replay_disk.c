@@ -48,10 +48,15 @@ int replay_targets_open(struct replay_targets *t, const struct snapshot *s, stru
 {
 	size_t i;
 
-	for (i = 0; i < t->nr; i++)
-		if (find_device(t, &t->v[i], s, err) ||
-			disk_open(&t->v[i].disk, t->v[i].path, t->v[i].format, 0, err))
+	for (i = 0; i < t->nr; i++) {
+		struct replay_target *one = &t->v[i];
+
+		if (find_device(t, one, s, err) ||
+			disk_open(&one->disk, one->path, one->format, 0, err))
 			return -1;
+		one->seen_dev = one->disk.dev;
+		one->seen_ino = one->disk.ino;
+	}
 	return 0;
 }
 
