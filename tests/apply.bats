@@ -394,6 +394,31 @@ EOF
     cmp disk "$after"
 }
 
+@test "what no longer fits is reverted, though its file system stays full" {
+    image linux-6.1-indirect
+    mkdir mnt
+    mount -t tmpfs -o size=200k none mnt || skip "no mount"
+    truncate -s 32M mnt/disk
+    run -6 "$XBDSNAP" replay --write --undo undo --disk xvda=mnt/disk "$image"
+    [[ $output == *"(replay --revert=undo restores it): "*"No space left on device"* ]]
+    run ! cmp -s mnt/disk <(head -c 32M /dev/zero)
+    "$XBDSNAP" replay --revert undo
+    cmp mnt/disk <(head -c 32M /dev/zero)
+    rm mnt/disk undo
+    # Room for some clusters; and for none, not even for a table of them.
+    for room in 400 200; do
+        mount -o remount,size=${room}k mnt
+        qemu-img create -q -f qcow2 mnt/image 32M
+        run -6 "$XBDSNAP" replay --write --undo undo --disk xvda=qcow2:mnt/image "$image"
+        [[ $output == *"No space left on device"* ]]
+        "$XBDSNAP" replay --revert undo
+        truncate -s 32M zeros
+        cp mnt/image copy
+        qemu-img compare -q -f qcow2 -F raw copy zeros
+        rm mnt/image undo
+    done
+}
+
 @test "the recipe completes the writes, or leaves the disk as it was" {
     image linux-6.1-mq
     mkdir bin

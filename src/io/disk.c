@@ -93,8 +93,12 @@ static int refuse_formats(const struct disk *d, struct err *err)
 
 static int image_failed(const struct disk *d, const char *what, uint64_t off, struct err *err)
 {
-	return err_set(err, ERR_SYSTEM, "cannot %s %s at byte %llu: %s", what, d->path,
+	int number = nbd_get_errno();
+
+	err_set(err, ERR_SYSTEM, "cannot %s %s at byte %llu: %s", what, d->path,
 		(unsigned long long)off, nbd_get_error());
+	err->sys_errno = number;
+	return -1;
 }
 
 /*
@@ -130,7 +134,7 @@ static int serve(struct disk *d, struct err *err)
 		return -1;
 	snprintf(name, sizeof(name), "%s", formats[d->format].qemus);
 	d->nbd = nbd_create();
-	if (!d->nbd)
+	if (!d->nbd || nbd_add_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION))
 		return err_nomem(err, "a connection");
 	if (nbd_connect_systemd_socket_activation(d->nbd, argv))
 		return err_set(err, ERR_SYSTEM, "qemu-nbd does not serve %s as %s: %s", d->path,
@@ -326,6 +330,54 @@ int disk_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *e
 	if (errno == EOPNOTSUPP)
 		return err_set(err, ERR_UNSUPPORTED, "%s cannot discard", d->path);
 	return err_sys(err, "cannot discard %s at byte %llu", d->path, (unsigned long long)off);
+}
+
+/* Pairs of length and flags, from where it was asked on: count the bytes that are zero at first. */
+static int count_zeros(void *arg, const char *context UNUSED, uint64_t off UNUSED,
+	uint32_t *entries, size_t nr, int *error UNUSED)
+{
+	uint64_t *zeros = arg;
+	size_t i;
+
+	for (i = 0; i + 1 < nr && entries[i + 1] & LIBNBD_STATE_ZERO; i += 2)
+		*zeros += entries[i];
+	return 0;
+}
+
+/* Is the range zero without that anything of it was written? */
+static bool is_hole(const struct disk *d, uint64_t off, size_t len)
+{
+	uint64_t zeros = 0;
+	off_t data;
+
+	if (d->nbd)
+		return !nbd_block_status(d->nbd, len, off,
+			       (nbd_extent_callback){.callback = count_zeros, .user_data = &zeros},
+			       0) &&
+		       zeros >= len;
+	if (d->block)
+		return false;
+	data = lseek(d->fd, (off_t)off, SEEK_DATA);
+	return data < 0 ? errno == ENXIO : (uint64_t)data >= off + len;
+}
+
+int disk_zero(const struct disk *d, uint64_t off, size_t len, struct err *err)
+{
+	static const uint8_t zeros[4096];
+
+	if (is_hole(d, off, len))
+		return 0;
+	if (d->nbd)
+		return nbd_zero(d->nbd, len, off, 0) ? image_failed(d, "zero", off, err) : 0;
+	while (len) {
+		size_t n = MIN(len, sizeof(zeros));
+
+		if (disk_write(d, off, zeros, n, err))
+			return -1;
+		off += n;
+		len -= n;
+	}
+	return 0;
 }
 
 void disk_forget_cache(const struct disk *d)

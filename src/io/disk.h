@@ -60,6 +60,8 @@ int disk_read(
 	const struct disk *d, uint64_t off, void *buf, size_t len, struct err *err) MUST_CHECK;
 int disk_write(const struct disk *d, uint64_t off, const void *buf, size_t len,
 	struct err *err) MUST_CHECK;
+/* Zeros, which take no room where there is none yet: a hole of a file stays one. */
+int disk_zero(const struct disk *d, uint64_t off, size_t len, struct err *err) MUST_CHECK;
 int disk_sync(const struct disk *d, struct err *err) MUST_CHECK;
 /*
  * Discard whole sectors: a file gets a hole, a block device BLKDISCARD, an image what its server

@@ -304,10 +304,34 @@ static int check_ours(const struct undo *u, const struct disk *d, const struct s
 	return 0;
 }
 
+static bool is_zero(const uint8_t *data, size_t len)
+{
+	return !*data && !memcmp(data, data + 1, len - 1);
+}
+
+/*
+ * The disk is a sparse file, and its file system is full: that may be why it has to be reverted.
+ * What was written has room; what is still a hole needs none. Elsewhere all is written even where
+ * it reads as it should: after a failed sync the cache is no witness of what the medium holds.
+ */
+static int put_back_full(const struct disk *d, const struct saved *s, struct err *err)
+{
+	uint32_t at;
+	int rc = 0;
+
+	for (at = 0; !rc && at < s->len; at += UNDO_SECTOR)
+		rc = is_zero(s->data + at, UNDO_SECTOR)
+			     ? disk_zero(d, s->off + at, UNDO_SECTOR, err)
+			     : disk_write(d, s->off + at, s->data + at, UNDO_SECTOR, err);
+	return rc;
+}
+
 static int put_back(const struct undo *u UNUSED, const struct disk *d, const struct saved *s,
 	uint8_t *buf UNUSED, struct err *err)
 {
-	return disk_write(d, s->off, s->data, s->len, err);
+	if (!disk_write(d, s->off, s->data, s->len, err))
+		return 0;
+	return err->cls == ERR_SYSTEM && err->sys_errno == ENOSPC ? put_back_full(d, s, err) : -1;
 }
 
 static int check_same(const struct undo *u UNUSED, const struct disk *d, const struct saved *s,
