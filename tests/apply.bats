@@ -453,19 +453,39 @@ EOF
     "$XBDSNAP" replay --revert undo --disk xvda=raw:disk
     cmp disk "$before"
     rm undo
-    # Killed, we or the server, at any write.
+    # Killed, we or the server, or failing, at any write, flush or close.
     gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
-    killed=0
-    for ((at = 1; at <= 30; at++)); do
+    ended() { # ended HOW AT: the status
         status=0
-        LD_PRELOAD=$PWD/shim.so KILLSHIM_AT=$at KILLSHIM_HOW=kill XBDSNAP="$SRCDIR/xbdsnap" there ||
-            status=$?
-        [ $status -ne 137 ] || killed=$((killed + 1))
+        LD_PRELOAD=$PWD/shim.so KILLSHIM_AT=$2 KILLSHIM_HOW=$1 KILLSHIM_COUNT=$PWD/count \
+            XBDSNAP="$SRCDIR/xbdsnap" there || status=$?
+    }
+    restored() {
         [ ! -e undo ] || "$XBDSNAP" replay --revert undo
         same "$before"
         rm -f undo undo.*
+    }
+    ended none 0
+    [ $status -eq 0 ]
+    calls=$(cat count)
+    [ "$calls" -ge 20 ]
+    restored
+    failed=0
+    for ((at = 1; at <= calls; at++)); do
+        ended kill $at
+        [ $status -eq 137 ]
+        restored
+        ended eio $at
+        [ $status -eq 6 ]
+        restored
+        # Before the last of its calls, each change is still to be synced by it.
+        ended server $at
+        [ $status -eq 6 ] || [ $status -eq 0 ]
+        [ $status -eq 0 ] || failed=$((failed + 1))
+        [ $status -eq 6 ] || same "$after"
+        restored
     done
-    [ $killed -ge 20 ]
+    [ $failed -ge 15 ]
 }
 
 @test "an overlay takes the writes, and the disk stays as it is" {
@@ -519,7 +539,7 @@ EOF
     gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
     kill="python3 $SRCDIR/tests/tools/kill_replay.py $SRCDIR/xbdsnap $PWD/shim.so"
     mkdir flush discard queues
-    (cd flush && exec $kill "$image" "$before" "$after" 50 enospc,eio,zero,short,int) 3>&- &
+    (cd flush && exec $kill "$image" "$before" "$after" 50 enospc,eio,eintr,zero,short,int) 3>&- &
     flush=$!
     image linux-6.12-discard
     (cd discard && exec $kill "$image" "$before" "$after" 0 eio,int/5) 3>&- &

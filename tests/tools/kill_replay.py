@@ -4,8 +4,8 @@
 
 Works in the current folder, on a copy of BEFORE. With each of FAILURES (of killshim.c, parted by
 commas, or "none") at every point, or with "NAME/N" at every N-th, and KILLS times killed at a point that a seeded generator picks:
-the exit status is right, and replay --revert gives BEFORE back byte for byte. Prints how many
-points were tried.
+the exit status is right, and replay --revert gives BEFORE back byte for byte, also when the first
+--revert fails or is killed. Prints how many points were tried.
 """
 import os
 import random
@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 xbdsnap, shim, image, before, after, kills, failures = sys.argv[1:]
-STATUS = {"enospc": 6, "eio": 6, "zero": 6, "short": 0, "int": 6, "none": 0}
+STATUS = {"enospc": 6, "eio": 6, "eintr": 6, "zero": 6, "short": 0, "int": 6, "none": 0}
 DISK, UNDO, COUNT = "disk", "undo", "count"
 before_bytes, after_bytes = (open(p, "rb").read() for p in (before, after))
 shutil.copy(before, DISK)
@@ -56,24 +56,45 @@ def back(where):
             os.unlink(name)
 
 
-def points():
+def calls():
+    with open(COUNT) as f:
+        return int(f.read())
+
+
+def written():
     done = write(0, "")
     if done.returncode != 0 or content() != after_bytes:
         fail(f"undisturbed: status {done.returncode}: {done.stderr}")
-    with open(COUNT) as f:
-        n = int(f.read())
-    back("undisturbed")
-    return n
+    return calls()
 
 
-n = points()
+n = written()
+if run(0, "", "--revert", UNDO).returncode != 0:
+    fail("revert")
+n_revert = calls()
+back("undisturbed")
 for spec in failures.split(","):
     how, _, step = spec.partition("/")
+    # Let the revert fail, too: then it is done again.
+    for at in range(1, n_revert + 1 if how in ("enospc", "eio", "eintr", "short") else 1, int(step or 1)):
+        tried += 1
+        written()
+        done = run(at, how, "--revert", UNDO)
+        wanted = {0} if how == "short" else {0, 6} if how == "eintr" else {6}
+        # A write that has no room is done once more, sector by sector.
+        if how == "enospc":
+            wanted.add(0)
+        if done.returncode not in wanted:
+            fail(f"{how} at call {at} of revert: status {done.returncode}: {done.stderr}")
+        if done.returncode == 0 and content() != before_bytes:
+            fail(f"{how} at call {at} of revert: the disk is not as it was")
+        back(f"{how} at call {at} of revert")
     for at in range(1, n + 1 if how != "none" else 1, int(step or 1)):
         tried += 1
         done = write(at, how)
-        # A call that no step follows is not interrupted; one that is no pwrite is not short.
-        wanted = {STATUS[how], 0} if how in ("int", "zero") else {STATUS[how]}
+        # A call that no step follows is not interrupted; one that is no pwrite is not short; a
+        # pwrite is begun again.
+        wanted = {STATUS[how], 0} if how in ("int", "zero", "eintr") else {STATUS[how]}
         if done.returncode not in wanted:
             fail(f"{how} at call {at}: status {done.returncode}: {done.stderr}")
         if done.returncode == 0 and content() != after_bytes:

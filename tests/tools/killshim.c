@@ -2,19 +2,22 @@
 /*
  * To be preloaded: let the n-th call that changes or syncs a file go wrong.
  *
- * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate, link and nbd_pwrite from 1;
- * KILLSHIM_HOW says what happens then: kill (SIGKILL before it), torn (SIGKILL after
- * KILLSHIM_SECTORS sectors of a pwrite), enospc, eio, short (half of a pwrite), zero (a pwrite of
- * nothing), int (SIGINT, and the call goes on). With KILLSHIM_COUNT=FILE the number of calls is
- * written there at the end.
+ * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate, link, the close of a file that is open
+ * for writing, and libnbd's writes, flushes and trims from 1; KILLSHIM_HOW says what happens then:
+ * kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a pwrite), enospc, eio,
+ * eintr (nothing is done), short (half of a pwrite), zero (a pwrite of nothing), int (SIGINT, and
+ * the call goes on), server (SIGKILL for our children, and the call goes on). With
+ * KILLSHIM_COUNT=FILE the number of calls is written there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -27,6 +30,21 @@ static const char *how(void)
 	return ++calls == (at ? atol(at) : 0) && what ? what : "";
 }
 
+/* qemu-nbd is the only one. */
+static void kill_children(void)
+{
+	char path[64];
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(path, "r");
+	while (f && fscanf(f, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+}
+
 /* -1: it failed; 0: go on. */
 static int go_wrong(const char *what)
 {
@@ -34,17 +52,31 @@ static int go_wrong(const char *what)
 		kill(getpid(), SIGKILL);
 	if (!strcmp(what, "int"))
 		kill(getpid(), SIGINT);
-	if (!strcmp(what, "enospc") || !strcmp(what, "eio")) {
-		errno = *what == 'e' && what[1] == 'n' ? ENOSPC : EIO;
-		return -1;
-	}
-	return 0;
+	if (!strcmp(what, "server"))
+		kill_children();
+	if (!strcmp(what, "enospc"))
+		errno = ENOSPC;
+	else if (!strcmp(what, "eio"))
+		errno = EIO;
+	else if (!strcmp(what, "eintr"))
+		errno = EINTR;
+	else
+		return 0;
+	return -1;
+}
+
+/* A file or a block device, not a memfd. */
+static int is_named(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) && st.st_nlink;
 }
 
 static ssize_t do_pwrite(const char *name, int fd, const void *buf, size_t len, off_t off)
 {
 	ssize_t (*real)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, name);
-	const char *what = how(), *sectors = getenv("KILLSHIM_SECTORS");
+	const char *what = is_named(fd) ? how() : "", *sectors = getenv("KILLSHIM_SECTORS");
 
 	if (!strcmp(what, "torn") && real(fd, buf, (size_t)atol(sectors) * 512 % len, off) < 0)
 		return -1;
@@ -93,14 +125,43 @@ int link(const char *from, const char *to)
 	return go_wrong(how()) ? -1 : real(from, to);
 }
 
-/* Only kill has a meaning here: libnbd keeps its own account of errors. */
+/* Linux closes it in any case. */
+int close(int fd)
+{
+	int (*real)(int) = dlsym(RTLD_NEXT, "close");
+	int flags = fcntl(fd, F_GETFL), rc, saved;
+
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || !is_named(fd))
+		return real(fd);
+	rc = go_wrong(how());
+	saved = errno;
+	if (real(fd))
+		return -1;
+	errno = saved;
+	return rc;
+}
+
+/* Of an error that is ours libnbd has no text. */
 int nbd_pwrite(void *nbd, const void *buf, size_t len, uint64_t off, uint32_t flags)
 {
 	int (*real)(void *, const void *, size_t, uint64_t, uint32_t) =
 		dlsym(RTLD_NEXT, "nbd_pwrite");
 
-	go_wrong(how());
-	return real(nbd, buf, len, off, flags);
+	return go_wrong(how()) ? -1 : real(nbd, buf, len, off, flags);
+}
+
+int nbd_flush(void *nbd, uint32_t flags)
+{
+	int (*real)(void *, uint32_t) = dlsym(RTLD_NEXT, "nbd_flush");
+
+	return go_wrong(how()) ? -1 : real(nbd, flags);
+}
+
+int nbd_trim(void *nbd, uint64_t len, uint64_t off, uint32_t flags)
+{
+	int (*real)(void *, uint64_t, uint64_t, uint32_t) = dlsym(RTLD_NEXT, "nbd_trim");
+
+	return go_wrong(how()) ? -1 : real(nbd, len, off, flags);
 }
 
 __attribute__((destructor)) static void report(void)
