@@ -99,6 +99,41 @@ EOF
     [[ $output == *"the checker ended with 3 before and with 3 after"* ]]
 }
 
+@test "a checker sees the file system in an image and in an overlay" {
+    image linux-6.1-ext4
+    [ -w /dev/fuse ] && command -v qemu-storage-daemon || skip "no FUSE export"
+    mv disk -- '-a,b c'
+    over() { "$XBDSNAP" replay --write --to over --fsck "$1" --disk xvdb="$2" "$image"; }
+    run -0 over 'e2fsck -fn' '-a,b c'
+    [[ $output == *"the checker ended with 0 before and with 0 after"* ]]
+    rm over
+    # What it sees is what a guest would: here the writes, and the disk without them.
+    run -1 over "cmp -s '$before'" '-a,b c'
+    [[ $output == *"the checker ended with 0 before and with 1 after"* ]]
+    rm over
+    qemu-img convert -f raw -O qcow2 -- './-a,b c' 'i,m g'
+    run -1 over "cmp -s '$before'" 'qcow2:i,m g'
+    [[ $output == *"the checker ended with 0 before and with 1 after"* ]]
+    run -0 "$XBDSNAP" replay --write --undo undo --fsck 'e2fsck -fn' --disk xvdb='qcow2:i,m g' "$image"
+    [[ $output == *"the checker ended with 0 before and with 0 after"* ]]
+    "$XBDSNAP" replay --revert undo
+}
+
+@test "a checker that cannot run or is interrupted stops all before any change" {
+    image linux-6.1-flush
+    run -6 write --fsck no-such-checker "$image"
+    [[ $output == *"the checker 'no-such-checker' cannot be run"* ]]
+    untouched
+    # The checker must hear SIGINT, though we put it off.
+    run -6 write --fsck 'kill -INT $PPID; kill -INT $$; sleep 20;' "$image"
+    [[ $output == *"interrupted while the checker ran"* ]]
+    untouched
+    # After the writes: they stay.
+    run -1 write --fsck '[ -e undo ] || exit 0; kill -INT $$; sleep 20;' "$image"
+    [[ $output == *"the checker ended with 0 before and with 130 after"* ]]
+    cmp disk "$after"
+}
+
 @test "landed, not landed and torn are told apart before and after" {
     image linux-6.1-mq
     states() { "$XBDSNAP" replay -J --disk xvda=disk "$image" |

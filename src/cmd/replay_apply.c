@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/replay_apply.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check/check.h"
+#include "cmd/checker.h"
 #include "cmd/render_json.h"
 #include "io/hold.h"
 #include "io/overlay.h"
@@ -103,31 +101,6 @@ static void hold_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* ---- the checker -------------------------------------------------------------------------- */
-
-/* The command's exit status; its words go where ours go. 128 + n: ended by signal n, as in sh. */
-static int run_fsck(const struct replay_apply *how, const char *disk, int *status, struct err *err)
-{
-	CLEANUP_FREE char *script = NULL;
-	pid_t pid;
-	int st;
-
-	if (asprintf(&script, "%s \"$1\" >&2", how->fsck) < 0) {
-		script = NULL;
-		return err_nomem(err, "the checker's command");
-	}
-	char sh[] = "sh", option[] = "-c";
-	char *argv[] = {sh, option, script, sh, (char *)disk, NULL};
-
-	if ((errno = posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ)))
-		return err_sys(err, "cannot run the checker");
-	while (waitpid(pid, &st, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(err, "cannot wait for the checker");
-	*status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
-	return 0;
 }
 
 /* ---- progress ----------------------------------------------------------------------------- */
@@ -243,7 +216,6 @@ static int write_target(const struct cmd_env *env, const struct cmd_input *in,
 		.progress = !env->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
 		.progress_arg = &shown};
 
-	hold_signals();
 	if (open_target(how, target, err))
 		return -1;
 	if (replay_write(&w, ret, err) || disk_close(&target->disk, err)) {
@@ -263,13 +235,16 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	int fsck[2] = {0, 0};
 
 	*ret = NULL;
-	if (cmd_verdict(in, err) || evaluate(in, target, how->allow, err) ||
-		(how->fsck && run_fsck(how, target->path, &fsck[0], err)) ||
+	if (cmd_verdict(in, err) || evaluate(in, target, how->allow, err))
+		return -1;
+	hold_signals();
+	if ((how->fsck && checker_run(how->fsck, target->path, target->format, &fsck[0], err)) ||
 		write_target(env, in, plan, how, target, &w, err))
 		return -1;
 	say(env, how, written, &w);
 	if (how->fsck) {
-		if (run_fsck(how, written, &fsck[1], err))
+		if (checker_run(how->fsck, written, how->overlay_path ? DISK_QCOW2 : target->format,
+			    &fsck[1], err))
 			return -1;
 		cmd_note(env, "the checker ended with %d before and with %d after", fsck[0],
 			fsck[1]);

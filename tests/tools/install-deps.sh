@@ -5,8 +5,8 @@ set -eu
 
 build='gcc make pkg-config libelf-dev libdw-dev libbpf-dev libjson-c-dev libsmartcols-dev
 	libarchive-dev libnbd-dev libblkid-dev libxen-dev zstd'
-test='libcmocka-dev bats python3 python3-jsonschema jq xz-utils zstd qemu-utils e2fsprogs clang
-	libclang-rt-14-dev procps nbdkit'
+test='libcmocka-dev bats python3 python3-jsonschema jq xz-utils zstd qemu-utils qemu-system-common
+	e2fsprogs clang libclang-rt-14-dev procps nbdkit'
 lint='clang-format cppcheck mandoc shellcheck codespell python3'
 lab='qemu-system-x86 qemu-system-xen xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils busybox-static cpio
 	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs'
