@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replay_write.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "io/hold.h"
@@ -86,7 +85,7 @@ static int save_undo(struct job *j, struct err *err)
 
 		ranges[i] = (struct undo_range){op->off, op->off + op->len};
 	}
-	return undo_save(j->w->disk, &c, j->w->undo_path, err);
+	return undo_save(j->w->disk, &c, j->w->undo_path, j->w->progress, err);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -101,13 +100,6 @@ static int check_write(const struct disk *d, const struct replay_op *op, struct 
 		return 0;
 	return err_set(err, ERR_SYSTEM, "%s: other data came back at byte %llu", d->path,
 		(unsigned long long)op->off);
-}
-
-static bool interrupted(void)
-{
-	sigset_t set;
-
-	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
 }
 
 static int discard(struct job *j, const struct replay_op *op, struct err *err)
@@ -126,8 +118,6 @@ static int step(struct job *j, const struct replay_op *op, struct err *err)
 {
 	const struct disk *d = j->w->disk;
 
-	if (interrupted())
-		return err_set(err, ERR_SYSTEM, "interrupted");
 	switch (op->kind) {
 	case REPLAY_OP_SYNC:
 		return disk_sync(d, err);
@@ -144,8 +134,6 @@ static int step(struct job *j, const struct replay_op *op, struct err *err)
 		break;
 	}
 	j->ret->bytes += op->len;
-	if (j->w->progress)
-		j->w->progress(j->w->progress_arg, j->ret->bytes, j->all);
 	return 0;
 }
 
@@ -154,8 +142,26 @@ static int run_steps(struct job *j, struct err *err)
 	size_t i;
 
 	for (i = 0; i < j->ops.nr; i++)
-		if (step(j, &j->ops.v[i], err))
+		if (progress_step(j->w->progress, "written", j->ret->bytes, j->all, err) ||
+			step(j, &j->ops.v[i], err))
 			return -1;
+	return progress_step(j->w->progress, "written", j->ret->bytes, j->all, err);
+}
+
+static int compare_all(struct job *j, struct err *err)
+{
+	uint64_t done = 0;
+	size_t i;
+
+	for (i = 0; i < j->ops.nr; i++) {
+		const struct replay_op *op = &j->ops.v[i];
+
+		if (op->kind == REPLAY_OP_WRITE && check_write(j->w->disk, op, err))
+			return -1;
+		done += op->len;
+		if (progress_step(j->w->progress, "compared", done, j->all, err))
+			return -1;
+	}
 	return 0;
 }
 
@@ -163,7 +169,6 @@ static int write_all(struct job *j, struct err *err)
 {
 	const struct disk *d = j->w->disk;
 	struct err ignored = ERR_INIT;
-	size_t i;
 
 	if (run_steps(j, err)) {
 		/* What got there shall stay there: the undo file counts on a disk at rest. */
@@ -173,10 +178,7 @@ static int write_all(struct job *j, struct err *err)
 	if (disk_sync(d, err))
 		return -1;
 	disk_forget_cache(d);
-	for (i = 0; !j->ops.overlap && i < j->ops.nr; i++)
-		if (j->ops.v[i].kind == REPLAY_OP_WRITE && check_write(d, &j->ops.v[i], err))
-			return -1;
-	return 0;
+	return j->ops.overlap ? 0 : compare_all(j, err);
 }
 
 static size_t nr_writes(const struct replay_ops *ops)

@@ -6,6 +6,7 @@
 #define XB_REPLAY_WRITE_H
 
 #include "io/disk.h"
+#include "io/progress.h"
 #include "replay.h"
 
 /* What refuses, unless it is allowed. */
@@ -56,9 +57,7 @@ struct replay_write {
 	unsigned allow;
 	bool discard;
 	const char *undo_path; /* NULL: a throw-away disk */
-	/* Called after each step; done counts bytes written or discarded. */
-	void (*progress)(void *arg, uint64_t done, uint64_t all);
-	void *progress_arg;
+	const struct progress *progress;
 };
 
 struct replay_written {
@@ -67,9 +66,9 @@ struct replay_written {
 };
 
 /*
- * All refusals come before the undo file, and the undo file before the first change. SIGINT and
- * SIGTERM, which the caller has blocked, stop between two steps (ERR_SYSTEM). However it ends, what
- * was written is synced. All of it is read back and compared.
+ * All refusals come before the undo file, and the undo file before the first change. Signals
+ * that the caller has blocked, see progress.h, stop between two steps (ERR_SYSTEM). However it
+ * ends, what was written is synced. All of it is read back and compared.
  */
 int replay_write(
 	const struct replay_write *w, struct replay_written *ret, struct err *err) MUST_CHECK;

@@ -554,6 +554,34 @@ EOF
     [ ! -e over ]
 }
 
+@test "long work tells its progress on a terminal, and there alone" {
+    image linux-6.1-flush
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
+    slow() { # slow MS ARG...: on a terminal
+        ms=$1
+        shift
+        script -qec "LD_PRELOAD=$PWD/shim.so KILLSHIM_AT=$ms KILLSHIM_HOW=slow $SRCDIR/xbdsnap replay $*" /dev/null
+    }
+    slow 200 --write --undo undo --disk xvda=disk "$image" >talk
+    cmp disk "$after"
+    grep -q $'\r100 % of 56 KiB saved' talk
+    grep -q $'\r.* % of 56 KiB written' talk
+    ! grep -q compared talk # it was not long
+    # The line ends before the words that follow.
+    grep -q '^xbdsnap: disk: 4 writes' talk
+    slow 300 --revert undo >talk
+    cmp disk "$before"
+    grep -q $'\r100 % of 56 KiB restored' talk
+    rm undo
+    [ -z "$(slow 100 -q --write --undo undo --disk xvda=disk "$image")" ]
+    slow 0 --revert undo >talk
+    ! grep -q % talk
+    rm undo
+    LD_PRELOAD=$PWD/shim.so KILLSHIM_AT=100 KILLSHIM_HOW=slow "$SRCDIR/xbdsnap" replay \
+        --write --undo undo --disk xvda=disk "$image" >out 2>talk
+    ! grep -q % out talk
+}
+
 @test "wrong options are usage errors" {
     image linux-6.1-flush
     run -2 "$XBDSNAP" replay --write --disk xvda=disk "$image"

@@ -9,13 +9,7 @@
 #include <unistd.h>
 
 #include "io/export.h"
-
-static bool interrupted(void)
-{
-	sigset_t set;
-
-	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
-}
+#include "io/progress.h"
 
 /* It can take hours, and must hear the signals that we put off. */
 static int spawn(pid_t *pid, char *argv[], struct err *err)
@@ -52,7 +46,7 @@ static int run(const char *cmd, char *path, int *status, struct err *err)
 		if (errno != EINTR)
 			return err_sys(err, "cannot wait for the checker");
 	*status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
-	if (interrupted())
+	if (progress_interrupted())
 		return err_set(err, ERR_SYSTEM, "interrupted while the checker ran");
 	/* The shell's words for a command that it cannot find or run. */
 	return *status == 126 || *status == 127

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/replay_apply.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "check/check.h"
 #include "cmd/checker.h"
+#include "cmd/meter.h"
 #include "cmd/render_json.h"
 #include "io/hold.h"
 #include "io/overlay.h"
@@ -92,7 +92,7 @@ static int evaluate(const struct cmd_input *in, const struct replay_target *targ
 	return rc;
 }
 
-/* From here on they wait; replay_write() looks for them between two steps. */
+/* From here on they wait; what is done looks for them between two steps. */
 static void hold_signals(void)
 {
 	sigset_t set;
@@ -100,22 +100,8 @@ static void hold_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* ---- progress ----------------------------------------------------------------------------- */
-
-#define PROGRESS_FROM (64u << 20)
-
-static void show_progress(void *arg, uint64_t done, uint64_t all)
-{
-	unsigned *shown = arg, percent = all ? (unsigned)(done / (all / 100 + 1)) : 100;
-
-	if (all < PROGRESS_FROM || percent == *shown)
-		return;
-	*shown = percent;
-	fprintf(stderr, "\r%3u %% of %llu MiB%s", percent, (unsigned long long)(all >> 20),
-		done == all ? "\n" : "");
 }
 
 /* ---- what was done ------------------------------------------------------------------------ */
@@ -205,7 +191,7 @@ static int write_target(const struct cmd_env *env, const struct cmd_input *in,
 	const struct replay_plan *plan, const struct replay_apply *how,
 	struct replay_target *target, struct replay_written *ret, struct err *err)
 {
-	unsigned shown = UINT_MAX;
+	struct meter meter;
 	struct replay_write w = {.ck = in->ck,
 		.plan = plan,
 		.dev = target->dev,
@@ -213,12 +199,15 @@ static int write_target(const struct cmd_env *env, const struct cmd_input *in,
 		.allow = how->allow,
 		.discard = how->discard,
 		.undo_path = how->undo_path,
-		.progress = !env->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
-		.progress_arg = &shown};
+		.progress = &meter.progress};
+	int rc;
 
 	if (open_target(how, target, err))
 		return -1;
-	if (replay_write(&w, ret, err) || disk_close(&target->disk, err)) {
+	meter_start(&meter, env);
+	rc = replay_write(&w, ret, err);
+	meter_end(&meter);
+	if (rc || disk_close(&target->disk, err)) {
 		if (how->overlay_path)
 			unlink(how->overlay_path);
 		return -1;
@@ -258,13 +247,21 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
 	const struct replay_target *target, struct err *err)
 {
+	struct undo_target to = {.vdev = target ? target->vdev : NULL,
+		.disk = target ? target->path : NULL,
+		.format = target ? target->format : DISK_UNSAID,
+		.allow = (how->allow & REPLAY_ALLOW_IN_USE ? UNDO_ALLOW_IN_USE : 0) |
+			 (how->allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0)};
+	struct meter meter;
 	uint64_t bytes = 0;
-	unsigned allow = (how->allow & REPLAY_ALLOW_IN_USE ? UNDO_ALLOW_IN_USE : 0) |
-			 (how->allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0);
+	int rc;
 
-	if (undo_revert(how->revert_path, target ? target->vdev : NULL,
-		    target ? target->path : NULL, target ? target->format : DISK_UNSAID, allow,
-		    &bytes, err))
+	meter_start(&meter, env);
+	to.progress = &meter.progress;
+	hold_signals();
+	rc = undo_revert(how->revert_path, &to, &bytes, err);
+	meter_end(&meter);
+	if (rc)
 		return -1;
 	cmd_note(env, "%llu bytes restored and read back", (unsigned long long)bytes);
 	return CMD_OK;

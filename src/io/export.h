@@ -16,8 +16,8 @@ struct exported {
 
 /*
  * x->file shows what the guest would see on the image, read-only, until export_close().
- * qemu-storage-daemon serves it through FUSE; without them ERR_SYSTEM. SIGINT and SIGTERM must be
- * blocked meanwhile, or the server could outlive us.
+ * qemu-storage-daemon serves it through FUSE; without them ERR_SYSTEM. SIGINT, SIGTERM and SIGHUP
+ * must be blocked meanwhile, or the server could outlive us.
  */
 int export_open(
 	struct exported *x, const char *path, enum disk_format format, struct err *err) MUST_CHECK;

@@ -56,6 +56,16 @@ static uint64_t nr_blocks(const struct undo_range *v, size_t nr)
 	return sum;
 }
 
+static uint64_t nr_bytes(const struct undo_range *v, size_t nr)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		sum += v[i].end - v[i].start;
+	return sum;
+}
+
 static int put(const struct disk *out, uint64_t *at, const void *buf, size_t len, struct err *err)
 {
 	if (disk_write(out, *at, buf, len, err))
@@ -110,10 +120,10 @@ static int put_block(const struct disk *out, uint64_t *at, const struct disk *d,
 }
 
 static int put_all(const struct disk *out, const struct disk *d, const struct undo_change *c,
-	size_t nr, struct err *err)
+	size_t nr, const struct progress *progress, struct err *err)
 {
 	CLEANUP_FREE struct block *b = NULL;
-	uint64_t at = 0, off;
+	uint64_t at = 0, off, done = 0, all = nr_bytes(c->ranges, nr);
 	size_t i;
 
 	if (put_head(out, &at, d, c->vdev, nr_blocks(c->ranges, nr), err))
@@ -122,11 +132,14 @@ static int put_all(const struct disk *out, const struct disk *d, const struct un
 	if (!b)
 		return err_nomem(err, "an undo block");
 	for (i = 0; i < nr; i++)
-		for (off = c->ranges[i].start; off < c->ranges[i].end; off += UNDO_BLOCK)
-			if (put_block(out, &at, d, c, off,
-				    (uint32_t)MIN(c->ranges[i].end - off, (uint64_t)UNDO_BLOCK), b,
-				    err))
+		for (off = c->ranges[i].start; off < c->ranges[i].end; off += UNDO_BLOCK) {
+			uint64_t len = MIN(c->ranges[i].end - off, (uint64_t)UNDO_BLOCK);
+
+			done += len;
+			if (put_block(out, &at, d, c, off, (uint32_t)len, b, err) ||
+				progress_step(progress, "saved", done, all, err))
 				return -1;
+		}
 	return disk_sync(out, err);
 }
 
@@ -144,7 +157,8 @@ static int sync_folder(const char *path, struct err *err)
 	return 0;
 }
 
-int undo_save(const struct disk *d, const struct undo_change *c, const char *path, struct err *err)
+int undo_save(const struct disk *d, const struct undo_change *c, const char *path,
+	const struct progress *progress, struct err *err)
 {
 	CLEANUP_FREE char *temp = NULL;
 	struct disk out = DISK_INIT;
@@ -163,7 +177,7 @@ int undo_save(const struct disk *d, const struct undo_change *c, const char *pat
 		disk_drop(&out);
 		return -1;
 	}
-	rc = put_all(&out, d, c, merge(c->ranges, c->nr), err);
+	rc = put_all(&out, d, c, merge(c->ranges, c->nr), progress, err);
 	if (rc)
 		disk_drop(&out);
 	else
@@ -260,25 +274,34 @@ static const uint8_t *read_block(
 typedef int block_fn(const struct undo *u, const struct disk *d, const struct saved *s,
 	uint8_t *buf, struct err *err);
 
-/* Visit each block; buf has room for one. fn NULL only checks. */
-static int each(const struct undo *u, block_fn *fn, const struct disk *d, uint8_t *buf,
-	uint64_t *bytes, struct err *err)
-{
-	uint64_t at = u->first, i, last = 0;
+struct pass {
+	block_fn *fn; /* NULL: the file alone is checked */
+	const char *what;
+	const struct disk *d;
+	uint8_t *buf; /* room for a block */
+	const struct progress *progress;
+};
 
-	*bytes = 0;
+/* Visit each block; *bytes is their sum, and before that, when fn is given, what it will be. */
+static int each(const struct undo *u, const struct pass *pass, uint64_t *bytes, struct err *err)
+{
+	uint64_t at = u->first, i, last = 0, done = 0;
+
 	for (i = 0; i < u->blocks; i++) {
 		struct saved s;
 		const uint8_t *p = read_block(u, at, last, &s);
 
 		if (!p)
 			return bad(u, err, "a block is damaged", at);
-		if (fn && fn(u, d, &s, buf, err))
+		if (pass->fn && pass->fn(u, pass->d, &s, pass->buf, err))
 			return -1;
 		at += saved_bytes(p);
 		last = s.off + s.len;
-		*bytes += s.len;
+		done += s.len;
+		if (pass->fn && progress_step(pass->progress, pass->what, done, *bytes, err))
+			return -1;
 	}
+	*bytes = done;
 	return at == source_bytes(u->src) ? 0 : bad(u, err, "something follows the last block", at);
 }
 
@@ -358,53 +381,63 @@ static int check_identity(const struct undo *u, const struct disk *d, bool named
 		source_path(u->src), u->vdev);
 }
 
-static int revert_to(const struct undo *u, const struct disk *d, bool named, unsigned allow,
+static int revert_to(const struct undo *u, const struct disk *d, const struct undo_target *target,
 	uint64_t *bytes, struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = malloc(UNDO_BLOCK);
+	struct pass look = {check_ours, "checked", d, buf, target->progress};
+	struct pass put_it = {put_back, "restored", d, buf, target->progress};
+	struct pass compare = {check_same, "compared", d, buf, target->progress};
+	struct err ignored;
 
 	if (!buf)
 		return err_nomem(err, "an undo block");
-	if (check_identity(u, d, named, err) ||
-		(!(allow & UNDO_ALLOW_IN_USE) && disk_hold(d, err)) ||
-		(!(allow & UNDO_ALLOW_CHANGED) && each(u, check_ours, d, buf, bytes, err)))
+	if (check_identity(u, d, target->disk, err) ||
+		(!(target->allow & UNDO_ALLOW_IN_USE) && disk_hold(d, err)) ||
+		(!(target->allow & UNDO_ALLOW_CHANGED) && each(u, &look, bytes, err)))
 		return -1;
-	if (each(u, put_back, d, buf, bytes, err) || disk_sync(d, err))
+	if (each(u, &put_it, bytes, err)) {
+		(void)!disk_sync(d, &ignored);
+		return err_in(err, "%s is reverted in part; do it again", d->path);
+	}
+	if (disk_sync(d, err))
 		return err_in(err, "%s is reverted in part; do it again", d->path);
 	disk_forget_cache(d);
-	return each(u, check_same, d, buf, bytes, err);
+	return each(u, &compare, bytes, err);
 }
 
-int undo_revert(const char *path, const char *vdev, const char *disk, enum disk_format format,
-	unsigned allow, uint64_t *bytes, struct err *err)
+static int open_and_revert(
+	const struct undo *u, const struct undo_target *target, uint64_t *bytes, struct err *err)
 {
+	bool shared = target->allow & UNDO_ALLOW_IN_USE;
+	enum disk_format format = target->format == DISK_UNSAID ? u->format : target->format;
+	const char *path = target->disk ? target->disk : u->path;
+	struct disk d;
+
+	if ((!shared && disk_look(path, err)) ||
+		disk_open(&d, path, format, DISK_WRITE | (shared ? DISK_SHARED : 0), err))
+		return -1;
+	if (!revert_to(u, &d, target, bytes, err))
+		return disk_close(&d, err);
+	disk_drop(&d);
+	return -1;
+}
+
+int undo_revert(
+	const char *path, const struct undo_target *target, uint64_t *bytes, struct err *err)
+{
+	const struct pass check = {0};
 	struct undo u = {0};
-	struct disk d = DISK_INIT;
-	bool named = disk;
 	int rc = -1;
 
 	if (source_open(path, &u.src, err))
 		return -1;
-	if (read_head(&u, err) || each(&u, NULL, NULL, NULL, bytes, err))
-		goto out;
-	if (disk && strcmp(vdev, u.vdev)) {
-		err_set(err, ERR_USAGE, "%s is of %s, not of %s", path, u.vdev, vdev);
-		goto out;
-	}
-	if (format == DISK_UNSAID)
-		format = u.format;
-	if (!disk)
-		disk = u.path;
-	if ((!(allow & UNDO_ALLOW_IN_USE) && disk_look(disk, err)) ||
-		disk_open(&d, disk, format,
-			DISK_WRITE | (allow & UNDO_ALLOW_IN_USE ? DISK_SHARED : 0), err))
-		goto out;
-	rc = revert_to(&u, &d, named, allow, bytes, err);
-	if (rc)
-		disk_drop(&d);
+	if (read_head(&u, err) || each(&u, &check, bytes, err))
+		rc = -1;
+	else if (target->disk && strcmp(target->vdev, u.vdev))
+		rc = err_set(err, ERR_USAGE, "%s is of %s, not of %s", path, u.vdev, target->vdev);
 	else
-		rc = disk_close(&d, err);
-out:
+		rc = open_and_revert(&u, target, bytes, err);
 	source_close(u.src);
 	return rc;
 }

@@ -14,6 +14,7 @@
 #define XB_IO_UNDO_H
 
 #include "io/disk.h"
+#include "io/progress.h"
 
 #define UNDO_BLOCK  65536u
 #define UNDO_SECTOR 512u
@@ -33,22 +34,28 @@ struct undo_change {
 
 /*
  * Save what the disk holds in the ranges. The file appears under its name when it is whole and
- * synced, and so is its folder; ERR_REFUSED when the name is taken.
+ * synced, and so is its folder; ERR_REFUSED when the name is taken. Interrupted, there is none.
  */
 int undo_save(const struct disk *d, const struct undo_change *c, const char *path,
-	struct err *err) MUST_CHECK;
+	const struct progress *progress, struct err *err) MUST_CHECK;
 
 #define UNDO_ALLOW_IN_USE  (1u << 0)
 #define UNDO_ALLOW_CHANGED (1u << 1) /* sectors hold neither their old nor their new data */
 
+struct undo_target {
+	const char *vdev, *disk; /* NULL: the disk that the file names */
+	enum disk_format format; /* of `disk`; DISK_UNSAID: the file's */
+	unsigned allow;
+	const struct progress *progress;
+};
+
 /*
  * Put everything back on the disk that the file names, or on `disk` when that is given for the same
- * vdev (DISK_UNSAID: of the same format), sync, and read it again. All checksums, the identity of
- * the disk (its size when it is given), that nothing uses it, and that every sector holds its old
- * or its new data are checked before the first byte is written. Doing it twice, or after part of
- * it, is the same.
+ * vdev, sync, and read it again. All checksums, the identity of the disk (its size when it is
+ * given), that nothing uses it, and that every sector holds its old or its new data are checked
+ * before the first byte is written. Doing it twice, or after part of it, is the same.
  */
-int undo_revert(const char *path, const char *vdev, const char *disk, enum disk_format format,
-	unsigned allow, uint64_t *bytes, struct err *err) MUST_CHECK;
+int undo_revert(const char *path, const struct undo_target *target, uint64_t *bytes,
+	struct err *err) MUST_CHECK;
 
 #endif

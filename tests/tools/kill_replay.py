@@ -76,14 +76,12 @@ back("undisturbed")
 for spec in failures.split(","):
     how, _, step = spec.partition("/")
     # Let the revert fail, too: then it is done again.
-    for at in range(1, n_revert + 1 if how in ("enospc", "eio", "eintr", "short") else 1, int(step or 1)):
+    for at in range(1, n_revert + 1 if how in ("enospc", "eio", "int") else 1, int(step or 1)):
         tried += 1
         written()
         done = run(at, how, "--revert", UNDO)
-        wanted = {0} if how == "short" else {0, 6} if how == "eintr" else {6}
         # A write that has no room is done once more, sector by sector.
-        if how == "enospc":
-            wanted.add(0)
+        wanted = {6} if how == "eio" else {0, 6}
         if done.returncode not in wanted:
             fail(f"{how} at call {at} of revert: status {done.returncode}: {done.stderr}")
         if done.returncode == 0 and content() != before_bytes:

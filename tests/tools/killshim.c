@@ -6,8 +6,8 @@
  * for writing, and libnbd's writes, flushes and trims from 1; KILLSHIM_HOW says what happens then:
  * kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a pwrite), enospc, eio,
  * eintr (nothing is done), short (half of a pwrite), zero (a pwrite of nothing), int (SIGINT, and
- * the call goes on), server (SIGKILL for our children, and the call goes on). With
- * KILLSHIM_COUNT=FILE the number of calls is written there at the end.
+ * the call goes on), slow (each pwrite takes N ms), server (SIGKILL for our children, and the call
+ * goes on). With KILLSHIM_COUNT=FILE the number of calls is written there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -77,6 +77,10 @@ static ssize_t do_pwrite(const char *name, int fd, const void *buf, size_t len, 
 {
 	ssize_t (*real)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, name);
 	const char *what = is_named(fd) ? how() : "", *sectors = getenv("KILLSHIM_SECTORS");
+	const char *mode = getenv("KILLSHIM_HOW"), *at = getenv("KILLSHIM_AT");
+
+	if (mode && at && !strcmp(mode, "slow"))
+		usleep((useconds_t)atol(at) * 1000);
 
 	if (!strcmp(what, "torn") && real(fd, buf, (size_t)atol(sectors) * 512 % len, off) < 0)
 		return -1;
