@@ -91,7 +91,52 @@ EOF
     run -3 "$XBDSNAP" replay --plan bad "$image"
     echo '{"plan": 1}' >bad
     run -2 "$XBDSNAP" replay --plan bad "$image"
-    run -2 "$XBDSNAP" replay --plan absent "$image"
+    run -6 "$XBDSNAP" replay --plan absent "$image"
+}
+
+@test "a plan is read as strictly as it is written" {
+    image linux-6.1-flush
+    "$XBDSNAP" replay -J "$image" >j
+    run -0 "$XBDSNAP" replay --plan <(jq -c . j) "$image"
+    jq '{plan}' j >bare
+    run -0 "$XBDSNAP" replay --plan bare "$image"
+    no() { # no STATUS WORDS: of the file bad
+        run "-$1" "$XBDSNAP" replay --plan bad "$image"
+        [[ $output == *"$2"* && $output != *'\x0a'* ]]
+    }
+    for value in NaN 3.0 -3 '"3"' null true '[3]' 18446744073709551619; do
+        jq '.plan[0].slot = "SLOT"' j | sed "s/\"SLOT\"/$value/" >bad
+        no 3 "item 1 "
+    done
+    jq '.plan[0] = null' j >bad
+    no 3 "item 1 is no object"
+    jq '.plan += [.plan[0]]' j >bad
+    no 3 "7 items, of 6"
+    cat j j >bad
+    no 2 "bad: not JSON at byte"
+    { cat j; echo garbage; } >bad
+    no 2 "bad: not JSON at byte"
+    sed '0,/"plan"/s//"plan":[],"plan"/' j >bad
+    no 2 "a name stands twice"
+    sed '0,/"hazards"/s//"sector":7,"hazards"/' j >bad
+    no 2 "a name stands twice"
+    printf '[%.0s' $(seq 100000) >bad
+    no 2 "nesting too deep"
+    : >bad
+    no 2 "not JSON at byte 0"
+    echo '["plan"]' >bad
+    no 2 'it has no list "plan"'
+    jq '.schema = "xbdsnap/2"' j >bad
+    no 2 'another "schema"'
+    jq '.guest.monotonic_ns += 1' j >bad
+    no 3 'another checkpoint: "monotonic_ns"'
+    jq '.guest.uuid = null' j >bad
+    no 3 'another checkpoint: "uuid"'
+    jq '.guest = 1' j >bad
+    no 3 "another checkpoint"
+    # Endless, and out of proportion.
+    run -2 timeout 60 "$XBDSNAP" replay --plan /dev/zero "$image"
+    [[ $output == *"longer than"* ]]
 }
 
 @test "the ring is what the recovery code writes, with the true sectors" {

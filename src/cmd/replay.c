@@ -162,7 +162,7 @@ static int run(struct replay *x, struct err *err)
 		target_read(x->env, &x->target, true, &x->in.snap, err) ||
 		replay_plan_build(&x->in.snap, &x->plan, err))
 		return -1;
-	if (x->plan_path && replay_plan_edit(&x->plan, x->plan_path, err))
+	if (x->plan_path && replay_plan_edit(&x->plan, &x->in, x->plan_path, err))
 		return -1;
 	if (!x->ring_path)
 		return show_or_write(x, err);

@@ -301,20 +301,150 @@ static int take_all(struct replay_plan *plan, struct json_object *list, struct e
 	return 0;
 }
 
-int replay_plan_edit(struct replay_plan *plan, const char *path, struct err *err)
+#define PLAN_MAX_BYTES (256u << 20)
+
+/* A pipe, too; without the white space at its end. NULL: see err. */
+static char *read_text(const char *path, size_t *bytes, struct err *err)
 {
-	struct json_object *doc = json_object_from_file(path), *list;
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP_FILE FILE *f = fopen(path, "re");
+	size_t cap = 0, nr = 0, got;
+
+	if (!f) {
+		err_sys(err, "cannot open %s", path);
+		return NULL;
+	}
+	do {
+		if (util_grow(&text, &cap, nr + 65536, 1)) {
+			err_nomem(err, "an edited plan");
+			return NULL;
+		}
+		got = fread(text + nr, 1, 65536, f);
+		nr += got;
+	} while (got && nr <= PLAN_MAX_BYTES);
+	if (ferror(f)) {
+		err_sys(err, "cannot read %s", path);
+		return NULL;
+	}
+	if (nr > PLAN_MAX_BYTES) {
+		err_set(err, ERR_USAGE, "%s is longer than %u bytes", path, PLAN_MAX_BYTES);
+		return NULL;
+	}
+	while (nr && strchr(" \t\r\n", text[nr - 1]))
+		nr--;
+	*bytes = nr;
+	return take(text);
+}
+
+/* Members of all objects, as they stand in a text that was parsed. */
+static size_t members_written(const char *text, size_t bytes)
+{
+	bool inside = false; /* of a string */
+	size_t i, nr = 0;
+
+	for (i = 0; i < bytes; i++) {
+		if (inside && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			inside = !inside;
+		else
+			nr += !inside && text[i] == ':';
+	}
+	return nr;
+}
+
+/* The same of what became of it; the parser bounds the depth. */
+static size_t members_kept(struct json_object *o)
+{
+	size_t i, nr = 0;
+
+	if (json_object_is_type(o, json_type_array))
+		for (i = 0; i < json_object_array_length(o); i++)
+			nr += members_kept(json_object_array_get_idx(o, i));
+	if (json_object_is_type(o, json_type_object)) {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			nr += 1 + members_kept(value);
+		}
+	}
+	return nr;
+}
+
+static struct json_object *parse_text(const char *text, size_t bytes, struct err *err)
+{
+	struct json_tokener *tok = json_tokener_new();
+	struct json_object *doc;
+
+	if (!tok) {
+		err_nomem(err, "an edited plan");
+		return NULL;
+	}
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+	doc = json_tokener_parse_ex(tok, text, (int)bytes);
+	if (!doc)
+		err_set(err, ERR_USAGE, "not JSON at byte %zu: %s", json_tokener_get_parse_end(tok),
+			json_tokener_error_desc(json_tokener_get_error(tok)));
+	else if (json_tokener_get_parse_end(tok) != bytes)
+		err_set(err, ERR_USAGE, "something follows the plan at byte %zu",
+			json_tokener_get_parse_end(tok));
+	else if (members_kept(doc) != members_written(text, bytes))
+		err_set(err, ERR_USAGE, "a name stands twice in one of its objects");
+	else {
+		json_tokener_free(tok);
+		return doc;
+	}
+	json_object_put(doc);
+	json_tokener_free(tok);
+	return NULL;
+}
+
+/* Where the file says of which checkpoint it is, it must be this one. */
+static int check_origin(struct json_object *doc, const struct cmd_input *in, struct err *err)
+{
+	static const char *const keys[] = {"uuid", "monotonic_ns", "wall_sec"};
+	struct json_object *own = json_document(in, false), *a, *b, *schema;
+	size_t i;
+	int rc = 0;
+
+	if (!own)
+		return err_nomem(err, "an edited plan");
+	if (json_object_object_get_ex(doc, "schema", &schema) &&
+		!json_object_equal(schema, json_object_object_get(own, "schema")))
+		rc = err_set(err, ERR_USAGE, "it has another \"schema\"");
+	a = json_object_object_get(own, "guest");
+	b = json_object_object_get(doc, "guest");
+	for (i = 0; !rc && b && i < ARRAY_SIZE(keys); i++)
+		if (!json_object_is_type(b, json_type_object) ||
+			!json_object_equal(json_object_object_get(a, keys[i]),
+				json_object_object_get(b, keys[i])))
+			rc = err_set(err, ERR_REFUSED,
+				"it is a plan of another checkpoint: \"%s\" of its guest differs",
+				keys[i]);
+	json_object_put(own);
+	return rc;
+}
+
+int replay_plan_edit(
+	struct replay_plan *plan, const struct cmd_input *in, const char *path, struct err *err)
+{
+	CLEANUP_FREE char *text = NULL;
+	struct json_object *doc, *list;
+	size_t bytes;
 	int rc;
 
+	text = read_text(path, &bytes, err);
+	if (!text)
+		return -1;
+	doc = parse_text(text, bytes, err);
 	if (!doc)
-		return err_set(err, ERR_USAGE, "cannot read %s as JSON: %s", path,
-			json_util_get_last_err());
+		return err_in(err, "%s", path);
 	if (!json_object_is_type(doc, json_type_object) ||
 		!json_object_object_get_ex(doc, "plan", &list) ||
 		!json_object_is_type(list, json_type_array))
 		rc = err_set(err, ERR_USAGE, "it has no list \"plan\"");
 	else
-		rc = take_all(plan, list, err);
+		rc = check_origin(doc, in, err) || take_all(plan, list, err) ? -1 : 0;
 	json_object_put(doc);
 	return rc ? err_in(err, "%s", path) : replay_plan_mark(plan, err);
 }

@@ -17,8 +17,9 @@ int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan,
 struct json_object *replay_plan_json(const struct replay_plan *plan, const struct target *target);
 /*
  * Keep the items that the file's "plan" lists, in its order. Each must be one of the plan, named
- * once and unchanged: ERR_REFUSED otherwise.
+ * once and unchanged, and the file of this checkpoint: ERR_REFUSED otherwise. ERR_USAGE: no plan.
  */
-int replay_plan_edit(struct replay_plan *plan, const char *path, struct err *err) MUST_CHECK;
+int replay_plan_edit(struct replay_plan *plan, const struct cmd_input *in, const char *path,
+	struct err *err) MUST_CHECK;
 
 #endif
