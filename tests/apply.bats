@@ -429,6 +429,79 @@ EOF
     cmp disk "$after"
 }
 
+@test "an undo file with good checksums and bad contents changes nothing" {
+    image linux-6.1-flush
+    write "$image"
+    cp "$before" victim
+    cat >forge.py <<'EOF'
+import struct, sys
+def crc32c(data, crc=0):
+    crc ^= 0xffffffff
+    for b in data:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+raw = open("undo", "rb").read()
+path_bytes = struct.unpack_from("<I", raw, 12)[0]
+def head(flags=None, path=None, size=None, blocks=None):
+    h = bytearray(raw[:64])
+    p = raw[64:64 + path_bytes] if path is None else path
+    for off, fmt, v in ((8, "<I", flags), (12, "<I", len(p)), (16, "<Q", size), (40, "<Q", blocks)):
+        if v is not None:
+            struct.pack_into(fmt, h, off, v)
+    h += p
+    return bytes(h) + struct.pack("<I", crc32c(h))
+rest = raw[64 + path_bytes + 4:]
+def block(off, data, flags=1, length=None):
+    b = struct.pack("<QII", off, len(data) if length is None else length, flags)
+    return b + struct.pack("<I", crc32c(b + data)) + data
+S = bytes(512)
+assert head() + rest == raw
+forged = {
+    "many": head(blocks=2**64 - 1) + rest,
+    "none": head(blocks=0) + rest,
+    "format": head(flags=9 << 8) + rest,
+    "flag": head(flags=2) + rest,
+    "size": head(size=2**63) + rest,
+    "beyond": head(blocks=1) + block(32 << 20, S),
+    "around": head(blocks=1) + block(2**64 - 512, S),
+    "odd": head(blocks=1) + block(100, S),
+    "part": head(blocks=1) + block(0, S[:100]),
+    "empty": head(blocks=1) + block(0, b""),
+    "long": head(blocks=1) + block(0, S, length=2**31),
+    "future": head(blocks=1) + block(0, S, flags=3),
+    "twice": head(blocks=2) + block(512, S) + block(512, S),
+    "back": head(blocks=2) + block(512, S) + block(0, S),
+    "other": head(path=sys.argv[1].encode() + b"/victim") + rest,
+    "link": head(path=sys.argv[1].encode() + b"/link") + rest,
+    "folder": head(path=b"/") + rest,
+    "nul": head(path=b"\0" * 40) + rest,
+    "device": head(path=b"/dev/null") + rest,
+}
+for name, data in forged.items():
+    open("forged." + name, "wb").write(data)
+EOF
+    python3 forge.py "$PWD"
+    ln -s victim link
+    reverted() {
+        run "-$1" "$XBDSNAP" replay --revert "forged.$2"
+        cmp disk "$after"
+        cmp victim "$before"
+    }
+    for f in many none format flag beyond around odd part empty long future twice back; do
+        reverted 5 $f
+    done
+    reverted 3 size
+    reverted 3 other
+    reverted 3 link
+    reverted 2 folder
+    reverted 6 nul
+    reverted 2 device
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+}
+
 @test "what no longer fits is reverted, though its file system stays full" {
     image linux-6.1-indirect
     mkdir mnt

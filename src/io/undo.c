@@ -218,7 +218,8 @@ static int read_head(struct undo *u, struct err *err)
 	if (len >= PATH_MAX || !(p = source_at(u->src, 0, HEAD_BYTES + len + 4)) ||
 		num_le32(p + HEAD_BYTES + len) != crc32c(0, p, HEAD_BYTES + len))
 		return bad(u, err, "the header is damaged", 0);
-	if (num_le32(p + 8) >> FORMAT_SHIFT >= DISK_NR_FORMATS)
+	if (num_le32(p + 8) >> FORMAT_SHIFT >= DISK_NR_FORMATS ||
+		num_le32(p + 8) & ((1u << FORMAT_SHIFT) - 1) & ~FLAG_DEVICE)
 		return bad(u, err, "an unknown format of the disk", 8);
 	u->format = (enum disk_format)(num_le32(p + 8) >> FORMAT_SHIFT);
 	u->block = num_le32(p + 8) & FLAG_DEVICE;
@@ -259,6 +260,7 @@ static const uint8_t *read_block(
 	ret->off = num_le64(p);
 	ret->len = num_le32(p + 8);
 	if (!ret->len || ret->len > UNDO_BLOCK || ret->len % UNDO_SECTOR ||
+		num_le32(p + 12) & ~FLAG_ANY ||
 		ret->off % UNDO_SECTOR || ret->off < last ||
 		!num_range_ok(ret->off, ret->len, u->disk_bytes))
 		return NULL;
