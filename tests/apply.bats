@@ -214,14 +214,39 @@ EOF
     cmp disk other
 }
 
-@test "a payload page that is absent refuses, with its own override" {
+@test "a payload page that is absent refuses, with its own override alone" {
+    image linux-6.1-flush
+    "$XBDSNAP" replay -J "$image" >j
+    page() { jq -r ".plan[] | select(.slot == $1) | .segments[0].pfn" j; }
+    # Slot 6 writes sectors 100 to 107.
+    python3 "$SRCDIR/tests/tools/drop_page.py" "$image" holed "$(page 6)"
+    others() { local a; for a in findings size in-use capacity identity overlap changed; do echo "--allow=$a"; done; }
+    # shellcheck disable=SC2046
+    run -3 write $(others) holed
+    [[ $output == *"slot 6 cannot be carried out (--allow=hole leaves it out): the page of segment 0 is not in the checkpoint"* ]]
+    untouched
+    run -1 write --allow=hole holed
+    [[ $output == *"1 requests left out"* ]]
+    cmp -n $((100 * 512)) disk "$after"
+    cmp -n $((8 * 512)) -i $((100 * 512)) disk "$before"
+    cmp -i $((108 * 512)) disk "$after"
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+    rm undo
+    # That of a read is none of the disk's business.
+    python3 "$SRCDIR/tests/tools/drop_page.py" "$image" holed "$(page 1)"
+    write holed
+    cmp disk "$after"
+}
+
+@test "a redacted payload refuses, with its own override alone" {
     image linux-6.1-flush
     "$XBDSNAP" redact "$image" redacted
-    run -3 write redacted
-    [[ $output == *"--allow=hole leaves it out"* || $output == *"--allow=findings"* ]]
+    run -3 write --allow=findings redacted
+    [[ $output == *"--allow=hole leaves it out): the page of segment 0 was left out of this redacted checkpoint"* ]]
     untouched
-    run -1 write --allow=hole --allow=findings redacted
-    [[ $output == *"requests left out"* ]]
+    run -1 write --allow=hole redacted
+    [[ $output == *"4 requests left out"* ]]
     cmp disk "$before"
 }
 

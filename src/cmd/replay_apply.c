@@ -16,7 +16,8 @@
 /*
  * Which refusal does the error of a rule belong to? 0: to none. What makes the driver or the target
  * host unsafe to resume is a reason to replay, not against it: XB201 (netbsd-xbd would write to the
- * wrong sectors) and XB5xx. XB6xx and the sizes have refusals of their own.
+ * wrong sectors) and XB5xx. XB6xx, holes and sizes have refusals of their own, where each step is
+ * checked.
  */
 static unsigned refusal_of(const char *rule)
 {
@@ -24,9 +25,11 @@ static unsigned refusal_of(const char *rule)
 		const char *prefix;
 		unsigned refusal;
 	} map[] = {
+		{"XB120", 0}, /* --allow=hole, if it is of a write */
 		{"XB201", 0},
-		{"XB401", 0}, /* each step is checked: --allow=size */
-		{"XB402", 0}, /* so is the whole: --allow=capacity */
+		{"XB202", 0}, /* the same */
+		{"XB401", 0}, /* --allow=size */
+		{"XB402", 0}, /* --allow=capacity */
 		{"XB406", REPLAY_ALLOW_IDENTITY},
 		{"XB407", REPLAY_ALLOW_CHANGED},
 		{"XB408", REPLAY_ALLOW_IN_USE},
