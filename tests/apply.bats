@@ -250,6 +250,48 @@ EOF
     cmp disk "$before"
 }
 
+@test "netbsd-xbd's writes land at the true sectors, not at those that it logged" {
+    [ -e "${XBDSNAP_CACHE:-/nonexistent}/xen2-netbsd/image.save" ] || skip "no checkpoints"
+    image=$XBDSNAP_CACHE/xen2-netbsd/image.save
+    truncate -s 1G hda1
+    truncate -s 32M hda2
+    for vdev in hda1 hda2; do
+        "$XBDSNAP" replay --write --undo $vdev.undo --disk $vdev=$vdev "$image"
+        "$XBDSNAP" replay -J --disk $vdev=$vdev "$image" >$vdev.json
+    done
+    python3 - "$CHECKPOINTS/xen2-netbsd/truth.json" "$XBDSNAP" "$image" <<'EOF'
+import json, os, subprocess, sys
+truth, xbdsnap, image = sys.argv[1:]
+names = {769: "hda1", 770: "hda2"}
+written = {}
+n = 0
+for r in json.load(open(truth))["pending"]:
+    if r["op"] != "WRITE":
+        continue
+    vdev = names[r["device"]]
+    subprocess.run([xbdsnap, "extract", "--device", vdev, "--slot", str(r["slot"]), "-o", "data", image],
+                   check=True, stderr=subprocess.DEVNULL)
+    data = open("data", "rb").read()
+    os.unlink("data")
+    assert len(data) == 512 * sum(s["last"] - s["first"] + 1 for s in r["segments"])
+    with open(vdev, "rb") as f:
+        f.seek(512 * r["sector"])
+        assert f.read(len(data)) == data, r
+    written.setdefault(vdev, []).append((512 * r["sector"], len(data)))
+    n += 1
+assert n >= 20, n
+for vdev, ranges in written.items():
+    with open(vdev, "r+b") as f: # nothing else was written
+        for at, size in ranges:
+            f.seek(at)
+            f.write(bytes(size))
+EOF
+    cmp hda2 <(head -c 32M /dev/zero)
+    cmp hda1 <(head -c 1G /dev/zero)
+    [ "$(jq -r '.plan[] | select(.on_disk) | .op + " " + .on_disk.state' hda?.json | sort -u | tr '\n' ,)" = \
+        "read not-filled,write landed," ]
+}
+
 # Do sectors $2.. of the disk hold what the restored guest put at sectors $1.. ($3 of them)?
 holds() {
     cmp <(tail -c +$((512 * $2 + 1)) disk | head -c $((512 * $3))) \

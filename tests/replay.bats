@@ -170,6 +170,35 @@ EOF
     cmp -n 60 ring "$CHECKPOINTS/xen2-netbsd/ring.bin" 8 68
 }
 
+@test "a sector that stays unknown: refused, or left out when asked" {
+    python3 "$SRCDIR/tests/tools/mkxen2.py" image --elf kernel --truth truth --seed 25 --with noxbdreqs --with reissued
+    python3 -c 'import struct
+open("p2m", "wb").write(b"".join(struct.pack("<Q", 5000 + i) for i in range(1024)))'
+    run -3 --separate-stderr "$XBDSNAP" replay -J --kernel kernel image
+    echo "$output" >j
+    lost=$(jq '[.plan[] | select(.sector == null)] | length' j)
+    all=$(jq '.plan | length' j)
+    [ "$lost" -ge 2 ]
+    [ "$all" -ge $((lost + 2)) ]
+    run -3 "$XBDSNAP" replay --kernel kernel --ring ring --p2m p2m image
+    [[ $output == *": its sector is not known; --skip-unknown leaves such requests out"* ]]
+    [ ! -e ring ]
+    run -0 "$XBDSNAP" replay --kernel kernel --skip-unknown --ring ring --p2m p2m image
+    [[ $output == *"$lost requests left out"* ]]
+    # Slot by slot: the index in the log, the sector, and the frame of the first page.
+    python3 - <<'EOF'
+import json, struct
+ring, plan = open("ring", "rb").read(), json.load(open("j"))["plan"]
+kept = [i for i in plan if i["sector"] is not None]
+assert struct.unpack_from("<II", ring) == (len(kept), 0)
+for n, i in enumerate(kept):
+    slot, sector, word = struct.unpack_from("<4xIQI", ring, 8 + 60 * n)
+    assert (slot, sector) == (i["slot"], i["sector"])
+    assert word >> 12 == 5000 + int(i["segments"][0]["pfn"], 16)
+assert not any(ring[8 + 60 * len(kept):])
+EOF
+}
+
 @test "Linux grants anew: no ring can be foretold" {
     image linux-6.1-base
     : >p2m
