@@ -156,6 +156,23 @@ EOF
     cmp disk "$before"
 }
 
+@test "the undo file needs no file system with links" {
+    image linux-6.1-flush
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
+    linkless() { LD_PRELOAD=$PWD/shim.so KILLSHIM_HOW=nolink XBDSNAP="$SRCDIR/xbdsnap" write "$image"; }
+    echo precious >undo
+    run -3 linkless
+    [[ $output == *"undo exists"* ]]
+    [ "$(cat undo)" = precious ]
+    cmp disk "$before"
+    rm undo
+    linkless
+    cmp disk "$after"
+    "$XBDSNAP" replay --revert undo
+    cmp disk "$before"
+    [ "$(ls undo*)" = undo ]
+}
+
 @test "another size refuses, with its own override; a request beyond the end too" {
     image linux-6.1-flush
     truncate -s +1M disk

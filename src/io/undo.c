@@ -157,6 +157,16 @@ static int sync_folder(const char *path, struct err *err)
 	return 0;
 }
 
+/* link() never replaces. FAT and its like have no links, but a rename that does not either. */
+static int give_name(const char *temp, const char *path, struct err *err)
+{
+	if (!link(temp, path) ||
+		(errno == EPERM && !renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE)))
+		return 0;
+	return errno == EEXIST ? err_set(err, ERR_REFUSED, "%s exists; give another name", path)
+			       : err_sys(err, "cannot name %s", path);
+}
+
 int undo_save(const struct disk *d, const struct undo_change *c, const char *path,
 	const struct progress *progress, struct err *err)
 {
@@ -182,12 +192,9 @@ int undo_save(const struct disk *d, const struct undo_change *c, const char *pat
 		disk_drop(&out);
 	else
 		rc = disk_close(&out, err);
-	/* link() never replaces, and the temporary name goes in any case. */
-	if (!rc && link(temp, path))
-		rc = errno == EEXIST
-			     ? err_set(err, ERR_REFUSED, "%s exists; give another name", path)
-			     : err_sys(err, "cannot name %s", path);
-	unlink(temp);
+	if (!rc)
+		rc = give_name(temp, path, err);
+	unlink(temp); /* in any case */
 	return rc ? -1 : sync_folder(path, err);
 }
 
@@ -260,8 +267,7 @@ static const uint8_t *read_block(
 	ret->off = num_le64(p);
 	ret->len = num_le32(p + 8);
 	if (!ret->len || ret->len > UNDO_BLOCK || ret->len % UNDO_SECTOR ||
-		num_le32(p + 12) & ~FLAG_ANY ||
-		ret->off % UNDO_SECTOR || ret->off < last ||
+		num_le32(p + 12) & ~FLAG_ANY || ret->off % UNDO_SECTOR || ret->off < last ||
 		!num_range_ok(ret->off, ret->len, u->disk_bytes))
 		return NULL;
 	bytes = saved_bytes(p);

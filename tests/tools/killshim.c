@@ -6,8 +6,9 @@
  * for writing, and libnbd's writes, flushes and trims from 1; KILLSHIM_HOW says what happens then:
  * kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a pwrite), enospc, eio,
  * eintr (nothing is done), short (half of a pwrite), zero (a pwrite of nothing), int (SIGINT, and
- * the call goes on), slow (each pwrite takes N ms), server (SIGKILL for our children, and the call
- * goes on). With KILLSHIM_COUNT=FILE the number of calls is written there at the end.
+ * the call goes on), slow (each pwrite takes N ms), nolink (no link() at all), server (SIGKILL for
+ * our children, and the call goes on). With KILLSHIM_COUNT=FILE the number of calls is written
+ * there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -125,7 +126,12 @@ int fallocate(int fd, int mode, off_t off, off_t len)
 int link(const char *from, const char *to)
 {
 	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "link");
+	const char *mode = getenv("KILLSHIM_HOW");
 
+	if (mode && !strcmp(mode, "nolink")) {
+		errno = EPERM;
+		return -1;
+	}
 	return go_wrong(how()) ? -1 : real(from, to);
 }
 
