@@ -680,6 +680,45 @@ EOF
     [ $failed -ge 15 ]
 }
 
+@test "a disk may have any name" {
+    image linux-6.1-flush
+    mv disk original
+    n=0
+    for name in 'a b' 'a,b=c' nbd:x:1 -n 'json:{"a":1}' raw:x $'line\nline' $'\xff\xfe'; do
+        spec=$name
+        [ "$name" != raw:x ] || spec=raw:raw:x
+        cp --sparse=always original "./$name"
+        "$XBDSNAP" replay -J --write --undo undo --disk xvda="$spec" "$image" >j
+        jq -e .applied.path j
+        cmp "./$name" "$after"
+        "$XBDSNAP" replay --revert undo
+        cmp "./$name" "$before"
+        rm undo
+        qemu-img convert -f raw -O qcow2 original plain
+        mv plain "./$name"
+        "$XBDSNAP" replay --write --to "over $name" --disk xvda=qcow2:"$name" "$image"
+        "$XBDSNAP" replay --write --undo undo --disk xvda=qcow2:"$name" "$image"
+        "$XBDSNAP" replay --revert undo
+        cp "./$name" plain
+        qemu-img compare -q -f qcow2 -F raw plain "$before"
+        rm "./$name" undo "over $name"
+        n=$((n + 1))
+    done
+    [ $n -eq 8 ]
+}
+
+@test "a checkpoint that was cut off writes nothing" {
+    image linux-6.1-flush
+    size=$(stat -c %s "$image")
+    for part in 1 50 90 99; do
+        head -c $((size * part / 100)) "$image" >cut
+        run -5 write cut
+        untouched
+        run -5 write --allow=findings --allow=hole cut
+        untouched
+    done
+}
+
 @test "an overlay takes the writes, and the disk stays as it is" {
     image linux-6.1-flush
     qemu-img convert -f raw -O qcow2 disk image
