@@ -305,7 +305,7 @@ for vdev, ranges in written.items():
 EOF
     cmp hda2 <(head -c 32M /dev/zero)
     cmp hda1 <(head -c 1G /dev/zero)
-    [ "$(jq -r '.plan[] | select(.on_disk) | .op + " " + .on_disk.state' hda?.json | sort -u | tr '\n' ,)" = \
+    [ "$(jq -r '.plan[] | select(.on_disk) | .op + " " + .on_disk.state' hda1.json hda2.json | sort -u | tr '\n' ,)" = \
         "read not-filled,write landed," ]
 }
 

@@ -389,17 +389,15 @@ static int check_identity(const struct undo *u, const struct disk *d, bool named
 		source_path(u->src), u->vdev);
 }
 
+/* buf has room for a block. */
 static int revert_to(const struct undo *u, const struct disk *d, const struct undo_target *target,
-	uint64_t *bytes, struct err *err)
+	uint8_t *buf, uint64_t *bytes, struct err *err)
 {
-	CLEANUP_FREE uint8_t *buf = malloc(UNDO_BLOCK);
 	struct pass look = {check_ours, "checked", d, buf, target->progress};
 	struct pass put_it = {put_back, "restored", d, buf, target->progress};
 	struct pass compare = {check_same, "compared", d, buf, target->progress};
 	struct err ignored;
 
-	if (!buf)
-		return err_nomem(err, "an undo block");
 	if (check_identity(u, d, target->disk, err) ||
 		(!(target->allow & UNDO_ALLOW_IN_USE) && disk_hold(d, err)) ||
 		(!(target->allow & UNDO_ALLOW_CHANGED) && each(u, &look, bytes, err)))
@@ -420,12 +418,13 @@ static int open_and_revert(
 	bool shared = target->allow & UNDO_ALLOW_IN_USE;
 	enum disk_format format = target->format == DISK_UNSAID ? u->format : target->format;
 	const char *path = target->disk ? target->disk : u->path;
+	uint8_t buf[UNDO_BLOCK];
 	struct disk d;
 
 	if ((!shared && disk_look(path, err)) ||
 		disk_open(&d, path, format, DISK_WRITE | (shared ? DISK_SHARED : 0), err))
 		return -1;
-	if (!revert_to(u, &d, target, bytes, err))
+	if (!revert_to(u, &d, target, buf, bytes, err))
 		return disk_close(&d, err);
 	disk_drop(&d);
 	return -1;
