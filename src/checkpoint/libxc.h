@@ -58,6 +58,7 @@ struct libxc {
 	uint32_t told; /* bit per record type whose place has been found wrong */
 	bool has_max_pfn;
 	uint64_t max_pfn;
+	uint64_t parts[CKPT_MAX_VCPUS / 64]; /* bit per vcpu: state besides its context was seen */
 };
 
 enum libxc_stop {

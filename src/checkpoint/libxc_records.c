@@ -130,6 +130,10 @@ static int keep_vcpu(struct libxc *x, const struct libxc_record *rec, struct err
 	enum ckpt_vcpu_kind kind = wide ? CKPT_VCPU_PV64 : CKPT_VCPU_PV32;
 	struct ckpt_vcpu *v;
 
+	if (rec->len == 8) { /* nothing in it: the restorer passes it over */
+		check_reserved(x, rec, 4, 4);
+		return 0;
+	}
 	if (rec->len != 8 + pv_context_bytes(kind))
 		return err_set(err, ERR_CORRUPT,
 			"X86_PV_VCPU_BASIC record at 0x%llx: %u bytes, expected %zu for a %u-bit "
@@ -155,7 +159,7 @@ static int keep_vcpu(struct libxc *x, const struct libxc_record *rec, struct err
 #define XSAVE_MIN    16u
 
 /* u32 vcpu, u32 0, and a part of the vcpu that reading memory does not need */
-static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
+static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struct err *err)
 {
 	uint32_t id;
 
@@ -168,12 +172,14 @@ static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struc
 	if (rec->type == LIBXC_PV_VCPU_XSAVE && rec->len > 8 && rec->len < 8 + XSAVE_MIN)
 		bad_size(x, rec, "at least 24");
 	check_reserved(x, rec, 4, 4);
-	id = num_le32(rec->body);
-	if (ckpt_has_vcpu(x->ck, id))
+	if (rec->len == 8)
 		return 0;
-	finding_add(&x->ck->findings, "XB005", finding_at_offset(rec->off),
-		"the %s record at 0x%llx is about vcpu %u, of which no context came before",
-		libxc_type_name(rec->type), (unsigned long long)rec->off, id);
+	id = num_le32(rec->body);
+	if (id >= CKPT_MAX_VCPUS)
+		return err_set(err, ERR_CORRUPT, "%s record at 0x%llx: vcpu %u, expected below %u",
+			libxc_type_name(rec->type), (unsigned long long)rec->off, id,
+			CKPT_MAX_VCPUS);
+	x->parts[id / 64] |= UINT64_C(1) << id % 64;
 	return 0;
 }
 
@@ -260,6 +266,19 @@ static void require(struct libxc *x, const struct libxc_record *end, uint32_t ty
 			(unsigned long long)end->off, libxc_type_name(type));
 }
 
+/* The records of a vcpu may come in any order, but without its registers the others say nothing. */
+static void require_contexts(struct libxc *x, const struct libxc_record *end)
+{
+	uint32_t id;
+
+	for (id = 0; id < CKPT_MAX_VCPUS; id++)
+		if (x->parts[id / 64] >> id % 64 & 1 && !ckpt_has_vcpu(x->ck, id))
+			finding_add(&x->ck->findings, "XB007", finding_at_offset(end->off),
+				"the stream has state of vcpu %u, but no X86_PV_VCPU_BASIC record "
+				"of it",
+				id);
+}
+
 static int keep_end(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
 {
 	const struct ckpt_state *s = &x->ck->state;
@@ -281,6 +300,8 @@ static int keep_end(struct libxc *x, const struct libxc_record *rec, struct err 
 		finding_add(&x->ck->findings, "XB007", finding_at_offset(rec->off),
 			"the stream has no context of vcpu 0; the first is that of vcpu %u",
 			s->vcpus[0].id);
+	if (s->nr_vcpus)
+		require_contexts(x, rec);
 	return 0;
 }
 
@@ -288,17 +309,20 @@ static const struct type_row rows[LIBXC_NR_TYPES] = {
 	[LIBXC_END] = {"END", .bytes = 0, .keep = keep_end},
 	[LIBXC_PAGE_DATA] = {"PAGE_DATA", .bytes = ANY_BYTES, .keep = libxc_page_data},
 	[LIBXC_PV_INFO] = {"X86_PV_INFO", PV_ONLY, ANY_BYTES,
-		.before = BIT(LIBXC_PV_P2M_FRAMES) | BIT(LIBXC_PAGE_DATA) | VCPUS,
+		.before = BIT(LIBXC_PV_INFO) | BIT(LIBXC_PV_P2M_FRAMES) | BIT(LIBXC_PAGE_DATA) |
+			  VCPUS,
 		.keep = keep_pv_info},
+	/* It may come again, with more, when the guest grew during a live save; that pages need the
+	 * first one is said with PAGE_DATA. */
 	[LIBXC_PV_P2M_FRAMES] = {"X86_PV_P2M_FRAMES", PV_ONLY, ANY_BYTES,
-		.needs = BIT(LIBXC_PV_INFO), .before = BIT(LIBXC_PAGE_DATA) | VCPUS,
-		.keep = keep_p2m_frames},
+		.needs = BIT(LIBXC_PV_INFO), .keep = keep_p2m_frames},
 	[LIBXC_PV_VCPU_BASIC] = {"X86_PV_VCPU_BASIC", PV_ONLY, ANY_BYTES,
 		.needs = BIT(LIBXC_PV_INFO) | BIT(LIBXC_PAGE_DATA), .keep = keep_vcpu},
 	[LIBXC_PV_VCPU_EXTENDED] = {"X86_PV_VCPU_EXTENDED", PV_ONLY, ANY_BYTES,
 		.keep = keep_vcpu_part},
 	[LIBXC_PV_VCPU_XSAVE] = {"X86_PV_VCPU_XSAVE", PV_ONLY, ANY_BYTES, .keep = keep_vcpu_part},
-	[LIBXC_SHARED_INFO] = {"SHARED_INFO", PV_ONLY, ANY_BYTES, .keep = keep_shared_info},
+	[LIBXC_SHARED_INFO] = {"SHARED_INFO", PV_ONLY, ANY_BYTES, .needs = BIT(LIBXC_PV_INFO),
+		.keep = keep_shared_info},
 	[LIBXC_TSC_INFO] = {"X86_TSC_INFO", .bytes = 24, .keep = keep_tsc_info},
 	[LIBXC_HVM_CONTEXT] = {"HVM_CONTEXT", HVM_ONLY, ANY_BYTES, .keep = keep_hvm_context},
 	[LIBXC_HVM_PARAMS] = {"HVM_PARAMS", HVM_ONLY, ANY_BYTES, .keep = keep_hvm_params},
@@ -310,7 +334,8 @@ static const struct type_row rows[LIBXC_NR_TYPES] = {
 	[LIBXC_DIRTY_PFNS] = {"CHECKPOINT_DIRTY_PFN_LIST", .bytes = ANY_BYTES,
 		.keep = keep_dirty_pfns},
 	[LIBXC_STATIC_DATA_END] = {"STATIC_DATA_END", V3_ONLY, 0,
-		.before = BIT(LIBXC_PV_P2M_FRAMES) | BIT(LIBXC_PAGE_DATA)},
+		.before = BIT(LIBXC_STATIC_DATA_END) | BIT(LIBXC_PV_P2M_FRAMES) |
+			  BIT(LIBXC_PAGE_DATA)},
 	[LIBXC_CPUID_POLICY] = {"X86_CPUID_POLICY", V3_ONLY, ANY_BYTES, 24,
 		.before = BIT(LIBXC_STATIC_DATA_END)},
 	[LIBXC_MSR_POLICY] = {"X86_MSR_POLICY", V3_ONLY, ANY_BYTES, 16,

@@ -13,7 +13,8 @@ Written from the format descriptions; shares no code with the program.
                                     real one, whose own memory then stands at the beginning
 
 A page's content tells who it is: u64 frame, u64 version (0, or higher for a later copy), then a
-pattern made from both.
+pattern made from both; nothing but zeros in a page table. start_info names the rings of xenstore
+and the console, as a guest of either width would.
 """
 import json
 import os
@@ -25,11 +26,19 @@ L1, L2, L3, L4, PIN = 1, 2, 3, 4, 8
 NO_DATA = (XTAB, XALLOC, BROKEN)
 
 ROOT, START_INFO, GDT, P2M, SUSPEND = 5, 6, 7, 8, 9  # frames of the small guests
+STORE, CONSOLE = 0, 1
 
 
-def page(pfn, version=0):
+def page(pfn, version=0, kind=0):
     seed = struct.pack("<QQ", pfn, version)
-    return seed + bytes((pfn * 7 + version * 13 + i) & 0xff for i in range(16)) * 255
+    if kind & 7:
+        return seed + bytes(4080)
+    body = seed + bytes((pfn * 7 + version * 13 + i) & 0xff for i in range(16)) * 255
+    if pfn == START_INFO:
+        body = bytearray(body)
+        struct.pack_into("<I4xI", body, 44, STORE, CONSOLE)  # 32 bits
+        struct.pack_into("<Q8xQ", body, 56, STORE, CONSOLE)  # 64 bits
+    return bytes(body)
 
 
 class Stream:
@@ -68,7 +77,7 @@ class Stream:
     def pages(self, entries, count=None, size=None, reserved=0):
         """entries: (frame, type, version)"""
         words = b"".join(struct.pack("<Q", kind << 60 | pfn) for pfn, kind, _ in entries)
-        data = b"".join(page(pfn, v) for pfn, kind, v in entries if kind not in NO_DATA)
+        data = b"".join(page(pfn, v, kind) for pfn, kind, v in entries if kind not in NO_DATA)
         n = len(entries) if count is None else count
         return self.rec(1, struct.pack("<II", n, reserved) + words + data, size)
 
@@ -256,7 +265,7 @@ def pv32():
     """The top table lies above 4 GiB: CR3 is folded."""
     root = 0x100003
     s = Stream().libxc(1, 3).pv_info(4, 3).static_end().p2m(0x1003ff, [P2M] * 0x401)
-    s.pages([(START_INFO, 0, 0), (GDT, 0, 0), (P2M, 0, 0), (root, L3 | PIN, 0)])
+    s.pages([(p, 0, 0) for p in (STORE, CONSOLE, START_INFO, GDT, P2M)] + [(root, L3 | PIN, 0)])
     s.rec(7, b"SHIN" + bytes(4092)).vcpu32(0, root)
     return s.rec(0)
 
@@ -271,6 +280,22 @@ def live():
 @recipe
 def verify():
     return pv64(middle=lambda s: s.rec(13).pages([(p, 0, 9) for p in range(4)]))
+
+
+@recipe
+def p2m_grows():
+    """The guest grew during a live save: its table comes again, with more."""
+    def grow(s):
+        s.p2m(1535, [P2M] * 3).pages([(1100, 0, 0)])
+    return pv64(middle=grow)
+
+
+@recipe
+def parts_first():
+    """The parts of a vcpu in another order than Xen writes them, and an empty context."""
+    def parts(s):
+        s.rec(5, struct.pack("<II", 0, 0) + bytes(64)).rec(4, struct.pack("<II", 1, 0))
+    return pv64(middle=parts)
 
 
 def epochs_body(s, end):
@@ -388,6 +413,21 @@ def reserved(): return replace(pv64(), 54, b"\x07")  # in the body of X86_PV_INF
 def repeat_in_batch(): return pv64(batches=[small_pages() + [(2, 0, 1)]])
 @recipe
 def order(): return pv64(middle=lambda s: s.pv_info())
+@recipe
+def second_pv_info():
+    s = Stream().libxc(1, 3).pv_info().pv_info().static_end().p2m(1023, [P2M] * 2)
+    return s.pages(small_pages()).pv_tail().rec(0)
+@recipe
+def second_static_end():
+    s = Stream().libxc(1, 3).pv_info().static_end().rec(16).p2m(1023, [P2M] * 2)
+    return s.pages(small_pages()).pv_tail().rec(0)
+@recipe
+def shared_info_first():
+    s = Stream().libxc(1, 2).rec(7, bytes(4096)).pv_info().p2m(1023, [P2M] * 2)
+    return s.pages(small_pages()).pv_tail().rec(0)
+@recipe
+def part_without_basic():
+    return pv64(middle=lambda s: s.rec(5, struct.pack("<II", 3, 0) + bytes(64)))
 @recipe
 def no_static_end():
     s = Stream().libxc(1, 3).pv_info().p2m(1023, [P2M] * 2).pages(small_pages())

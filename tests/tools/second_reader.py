@@ -135,7 +135,7 @@ class Reader:
                 self.out["word_bytes"], self.out["pt_levels"] = self.u("<BB", body)
             elif kind == 3:
                 self.out["nr_pfns"] = self.u("<I", body + 4)[0] + 1
-            elif kind == 4:
+            elif kind == 4 and size > 8:  # else nothing is in it
                 self.pv_vcpu(self.u("<I", body)[0], body + 8)
             elif kind == 9:
                 self.hvm_context(body)

@@ -236,8 +236,8 @@ static void good_streams_equal_the_second_reader(void **state UNUSED)
 {
 	static const char *const recipes[] = {"pv64-v3", "pv64-v2", "pv64-libxl", "empty-parts",
 		"hvm-v2", "pvh", "hvm-la57", "hvm-pae", "hvm-2level", "hvm-no-paging", "xl-swapped",
-		"xl-extra", "pv32", "live", "verify", "epochs", "epochs-libxl", "xen20", "xen20-0",
-		"xen20-verify"};
+		"xl-extra", "pv32", "live", "verify", "epochs", "epochs-libxl", "p2m-grows", "parts-first",
+		"xen20", "xen20-0", "xen20-verify"};
 	struct err err = ERR_INIT;
 	char path[128];
 	size_t i;
