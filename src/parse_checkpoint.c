@@ -186,6 +186,7 @@ static int index_pages(struct ckpt *ck, struct err *err)
 	if (info->guest_type != CKPT_GUEST_PV || !info->nr_pfns)
 		info->nr_pfns = ck->map.end_pfn;
 	hvm_context_mode(ck);
+	ckpt_verify_vcpus(ck);
 	if (info->guest_type == CKPT_GUEST_PV)
 		ckpt_verify_pv(ck);
 	xen20_verify(ck);

@@ -20,22 +20,26 @@ static const struct rule rules[] = {
 	},
 	{
 		.id = "XB002",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_ERROR,
 		.summary = "padding is not zero",
 		.explanation =
 			"Records are padded to a multiple of 8 bytes with zeros. Xen's restore "
-			"skips the padding unseen, but a writer that leaves rubbish there is not "
-			"one of Xen's own.",
-		.remedy = "Find out which program wrote or changed the file.",
+			"skips the padding unseen, but Xen's own verifier refuses the file: a "
+			"writer that leaves rubbish there is none of Xen's, or the file was "
+			"damaged.",
+		.remedy = "Find out which program wrote or changed the file, before you trust the "
+			  "rest of it.",
 	},
 	{
 		.id = "XB003",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_ERROR,
 		.summary = "a reserved field is not zero",
 		.explanation =
-			"The format keeps the field for later versions. A newer writer may mean "
-			"something by it that this reader does not know.",
-		.remedy = "Find out which program wrote or changed the file.",
+			"The format keeps the field for later versions, so a newer writer may "
+			"mean something by it that neither this reader nor an older Xen knows; or "
+			"the file was damaged. Xen's own verifier refuses it.",
+		.remedy = "Find out which program wrote or changed the file, before you trust the "
+			  "rest of it.",
 	},
 	{
 		.id = "XB004",
@@ -108,7 +112,7 @@ static const struct rule rules[] = {
 		.summary = "an optional record of unknown type",
 		.explanation =
 			"The writer knows records that this reader does not. They are marked as "
-			"safe to skip.",
+			"safe to skip, and a restore of the libxc stream skips them.",
 		.remedy = "Nothing to do.",
 	},
 	{
@@ -118,7 +122,8 @@ static const struct rule rules[] = {
 		.explanation =
 			"The writer says that the record must be understood, and this reader does"
 			" not know it. It was skipped; what is shown may lack something. An older"
-			" Xen refuses the file.",
+			" Xen refuses the file. libxl refuses every record that it does not know, "
+			"one that is marked as optional too.",
 		.remedy = "Restore it only with the Xen version that wrote it, or a newer one.",
 	},
 	{
@@ -133,20 +138,23 @@ static const struct rule rules[] = {
 	{
 		.id = "XB014",
 		.severity = SEVERITY_WARNING,
-		.summary = "the configuration cannot be read",
+		.summary = "the configuration is missing or cannot be read",
 		.explanation =
-			"The domain's configuration in the checkpoint is damaged or too large. "
-			"Name, disks and the kind of guest are then unknown; memory and vcpus are"
-			" not affected.",
-		.remedy = "Give the configuration by hand when you restore.",
+			"The domain's configuration is not in the checkpoint, or damaged, or too "
+			"large. Name, disks and the kind of guest are then unknown; memory and "
+			"vcpus are not affected. Without another configuration the restore fails.",
+		.remedy = "Give the configuration by hand when you restore (xl restore CONFIG "
+			  "FILE).",
 	},
 	{
 		.id = "XB015",
 		.severity = SEVERITY_ERROR,
 		.summary = "the xl header does not fit the stream",
 		.explanation =
-			"The header announces features that xl does not know, or another kind of "
-			"stream than the one that follows. xl refuses the file.",
+			"The header announces features that xl does not know, another kind of "
+			"stream than the one that follows, or more configuration than it has room "
+			"for, or it is that of a machine of the other byte order. xl refuses the "
+			"file.",
 		.remedy = "Do not restore it. Look for another copy of the file.",
 	},
 	{
@@ -158,6 +166,16 @@ static const struct rule rules[] = {
 			"epoch again and again. The file ends inside an epoch, so the state shown"
 			" is that of the epoch before, as a failover would have it.",
 		.remedy = "Nothing to do, if that is the state you want.",
+	},
+	{
+		.id = "XB017",
+		.severity = SEVERITY_NOTE,
+		.summary = "the stream has checkpoints",
+		.explanation =
+			"It is that of a checkpointed migration (Remus, COLO). The state of its "
+			"last complete epoch is shown. A restore that was not asked for such a "
+			"stream, as that of xl restore, stops at the first checkpoint.",
+		.remedy = "Take it in as the secondary host does (xl migrate-receive --remus).",
 	},
 	{
 		.id = "XB020",
@@ -189,13 +207,13 @@ static const struct rule rules[] = {
 	},
 	{
 		.id = "XB023",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_ERROR,
 		.summary = "an emulator record is malformed",
 		.explanation =
 			"The state of the device emulator, or what it keeps in xenstore, does not "
-			"follow its format. Memory and vcpus are not affected, but the emulator "
-			"may not start after a restore.",
-		.remedy = "Compare with another copy of the file, if there is one.",
+			"follow its format. Memory and vcpus are not affected, but the restore "
+			"stops there, or the emulator does not start after it.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
 	},
 	{
 		.id = "XB024",
@@ -208,13 +226,14 @@ static const struct rule rules[] = {
 	},
 	{
 		.id = "XB025",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_ERROR,
 		.summary = "a record that newer versions of Xen refuse",
 		.explanation =
 			"Data of the tool stack travelled inside the libxc stream for a short "
 			"while; it has its own place in the libxl stream now. Memory and vcpus "
 			"are not affected, but a newer Xen stops at the record.",
-		.remedy = "Restore with the Xen version that wrote the file.",
+		.remedy = "Restore with the Xen version that wrote the file, and give --rule "
+			  "XB025=warn to check it for that one.",
 	},
 	{
 		.id = "XB026",

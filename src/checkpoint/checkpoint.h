@@ -117,6 +117,8 @@ struct ckpt_run {
 	bool ignored; /* resent for comparison only (VERIFY) */
 };
 
+#define CKPT_TYPE_XALLOC 14 /* memory without content */
+
 /* Type nibbles whose entries are followed by page data. */
 static inline bool ckpt_type_has_data(unsigned type)
 {

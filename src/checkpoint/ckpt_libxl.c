@@ -78,6 +78,22 @@ static void bad_size(struct libxl *l, const struct libxc_record *rec, const char
 		(unsigned long long)rec->off, rec->len, expected);
 }
 
+static void unknown_record(struct libxl *l, const struct libxc_record *rec)
+{
+	bool optional = rec->type & LIBXC_OPTIONAL;
+
+	finding_add(&l->ck->findings, "XB012", finding_at_offset(rec->off),
+		"%s libxl record of unknown type 0x%x at 0x%llx, %u bytes, was skipped%s",
+		optional ? "an optional" : "a mandatory", rec->type, (unsigned long long)rec->off,
+		rec->len, optional ? "; libxl refuses it all the same" : "");
+}
+
+static void foreign_record(struct libxl *l, const struct libxc_record *rec, const char *why)
+{
+	finding_add(&l->ck->findings, "XB006", finding_at_offset(rec->off),
+		"the libxl record 0x%x at 0x%llx %s", rec->type, (unsigned long long)rec->off, why);
+}
+
 static void check_xenstore_data(struct libxl *l, const struct libxc_record *rec)
 {
 	size_t i, nuls = 0;
@@ -101,6 +117,9 @@ static void emulator_record(struct libxl *l, const struct libxc_record *rec)
 		return;
 	}
 	l->ck->info.nr_emulator_records++;
+	/* A PVH guest's stream is known by the configuration alone: ckpt_xl.c. */
+	if (l->has_libxc && !l->libxc.hvm)
+		foreign_record(l, rec, "holds an emulator's state, and a PV guest has none");
 	emulator = num_le32(rec->body);
 	if (emulator > EMULATOR_MAX)
 		finding_add(&l->ck->findings, "XB023", finding_at_offset(rec->body_off),
@@ -126,11 +145,14 @@ static int checkpoint_end(struct libxl *l, const struct libxc_record *rec, struc
 
 static int libxl_record(struct libxl *l, const struct libxc_record *rec, struct err *err)
 {
-	bool optional = rec->type & LIBXC_OPTIONAL;
-
 	switch (rec->type) {
 	case LIBXL_END:
 		l->done = true;
+		if (l->in_checkpoint)
+			return ckpt_incomplete(l->ck, rec->off,
+				"the libxl stream ends at 0x%llx inside a checkpoint, before the "
+				"end of the libxc stream",
+				(unsigned long long)rec->off);
 		if (!l->has_libxc)
 			finding_add(&l->ck->findings, "XB007", finding_at_offset(rec->off),
 				"the libxl stream ends at 0x%llx without a LIBXC_CONTEXT record",
@@ -153,13 +175,12 @@ static int libxl_record(struct libxl *l, const struct libxc_record *rec, struct 
 	case LIBXL_CHECKPOINT_STATE:
 		if (rec->len != 8)
 			bad_size(l, rec, "8");
+		else
+			foreign_record(
+				l, rec, "belongs between the two hosts of COLO, not in a file");
 		return 0;
 	default:
-		finding_add(&l->ck->findings, optional ? "XB011" : "XB012",
-			finding_at_offset(rec->off),
-			"%s libxl record of unknown type 0x%x at 0x%llx, %u bytes, was skipped",
-			optional ? "an optional" : "a mandatory", rec->type,
-			(unsigned long long)rec->off, rec->len);
+		unknown_record(l, rec);
 		return 0;
 	}
 	if (rec->len)

@@ -98,7 +98,10 @@ int hvm_context_decode(
 /* Word size and paging levels of the guest, from its first vcpu. */
 void hvm_context_mode(struct ckpt *ck);
 
-/* ckpt_verify.c: frames that a restore of a PV guest depends on, after the page map is done. */
+/* ckpt_verify.c: the domain is made with the configuration's number of vcpus before its state is
+ * loaded. */
+void ckpt_verify_vcpus(struct ckpt *ck);
+/* Frames that a restore of a PV guest depends on, after the page map is done. */
 void ckpt_verify_pv(struct ckpt *ck);
 /* ckpt_xen20.c: the same for what only a Xen 2.0 image has. */
 void xen20_verify(struct ckpt *ck);

@@ -45,6 +45,37 @@ static void need_root(
 			reg, v->id, (unsigned long long)pfn, page.type, levels);
 }
 
+/* The restorer looks up the frame that the domain has for it; one that is listed as unmapped or
+ * broken, or never, has none. */
+static void need_frame(struct ckpt *ck, uint64_t off, uint64_t pfn, const char *what)
+{
+	struct ckpt_page page = ckpt_page(ck, PFN(pfn));
+
+	if (page.kind == CKPT_PAGE_DATA || page.type == CKPT_TYPE_XALLOC)
+		return;
+	finding_add(&ck->findings, "XB010", finding_at_offset(off),
+		"start_info names pfn 0x%llx as the ring of %s, which %s", (unsigned long long)pfn,
+		what,
+		page.kind == CKPT_PAGE_ABSENT ? "the stream never lists"
+					      : "has no memory in the stream");
+}
+
+/* Offsets: struct start_info of public/xen.h; both hold pfns in a saved image. */
+static void verify_start_info(struct ckpt *ck, const struct ckpt_vcpu *v)
+{
+	bool wide = v->kind == CKPT_VCPU_PV64;
+	struct ckpt_page page = ckpt_page(ck, PFN(v->dx));
+	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
+
+	if (!page.data) /* said */
+		return;
+	need_frame(ck, page.off + store,
+		wide ? num_le64(page.data + store) : num_le32(page.data + store), "xenstore");
+	need_frame(ck, page.off + console,
+		wide ? num_le64(page.data + console) : num_le32(page.data + console),
+		"the console");
+}
+
 static void verify_vcpu(struct ckpt *ck, const struct ckpt_vcpu *v)
 {
 	unsigned i, nr = pv_context_nr_gdt_frames(v);
@@ -60,14 +91,15 @@ static void verify_vcpu(struct ckpt *ck, const struct ckpt_vcpu *v)
 	for (i = 0; i < nr; i++)
 		need_data(ck, v->ctx_off, pv_context_gdt_frame(v, i), "GDT frame", i);
 	/* The guest named it when it asked to be suspended. */
-	if (v->id == 0 && v->kind == CKPT_VCPU_XEN20)
+	if (v->id == 0 && v->kind == CKPT_VCPU_XEN20) {
 		need_data(ck, v->ctx_off, v->si, "the suspend record of vcpu", 0);
-	else if (v->id == 0)
+	} else if (v->id == 0) {
 		need_data(ck, v->ctx_off, v->dx, "start_info of vcpu", 0);
+		verify_start_info(ck, v);
+	}
 }
 
-/* The domain is made with the configuration's number of vcpus before its memory is loaded. */
-static void verify_vcpu_ids(struct ckpt *ck)
+void ckpt_verify_vcpus(struct ckpt *ck)
 {
 	const struct ckpt_vcpu *last;
 
@@ -107,7 +139,6 @@ void ckpt_verify_pv(struct ckpt *ck)
 
 	for (i = 0; i < ck->state.nr_vcpus; i++)
 		verify_vcpu(ck, &ck->state.vcpus[i]);
-	verify_vcpu_ids(ck);
 	/* In a cut stream they may simply not have come yet. */
 	if (ck->info.complete)
 		verify_p2m_frames(ck);

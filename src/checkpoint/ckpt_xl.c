@@ -31,17 +31,27 @@ static int read_config(struct ckpt *ck, struct cursor *data, uint32_t flags,
 {
 	struct ckpt_info *info = &ck->info;
 	uint64_t at = cur_tell(data);
+	size_t room = cur_left(data) > 4 ? cur_left(data) - 4 : 0;
 	uint32_t len;
 	const uint8_t *text;
 
-	if (!cur_left(data))
+	if (!cur_left(data)) {
+		finding_add(&ck->findings, "XB014", finding_at_offset(at),
+			"the xl header is followed by no configuration");
 		return 0;
+	}
 	len = cur_u32(data);
 	text = cur_bytes(data, len);
-	if (!text || len > CKPT_MAX_CONFIG_BYTES) {
+	if (!text) {
+		finding_add(&ck->findings, "XB015", finding_at_offset(at),
+			"the configuration claims %u bytes, the xl header has room for %zu", len,
+			room);
+		return 0;
+	}
+	if (len > CKPT_MAX_CONFIG_BYTES) {
 		finding_add(&ck->findings, "XB014", finding_at_offset(at),
-			"the configuration claims %u bytes, at most %zu can be there", len,
-			MIN(cur_left(data), (size_t)CKPT_MAX_CONFIG_BYTES));
+			"the configuration has %u bytes, at most %u are read", len,
+			CKPT_MAX_CONFIG_BYTES);
 		return 0;
 	}
 	info->config = (const char *)text;
@@ -93,6 +103,11 @@ static void settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type)
 		return;
 	}
 	*type = config_type;
+	if (config_type == CKPT_GUEST_PVH && ck->info.nr_emulator_records)
+		finding_add(&ck->findings, "XB006", finding_at_offset(ck->info.stream_off),
+			"the stream of a PVH guest holds %u records of an emulator, of which it "
+			"has none",
+			ck->info.nr_emulator_records);
 }
 
 static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
@@ -118,6 +133,9 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 		return err_set(err, ERR_CORRUPT,
 			"xl header at 0x%llx: byte order mark 0x%08x, expected 0x%08x",
 			(unsigned long long)off, order, XL_BYTEORDER);
+	if (c.swap)
+		finding_add(&ck->findings, "XB015", finding_at_offset(off + 32),
+			"the xl header is in the other byte order");
 	if (flags & ~(XL_FLAG_JSON | XL_FLAG_V2))
 		finding_add(&ck->findings, "XB015", finding_at_offset(off + 36),
 			"the xl header has unknown mandatory flags 0x%x",

@@ -114,6 +114,9 @@ int config_parse_json(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct er
 	}
 	c_info = member(root, "c_info");
 	*ret_type = guest_type(c_info);
+	if (*ret_type == CKPT_GUEST_UNKNOWN)
+		finding_add(&ck->findings, "XB014", finding_anywhere(),
+			"the configuration does not say what kind of guest it is");
 	vcpus = member(member(root, "b_info"), "max_vcpus");
 	if (vcpus)
 		info->config_vcpus = (unsigned)MIN(

@@ -13,6 +13,9 @@
 #define HVM_CPU	       2
 #define HVM_FILE_MAGIC 0x54381286u
 
+#define HVM_FILE_VERSION 1u
+#define HVM_HEADER_BYTES 24u
+
 #define CPU_RSP	      568
 #define CPU_RDX	      536
 #define CPU_RSI	      552
@@ -67,11 +70,20 @@ static int decode_cpu(struct ckpt *ck, unsigned id, const uint8_t *body, size_t 
 	return 0;
 }
 
+/* u32 magic, u32 version, u64 changeset, u32 cpuid, u32 TSC frequency */
 static void check_header(struct ckpt *ck, const uint8_t *body, size_t len, uint64_t off)
 {
-	if (len < 8 || num_le32(body) != HVM_FILE_MAGIC)
+	if (len != HVM_HEADER_BYTES)
+		finding_add(&ck->findings, "XB021", finding_at_offset(off),
+			"the HVM context's header has %zu bytes, expected %u", len,
+			HVM_HEADER_BYTES);
+	else if (num_le32(body) != HVM_FILE_MAGIC)
 		finding_add(&ck->findings, "XB021", finding_at_offset(off),
 			"the HVM context's header does not hold its magic 0x%x", HVM_FILE_MAGIC);
+	else if (num_le32(body + 4) != HVM_FILE_VERSION)
+		finding_add(&ck->findings, "XB021", finding_at_offset(off + 4),
+			"the HVM context is of version %u, expected %u", num_le32(body + 4),
+			HVM_FILE_VERSION);
 }
 
 int hvm_context_decode(

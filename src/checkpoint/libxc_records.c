@@ -234,9 +234,13 @@ static int keep_verify(
 	return 0;
 }
 
-static int keep_checkpoint(
-	struct libxc *x, const struct libxc_record *rec UNUSED, struct err *err UNUSED)
+static int keep_checkpoint(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
 {
+	if (!x->ck->nr_epochs)
+		finding_add(&x->ck->findings, "XB017", finding_at_offset(rec->off),
+			"the stream has checkpoints, the first at 0x%llx: xl restore does not take "
+			"it",
+			(unsigned long long)rec->off);
 	x->verify = false;
 	return 0;
 }

@@ -139,6 +139,12 @@ class Stream:
         self.b += struct.pack(order + "IIII", 0x01020304, flags, 0, len(data))
         return self.raw(data)
 
+    def xl_bare(self, flags, data=b""):
+        """Without a configuration, or with something that is none."""
+        self.raw(b"Xen saved domain, xl format\n \0 \r")
+        self.b += struct.pack("<IIII", 0x01020304, flags, 0, len(data))
+        return self.raw(data)
+
     def append(self, other):
         base = len(self.b)
         self.marks += [base + m for m in other.marks]
@@ -183,8 +189,8 @@ def hvm_record(kind, number, body):
     return struct.pack("<HHI", kind, number, len(body)) + body
 
 
-def hvm_cpus(levels=4, n=1, magic=0x54381286):
-    cpus = [hvm_record(1, 0, struct.pack("<IIQII", magic, 1, 0, 0, 0))]
+def hvm_cpus(levels=4, n=1, magic=0x54381286, version=1, more=b""):
+    cpus = [hvm_record(1, 0, struct.pack("<IIQII", magic, version, 0, 0, 0) + more)]
     for i in range(n):
         cpu = bytearray(1032)
         cr4 = 0x20 if levels > 2 else 0
@@ -319,7 +325,6 @@ def epochs_libxl():
 
     def end(s, n):
         s.rec(14 if n < 2 else 0)
-        s.rec(3, struct.pack("<II", 2, 0) + b"QEVM" + bytes(4))
         s.rec(4 if n < 2 else 0)
     return epochs_body(s, end)
 
@@ -485,6 +490,12 @@ def config_broken(): return Stream().xl(b'{"c_info": [', 3).append(in_libxl(pv64
 @recipe
 def config_too_long(): return in_xl(in_libxl(pv64()), size=100000)
 @recipe
+def config_none(): return Stream().xl_bare(3).append(in_libxl(pv64()))
+@recipe
+def config_no_type(): return Stream().xl(b'{"c_info": {"name": "made"}}', 3).append(in_libxl(pv64()))
+@recipe
+def config_short(): return Stream().xl_bare(3, b"\1\2").append(in_libxl(pv64()))
+@recipe
 def xl_flags(): return in_xl(in_libxl(pv64()), flags=0x13)
 @recipe
 def xl_lies(): return in_xl(in_libxl(pv64()), flags=1)
@@ -495,9 +506,29 @@ def emulator_id():
 def emulator_strings():
     return Stream().libxl().rec(1).append(hvm(2)).rec(2, struct.pack("<II", 2, 0) + b"key\0value").rec(0)
 @recipe
+def emulator_of_pv(): return in_libxl(pv64(), emulator=True)
+@recipe
+def emulator_of_pvh(): return in_xl(in_libxl(hvm(), emulator=True), "pvh")
+@recipe
+def colo_state():
+    return Stream().libxl().rec(1).append(pv64()).rec(5, struct.pack("<II", 3, 0)).rec(0)
+@recipe
+def optional_libxl(): return Stream().libxl().rec(1).append(pv64()).rec(0x80000042, b"later").rec(0)
+@recipe
+def epochs_no_end():
+    """libxl's end stands where the next epoch should."""
+    s = pv_head(Stream().libxl().rec(1)).pages(small_pages()).pv_tail().rec(14).rec(4)
+    return s.pages([(2, 0, 1)]).rec(14).rec(0)
+@recipe
+def too_many_hvm_vcpus(): return in_xl(in_libxl(hvm(n=3)), "hvm")
+@recipe
 def too_many_vcpus(): return in_xl(in_libxl(pv64(vcpus=3)))
 @recipe
 def config_type(): return in_xl(in_libxl(pv64()), "hvm")
+@recipe
+def store_gone(): return pv64(batches=[small_pages(), [(STORE, XTAB, 0)]])
+@recipe
+def console_gone(): return pv64(batches=[[p for p in small_pages() if p[0] != CONSOLE]])
 @recipe
 def start_info_type(): return pv64(batches=[small_pages(), [(START_INFO, L1, 0)]])
 @recipe
@@ -519,6 +550,14 @@ def xen20_suspend(): return xen20_image(suspend_nr=65)
 def hvm_magic():
     s = Stream().libxc(2, 2).pages([(p, 0, 0) for p in range(8)])
     return s.hvm_tail(hvm_cpus(magic=0x12345678)).rec(0)
+@recipe
+def hvm_version():
+    s = Stream().libxc(2, 2).pages([(p, 0, 0) for p in range(8)])
+    return s.hvm_tail(hvm_cpus(version=2)).rec(0)
+@recipe
+def hvm_header_size():
+    s = Stream().libxc(2, 2).pages([(p, 0, 0) for p in range(8)])
+    return s.hvm_tail(hvm_cpus(more=bytes(8))).rec(0)
 @recipe
 def hvm_context_cut():
     s = Stream().libxc(2, 2).pages([(p, 0, 0) for p in range(8)])

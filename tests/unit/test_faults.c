@@ -28,6 +28,9 @@ static const struct {
 	{"pages-before-p2m", "XB005", 1},
 	{"foreign", "XB006", 1},
 	{"v3-in-v2", "XB006", 1},
+	{"emulator-of-pv", "XB006", 2},
+	{"emulator-of-pvh", "XB006", 1},
+	{"colo-state", "XB006", 1},
 	{"no-shared-info", "XB007", 1},
 	{"no-vcpu0", "XB007", 1},
 	{"part-without-basic", "XB007", 1},
@@ -39,11 +42,18 @@ static const struct {
 	{"root-type", "XB010", 1},
 	{"root-absent", "XB010", 1},
 	{"start-info-gone", "XB010", 1},
+	{"store-gone", "XB010", 1},
+	{"console-gone", "XB010", 1},
 	{"optional", "XB011", 1},
 	{"unknown-record", "XB012", 1},
+	{"optional-libxl", "XB012", 1},
 	{"trailing", "XB013", 1},
 	{"config-broken", "XB014", 1},
-	{"config-too-long", "XB014", 1},
+	{"config-none", "XB014", 1},
+	{"config-no-type", "XB014", 1},
+	{"config-too-long", "XB015", 1},
+	{"config-short", "XB015", 1},
+	{"xl-swapped", "XB015", 1},
 	{"xl-flags", "XB015", 1},
 	{"xl-lies", "XB015", 1},
 	{"no-hvm-cpu", "XB007", 1},
@@ -52,11 +62,16 @@ static const struct {
 	{"empty-policy", "XB008", 1},
 	{"start-info-type", "XB010", 1},
 	{"xen20-suspend", "XB020", 1},
+	{"epochs", "XB017", 1},
+	{"epochs-libxl", "XB017", 1},
 	{"hvm-magic", "XB021", 1},
+	{"hvm-version", "XB021", 1},
+	{"hvm-header-size", "XB021", 1},
 	{"hvm-context-cut", "XB021", 1},
 	{"emulator-id", "XB023", 1},
 	{"emulator-strings", "XB023", 1},
 	{"too-many-vcpus", "XB024", 1},
+	{"too-many-hvm-vcpus", "XB024", 1},
 	{"toolstack", "XB025", 1},
 	{"config-type", "XB026", 1},
 };
@@ -86,6 +101,20 @@ static void each_fault_gives_its_finding(void **state UNUSED)
 		ckpt_close(ck);
 		free(s.bytes);
 	}
+}
+
+/* libxl's own end inside a checkpoint: the libxc stream never came to its end. */
+static void a_checkpoint_is_no_end(void **state UNUSED)
+{
+	struct stream s = make("epochs-no-end");
+	struct ckpt *ck = open_made(&s, "epochs-no-end");
+
+	assert_false(ckpt_info(ck)->complete);
+	assert_non_null(strstr(ckpt_info(ck)->incomplete_why, "inside a checkpoint"));
+	assert_int_equal(finding_seen(ckpt_findings(ck), "XB001"), 1);
+	assert_int_equal(finding_seen(ckpt_findings(ck), "XB016"), 1);
+	ckpt_close(ck);
+	free(s.bytes);
 }
 
 static const struct {
@@ -322,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fault_gives_its_finding),
+		cmocka_unit_test(a_checkpoint_is_no_end),
 		cmocka_unit_test(refusals_say_why),
 		cmocka_unit_test(every_truncation_is_noticed),
 		cmocka_unit_test(flipped_bytes_end_in_a_class),

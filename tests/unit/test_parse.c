@@ -236,8 +236,8 @@ static void good_streams_equal_the_second_reader(void **state UNUSED)
 {
 	static const char *const recipes[] = {"pv64-v3", "pv64-v2", "pv64-libxl", "empty-parts",
 		"hvm-v2", "pvh", "hvm-la57", "hvm-pae", "hvm-2level", "hvm-no-paging", "xl-swapped",
-		"xl-extra", "pv32", "live", "verify", "epochs", "epochs-libxl", "p2m-grows", "parts-first",
-		"xen20", "xen20-0", "xen20-verify"};
+		"xl-extra", "pv32", "live", "verify", "epochs", "epochs-libxl", "p2m-grows",
+		"parts-first", "xen20", "xen20-0", "xen20-verify"};
 	struct err err = ERR_INIT;
 	char path[128];
 	size_t i;
@@ -248,7 +248,9 @@ static void good_streams_equal_the_second_reader(void **state UNUSED)
 		snprintf(path, sizeof(path), "%s/%s", made_dir, recipes[i]);
 		if (ckpt_open(path, &ck, &err))
 			fail_msg("%s: %s", recipes[i], err.text);
-		if (ckpt_findings(ck)->nr)
+		/* What is said of them all the same: test_faults.c. */
+		if (ckpt_findings(ck)->nr != finding_seen(ckpt_findings(ck), "XB017") +
+						     !strcmp(recipes[i], "xl-swapped"))
 			fail_msg("%s: %s", recipes[i], ckpt_findings(ck)->v[0].message);
 		assert_true(ckpt_info(ck)->complete);
 		compare_file(ck, path);
