@@ -134,12 +134,18 @@ ids() {
 @test "streams that it accepts wrongly are refused as well" {
     for bad in order second-pv-info second-static-end no-static-end pages-before-p2m foreign \
         emulator-of-pv emulator-of-pvh colo-state no-shared-info no-vcpu0 part-without-basic \
-        no-hvm-context p2m-count root-type root-absent start-info-gone store-gone console-gone \
+        no-hvm-context p2m-count root-type root-absent start-info-gone store-gone console-gone table-wild \
         hvm-magic hvm-version too-many-vcpus too-many-hvm-vcpus config-type xl-flags xl-lies \
         xl-swapped config-too-long optional-libxl; do
         stream "$bad"
         run -3 "$XBDSNAP" validate "$image"
     done
+}
+
+@test "a page table that leads out of the guest is found, and where" {
+    stream table-wild
+    run -3 --separate-stderr "$XBDSNAP" validate "$image"
+    [[ ${lines[0]} == "error XB027 at 0x"*": the L1 page table in page 0xc names pfn 0x400, the guest has 0x400" ]]
 }
 
 # Its false alarms: a pipe, optional records, an emulator's keys, a checkpointed libxl stream.

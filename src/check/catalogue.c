@@ -244,6 +244,16 @@ static const struct rule rules[] = {
 			"is of the other kind, and the restore refuses to load it.",
 		.remedy = "Restore with the configuration that belongs to the stream.",
 	},
+	{
+		.id = "XB027",
+		.severity = SEVERITY_ERROR,
+		.summary = "a page table names a frame that the guest does not have",
+		.explanation =
+			"A restore replaces the pfn of each page-table entry by the frame that the "
+			"page got. One beyond the guest's last page has none, and the restore ends "
+			"there.",
+		.remedy = "Do not restore it. Look for another copy of the file.",
+	},
 };
 
 const char *severity_name(enum severity s)

@@ -146,6 +146,9 @@ const struct ckpt_info *ckpt_info(const struct ckpt *ck);
 const struct source *ckpt_source(const struct ckpt *ck);
 const struct finding_list *ckpt_findings(const struct ckpt *ck);
 
+/* Rules on the content of a PV guest's page tables (XB027), which opening does not read. */
+void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings);
+
 /* In ascending order of id. */
 size_t ckpt_nr_vcpus(const struct ckpt *ck);
 const struct ckpt_vcpu *ckpt_vcpu(const struct ckpt *ck, size_t index);

@@ -133,6 +133,56 @@ static void verify_p2m_frames(struct ckpt *ck)
 			"%zu of %zu p2m frames are not ordinary pages with data", nr_bad, nr);
 }
 
+#define TABLE_ENTRIES 512u
+#define ENTRY_PRESENT 1u
+#define ENTRY_FRAME   ((UINT64_C(1) << 40) - 1) /* bits 51-12 */
+
+/* The highest frame that a present entry names. No branches: there are hundreds of millions of
+ * entries in a large guest. */
+static uint64_t highest_frame(const uint8_t *table)
+{
+	uint64_t highest = 0;
+	unsigned i;
+
+	for (i = 0; i < TABLE_ENTRIES; i++) {
+		uint64_t entry = num_le64(table + 8 * (size_t)i);
+		uint64_t frame = (entry >> PAGE_SHIFT & ENTRY_FRAME) & -(entry & ENTRY_PRESENT);
+
+		highest = MAX(highest, frame);
+	}
+	return highest;
+}
+
+/* A later copy of a page does not save an earlier one: the restorer translates each as it comes. */
+void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings)
+{
+	const struct ckpt_state *s = &ck->state;
+	size_t i;
+	uint32_t k;
+
+	if (!s->nr_vcpus || !ck->info.nr_pfns ||
+		(s->vcpus[0].kind != CKPT_VCPU_PV64 && s->vcpus[0].kind != CKPT_VCPU_PV32))
+		return;
+	for (i = 0; i < ck->map.nr; i++) {
+		const struct ckpt_run *run = &ck->map.runs[i];
+
+		for (k = 0; ckpt_type_level(run->type) && k < run->nr; k++) {
+			uint64_t off = run->off + (uint64_t)k * PAGE_BYTES, frame = 0;
+			const uint8_t *table = source_at(ck->src, off, PAGE_BYTES);
+
+			if (table)
+				frame = highest_frame(table);
+			if (frame >= ck->info.nr_pfns)
+				finding_add(findings, "XB027", finding_at_offset(off),
+					"the L%u page table in page 0x%llx names pfn 0x%llx, the "
+					"guest has 0x%llx",
+					ckpt_type_level(run->type),
+					(unsigned long long)run->pfn + k, (unsigned long long)frame,
+					(unsigned long long)ck->info.nr_pfns);
+		}
+	}
+}
+
 void ckpt_verify_pv(struct ckpt *ck)
 {
 	size_t i;

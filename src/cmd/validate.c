@@ -178,6 +178,7 @@ static int run(struct validate *v, struct err *err)
 
 	if (cmd_open(v->path, &v->in, err))
 		return -1;
+	ckpt_verify_tables(v->in.ck, &v->result.findings);
 	if (v->in.guest && (cmd_analyse(v->env, &v->in, err) || evaluate(v, err)))
 		return -1;
 	/* Without a guest the decoders never ran; the stream's own findings still count. */

@@ -480,6 +480,11 @@ def root_type(): return pv64(root=12)
 @recipe
 def root_absent(): return pv64(root=900)
 @recipe
+def table_wild():
+    """Entry 7 of the L1 table is present and names a frame behind the last one."""
+    s = pv64()
+    return replace(s, s.b.index(struct.pack("<QQ", 12, 0)) + 7 * 8, struct.pack("<Q", 1024 << 12 | 0x67))
+@recipe
 def start_info_gone(): return pv64(batches=[small_pages(), [(START_INFO, XTAB, 0)]])
 @recipe
 def unknown_record(): return pv64(middle=lambda s: s.rec(0x13, b"what"))
