@@ -136,10 +136,10 @@ static bool owned(struct xenhost *x, uint32_t domid, xen_pfn_t *frames, unsigned
 struct m2p_scan {
 	struct xenhost *x;
 	const struct xenhost_domain *dom;
-	const struct m2p *m2p;
 	uint64_t *mfn, nr_found;
 	xen_pfn_t batch[TYPE_BATCH];
-	unsigned long who[TYPE_BATCH];
+	/* The pfn is read once: the guest may change its entry of the live table at any time. */
+	uint64_t frame[TYPE_BATCH], pfn[TYPE_BATCH];
 	unsigned n;
 };
 
@@ -152,7 +152,7 @@ static bool flush_scan(struct m2p_scan *s)
 	for (i = 0; i < s->n; i++) {
 		if (!s->batch[i])
 			continue;
-		s->mfn[s->m2p->table[s->who[i]]] = s->who[i];
+		s->mfn[s->pfn[i]] = s->frame[i];
 		s->nr_found++;
 	}
 	s->n = 0;
@@ -171,14 +171,16 @@ static bool by_m2p(
 		return false;
 	s->x = x;
 	s->dom = dom;
-	s->m2p = m2p;
 	s->mfn = mfn;
 	for (i = 0; i < dom->nr_pfns; i++)
 		mfn[i] = UINT64_MAX;
 	for (frame = 0; frame < m2p->nr; frame++) {
-		if (m2p->table[frame] >= dom->nr_pfns)
+		uint64_t pfn = *(const volatile xen_pfn_t *)&m2p->table[frame];
+
+		if (pfn >= dom->nr_pfns)
 			continue;
-		s->who[s->n] = frame;
+		s->pfn[s->n] = pfn;
+		s->frame[s->n] = frame;
 		s->batch[s->n++] = frame;
 		if (s->n == TYPE_BATCH && !flush_scan(s))
 			return false;
