@@ -141,7 +141,7 @@ static int read_vbd(const struct xenhost_store *st, uint32_t domid, const char *
 {
 	memset(v, 0, sizeof(*v));
 	if (!num_parse_u64(name, UINT32_MAX, &v->handle))
-		return err_set(err, ERR_CORRUPT,
+		return err_set(err, ERR_SYSTEM,
 			"xenstore: device/vbd/%s of domain %u has no number", name, domid);
 	snprintf(v->frontend_path, sizeof(v->frontend_path), "/local/domain/%u/device/vbd/%s",
 		domid, name);
@@ -151,7 +151,7 @@ static int read_vbd(const struct xenhost_store *st, uint32_t domid, const char *
 	v->frontend_persistent = read_flag(st, v->frontend_path, "feature-persistent");
 	read_text(st, v->frontend_path, "protocol", v->protocol, sizeof(v->protocol));
 	if (!backend_points_back(st, v))
-		return err_set(err, ERR_CORRUPT,
+		return err_set(err, ERR_SYSTEM,
 			"xenstore: backend '%s' of %s does not point back at it", v->backend_path,
 			v->frontend_path);
 	read_backend(st, v);

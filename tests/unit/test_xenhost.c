@@ -162,7 +162,7 @@ static void a_backend_must_point_back(void **state UNUSED)
 	size_t nr;
 
 	assert_int_equal(disks_of(stolen, 7, &v, &nr, &err), -1);
-	assert_int_equal(err.cls, ERR_CORRUPT);
+	assert_int_equal(err.cls, ERR_SYSTEM);
 	assert_non_null(strstr(err.text, "does not point back"));
 }
 
