@@ -309,6 +309,18 @@ EOF
     [ "$("$XBDSNAP" rules -J | jq '.rules | map(.id) | . == (sort | unique)')" = true ]
 }
 
+@test "explanations and remedies name options that exist" {
+    "$XBDSNAP" rules -J | jq -r '.rules[] | .explanation, .remedy' | grep -v '(xl ' >text
+    for command in info dump extract redact validate replay p2m rules; do
+        "$XBDSNAP" "$command" --help | grep -oE -- '--[a-z0-9-]+' | sort -u >"$command.has"
+        grep -oE -- "$command --[a-z0-9-]+" text | cut -d' ' -f2 | sort -u >named
+        [ -z "$(comm -13 "$command.has" named)" ]
+    done
+    grep -oE -- '--[a-z0-9-]+' text | sort -u >named
+    grep -q -- --kernel named
+    [ -z "$(sort -u ./*.has | comm -13 - named)" ]
+}
+
 # tests/tools/man-rules.py writes the list.
 @test "the manual page lists the same rules" {
     [ -e "$SRCDIR/man/xbdsnap.1" ] || skip "no manual page"

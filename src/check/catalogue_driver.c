@@ -159,8 +159,7 @@ static const struct rule rows[] = {
 			"The driver copies data into pages that it shares with the backend. The "
 			"guest changed the original since: what the source host may already have "
 			"written is not what will be written on resume.",
-		.remedy = "Compare both pages with the disk (replay --against) before the guest "
-			  "resumes.",
+		.remedy = "Compare with the disk (replay --disk) before the guest resumes.",
 	},
 	{
 		.id = "XB305",

@@ -199,9 +199,8 @@ static const struct rule rows[] = {
 		.explanation =
 			"Resume issues them in the order of their slots, which is not the order "
 			"in which the guest made them. The older data may win.",
-		.remedy =
-			"Compare both with the disk (replay --against); the guest should not have "
-			"two such writes in flight.",
+		.remedy = "Compare both with the disk (replay --disk); the guest should not have "
+			  "two such writes in flight.",
 	},
 	{
 		.id = "XB602",
