@@ -77,7 +77,7 @@ static const struct blkdev *device_for(const struct validate *v, const struct ch
 static int open_disks(struct validate *v, struct err *err)
 {
 	const struct snapshot *s = &v->in.snap;
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < v->nr_disks && s->nr_devices; i++) {
 		const struct blkdev *dev = device_for(v, &v->disks[i]);
@@ -86,6 +86,9 @@ static int open_disks(struct validate *v, struct err *err)
 			return err_set(err, ERR_USAGE,
 				"the checkpoint has no device %s; its first is %s",
 				v->disks[i].vdev, s->devices[0].name);
+		for (k = 0; k < i; k++)
+			if (device_for(v, &v->disks[k]) == dev)
+				return err_set(err, ERR_USAGE, "two disks for %s", dev->name);
 		if (check_disk_open(&v->disks[i], dev, err))
 			return -1;
 	}
@@ -133,16 +136,24 @@ static int verdict(const struct validate *v, const struct report *r)
 {
 	if (!ckpt_info(v->in.ck)->complete)
 		return CMD_CORRUPT;
-	if (r->nr[SEVERITY_ERROR] && !v->never_fail)
+	if (r->nr[SEVERITY_ERROR])
 		return CMD_UNSAFE;
 	if (!v->in.snap.nr_devices)
 		return CMD_UNDETERMINED;
-	if (r->nr[SEVERITY_WARNING] && !v->never_fail && v->fail_on == SEVERITY_WARNING)
-		return CMD_WARNINGS;
-	return CMD_OK;
+	return r->nr[SEVERITY_WARNING] ? CMD_WARNINGS : CMD_OK;
 }
 
-static const char *verdict_name(int status)
+/* --fail-on changes what the verdict does to the caller, not what it is. */
+static int status_of(const struct validate *v, int verdict)
+{
+	if (verdict == CMD_UNSAFE && v->never_fail)
+		return v->in.snap.nr_devices ? CMD_OK : CMD_UNDETERMINED;
+	if (verdict == CMD_WARNINGS && (v->never_fail || v->fail_on == SEVERITY_ERROR))
+		return CMD_OK;
+	return verdict;
+}
+
+static const char *verdict_name(int verdict)
 {
 	static const char *const names[] = {
 		[CMD_OK] = "safe",
@@ -152,10 +163,10 @@ static const char *verdict_name(int status)
 		[CMD_CORRUPT] = "corrupt",
 	};
 
-	return names[status];
+	return names[verdict];
 }
 
-static int print_json(const struct validate *v, const struct report *r, int status, struct err *err)
+static int print_json(const struct validate *v, const struct report *r, int said, struct err *err)
 {
 	struct json_object *doc = json_document(&v->in, false);
 
@@ -163,7 +174,7 @@ static int print_json(const struct validate *v, const struct report *r, int stat
 		json_object_put(doc);
 		return err_nomem(err, "the JSON document");
 	}
-	json_object_object_add(doc, "verdict", json_object_new_string(verdict_name(status)));
+	json_object_object_add(doc, "verdict", json_object_new_string(verdict_name(said)));
 	if (v->compare)
 		json_object_object_add(
 			doc, "pages_compared", json_object_new_uint64(v->nr_compared));
@@ -174,7 +185,7 @@ static int run(struct validate *v, struct err *err)
 {
 	struct report r = {.path = v->path, .policy = &v->policy, .snap = &v->in.snap};
 	struct err why;
-	int status;
+	int said;
 
 	if (cmd_open(v->path, &v->in, err))
 		return -1;
@@ -186,9 +197,9 @@ static int run(struct validate *v, struct err *err)
 	r.lists[1] = &v->result.findings;
 	r.result = &v->result;
 	report_count(&r);
-	status = verdict(v, &r);
+	said = verdict(v, &r);
 	if (v->env->json) {
-		if (print_json(v, &r, status, err))
+		if (print_json(v, &r, said, err))
 			return -1;
 	} else if (!v->env->quiet) {
 		report_text(&r, v->env->verbose, v->env->out);
@@ -198,7 +209,7 @@ static int run(struct validate *v, struct err *err)
 	}
 	if (cmd_verdict(&v->in, &why))
 		cmd_note(v->env, "%s", why.text);
-	return status;
+	return status_of(v, said);
 }
 
 static void fini(struct validate *v)

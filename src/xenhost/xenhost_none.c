@@ -9,7 +9,8 @@
 int xenhost_open(struct xenhost **ret, struct err *err)
 {
 	(void)ret;
-	return err_set(err, ERR_UNSUPPORTED, "built without Xen support");
+	return err_set(
+		err, ERR_UNSUPPORTED, "built without Xen support, so no live domain can be asked");
 }
 
 void xenhost_close(struct xenhost *x)
