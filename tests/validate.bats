@@ -308,6 +308,19 @@ EOF
     image linux-6.1-indirect
     run -0 "$XBDSNAP" validate --target-caps caps "$image"
     [[ $output == *"note XB507 xvda ring 0 slot "*" do not fit into one request of the target (11)"* ]]
+    echo '{"51712": {"mode": "r"}}' >caps
+    run -3 "$XBDSNAP" validate --target-caps caps "$image"
+    [[ ${lines[0]} == "error XB506 xvda ring 0 slot "* ]]
+    echo '{"xvdq": {"mode": "r"}}' >caps
+    run -2 "$XBDSNAP" validate --target-caps caps "$image"
+    [[ $output == *"caps: the checkpoint has no device xvdq; its first is xvda" ]]
+    image linux-6.1-ext4
+    echo '{"xvda": {"mode": "w"}}' >caps
+    run -0 "$XBDSNAP" validate -v --target-caps caps "$image"
+    [[ $output == *"not evaluated XB506 xvdb: the target's features for this disk are not known"* ]]
+    image linux-6.12-discard
+    echo '{}' >caps
+    run -1 "$XBDSNAP" validate --target-caps caps "$image"
     echo bad >caps
     run -2 "$XBDSNAP" validate --target-caps caps "$image"
 }

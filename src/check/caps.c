@@ -164,6 +164,8 @@ static int read_json(const char *text, struct check_caps **v, size_t *nr, struct
 		}
 	}
 	json_object_put(top);
+	if (!ret && !*nr) /* {}: a target that offers nothing */
+		ret = append(v, nr, "", err);
 	return ret;
 }
 
@@ -222,7 +224,7 @@ const struct check_caps *check_caps_of(
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		if (v[i].device[0] && !strcmp(v[i].device, dev->name))
+		if (v[i].device[0] && check_is_named(dev, v[i].device))
 			return &v[i];
 		if (!v[i].device[0])
 			all = &v[i];

@@ -49,6 +49,7 @@ struct check_disk_fs {
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err) MUST_CHECK;
 void check_disk_fini(struct check_disk *d);
 /* By name ("xvda") or number ("51712"). */
+bool check_is_named(const struct blkdev *dev, const char *vdev);
 bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev);
 
 /* What the backend of the target offers; from a file or from xenstore. */
@@ -76,7 +77,7 @@ const struct check_caps *check_caps_of(
 /* How many pages one request can have there: 11, or more with indirect descriptors. */
 uint64_t check_caps_segments(const struct check_caps *c);
 /* A file of key=value lines ("#" comments), or JSON: an object of such keys, or an object of such
- * objects by device. *ret is malloc'ed. */
+ * objects by device, by its name or number. *ret is malloc'ed. */
 int check_caps_read(
 	const char *path, struct check_caps **ret, size_t *nr, struct err *err) MUST_CHECK;
 

@@ -17,13 +17,18 @@ static const struct check_disk *disk_of(const struct check_run *run)
 	return NULL;
 }
 
-bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev)
+bool check_is_named(const struct blkdev *dev, const char *vdev)
 {
 	char number[24];
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)dev->handle);
-	return !strcmp(disk->vdev, dev->name) ||
-	       (dev->handle != BLK_UNKNOWN_U64 && !strcmp(disk->vdev, number));
+	return !strcmp(vdev, dev->name) ||
+	       (dev->handle != BLK_UNKNOWN_U64 && !strcmp(vdev, number));
+}
+
+bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev)
+{
+	return check_is_named(dev, disk->vdev);
 }
 
 static void size(struct check_run *run)

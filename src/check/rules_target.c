@@ -59,9 +59,22 @@ static bool lacks(struct check_run *run, const struct check_caps *c, const char 
 	return false;
 }
 
+/* A target was given, but nothing about this disk. */
+static const struct check_caps *caps_or_skip(struct check_run *run)
+{
+	static const char *const ids[] = {
+		"XB502", "XB503", "XB504", "XB505", "XB506", "XB507", "XB508", "XB509"};
+	const struct check_caps *c = caps_of(run);
+	size_t i;
+
+	for (i = 0; !c && (run->in->nr_caps || run->in->restored) && i < ARRAY_SIZE(ids); i++)
+		run_skip(run, ids[i], "the target's features for this disk are not known");
+	return c;
+}
+
 static void features(struct check_run *run)
 {
-	const struct check_caps *c = caps_of(run);
+	const struct check_caps *c = caps_or_skip(run);
 	struct tally flush = {0}, fua = {0}, barrier = {0}, discard = {0}, secure = {0},
 		     write = {0};
 	const struct io_request *r;

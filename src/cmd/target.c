@@ -92,6 +92,24 @@ static int read_live(
 	return 0;
 }
 
+/* A name that is not one of the checkpoint's would leave that device unchecked in silence. */
+static int known_devices(const struct target *t, const struct snapshot *s, struct err *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < t->nr_caps && s->nr_devices; i++) {
+		bool known = !t->own[i].device[0];
+
+		for (k = 0; k < s->nr_devices && !known; k++)
+			known = check_is_named(&s->devices[k], t->own[i].device);
+		if (!known)
+			return err_set(err, ERR_USAGE,
+				"%s: the checkpoint has no device %s; its first is %s",
+				t->caps_path, t->own[i].device, s->devices[0].name);
+	}
+	return 0;
+}
+
 int target_read(
 	const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s, struct err *err)
 {
@@ -99,7 +117,8 @@ int target_read(
 		return -1;
 	if (t->table)
 		frontend_set_target(s, t->table);
-	if (t->caps_path && check_caps_read(t->caps_path, &t->own, &t->nr_caps, err))
+	if (t->caps_path && (check_caps_read(t->caps_path, &t->own, &t->nr_caps, err) ||
+				    known_devices(t, s, err)))
 		return -1;
 	t->caps = t->own;
 	return t->live_given ? read_live(env, t, caps, s, err) : 0;
