@@ -351,6 +351,22 @@ pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index)
 	return PFN_NONE;
 }
 
+bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret)
+{
+	uint32_t i;
+
+	/* They are set one after the other: the last one stands. */
+	for (i = ck->state.nr_hvm_params; i--;) {
+		const uint8_t *entry = ck->state.hvm_params + 16 * (size_t)i;
+
+		if (num_le64(entry) != index)
+			continue;
+		*ret = num_le64(entry + 8);
+		return true;
+	}
+	return false;
+}
+
 const uint8_t *ckpt_shared_info(const struct ckpt *ck)
 {
 	return ck->state.shared_info;

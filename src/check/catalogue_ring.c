@@ -204,8 +204,9 @@ static const struct rule rows[] = {
 		.severity = SEVERITY_ERROR,
 		.summary = "a pending request uses a page with a special purpose as its buffer",
 		.explanation =
-			"The shared ring, the p2m table, start_info and the rings of console and "
-			"xenstore never carry disk data. The restore overwrites some of them.",
+			"A shared ring, the p2m table, start_info and the rings of console, "
+			"xenstore and emulator never carry disk data. The restore overwrites some "
+			"of them.",
 		.remedy = "Do not resume the guest.",
 	},
 	{

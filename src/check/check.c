@@ -150,10 +150,13 @@ void check_run(const struct check_input *in, struct check_result *out)
 	struct check_run run = {.in = in, .out = out};
 	size_t d;
 
+	if (!run_gather_rings(in->snap, &run.ring_pages, &run.nr_ring_pages))
+		run_no_memory(&run);
 	for (d = 0; d < in->snap->nr_devices; d++) {
 		run.dev = &in->snap->devices[d];
 		check_device(&run, !ring_seen(in->snap, d));
 	}
+	free(run.ring_pages);
 	out->no_memory |= out->findings.lost;
 }
 

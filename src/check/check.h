@@ -122,8 +122,9 @@ typedef const uint8_t *check_fetch_fn(void *arg, pfn_t pfn, struct err *err);
 uint64_t check_compare_pages(
 	const struct check_input *in, check_fetch_fn *fetch, void *arg, struct check_result *out);
 
-/* Frames of a PV guest with a special purpose: p2m pages, start_info, the store and console rings
- * that it names. *ret is a malloc'ed array, ascending. */
+/* Frames with a special purpose. PV: p2m pages, start_info, the store and console rings that it
+ * names, the suspend record of Xen 2. HVM and PVH: the pages that the HVM parameters name. *ret is
+ * a malloc'ed array, ascending. */
 int check_specials(
 	const struct ckpt *ck, struct check_special **ret, size_t *nr, struct err *err) MUST_CHECK;
 /* ckpt_page() in the shape of check_input.page; arg is the struct ckpt. */

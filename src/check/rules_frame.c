@@ -222,19 +222,43 @@ static int special_cmp(const void *key, const void *elem)
 	return *pfn < s->pfn ? -1 : *pfn > s->pfn;
 }
 
+static int pfn_cmp(const void *a, const void *b)
+{
+	const uint64_t *p = a, *q = b;
+
+	return *p < *q ? -1 : *p > *q;
+}
+
+bool run_gather_rings(const struct snapshot *s, uint64_t **ret, size_t *nr)
+{
+	size_t d, i, j, cap = 0;
+
+	for (d = 0; d < s->nr_devices; d++)
+		for (i = 0; i < s->devices[d].nr_rings; i++) {
+			const struct io_ring *g = &s->devices[d].rings[i];
+
+			if (util_grow(ret, &cap, *nr + g->nr_pages, sizeof(**ret)))
+				return false;
+			for (j = 0; j < g->nr_pages; j++)
+				if (g->pages[j].v != UINT64_MAX)
+					(*ret)[(*nr)++] = g->pages[j].v;
+		}
+	if (*nr)
+		qsort(*ret, *nr, sizeof(**ret), pfn_cmp);
+	return true;
+}
+
 static const char *special(const struct check_run *run, uint64_t pfn)
 {
 	const struct check_special *s = NULL;
-	size_t i, j;
 
 	if (run->in->nr_specials)
 		s = bsearch(&pfn, run->in->specials, run->in->nr_specials, sizeof(*s), special_cmp);
 	if (s)
 		return s->what;
-	for (i = 0; i < run->dev->nr_rings; i++)
-		for (j = 0; j < run->dev->rings[i].nr_pages; j++)
-			if (run->dev->rings[i].pages[j].v == pfn)
-				return "page of the shared ring";
+	if (run->nr_ring_pages &&
+		bsearch(&pfn, run->ring_pages, run->nr_ring_pages, sizeof(pfn), pfn_cmp))
+		return "page of a shared ring";
 	return NULL;
 }
 
@@ -255,6 +279,7 @@ static void specials(struct check_run *run)
 
 struct grant {
 	int64_t gref;
+	const struct blkdev *dev;
 	const struct io_request *r; /* NULL: the ring's own */
 };
 
@@ -262,54 +287,68 @@ static int by_gref(const void *a, const void *b)
 {
 	const struct grant *p = a, *q = b;
 
-	return p->gref < q->gref ? -1 : p->gref > q->gref;
+	if (p->gref != q->gref)
+		return p->gref < q->gref ? -1 : 1;
+	return p->dev < q->dev ? -1 : p->dev > q->dev;
 }
 
-static bool gather_grants(struct check_run *run, struct grant **ret, size_t *nr)
+static bool gather_grants(const struct blkdev *d, struct grant **ret, size_t *nr, size_t *cap)
 {
-	const struct blkdev *d = run->dev;
-	size_t i, j, cap = 0;
+	size_t i, j;
 
 	for (i = 0; i < d->nr_requests; i++) {
 		const struct io_request *r = &d->requests[i];
 
-		if (util_grow(ret, &cap, *nr + r->nr_seg, sizeof(**ret)))
+		if (util_grow(ret, cap, *nr + r->nr_seg, sizeof(**ret)))
 			return false;
 		for (j = 0; j < r->nr_seg; j++)
 			if (r->seg[j].gref >= 0)
-				(*ret)[(*nr)++] = (struct grant){r->seg[j].gref, r};
+				(*ret)[(*nr)++] = (struct grant){r->seg[j].gref, d, r};
 	}
 	for (i = 0; i < d->nr_rings; i++) {
-		if (util_grow(ret, &cap, *nr + d->rings[i].nr_grefs, sizeof(**ret)))
+		if (util_grow(ret, cap, *nr + d->rings[i].nr_grefs, sizeof(**ret)))
 			return false;
 		for (j = 0; j < d->rings[i].nr_grefs; j++)
-			(*ret)[(*nr)++] = (struct grant){d->rings[i].grefs[j], NULL};
+			(*ret)[(*nr)++] = (struct grant){d->rings[i].grefs[j], d, NULL};
 	}
 	return true;
 }
 
+static void one_grant(struct check_run *run, const struct grant *g, const struct grant *before)
+{
+	int ring = g->r ? (int)g->r->ring : -1, slot = g->r ? (int)g->r->slot : -1;
+
+	if (g->gref < GNTTAB_NR_RESERVED)
+		run_broken(run, "XB127", ring, slot, "grant %lld is one of the reserved ones",
+			(long long)g->gref);
+	if (before && before->gref == g->gref)
+		run_broken(run, "XB128", ring, slot, "grant %lld is in use twice%s%s",
+			(long long)g->gref, before->dev == g->dev ? "" : ", here and by ",
+			before->dev == g->dev ? "" : before->dev->name);
+}
+
+/* The references are the domain's: one look at all disks, in the turn of the first. */
 static void grants(struct check_run *run)
 {
+	const struct snapshot *s = run->in->snap;
+	const struct blkdev *turn = run->dev;
 	CLEANUP_FREE struct grant *v = NULL;
-	size_t nr = 0, i;
+	size_t nr = 0, cap = 0, i;
 
-	if (!gather_grants(run, &v, &nr)) {
-		run_no_memory(run);
+	if (turn != s->devices)
 		return;
-	}
+	for (i = 0; i < s->nr_devices; i++)
+		if (!gather_grants(&s->devices[i], &v, &nr, &cap)) {
+			run_no_memory(run);
+			return;
+		}
 	if (nr)
 		qsort(v, nr, sizeof(*v), by_gref);
 	for (i = 0; i < nr; i++) {
-		const struct io_request *r = v[i].r;
-		int ring = r ? (int)r->ring : -1, slot = r ? (int)r->slot : -1;
-
-		if (v[i].gref < GNTTAB_NR_RESERVED)
-			run_broken(run, "XB127", ring, slot,
-				"grant %lld is one of the reserved ones", (long long)v[i].gref);
-		if (i && v[i].gref == v[i - 1].gref)
-			run_broken(run, "XB128", ring, slot, "grant %lld is in use twice",
-				(long long)v[i].gref);
+		run->dev = v[i].dev;
+		one_grant(run, &v[i], i ? &v[i - 1] : NULL);
 	}
+	run->dev = turn;
 }
 
 static const struct check_rule rules[] = {

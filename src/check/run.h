@@ -17,6 +17,8 @@
 struct check_run {
 	const struct check_input *in;
 	const struct blkdev *dev; /* the device of the current turn */
+	uint64_t *ring_pages;	  /* of the rings of all devices, ascending; owned */
+	size_t nr_ring_pages;
 	struct check_result *out;
 };
 
@@ -46,6 +48,8 @@ void run_broken_request(struct check_run *run, const char *rule, const struct io
 /* Once a rule and device: the first reason stands. */
 void run_skip(struct check_run *run, const char *rule, const char *fmt, ...) PRINTF(3, 4);
 void run_no_memory(struct check_run *run);
+/* rules_frame.c: fill ring_pages. False: no memory; what was allocated is still the caller's. */
+bool run_gather_rings(const struct snapshot *s, uint64_t **ret, size_t *nr);
 bool run_frontend(const struct check_run *run, const char *name);
 
 /* Do bytes go from or to pages of the guest? */

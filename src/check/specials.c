@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Frames of a PV guest that are not plain memory. start_info: Xen's public/xen.h, struct
+ * Frames of a guest that are not plain memory. start_info: Xen's public/xen.h, struct
  * start_info; store_mfn and console.domU.mfn are pfns in a save stream (xg_sr_save_x86_pv.c,
  * the restorer writes new frames there).
  */
@@ -50,6 +50,40 @@ static int add_start_info(const struct ckpt *ck, struct list *l, struct err *err
 	return 0;
 }
 
+/* xen/include/public/hvm/params.h: the restore clears these pages, or hands them to a daemon. */
+static const struct {
+	unsigned param;
+	const char *what;
+} hvm_pages[] = {
+	{1, "xenstore page"},
+	{17, "console page"},
+	{5, "page of the emulator's requests"},
+	{6, "page of the emulator's buffered requests"},
+	{27, "page of the paging ring"},
+	{28, "page of the monitor ring"},
+	{29, "page of the sharing ring"},
+};
+
+static int add_hvm_pages(const struct ckpt *ck, struct list *l, struct err *err)
+{
+	uint64_t pfn;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hvm_pages); i++)
+		if (ckpt_hvm_param(ck, hvm_pages[i].param, &pfn) && pfn &&
+			add(l, pfn, hvm_pages[i].what, err))
+			return -1;
+	return 0;
+}
+
+/* Xen 2.0: the page in which the guest asked to be suspended (ESI). */
+static int add_suspend_record(const struct ckpt *ck, struct list *l, struct err *err)
+{
+	const struct ckpt_vcpu *v = ckpt_nr_vcpus(ck) ? ckpt_vcpu(ck, 0) : NULL;
+
+	return v && v->kind == CKPT_VCPU_XEN20 ? add(l, v->si, "suspend record", err) : 0;
+}
+
 static int by_pfn(const void *a, const void *b)
 {
 	const struct check_special *p = a, *q = b;
@@ -64,12 +98,11 @@ int check_specials(const struct ckpt *ck, struct check_special **ret, size_t *nr
 
 	*ret = NULL;
 	*nr = 0;
-	if (ckpt_info(ck)->guest_type != CKPT_GUEST_PV)
-		return 0;
 	for (i = 0; i < ckpt_nr_p2m_frames(ck); i++)
 		if (add(&l, ckpt_p2m_frame(ck, i).v, "page of the p2m table", err))
 			goto fail;
-	if (add_start_info(ck, &l, err))
+	if (add_start_info(ck, &l, err) || add_suspend_record(ck, &l, err) ||
+		add_hvm_pages(ck, &l, err))
 		goto fail;
 	if (l.nr)
 		qsort(l.v, l.nr, sizeof(*l.v), by_pfn);

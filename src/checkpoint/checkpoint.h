@@ -176,6 +176,10 @@ struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index);
 size_t ckpt_nr_p2m_frames(const struct ckpt *ck);
 pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index);
 
+/* HVM and PVH: the value of a parameter (public/hvm/params.h) as the restore sets it. False: the
+ * stream has none of that index. */
+bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret);
+
 /* The saved shared_info page (PAGE_BYTES bytes), or NULL. Frame numbers in it are stale. */
 const uint8_t *ckpt_shared_info(const struct ckpt *ck);
 

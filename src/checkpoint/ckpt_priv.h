@@ -30,7 +30,9 @@ struct ckpt_state {
 	struct ckpt_vcpu *vcpus; /* ascending by id */
 	size_t nr_vcpus, cap_vcpus;
 	const uint8_t *shared_info; /* PAGE_BYTES bytes, or NULL */
-	bool changed;		    /* since the last commit */
+	const uint8_t *hvm_params;  /* nr_hvm_params of 16 bytes, or NULL */
+	uint32_t nr_hvm_params;
+	bool changed; /* since the last commit */
 };
 
 struct ckpt_p2m_part {

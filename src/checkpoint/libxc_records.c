@@ -218,6 +218,11 @@ static int keep_hvm_params(struct libxc *x, const struct libxc_record *rec, stru
 	}
 	check_reserved(x, rec, 4, 4);
 	nr = num_le32(rec->body);
+	if (rec->len == 8 + 16 * nr && nr) { /* an empty one changes nothing */
+		x->ck->state.hvm_params = rec->body + 8;
+		x->ck->state.nr_hvm_params = (uint32_t)nr;
+		x->ck->state.changed = true;
+	}
 	if (rec->len != 8 + 16 * nr)
 		finding_add(&x->ck->findings, "XB008", finding_at_offset(rec->off),
 			"the HVM_PARAMS record at 0x%llx has %u bytes, expected %llu for %llu "

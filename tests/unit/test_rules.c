@@ -420,6 +420,50 @@ static void page_is_ring(struct world *w)
 	w->dev->requests[1].seg[0].pfn = PFN(RING_PFN);
 }
 
+/* A second disk, with a ring of its own and one request. */
+static struct blkdev *second_disk(struct world *w)
+{
+	struct blkdev *d = snapshot_add_device(&w->snap);
+	struct world other = {0};
+
+	assert_non_null(d);
+	w->dev = &w->snap.devices[0]; /* they have moved */
+	w->ring = w->dev->rings;
+	strcpy(d->name, "xvdb");
+	strcpy(d->frontend, "linux-blkfront");
+	strcpy(d->state, "connected");
+	d->handle = 51728;
+	d->nr_sectors = 65536;
+	d->queued_known = d->fs_known = true;
+	d->status_waiting = 1;
+	d->rings = calloc(1, sizeof(*d->rings));
+	assert_non_null(d->rings);
+	d->nr_rings = 1;
+	other.dev = d;
+	other.ring = d->rings;
+	make_ring(&other, 32, 0x0fffffff);
+	d->rings->pages[0] = PFN(RING_PFN + 8);
+	d->rings->grefs[0] = 10;
+	add_request(&other, IO_READ, 0);
+	d->requests[0].wire_handle = 51728 & 0xffff;
+	d->requests[0].request_va.v += 0x100000;
+	d->requests[0].seg[0].pfn = PFN(0x120);
+	d->requests[0].seg[0].gref = d->rings->window[0].gref[0] = 100;
+	return d;
+}
+
+static void page_is_other_ring(struct world *w)
+{
+	second_disk(w)->requests[0].seg[0].pfn = PFN(RING_PFN);
+}
+
+static void gref_of_other_disk(struct world *w)
+{
+	struct blkdev *d = second_disk(w);
+
+	d->requests[0].seg[0].gref = d->rings->window[0].gref[0] = BASE_GREF;
+}
+
 static void page_is_p2m(struct world *w)
 {
 	w->dev->requests[1].seg[0].pfn = PFN(0x801);
@@ -919,12 +963,14 @@ static const struct broken {
 	{"XB122", page_is_pinned, NULL},
 	{"XB123", page_is_ring, NULL},
 	{"XB123", page_is_p2m, NULL},
+	{"XB123", page_is_other_ring, NULL},
 	{"XB124", reads_share, NULL},
 	{"XB125", read_and_write_share, NULL},
 	{"XB126", other_id, NULL},
 	{"XB127", reserved_gref, NULL},
 	{"XB128", gref_twice, NULL},
 	{"XB128", gref_of_ring, NULL},
+	{"XB128", gref_of_other_disk, NULL},
 	{"XB130", not_connected, NULL},
 	{"XB131", flush_alone, NULL},
 	{"XB132", half_decoded, NULL},
@@ -1058,6 +1104,18 @@ static void good_models_are_clean(void **state UNUSED)
 	check_run(&w->in, &w->out);
 	assert_int_equal(w->out.findings.nr, 0);
 	assert_int_equal(w->out.nr_skips, 0);
+	free_world(w);
+}
+
+static void two_good_disks_are_clean(void **state UNUSED)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	make_linux(w);
+	second_disk(w);
+	check_run(&w->in, &w->out);
+	assert_int_equal(w->out.findings.nr, 0);
 	free_world(w);
 }
 
@@ -1354,6 +1412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_models_are_clean),
+		cmocka_unit_test(two_good_disks_are_clean),
 		cmocka_unit_test(netbsd_is_never_safe),
 		cmocka_unit_test(each_rule_speaks_alone),
 		cmocka_unit_test(each_netbsd_rule_speaks),

@@ -151,6 +151,49 @@ static void good_ones_are_good(void **state UNUSED)
 		skip();
 }
 
+static bool is_special(const struct lab *l, const char *what, uint64_t *ret)
+{
+	size_t i;
+
+	for (i = 0; i < l->nr_specials; i++)
+		if (!strcmp(l->specials[i].what, what)) {
+			*ret = l->specials[i].pfn;
+			return true;
+		}
+	return false;
+}
+
+/* What libxc puts there (xg_dom_x86.c): the special pages lie below 4 GiB, from 0xfeff8 on. */
+static void hvm_guests_have_special_pages(void **state UNUSED)
+{
+	static const char *const names[] = {"linux-6.1-hvm", "linux-6.1-pvh"};
+	struct check_input in = {.page = check_ckpt_page};
+	uint64_t store, console;
+	struct lab l;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!lab_map(&l, names[i]))
+			skip();
+		lab_run(&l);
+		assert_true(is_special(&l, "xenstore page", &store));
+		assert_true(is_special(&l, "console page", &console));
+		assert_true(store >= 0xfeff8 && store <= 0xfefff);
+		assert_true(console >= 0xfeff8 && console <= 0xfefff && console != store);
+		/* A request that would fill the ring of xenstore. */
+		check_result_fini(&l.out);
+		l.snap.devices[0].requests[0].seg[0].pfn = PFN(store);
+		in.snap = &l.snap;
+		in.info = ckpt_info(l.ck);
+		in.page_arg = l.ck;
+		in.specials = l.specials;
+		in.nr_specials = l.nr_specials;
+		check_run(&in, &l.out);
+		assert_int_equal(finding_seen(&l.out.findings, "XB123"), 1);
+		lab_close(&l);
+	}
+}
+
 static void netbsd_is_unsafe_and_nothing_else(void **state UNUSED)
 {
 	struct lab l;
@@ -447,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_ones_are_good),
 		cmocka_unit_test(netbsd_is_unsafe_and_nothing_else),
+		cmocka_unit_test(hvm_guests_have_special_pages),
 		cmocka_unit_test(ext4_superblock_is_found),
 		cmocka_unit_test(changed_slots_are_noticed),
 		cmocka_unit_test(changed_frames_are_noticed),
