@@ -136,10 +136,11 @@ static const struct rule rows[] = {
 	{
 		.id = "XB302",
 		.severity = SEVERITY_ERROR,
-		.summary = "the two halves of a split request do not agree",
+		.summary = "a pending request claims to be half of a split one",
 		.explanation =
-			"The driver completes both halves together. A half without its other is "
-			"completed wrongly, or never.",
+			"Only guests whose pages are larger than 4 KiB split a request over two "
+			"slots, and no guest of a checkpoint has such pages. The driver would "
+			"complete it together with the other slot, wrongly or never.",
 		.remedy = "Do not resume the guest before you know why.",
 	},
 	{

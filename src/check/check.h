@@ -118,7 +118,7 @@ void check_result_fini(struct check_result *r);
  */
 typedef const uint8_t *check_fetch_fn(void *arg, pfn_t pfn, struct err *err);
 /* Compare the pages of pending requests and rings with those of the checkpoint (in->page must be
- * set); returns how many different pages were looked at. */
+ * set); returns how many different pages were compared. */
 uint64_t check_compare_pages(
 	const struct check_input *in, check_fetch_fn *fetch, void *arg, struct check_result *out);
 

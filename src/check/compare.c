@@ -52,7 +52,8 @@ static int by_pfn(const void *a, const void *b)
 	return p->slot < q->slot ? -1 : p->slot > q->slot;
 }
 
-static void compare(struct check_run *run, const struct wanted *w, check_fetch_fn *fetch, void *arg)
+/* False: the checkpoint has no such page, or it could not be had of the domain. */
+static bool compare(struct check_run *run, const struct wanted *w, check_fetch_fn *fetch, void *arg)
 {
 	struct ckpt_page saved = run->in->page(run->in->page_arg, PFN(w->pfn));
 	struct err why = ERR_INIT;
@@ -63,26 +64,27 @@ static void compare(struct check_run *run, const struct wanted *w, check_fetch_f
 		if (w->slot < 0)
 			run_skip(run, "XB520", "page 0x%llx of ring %d is not in the checkpoint",
 				(unsigned long long)w->pfn, w->ring);
-		return; /* a request's: XB120 */
+		return false; /* a request's: XB120 */
 	}
 	if (ckpt_page_removed(saved)) {
 		run_skip(run, "XB520", "page 0x%llx was left out of this redacted checkpoint",
 			(unsigned long long)w->pfn);
-		return;
+		return false;
 	}
 	now = fetch(arg, PFN(w->pfn), &why);
 	if (!now) {
 		run_broken(run, "XB521", w->ring, w->slot, "page 0x%llx: %s",
 			(unsigned long long)w->pfn, why.text);
-		return;
+		return false;
 	}
 	if (!memcmp(now, saved.data, PAGE_BYTES))
-		return;
+		return true;
 	for (at = 0; now[at] == saved.data[at]; at++)
 		;
 	run_broken(run, "XB520", w->ring, w->slot,
 		"page 0x%llx differs from byte %zu on: 0x%02x, the checkpoint has 0x%02x",
 		(unsigned long long)w->pfn, at, now[at], saved.data[at]);
+	return true;
 }
 
 uint64_t check_compare_pages(
@@ -102,8 +104,7 @@ uint64_t check_compare_pages(
 		for (i = 0; i < l.nr; i++) {
 			if (i && l.v[i].pfn == l.v[i - 1].pfn)
 				continue;
-			compare(&run, &l.v[i], fetch, arg);
-			compared++;
+			compared += compare(&run, &l.v[i], fetch, arg);
 		}
 		out->no_memory |= l.no_memory;
 		free(l.v);

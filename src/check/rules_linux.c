@@ -64,10 +64,19 @@ static void associations(struct check_run *run)
 		if (r->associated_id == UINT64_MAX)
 			continue;
 		other = partner(run->dev, r);
-		if (!other || other == r || !paired(r, other))
+		if (other && other != r && paired(r, other)) {
+			if (r->slot > other->slot)
+				continue; /* said with the first half */
+			/* HAS_EXTRA_REQ of xen-blkfront.c: pages of the guest larger than Xen's. */
+			run_broken_request(run, "XB302", r,
+				"it claims slot 0x%llx as its second half, which only guests with "
+				"pages larger than 4 KiB have",
+				(unsigned long long)r->associated_id);
+		} else {
 			run_broken_request(run, "XB302", r,
 				"it claims slot 0x%llx as its second half, which does not agree",
 				(unsigned long long)r->associated_id);
+		}
 	}
 }
 

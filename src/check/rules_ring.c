@@ -295,6 +295,29 @@ static bool same_grefs(const struct io_request *r, const struct io_ring_entry *e
 	return true;
 }
 
+/* A segment that its own scatter list contradicts is said to be wrong by XB116 or XB306. */
+static bool segment_is_sound(const struct io_segment *s)
+{
+	return s->sects_known && s->first_sect <= s->last_sect && s->last_sect <= 7 &&
+	       s->offset == s->first_sect * SECTOR_BYTES &&
+	       s->bytes == (s->last_sect - s->first_sect + 1) * SECTOR_BYTES;
+}
+
+static bool same_sectors(const struct io_request *r, const struct io_ring_entry *e)
+{
+	size_t i;
+
+	if (r->op == IO_DISCARD)
+		return r->nr_sectors == e->nr_sectors;
+	if (r->flags & IO_FLAG_INDIRECT || !e->sects_known)
+		return true;
+	for (i = 0; i < r->nr_seg && i < ARRAY_SIZE(e->first_sect); i++)
+		if (segment_is_sound(&r->seg[i]) && (r->seg[i].first_sect != e->first_sect[i] ||
+							    r->seg[i].last_sect != e->last_sect[i]))
+			return false;
+	return true;
+}
+
 static void compare_entry(struct check_run *run, const struct io_ring *g,
 	const struct io_ring_entry *e, const struct io_request *r)
 {
@@ -313,6 +336,8 @@ static void compare_entry(struct check_run *run, const struct io_ring *g,
 		differs = "sector";
 	else if (r && run_frontend(run, BLK_LINUX) && !same_grefs(r, e))
 		differs = "grants";
+	else if (r && run_frontend(run, BLK_LINUX) && !same_sectors(r, e))
+		differs = r->op == IO_DISCARD ? "length" : "sectors of a segment";
 	if (differs)
 		run_broken(run, "XB113", (int)g->index, (int)e->id,
 			"request %u of the shared ring and the slot disagree: %s", e->index,

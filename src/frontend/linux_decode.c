@@ -168,13 +168,18 @@ static void window_request(const uint8_t *raw, struct io_ring_entry *e)
 	e->nr_seg = (uint8_t)MIN(req.nr_seg, UINT8_MAX);
 	e->id = req.id;
 	e->sector = req.sector;
+	e->nr_sectors = req.nr_sectors;
 	if (req.op == BLKIF_OP_INDIRECT) {
 		for (i = 0; i < BLKIF_MAX_INDIRECT_PAGES; i++)
 			e->gref[i] = req.indirect_gref[i];
 		return;
 	}
-	for (i = 0; i < BLKIF_MAX_SEGMENTS; i++)
+	e->sects_known = req.op != BLKIF_OP_DISCARD;
+	for (i = 0; i < BLKIF_MAX_SEGMENTS; i++) {
 		e->gref[i] = req.seg[i].gref;
+		e->first_sect[i] = req.seg[i].first;
+		e->last_sect[i] = req.seg[i].last;
+	}
 }
 
 /*

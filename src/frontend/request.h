@@ -118,6 +118,9 @@ struct io_ring_entry {
 	int16_t status; /* response */
 	uint64_t id;
 	uint64_t sector;
+	bool sects_known;		       /* linux: the next two are set; not indirect */
+	uint8_t first_sect[11], last_sect[11]; /* of each segment's page */
+	uint64_t nr_sectors;		       /* linux: of a discard */
 	uint32_t gref[11]; /* Xen 2: the frame_and_sects words (machine frames), which are no grants
 			    */
 };

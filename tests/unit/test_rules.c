@@ -99,6 +99,8 @@ static struct io_request *add_request(struct world *w, enum io_op op, uint8_t wi
 		.id = slot,
 		.sector = r->sector};
 	e->gref[0] = BASE_GREF + slot;
+	e->sects_known = !netbsd;
+	e->last_sect[0] = 7;
 	w->ring->req_prod_pvt = ++w->ring->sring_req_prod;
 	w->ring->free_head = slot + 1 < w->ring->entries ? slot + 1 : w->ring->free_nil;
 	w->ring->nr_free--;
@@ -332,6 +334,11 @@ static void ring_gref_differs(struct world *w)
 	w->ring->window[1].gref[0] = 99;
 }
 
+static void ring_segment_differs(struct world *w)
+{
+	w->ring->window[1].last_sect[0] = 6;
+}
+
 static void unknown_operation(struct world *w)
 {
 	struct io_request *r = &w->dev->requests[3];
@@ -347,6 +354,7 @@ static void too_many_segments(struct world *w)
 
 	for (i = 1; i < 12; i++)
 		add_segment(&w->dev->requests[3], 0x110 + i, -1);
+	memset(w->ring->window[3].last_sect, 7, sizeof(w->ring->window[3].last_sect));
 	w->ring->slots[3].nr_seg_wire = w->ring->window[3].nr_seg = 12;
 }
 
@@ -360,15 +368,15 @@ static void too_many_indirect(struct world *w)
 
 static void first_behind_last(struct world *w)
 {
-	w->dev->requests[1].seg[0].first_sect = 5;
-	w->dev->requests[1].seg[0].last_sect = 4;
+	w->dev->requests[1].seg[0].first_sect = w->ring->window[1].first_sect[0] = 5;
+	w->dev->requests[1].seg[0].last_sect = w->ring->window[1].last_sect[0] = 4;
 	w->dev->requests[1].seg[0].bytes = 0;
 	w->dev->requests[1].nr_sectors = 0;
 }
 
 static void last_behind_page(struct world *w)
 {
-	w->dev->requests[1].seg[0].last_sect = 8;
+	w->dev->requests[1].seg[0].last_sect = w->ring->window[1].last_sect[0] = 8;
 	w->dev->requests[1].seg[0].bytes = 9 * 512;
 }
 
@@ -612,6 +620,12 @@ static void half_without_other(struct world *w)
 	w->dev->requests[1].associated_id = 3;
 }
 
+static void two_halves(struct world *w)
+{
+	w->dev->requests[1].associated_id = 3;
+	w->dev->requests[3].associated_id = 1;
+}
+
 static void same_request(struct world *w)
 {
 	w->dev->requests[1].request_va = w->dev->requests[3].request_va;
@@ -630,7 +644,7 @@ static void more_queued(struct world *w)
 
 static void list_and_descriptor_differ(struct world *w)
 {
-	w->dev->requests[1].seg[0].last_sect = 6;
+	w->dev->requests[1].seg[0].last_sect = w->ring->window[1].last_sect[0] = 6;
 }
 
 static void rq_sector_differs(struct world *w)
@@ -782,8 +796,13 @@ static struct io_request *discard(struct world *w)
 {
 	struct io_request *r = add_request(w, IO_DISCARD, 5);
 
-	r->nr_sectors = 16;
+	r->nr_sectors = w->ring->window[w->ring->nr_window - 1].nr_sectors = 16;
 	return r;
+}
+
+static void ring_discard_differs(struct world *w)
+{
+	discard(w)->nr_sectors = 8;
 }
 
 /* Slots 0 to 3 hold writes and reads; a fifth makes the kinds differ. */
@@ -949,6 +968,8 @@ static const struct broken {
 	{"XB113", ring_sector_differs, NULL},
 	{"XB113", ring_count_differs, NULL},
 	{"XB113", ring_gref_differs, NULL},
+	{"XB113", ring_segment_differs, NULL},
+	{"XB113", ring_discard_differs, NULL},
 	{"XB114", unknown_operation, NULL},
 	{"XB115", too_many_segments, NULL},
 	{"XB115", too_many_indirect, NULL},
@@ -983,6 +1004,7 @@ static const struct broken {
 	{"XB136", was_answered, NULL},
 	{"XB301", being_built, NULL},
 	{"XB302", half_without_other, NULL},
+	{"XB302", two_halves, NULL},
 	{"XB303", same_request, NULL},
 	{"XB304", copy_differs, NULL},
 	{"XB305", more_queued, NULL},
@@ -1279,7 +1301,7 @@ static void restored_pages_are_compared(void **state UNUSED)
 	assert_int_equal(w->out.findings.nr, 0);
 	r.changed = 0x102;
 	r.missing = RING_PFN;
-	check_compare_pages(&w->in, fetch, &r, &w->out);
+	assert_int_equal(check_compare_pages(&w->in, fetch, &r, &w->out), 4);
 	assert_int_equal(w->out.findings.nr, 2);
 	assert_string_equal(w->out.findings.v[0].rule, "XB520");
 	assert_int_equal(w->out.findings.v[0].slot, 2);
