@@ -164,6 +164,12 @@ static void file_systems(struct check_run *run)
 		run_skip(run, "XB407", "the guest's mounted file systems were not found");
 		return;
 	}
+	if (!run->dev->nr_fs) {
+		run_skip(
+			run, "XB406", "the guest has no file system mounted from this disk itself");
+		run_skip(
+			run, "XB407", "the guest has no file system mounted from this disk itself");
+	}
 	for (i = 0; i < run->dev->nr_fs; i++) {
 		const struct blk_fs *own = &run->dev->fs[i];
 		const struct check_disk_fs *now = fs_at(disk, own->start);

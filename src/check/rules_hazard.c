@@ -23,32 +23,50 @@ static int by_start(const void *a, const void *b)
 	return p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
 }
 
+/* "the write of ring 0 slot 3", "the queued write of queue 0 tag 77" */
+static void name_request(const struct io_request *r, char *buf, size_t cap)
+{
+	bool queued = r->state == IO_QUEUED;
+
+	snprintf(buf, cap, "the %s%s of %s %u %s %u", queued ? "queued " : "", io_op_name(r->op),
+		queued ? "queue" : "ring", r->ring, queued ? "tag" : "slot", r->slot);
+}
+
 static void overlap(struct check_run *run, const struct extent *old, const struct extent *now)
 {
-	const struct io_request *first = now->r, *second = old->r;
+	bool queued = old->r->state == IO_QUEUED || now->r->state == IO_QUEUED;
 	bool both = request_writes(old->r) && request_writes(now->r);
+	const struct io_request *first = now->r, *second = old->r;
+	const char *rule = both ? "XB601" : "XB602";
+	char name[64];
 
-	if (blkdev_resume_order(run->dev, first, second) > 0) {
+	/* Among them the order is that of the block layer, which issues the queued ones as well. */
+	if (queued ? second->state != IO_QUEUED
+		   : blkdev_resume_order(run->dev, first, second) > 0) {
 		first = old->r;
 		second = now->r;
 	}
-	run_broken_request(run, both ? "XB601" : "XB602", second,
-		"sectors %llu to %llu: resume issues this %s %s the %s of ring %u slot %u; which "
-		"came first is not known",
+	name_request(first, name, sizeof(name));
+	run_broken_request(run, rule, second,
+		"sectors %llu to %llu: resume issues this %s %s %s; which came first is not known",
 		(unsigned long long)now->start, (unsigned long long)(MIN(old->end, now->end) - 1),
 		io_op_name(second->op),
-		blkdev_resume_order_known(run->dev, first, second) ? "after" : "before or after",
-		io_op_name(first->op), first->ring, first->slot);
+		!queued && blkdev_resume_order_known(run->dev, first, second) ? "after"
+									      : "before or after",
+		name);
 }
 
 static size_t gather(const struct check_run *run, struct extent *v)
 {
-	size_t i, nr = 0;
+	const struct io_request *r;
+	size_t i = 0, nr = 0;
 
-	for (i = 0; i < run->dev->nr_requests; i++) {
-		const struct io_request *r = &run->dev->requests[i];
+	while ((r = run_next(run, &i))) {
 		struct extent e = {.r = r, .handle = r->handle_known ? r->wire_handle : 0};
 
+		/* Linux has one disk a ring, whether the slot says so or not. */
+		if (run_frontend(run, BLK_LINUX))
+			e.handle = 0;
 		if (request_range(r, &e.start, &e.end))
 			v[nr++] = e;
 	}
@@ -70,7 +88,7 @@ static void overlaps(struct check_run *run)
 			run_skip(run, "XB602", "not all sectors are known");
 			break;
 		}
-	v = calloc(run->dev->nr_requests + 1, sizeof(*v));
+	v = calloc(run->dev->nr_requests + run->dev->nr_queued + 1, sizeof(*v));
 	if (!v) {
 		run_no_memory(run);
 		return;

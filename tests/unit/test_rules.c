@@ -935,6 +935,16 @@ static void read_overlaps_write(struct world *w)
 		128 + 7;
 }
 
+static void queued_overlaps_write(struct world *w)
+{
+	queue_one(w, IO_WRITE, 128 + 7);
+}
+
+static void queued_reads_overlap_write(struct world *w)
+{
+	queue_one(w, IO_READ, 128 - 7);
+}
+
 static void flush_among_writes(struct world *w)
 {
 	add_request(w, IO_FLUSH, 3);
@@ -1045,6 +1055,8 @@ static const struct broken {
 	{"XB511", target_ring_order, NULL},
 	{"XB601", writes_overlap, NULL},
 	{"XB602", read_overlaps_write, NULL},
+	{"XB601", queued_overlaps_write, "XB305"},
+	{"XB602", queued_reads_overlap_write, "XB305"},
 	{"XB603", flush_among_writes, "XB131"},
 	{"XB604", barrier_among_writes, "XB131"},
 };
@@ -1249,6 +1261,20 @@ static void overlaps_stay_linear(void **state UNUSED)
 	free_world(w);
 }
 
+static void a_disk_without_a_mount_says_so(void **state UNUSED)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	make_linux(w);
+	give_disk(w);
+	w->dev->nr_fs = 0;
+	check_run(&w->in, &w->out);
+	assert_int_equal(w->out.findings.nr, 0);
+	assert_true(skipped(w, "XB406") && skipped(w, "XB407"));
+	free_world(w);
+}
+
 /* A restored domain that is still paused: its backend has not said what it can do. */
 static void silent_backend_is_no_fault(void **state UNUSED)
 {
@@ -1442,6 +1468,7 @@ int main(void)
 		cmocka_unit_test(indirect_answers_name_the_inner_operation),
 		cmocka_unit_test(what_cannot_be_checked_is_said),
 		cmocka_unit_test(overlaps_stay_linear),
+		cmocka_unit_test(a_disk_without_a_mount_says_so),
 		cmocka_unit_test(silent_backend_is_no_fault),
 		cmocka_unit_test(restored_pages_are_compared),
 		cmocka_unit_test(no_rule_without_a_test),
