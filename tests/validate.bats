@@ -209,6 +209,14 @@ ids() {
     done
 }
 
+@test "mutants that verify-stream-v2 rejects are rejected" {
+    tool=${VERIFY_STREAM:-/usr/lib/xen-4.17/bin/verify-stream-v2}
+    [ -e "$tool" ] || skip "xen-utils-4.17 is not installed"
+    run -0 "$SRCDIR"/tests/tools/mutants.py "$XBDSNAP" "${tool%/bin/*}/lib/python" pv64-libxl \
+        hvm-la57
+    echo "$output"
+}
+
 ext4() {
     image linux-6.1-ext4
     cp "${image%/*}/disk-before-xvdb.img" disk.img
