@@ -36,12 +36,6 @@ setup() {
     [[ $output =~ ^xbdsnap\ [0-9]+\.[0-9]+ ]]
 }
 
-@test "a dash is refused: standard input is not supported" {
-    run "$XBDSNAP" info -
-    [ "$status" -eq 4 ]
-    [[ $output == *"standard input"* ]]
-}
-
 @test "a file that is not there is an operational failure" {
     run "$XBDSNAP" dump /nonexistent/file
     [ "$status" -eq 6 ]

@@ -24,10 +24,12 @@ struct source {
 /* What source_at() gives for no bytes of an empty source. */
 static const uint8_t nothing[1];
 
-/* Fails for everything that cannot be mapped as one range. */
-static int measure(int fd, const char *path, uint64_t *ret, struct err *err)
+/* *stream: it can only be read once, from its start to its end. */
+static int measure(int fd, const char *path, uint64_t *ret, bool *stream, struct err *err)
 {
 	struct stat st;
+
+	*stream = false;
 
 	if (fstat(fd, &st))
 		return err_sys(err, "cannot read '%s'", path);
@@ -44,11 +46,13 @@ static int measure(int fd, const char *path, uint64_t *ret, struct err *err)
 		errno = EISDIR;
 		return err_sys(err, "cannot read '%s'", path);
 	}
-	if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
-		return err_set(err, ERR_UNSUPPORTED,
-			"cannot read '%s': it is a pipe or socket, a file is needed", path);
+	*stream = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+	if (*stream)
+		return 0;
 	return err_set(err, ERR_UNSUPPORTED,
-		"cannot read '%s': it is a character device, a file is needed", path);
+		isatty(fd) ? "cannot read '%s': it is a terminal, a file or pipe is needed"
+			   : "cannot read '%s': it is a character device, a file or pipe is needed",
+		path);
 }
 
 static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)
@@ -86,6 +90,28 @@ static int open_plain_or_packed(struct source *src, int fd, uint64_t size, struc
 	return map_fd(src, unpacked, size, err);
 }
 
+/* Everything is mapped, so a pipe becomes a file first. */
+static int open_fd(struct source *src, int fd, struct err *err)
+{
+	CLEANUP_CLOSE int spooled = -1;
+	uint64_t size;
+	bool stream;
+
+	if (measure(fd, src->path, &size, &stream, err) ||
+		(stream && unpack_stream(fd, src->path, &spooled, &size, err)))
+		return -1;
+	return open_plain_or_packed(src, stream ? spooled : fd, size, err);
+}
+
+/* "-" is standard input. */
+static int open_path(const char *path, struct err *err)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? err_sys(err, "cannot open '%s'", path) : fd;
+}
+
 static struct source *new_source(const char *name, struct err *err)
 {
 	struct source *src = calloc(1, sizeof(*src));
@@ -104,21 +130,14 @@ int source_open(const char *path, struct source **ret, struct err *err)
 {
 	CLEANUP_CLOSE int fd = -1;
 	struct source *src;
-	uint64_t size;
 
-	if (!strcmp(path, "-"))
-		return err_set(err, ERR_UNSUPPORTED,
-			"reading standard input ('-') is not supported, name a file");
-	/* Without O_NONBLOCK the open of a FIFO would wait for a writer. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open_path(path, err);
 	if (fd < 0)
-		return err_sys(err, "cannot open '%s'", path);
-	if (measure(fd, path, &size, err))
 		return -1;
 	src = new_source(path, err);
 	if (!src)
 		return -1;
-	if (open_plain_or_packed(src, fd, size, err)) {
+	if (open_fd(src, fd, err)) {
 		source_close(src);
 		return -1;
 	}

@@ -3,9 +3,9 @@
  * source.h - read-only input as one range of bytes.
  *
  * The file is opened O_RDONLY and mapped; a gzip, bzip2, xz, lz4 or zstd file is unpacked first
- * (libarchive's raw filter) into an unlinked, sparse temporary file in $TMPDIR or /var/tmp. Block
- * devices work; pipes and "-" do not. Pointers that source_at() returns stay valid until
- * source_close().
+ * (libarchive's raw filter) into an unlinked, sparse temporary file in $TMPDIR or /var/tmp, and a
+ * pipe is copied into one. Block devices work, and "-" is standard input. Pointers that source_at()
+ * returns stay valid until source_close().
  */
 #ifndef XB_IO_SOURCE_H
 #define XB_IO_SOURCE_H

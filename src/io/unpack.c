@@ -59,7 +59,7 @@ static int open_temp(struct err *err)
 		return err_nomem(err, "the name of a temporary file");
 	fd = mkostemp(name, O_CLOEXEC);
 	if (fd < 0)
-		err_sys(err, "cannot create a temporary file in '%s' to unpack into", dir);
+		err_sys(err, "cannot create a temporary file in '%s'", dir);
 	else
 		unlink(name);
 	free(name);
@@ -169,6 +169,39 @@ int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_
 		return -1;
 	if (copy_blocks(a, out, path, name, &size, err))
 		return -1;
+	if (ftruncate(out, (off_t)size))
+		return err_sys(err, "cannot write to the temporary file");
+	*ret_fd = out;
+	*ret_bytes = size;
+	out = -1;
+	return 0;
+}
+
+int unpack_stream(int fd, const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *err)
+{
+	CLEANUP_CLOSE int out = open_temp(err);
+	CLEANUP_FREE uint8_t *buf = NULL;
+	uint64_t size = 0;
+	ssize_t n;
+
+	if (out < 0)
+		return -1;
+	buf = malloc(READ_BYTES);
+	if (!buf)
+		return err_nomem(err, "reading a pipe");
+	while ((n = read(fd, buf, READ_BYTES))) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "cannot read '%s'", path);
+		if ((uint64_t)n > UNPACK_MAX_BYTES - size)
+			return err_set(err, ERR_UNSUPPORTED,
+				"'%s' is longer than %llu GiB, put it into a file", path,
+				(unsigned long long)(UNPACK_MAX_BYTES >> 30));
+		if (write_sparse(out, buf, (size_t)n, size, err))
+			return -1;
+		size += (uint64_t)n;
+	}
 	if (ftruncate(out, (off_t)size))
 		return err_sys(err, "cannot write to the temporary file");
 	*ret_fd = out;

@@ -95,12 +95,32 @@ static void an_empty_file_opens(void **state UNUSED)
 
 static void what_is_no_file_is_refused(void **state UNUSED)
 {
-	refuse("-", ERR_UNSUPPORTED, "standard input");
 	refuse(dir, ERR_SYSTEM, "Is a directory");
 	refuse(path_of("missing"), ERR_SYSTEM, "No such file");
 	refuse("/dev/null", ERR_UNSUPPORTED, "character device");
+}
+
+/* Bytes that come in pieces, with a stretch of zeros that becomes a hole, are all there. */
+static void a_pipe_is_read_to_its_end(void **state UNUSED)
+{
+	static uint8_t want[300000];
+	struct err err = ERR_INIT;
+	struct source *src;
+	char cmd[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(want); i++)
+		want[i] = i > 100000 && i < 200000 ? 0 : (uint8_t)(i * 7 + i / 251);
+	write_file("piped", want, sizeof(want));
 	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
-	refuse(path_of("fifo"), ERR_UNSUPPORTED, "pipe"); /* and does not wait for a writer */
+	snprintf(cmd, sizeof(cmd),
+		"cd '%s' && (head -c 70001 piped; sleep 0.1; tail -c +70002 piped) >fifo &", dir);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(source_open(path_of("fifo"), &src, &err), 0);
+	assert_int_equal(source_bytes(src), sizeof(want));
+	assert_memory_equal(source_at(src, 0, sizeof(want)), want, sizeof(want));
+	assert_null(source_at(src, 0, sizeof(want) + 1));
+	source_close(src);
 }
 
 static const struct {
@@ -246,6 +266,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_one_range),
 		cmocka_unit_test(an_empty_file_opens),
 		cmocka_unit_test(what_is_no_file_is_refused),
+		cmocka_unit_test(a_pipe_is_read_to_its_end),
 		cmocka_unit_test(packed_files_are_unpacked),
 		cmocka_unit_test(zeros_at_the_end_are_kept),
 		cmocka_unit_test(cut_packed_files_are_corrupt),
