@@ -29,9 +29,14 @@
 #define INFO_BYTES	 1024u /* of blkfront_info, at least as far as rinfo */
 /* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
 #define MAX_UNRESOLVED 256u
-/* Page walks that all proofs together may cost. A ring takes as many as its device has rings; a
- * page full of anchors must not cost hours. */
+/* What all anchors together may cost: one each, and one for each page walk of its proof. A ring
+ * takes as many as its device has rings. Real guests have a handful of anchors that are none; a
+ * memory full of them must not cost hours. */
 #define MAX_WALKS 2000000u
+/* Mappings to ask for old-style rings: each page of a guest stands in the direct map and perhaps in
+ * one more place, but tables that point at each other make as many as one likes. */
+#define MAPPINGS_BASE	  (1u << 22)
+#define MAPPINGS_PER_PAGE 4u
 
 struct anchor {
 	pfn_t pfn;
@@ -213,7 +218,10 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	struct anchor a;
 	int status = 0;
 
-	if (!anchor_at(sc, pfn, page, off, &a) || prove_new(sc, &a, err, &status))
+	if (!anchor_at(sc, pfn, page, off, &a))
+		return 0;
+	sc->walks_left--;
+	if (prove_new(sc, &a, err, &status))
 		return status;
 	return try_old(sc, &a, err);
 }
@@ -275,7 +283,33 @@ struct reverse {
 	struct scan *sc;
 	struct err *err;
 	int status;
+	uint64_t mappings_left;
 };
+
+static int by_pfn(const void *a, const void *b)
+{
+	const struct anchor *x = a, *y = b;
+
+	if (x->pfn.v != y->pfn.v)
+		return x->pfn.v < y->pfn.v ? -1 : 1;
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+/* The first of the unresolved, which are sorted, in that frame or behind it. */
+static size_t first_from(const struct scan *sc, uint64_t pfn)
+{
+	size_t low = 0, high = sc->nr_unresolved;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (sc->unresolved[mid].pfn.v < pfn)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
 
 static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes)
 {
@@ -283,11 +317,16 @@ static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_
 	struct scan *sc = rev->sc;
 	size_t i;
 
-	for (i = 0; i < sc->nr_unresolved && sc->walks_left; i++) {
+	if (!rev->mappings_left || !sc->walks_left) {
+		sc->walks_left = 0; /* said by scan_memory() */
+		return -1;
+	}
+	rev->mappings_left--;
+	for (i = first_from(sc, map->pfn.v); i < sc->nr_unresolved && sc->walks_left; i++) {
 		const struct anchor *a = &sc->unresolved[i];
 
-		if (a->pfn.v < map->pfn.v || a->pfn.v - map->pfn.v >= bytes >> PAGE_SHIFT)
-			continue;
+		if (a->pfn.v - map->pfn.v >= bytes >> PAGE_SHIFT)
+			break;
 		prove_old(sc, a, va.v + ((a->pfn.v - map->pfn.v) << PAGE_SHIFT) + a->off, rev->err,
 			&rev->status);
 		if (rev->status)
@@ -304,6 +343,9 @@ static int resolve_by_mappings(struct scan *sc, struct err *err)
 
 	if (sc->nr_infos || !sc->nr_unresolved)
 		return 0;
+	rev.mappings_left =
+		MAPPINGS_BASE + MAPPINGS_PER_PAGE * ckpt_info(guest_ckpt(sc->c->g))->nr_data_pages;
+	qsort(sc->unresolved, sc->nr_unresolved, sizeof(*sc->unresolved), by_pfn);
 	half = UINT64_MAX << (guest_pt_levels(sc->c->g) == 5 ? 56 : 47);
 	guest_for_each_mapping(
 		sc->c->g, GVA(half), GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
