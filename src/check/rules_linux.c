@@ -29,17 +29,18 @@ static void statuses(struct check_run *run)
 	}
 }
 
-static const struct io_request *partner(const struct blkdev *d, const struct io_request *r)
+/* The request in a slot; they stand by ring, then slot (request.h). */
+static const struct io_request *in_slot(const struct blkdev *d, uint32_t ring, uint64_t slot)
 {
 	size_t low = 0, high = d->nr_requests;
 
-	while (low < high) { /* by ring, then slot */
+	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		const struct io_request *m = &d->requests[mid];
 
-		if (m->ring == r->ring && m->slot == r->associated_id)
+		if (m->ring == ring && m->slot == slot)
 			return m;
-		if (m->ring < r->ring || (m->ring == r->ring && m->slot < r->associated_id))
+		if (m->ring < ring || (m->ring == ring && m->slot < slot))
 			low = mid + 1;
 		else
 			high = mid;
@@ -63,7 +64,7 @@ static void associations(struct check_run *run)
 
 		if (r->associated_id == UINT64_MAX)
 			continue;
-		other = partner(run->dev, r);
+		other = in_slot(run->dev, r->ring, r->associated_id);
 		if (other && other != r && paired(r, other)) {
 			if (r->slot > other->slot)
 				continue; /* said with the first half */
@@ -273,16 +274,6 @@ static bool release_between(
 static bool whole_by_op(const struct io_request *r)
 {
 	return r->op == IO_FLUSH || r->op == IO_DISCARD;
-}
-
-static const struct io_request *in_slot(const struct blkdev *d, uint32_t ring, uint32_t slot)
-{
-	size_t i;
-
-	for (i = 0; i < d->nr_requests; i++)
-		if (d->requests[i].ring == ring && d->requests[i].slot == slot)
-			return &d->requests[i];
-	return NULL;
 }
 
 /*

@@ -302,8 +302,8 @@ static int walk_tags(struct queue_job *j, uint64_t tags, unsigned hctx, struct e
 		if (consider(j, rq, hctx, i, err))
 			return -1;
 	}
-	/* Tags of different queues may be the same set. */
-	if (j->nr_known)
+	/* Tags of different queues may be the same set; then nothing is new. */
+	if (j->nr_known != j->nr_sorted)
 		qsort(j->known, j->nr_known, sizeof(*j->known), cmp_u64);
 	j->nr_sorted = j->nr_known;
 	return 0;
