@@ -182,10 +182,10 @@ static const struct rule rows[] = {
 	{
 		.id = "XB307",
 		.severity = SEVERITY_WARNING,
-		.summary = "the slot and the block layer's request name different sectors",
+		.summary = "the slot and the block layer's request ask for different things",
 		.explanation =
-			"Linux resumes from the block layer's request, so that one counts. One of "
-			"the two was overwritten.",
+			"The sector, the operation or the pages. Linux resumes from the block "
+			"layer's request, so that one counts. One of the two was overwritten.",
 		.remedy = "Compare the request with the shared ring in dump -v.",
 	},
 	{

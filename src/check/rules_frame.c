@@ -117,6 +117,11 @@ static void one_bound(struct check_run *run, const struct io_request *r, const s
 	if (s->frame != IO_FRAME_UNKNOWN && !in_table(run, s->pfn.v))
 		run_broken_request(run, "XB119", r, "pfn 0x%llx, the guest has 0x%llx",
 			(unsigned long long)s->pfn.v, (unsigned long long)run->in->info->nr_pfns);
+	else if (s->grant_pfn.v != UINT64_MAX && !in_table(run, s->grant_pfn.v))
+		run_broken_request(run, "XB119", r,
+			"pfn 0x%llx as the page granted to the backend, the guest has 0x%llx",
+			(unsigned long long)s->grant_pfn.v,
+			(unsigned long long)run->in->info->nr_pfns);
 }
 
 static void bounds(struct check_run *run)

@@ -275,7 +275,7 @@ static int add_request(struct ring_job *j, unsigned slot, const uint8_t *raw,
 	if (linux_decode_segments(j->c, raw, j->c->l.slot_bytes, wire, r, err))
 		return -1;
 	linux_decode_request_facts(j->c, r);
-	return 0;
+	return linux_compare_request(j->c, j->d->name, r, err);
 }
 
 static int read_slot(struct ring_job *j, unsigned slot, struct err *err)

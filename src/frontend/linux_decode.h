@@ -33,6 +33,7 @@ struct linux_ctx {
 	bool vmemmap_known;
 	uint64_t vmemmap; /* address of the struct page of frame 0 */
 	uint64_t rings_left, slots_left, segments_left, tags_left; /* of the ceilings above */
+	uint64_t compare_left; /* segments of bios that are only looked at */
 };
 
 /* A context with full budgets and nothing known. */
@@ -73,6 +74,14 @@ int linux_decode_segments(struct linux_ctx *c, const uint8_t *raw, size_t len,
 
 /* Flags and age from the guest's own request structure. */
 void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r);
+/* struct request.cmd_flags: the operation, and whether a discard is a secure one. */
+enum io_op linux_request_op(uint64_t cmd_flags);
+bool linux_request_is_secure(uint64_t cmd_flags);
+/* Append the segments that the bios of r->request_va name; what cannot be read is r's trouble. */
+int linux_add_bios(struct linux_ctx *c, struct io_request *r, struct err *err) MUST_CHECK;
+/* Does the request that a slot was made from ask for the same? If not, finding XB307. */
+int linux_compare_request(struct linux_ctx *c, const char *device, const struct io_request *r,
+	struct err *err) MUST_CHECK;
 /* What the block layer holds that no shadow does. */
 int linux_decode_queue(
 	struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err) MUST_CHECK;

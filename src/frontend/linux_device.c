@@ -165,6 +165,18 @@ static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
 		d->read_only = flags & bd_read_only ? TRI_YES : TRI_NO;
 }
 
+/* A path in xenstore, below the guest's own directory. */
+static bool is_nodename(const char *text)
+{
+	static const char start[] = "device/";
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	return !strncmp(text, start, sizeof(start) - 1);
+}
+
 static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 {
 	struct err ignored = ERR_INIT;
@@ -174,7 +186,8 @@ static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 	if (!xb)
 		return;
 	if (!linux_get(c->g, GVA(xb), &c->l.xb_nodename, &name, &ignored) && name &&
-		guest_read_str(c->g, GVA(name), d->nodename, sizeof(d->nodename), &ignored))
+		(guest_read_str(c->g, GVA(name), d->nodename, sizeof(d->nodename), &ignored) ||
+			!is_nodename(d->nodename)))
 		d->nodename[0] = '\0';
 	if (!linux_get(c->g, GVA(xb), &c->l.xb_otherend_id, &domid, &ignored) && domid < 0x7ff0)
 		d->backend_domid = (int)domid; /* DOMID_FIRST_RESERVED is 0x7ff0 */
@@ -249,6 +262,7 @@ void linux_ctx_init(struct linux_ctx *c, struct guest *g, struct snapshot *s)
 		.rings_left = LINUX_MAX_RINGS,
 		.slots_left = LINUX_MAX_SLOTS,
 		.segments_left = LINUX_MAX_SEGMENTS,
+		.compare_left = LINUX_MAX_SEGMENTS,
 		.tags_left = LINUX_MAX_TAGS,
 	};
 }

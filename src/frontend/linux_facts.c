@@ -38,6 +38,9 @@ static void read_uts(struct linux_image *im, struct linux_ctx *c)
 	if (symbols_get(im->symbols, "init_uts_ns", &uts, &ignored))
 		return;
 	read_text(c, uts, &c->l.uts_release, f->release, sizeof(f->release));
+	/* A release that was overwritten: the banner has it too. */
+	if (strchr(f->release, '?'))
+		f->release[0] = '\0';
 	read_text(c, uts, &c->l.uts_version, f->version, sizeof(f->version));
 	read_text(c, uts, &c->l.uts_machine, f->machine, sizeof(f->machine));
 	read_text(c, uts, &c->l.uts_nodename, f->hostname, sizeof(f->hostname));

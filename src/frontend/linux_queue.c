@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * linux_queue.c - what the guest's block layer knows: flags and times of a request, and the
- * requests that it holds because the ring had no room for them.
+ * linux_queue.c - the requests that the guest's block layer holds because the ring had no room for
+ * them.
  *
  * Way: blkfront_info.rq -> request_queue -> each blk_mq_hw_ctx -> {sched_tags, tags} ->
  * static_rqs[]. A request with a reference count that stands in no shadow is queued. The flush
@@ -16,20 +16,9 @@
 
 /* include/linux/blk-mq.h: BLK_MQ_MAX_DEPTH. */
 #define MAX_TAGS 10240u
-/* Bios of one request: a request is at most some MiB, a bio at least a sector. */
-#define MAX_BIOS 8192u
-/* include/linux/bio.h: BIO_MAX_VECS is 256; a cloned bio may stand in a longer table. */
-#define MAX_BVECS 4096u
 /* Flushes that one flush request serves: as many as there are tags in real life. */
-#define MAX_FLUSHING 256u
-/* include/linux/blk_types.h: enum req_op, stable for these since Linux 4.8. */
+#define MAX_FLUSHING	    256u
 #define LINUX_MAX_HW_QUEUES 1024u /* one a CPU */
-#define REQ_OP_MASK	    0xffu
-#define REQ_OP_READ	    0u
-#define REQ_OP_WRITE	    1u
-#define REQ_OP_FLUSH	    2u
-#define REQ_OP_DISCARD	    3u
-#define REQ_OP_SECURE_ERASE 5u
 #define XA_ENTRY_FLAGS	    3u
 #define XA_INTERNAL	    2u /* xarray.h: an entry ending in 10 is a node */
 #define XA_NODE_SLOTS	    64u
@@ -48,42 +37,6 @@ static void free_job(struct queue_job *j)
 {
 	free(j->known);
 	free(j->flushing);
-}
-
-/* struct request.start_time_ns counts in CLOCK_MONOTONIC; 0 when accounting is off. */
-static void decode_age(struct linux_ctx *c, struct io_request *r)
-{
-	struct err ignored = ERR_INIT;
-	const struct guest_facts *f = &c->s->guest;
-	uint64_t start;
-
-	if (!f->mono_known ||
-		linux_get(c->g, r->request_va, &c->l.rq_start_time_ns, &start, &ignored) ||
-		!start || start > f->mono_ns)
-		return;
-	r->age_known = true;
-	r->start_ns = start;
-	r->age_ns = f->mono_ns - start;
-}
-
-void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r)
-{
-	struct err ignored = ERR_INIT;
-	uint64_t flags;
-
-	if (!r->request_va.v)
-		return;
-	decode_age(c, r);
-	r->rq_sector_known =
-		!linux_get(c->g, r->request_va, &c->l.rq_sector, &r->rq_sector, &ignored);
-	if (r->op != IO_READ && r->op != IO_WRITE && r->op != IO_BARRIER)
-		return;
-	if (linux_get(c->g, r->request_va, &c->l.rq_cmd_flags, &flags, &ignored))
-		return;
-	if (c->l.fua_bit >= 0 && flags >> c->l.fua_bit & 1)
-		r->flags |= IO_FLAG_FUA;
-	if (c->l.preflush_bit >= 0 && flags >> c->l.preflush_bit & 1)
-		r->flags |= IO_FLAG_PREFLUSH;
 }
 
 static int cmp_u64(const void *a, const void *b)
@@ -123,106 +76,6 @@ static bool is_served(const struct queue_job *j, uint64_t rq, uint64_t bytes)
 	return false;
 }
 
-static enum io_op op_of(uint64_t cmd_flags)
-{
-	switch (cmd_flags & REQ_OP_MASK) {
-	case REQ_OP_READ:
-		return IO_READ;
-	case REQ_OP_WRITE:
-		return IO_WRITE;
-	case REQ_OP_FLUSH:
-		return IO_FLUSH;
-	case REQ_OP_DISCARD:
-	case REQ_OP_SECURE_ERASE:
-		return IO_DISCARD;
-	default:
-		return IO_UNKNOWN;
-	}
-}
-
-struct bio_iter {
-	uint64_t vec, size, index, done, next;
-};
-
-static bool read_bio(struct linux_ctx *c, uint64_t bio, struct bio_iter *ret, struct err *why)
-{
-	const struct linux_layout *l = &c->l;
-
-	return !linux_get(c->g, GVA(bio), &l->bio_io_vec, &ret->vec, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_size, &ret->size, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_idx, &ret->index, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_done, &ret->done, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_next, &ret->next, why);
-}
-
-/* What is left of one bio: from bi_idx on, bi_size bytes, the first bi_bvec_done bytes done. */
-static int add_bio(struct linux_ctx *c, struct bio_iter *b, struct io_request *r, struct err *err)
-{
-	static const uint64_t vec_bytes = 16; /* struct bio_vec: page, length, offset */
-	struct err why = ERR_INIT;
-	uint64_t page, len, offset, n;
-	unsigned k;
-
-	for (k = 0; b->size && k < MAX_BVECS && c->segments_left; k++) {
-		gva_t at = GVA(b->vec + (b->index + k) * vec_bytes);
-		int status;
-
-		if (linux_get(c->g, at, &c->l.bv_page, &page, &why) ||
-			linux_get(c->g, at, &c->l.bv_len, &len, &why) ||
-			linux_get(c->g, at, &c->l.bv_offset, &offset, &why)) {
-			linux_trouble(r, "bio_vec at 0x%" PRIx64 ": %s", at.v, why.text);
-			return 1;
-		}
-		if (b->done > len) {
-			linux_trouble(
-				r, "bio_vec at 0x%" PRIx64 " is shorter than what is done", at.v);
-			return 1;
-		}
-		n = MIN(len - b->done, b->size);
-		if (!n)
-			c->segments_left--; /* an empty piece costs us a look all the same */
-		status = n ? linux_add_piece(c, r, page, offset + b->done, n, err) : 0;
-		if (status)
-			return status;
-		b->size -= n;
-		b->done = 0;
-	}
-	if (!b->size)
-		return 0;
-	linux_trouble(r, "a bio of more pieces than can be");
-	return 1;
-}
-
-static int add_bios(struct linux_ctx *c, struct io_request *r, struct err *err)
-{
-	struct err why = ERR_INIT;
-	struct bio_iter b;
-	uint64_t bio;
-	unsigned k;
-
-	if (linux_get(c->g, r->request_va, &c->l.rq_bio, &bio, &why)) {
-		linux_trouble(r, "the request's bio: %s", why.text);
-		return 0;
-	}
-	for (k = 0; bio; k++, bio = b.next) {
-		int status;
-
-		if (k == MAX_BIOS || !c->segments_left) {
-			linux_trouble(r, "more bios than can be");
-			return 0;
-		}
-		c->segments_left--;
-		if (!read_bio(c, bio, &b, &why)) {
-			linux_trouble(r, "bio at 0x%" PRIx64 ": %s", bio, why.text);
-			return 0;
-		}
-		status = add_bio(c, &b, r, err);
-		if (status)
-			return status < 0 ? -1 : 0;
-	}
-	return 0;
-}
-
 static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned tag, uint64_t flags,
 	uint64_t bytes, struct err *err)
 {
@@ -234,10 +87,10 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 		return err_nomem(err, "the queue of a device");
 	r->ring = hctx;
 	r->slot = tag;
-	r->op = op_of(flags);
+	r->op = linux_request_op(flags);
 	r->state = IO_QUEUED;
 	r->request_va = GVA(rq);
-	if ((flags & REQ_OP_MASK) == REQ_OP_SECURE_ERASE)
+	if (linux_request_is_secure(flags))
 		r->flags |= IO_FLAG_SECURE;
 	linux_decode_request_facts(c, r);
 	/* A write without data asks for nothing but a flush; the flush machinery has taken its
@@ -252,7 +105,7 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 	if (!linux_get(c->g, GVA(rq), &c->l.rq_sector, &r->sector, &why))
 		r->sector_from = IO_SECTOR_REQUEST;
 	if (r->op == IO_READ || r->op == IO_WRITE) {
-		if (add_bios(c, r, err))
+		if (linux_add_bios(c, r, err))
 			return -1;
 		r->segs_wanted = r->nr_seg;
 	}

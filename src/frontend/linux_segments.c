@@ -145,6 +145,11 @@ static void fill_grants(struct linux_ctx *c, const uint8_t *raw, size_t len,
 		if ((!used.v || !read_grant(c, used, k, seg)) && seg->gref < 0)
 			linux_trouble(r, "grant of segment %zu at 0x%" PRIx64 " is not readable", k,
 				used.v + 8 * k);
+		else if (seg->sects_known && seg->gref != w.gref)
+			linux_trouble(r,
+				"segment %zu was described to the backend with grant %u, the "
+				"driver's list has %" PRId64,
+				k, w.gref, seg->gref);
 	}
 }
 

@@ -189,6 +189,110 @@ static void circles_end(void **state)
 	assert_non_null(im->d->queued[0].trouble);
 }
 
+/* Bios for the write in slot 0: 3584 bytes at 512 of pfn 40, 512 bytes of pfn 41; the first page in
+ * two pieces. */
+static void give_bios(struct image *im)
+{
+	struct lguest *g = &im->g;
+
+	lg_set(g, LQ_RQ(0) + 56, LQ_BIOS + 128 * 2, 8);
+	lq_bio(g, 2, LQ_BIOS + 128 * 3, 40, 512, 1536, 0);
+	lq_bio(g, 3, LQ_BIOS + 128 * 4, 40, 2048, 2048, 0);
+	lq_bio(g, 4, 0, 41, 0, 512, 0);
+}
+
+static uint64_t contradictions(struct image *im)
+{
+	uint64_t nr;
+
+	decode(im);
+	assert_int_equal(im->d->nr_requests, 4);
+	assert_int_equal(im->d->nr_queued, 2);
+	nr = finding_seen(&im->s.findings, "XB307");
+	snapshot_fini(&im->s);
+	return nr;
+}
+
+static void bios_and_slots_are_compared(void **state)
+{
+	struct image *im = *state;
+	uint64_t rq = LQ_RQ(0), last = LQ_BIOS + 128 * 4, vec = LQ_VECS + 64 * 4 + 16;
+
+	assert_int_equal(contradictions(im), 0); /* no bios at all: not known */
+	give_bios(im);
+	assert_int_equal(contradictions(im), 0);
+	lg_set(&im->g, vec, LG_VMEMMAP + 64 * 43, 8); /* another page */
+	assert_int_equal(contradictions(im), 1);
+	lg_set(&im->g, vec, LG_VMEMMAP + 64 * 41, 8);
+	lg_set(&im->g, last + 40, 256, 4); /* shorter */
+	assert_int_equal(contradictions(im), 1);
+	give_bios(im);
+	lg_set(&im->g, LQ_BIOS + 128 * 3, 0, 8); /* without the last */
+	assert_int_equal(contradictions(im), 1);
+	lg_set(&im->g, LQ_BIOS + 128 * 3, last, 8);
+	lg_set(&im->g, last, LQ_BIOS, 8); /* with two more */
+	assert_int_equal(contradictions(im), 1);
+	lg_set(&im->g, last, last, 8); /* in a circle */
+	assert_int_equal(contradictions(im), 0);
+	give_bios(im);
+	lg_set(&im->g, last + 40, 0, 4); /* removed from a reduced checkpoint */
+	assert_int_equal(contradictions(im), 0);
+	give_bios(im);
+	lg_set(&im->g, rq + 24, 0, 4); /* a read */
+	assert_int_equal(contradictions(im), 1);
+	lg_set(&im->g, rq + 24, 0xd0, 4);
+	assert_int_equal(contradictions(im), 1);
+}
+
+static void grants_are_compared(void **state)
+{
+	struct image *im = *state;
+	const struct io_request *r;
+
+	decode(im);
+	r = im->d->requests;
+	assert_null(r[0].trouble);
+	snapshot_fini(&im->s);
+	/* What the backend was told of segment 1. */
+	lg_set(&im->g, lg_slot(&im->g, 0) + 24 + 8, 777, 4);
+	decode(im);
+	r = im->d->requests;
+	assert_non_null(r[0].trouble);
+	assert_non_null(
+		strstr(r[0].trouble, "segment 1 was described to the backend with grant 777"));
+}
+
+static void name_known(struct linux_layout *l)
+{
+	l->info_xbdev = lq_at(32, 8);
+	l->xb_nodename = lq_at(8, 8);
+}
+
+static void decode_nodename(struct image *im, const char *text)
+{
+	uint64_t xb = lg_direct(38, 2048);
+	size_t i;
+
+	lg_set(&im->g, im->g.info + 32, xb, 8);
+	lg_set(&im->g, xb + 8, xb + 64, 8);
+	for (i = 0; i <= strlen(text); i++)
+		lg_set(&im->g, xb + 64 + i, (uint8_t)text[i], 1);
+	snapshot_fini(&im->s);
+	decode_with(im, name_known);
+}
+
+static void a_nodename_is_a_path(void **state)
+{
+	struct image *im = *state;
+
+	decode_nodename(im, "device/vbd/51712");
+	assert_string_equal(im->d->nodename, "device/vbd/51712");
+	decode_nodename(im, "device/vbd/\x80\x04");
+	assert_string_equal(im->d->nodename, "");
+	decode_nodename(im, "nonsense");
+	assert_string_equal(im->d->nodename, "");
+}
+
 static void wild_tags_are_refused(void **state)
 {
 	struct image *im = *state;
@@ -211,6 +315,9 @@ int main(void)
 		WITH_IMAGE(table_of_queues_as_a_node),
 		WITH_IMAGE(circles_end),
 		WITH_IMAGE(wild_tags_are_refused),
+		WITH_IMAGE(bios_and_slots_are_compared),
+		WITH_IMAGE(grants_are_compared),
+		WITH_IMAGE(a_nodename_is_a_path),
 		WITH_IMAGE(wild_types_are_refused),
 	};
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check/check.h"
 
@@ -631,6 +632,11 @@ static void same_request(struct world *w)
 	w->dev->requests[1].request_va = w->dev->requests[3].request_va;
 }
 
+static void copy_beyond_p2m(struct world *w)
+{
+	w->dev->requests[0].seg[0].grant_pfn = PFN(NR_PFNS);
+}
+
 static void copy_differs(struct world *w)
 {
 	w->dev->requests[0].seg[0].grant_pfn = PFN(0x120);
@@ -988,6 +994,7 @@ static const struct broken {
 	{"XB117", moves_nothing, NULL},
 	{"XB118", half_a_sector, NULL},
 	{"XB119", page_beyond_p2m, NULL},
+	{"XB119", copy_beyond_p2m, NULL},
 	{"XB120", page_not_saved, NULL},
 	{"XB121", page_not_mapped, NULL},
 	{"XB122", page_is_l1, NULL},
@@ -1275,6 +1282,45 @@ static void a_disk_without_a_mount_says_so(void **state UNUSED)
 	free_world(w);
 }
 
+/* As many as the decoder hands out: quadratic rules would need half a minute. */
+static void many_rings_stay_linear(void **state UNUSED)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	unsigned i, k;
+
+	assert_non_null(w);
+	make_world(w, "linux-blkfront");
+	strcpy(w->snap.guest.release, "4.9.0");
+	free(w->dev->rings);
+	w->dev->nr_rings = 8192;
+	w->dev->rings = calloc(w->dev->nr_rings, sizeof(*w->dev->rings));
+	assert_non_null(w->dev->rings);
+	for (i = 0; i < 8192; i++) {
+		w->dev->rings[i].index = i;
+		w->dev->rings[i].nr_pages = 1;
+		w->dev->rings[i].pages = calloc(1, sizeof(pfn_t));
+		assert_non_null(w->dev->rings[i].pages);
+		w->dev->rings[i].pages[0] = PFN(RING_PFN);
+	}
+	for (i = 0; i < 131072; i++) {
+		struct io_request *r = io_request_append(&w->dev->requests, &w->dev->nr_requests);
+
+		assert_non_null(r);
+		r->ring = i / 16;
+		r->slot = i % 16;
+		r->op = i == 131071 ? IO_FLUSH : IO_WRITE;
+		for (k = 0; k < 4 && r->op == IO_WRITE; k++)
+			add_segment(r, i == 100 && !k ? RING_PFN : 0x200 + k, -1);
+	}
+	alarm(15);
+	check_run(&w->in, &w->out);
+	alarm(0);
+	assert_int_equal(finding_seen(&w->out.findings, "XB123"), 1);
+	/* Ring 16 and later ones look at a slot that they do not have. */
+	assert_int_equal(finding_seen(&w->out.findings, "XB314"), (8192 - 16) * 16);
+	free_world(w);
+}
+
 /* A restored domain that is still paused: its backend has not said what it can do. */
 static void silent_backend_is_no_fault(void **state UNUSED)
 {
@@ -1469,6 +1515,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_checked_is_said),
 		cmocka_unit_test(overlaps_stay_linear),
 		cmocka_unit_test(a_disk_without_a_mount_says_so),
+		cmocka_unit_test(many_rings_stay_linear),
 		cmocka_unit_test(silent_backend_is_no_fault),
 		cmocka_unit_test(restored_pages_are_compared),
 		cmocka_unit_test(no_rule_without_a_test),
