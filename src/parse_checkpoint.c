@@ -105,7 +105,8 @@ int ckpt_incomplete(struct ckpt *ck, uint64_t off, const char *fmt, ...)
 int ckpt_commit(struct ckpt *ck, struct err *err)
 {
 	struct ckpt_state *s = &ck->state;
-	struct ckpt_vcpu *copy = NULL;
+	struct ckpt_vcpu *copy = ck->committed.vcpus;
+	size_t cap = ck->committed.cap_vcpus;
 
 	ck->committed_runs = ck->map.nr;
 	pagemap_close_run(&ck->map);
@@ -114,16 +115,14 @@ int ckpt_commit(struct ckpt *ck, struct err *err)
 	if (!s->changed)
 		return 0;
 	s->changed = false;
-	if (s->nr_vcpus) {
-		copy = calloc(s->nr_vcpus, sizeof(*copy));
-		if (!copy)
-			return err_nomem(err, "the vcpus of an epoch");
+	/* There may be very many epochs: the room of the last one serves. */
+	if (util_grow(&copy, &cap, s->nr_vcpus, sizeof(*copy)))
+		return err_nomem(err, "the vcpus of an epoch");
+	if (s->nr_vcpus)
 		memcpy(copy, s->vcpus, s->nr_vcpus * sizeof(*copy));
-	}
-	free(ck->committed.vcpus);
 	ck->committed = *s;
 	ck->committed.vcpus = copy;
-	ck->committed.cap_vcpus = s->nr_vcpus;
+	ck->committed.cap_vcpus = cap;
 	return 0;
 }
 
