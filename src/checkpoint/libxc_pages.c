@@ -14,6 +14,10 @@
 #define WORD_PFN	((UINT64_C(1) << 52) - 1)
 /* Writers send 1024 at most; a bigger batch is not searched for repeats. */
 #define REPEAT_SEARCH_MAX (64u << 10)
+/* Stretches of frames that a file can have: every other one has data, 4 KiB of the file at least. A
+ * list of frames without any would be indexed at many times its own size. */
+#define RUNS_BASE     (32u << 10)
+#define BYTES_PER_RUN 1024u
 
 struct batch {
 	const uint8_t *words;
@@ -129,7 +133,8 @@ static int find_repeats(const struct libxc *x, const struct libxc_record *rec,
 
 /* Whole stretches of the same type and ascending frames become runs. Data that is cut off by the
  * end of the file does not. */
-static int add_runs(struct libxc *x, const struct batch *b, struct err *err)
+static int add_runs(
+	struct libxc *x, const struct libxc_record *rec, const struct batch *b, struct err *err)
 {
 	uint64_t end = source_bytes(x->ck->src), off = b->data;
 	uint32_t i = 0;
@@ -152,6 +157,11 @@ static int add_runs(struct libxc *x, const struct batch *b, struct err *err)
 			n = (uint32_t)MIN((uint64_t)n, whole);
 		}
 		run.nr = n;
+		if (n && x->ck->map.nr >= RUNS_BASE + end / BYTES_PER_RUN)
+			return err_set(err, ERR_CORRUPT,
+				"PAGE_DATA record at 0x%llx: frames and types change more often "
+				"than in any file of 0x%llx bytes",
+				(unsigned long long)rec->off, (unsigned long long)end);
 		if (n && pagemap_add(&x->ck->map, run))
 			return err_nomem(err, "the index of pages");
 	}
@@ -190,5 +200,5 @@ int libxc_page_data(struct libxc *x, const struct libxc_record *rec, struct err 
 			(unsigned long long)b.nr_data);
 	if (find_repeats(x, rec, &b, err))
 		return -1;
-	return add_runs(x, &b, err);
+	return add_runs(x, rec, &b, err);
 }

@@ -377,6 +377,55 @@ static void both_xen20_contexts_are_understood(void **state UNUSED)
 	}
 }
 
+static void put(uint8_t **p, uint64_t v, unsigned bytes)
+{
+	while (bytes--) {
+		*(*p)++ = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+/* One list of frames without data, alternately of two types. */
+static size_t make_patchwork(uint8_t *buf, unsigned nr)
+{
+	static const uint8_t head[40] = {255, 255, 255, 255, 255, 255, 255, 255, 'X', 'E', 'N', 'F',
+		0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 12, 0, 0, 0, 4, 0, 0, 0, 17, 0, 0,
+		0};
+	uint8_t *p = buf;
+	unsigned i;
+
+	memcpy(p, head, sizeof(head));
+	p += sizeof(head);
+	put(&p, 1, 4);
+	put(&p, 8 + 8 * nr, 4);
+	put(&p, nr, 8);
+	for (i = 0; i < nr; i++)
+		put(&p, (uint64_t)(14 + i % 2) << 60 | i, 8);
+	put(&p, 0, 8);
+	return (size_t)(p - buf);
+}
+
+static void an_index_cannot_outgrow_its_file(void **state UNUSED)
+{
+	uint8_t *buf = malloc(400000);
+	struct err err = ERR_INIT;
+	struct source *src;
+	struct ckpt *ck;
+
+	assert_non_null(buf);
+	assert_int_equal(
+		source_from_memory(buf, make_patchwork(buf, 30000), "made up", &src, &err), 0);
+	assert_int_equal(ckpt_open_source(src, &ck, &err), 0);
+	assert_int_equal(ckpt_nr_runs(ck), 30000);
+	ckpt_close(ck);
+	assert_int_equal(
+		source_from_memory(buf, make_patchwork(buf, 40000), "made up", &src, &err), 0);
+	assert_int_equal(ckpt_open_source(src, &ck, &err), -1);
+	assert_int_equal(err.cls, ERR_CORRUPT);
+	assert_non_null(strstr(err.text, "PAGE_DATA record at 0x28"));
+	free(buf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_folded_cr3_reaches_above_4_gib),
 		cmocka_unit_test(the_p2m_list_may_come_in_parts),
 		cmocka_unit_test(both_xen20_contexts_are_understood),
+		cmocka_unit_test(an_index_cannot_outgrow_its_file),
 	};
 
 	crc_init();
