@@ -389,3 +389,58 @@ EOF
     run -2 "$XBDSNAP" replay --disk disk "$image"
     run -6 "$XBDSNAP" replay --disk xvda=absent "$image"
 }
+
+@test "what the analysis found wrong is said by every command that uses it" {
+    image linux-6.1-base
+    cp --sparse=always "$image" bad.save
+    chmod u+w bad.save
+    # The page of a scatter list entry, 4 KiB at 0: five pages on.
+    python3 - bad.save <<'EOF2'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    entry = struct.pack("<QII", 0xffffea00000c5140, 0, 4096)
+    assert data.count(entry) == 1
+    f.seek(data.index(entry))
+    f.write(struct.pack("<Q", 0xffffea00000c5140 + 5 * 64))
+EOF2
+    said="XB307: xvda: the slot and the block layer's request at 0xffff888005e9c240 differ: 4096 bytes at 0 of page 0x314a, and 4096 bytes at 0 of page 0x3145"
+    run --separate-stderr "$XBDSNAP" dump bad.save
+    [[ $stderr == *"$said"* ]]
+    run --separate-stderr "$XBDSNAP" replay bad.save
+    [[ $stderr == *"$said"* ]]
+    run --separate-stderr "$XBDSNAP" extract --slot 0 -o out bad.save
+    [[ $stderr == *"$said"* ]]
+    [ "$("$XBDSNAP" replay -J bad.save | jq -r '.findings[0].rule')" = XB307 ]
+    run "$XBDSNAP" validate bad.save
+    [ "$status" -eq 3 ]
+    [[ $output == *XB307* ]]
+}
+
+@test "a request that contradicts itself is pointed out beside the table" {
+    image linux-6.1-nopersist
+    cp --sparse=always "$image" bad.save
+    chmod u+w bad.save
+    # num_sg of slot 0 (144 bytes into it): none.
+    "$XBDSNAP" dump -J "$image" >j
+    python3 - bad.save j <<'EOF2'
+import json, struct, sys
+ring = json.load(open(sys.argv[2]))["devices"][0]["rings"][0]
+request = int(json.load(open(sys.argv[2]))["devices"][0]["requests"][0]["request"], 16)
+assert ring["entries"] == 32
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    # The slot is where the request's address stands and, 144 - 112 bytes on, a small count.
+    at = -1
+    while True:
+        at = data.index(struct.pack("<Q", request), at + 1)
+        if 0 < struct.unpack_from("<I", data, at + 32)[0] < 32 and data[at + 36] <= 4:
+            break
+    f.seek(at + 32)
+    f.write(struct.pack("<I", 0))
+EOF2
+    run -0 --separate-stderr "$XBDSNAP" dump bad.save
+    [[ $stderr == *"1 request could not be read completely: dump -v says why"* ]]
+    run -0 --separate-stderr "$XBDSNAP" replay bad.save
+    [[ $stderr == *"1 request could not be read completely: dump -v says why"* ]]
+}

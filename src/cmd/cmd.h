@@ -88,6 +88,8 @@ void cmd_close(struct cmd_input *in);
  * incomplete or holds no known frontend.
  */
 int cmd_verdict(const struct cmd_input *in, struct err *err) MUST_CHECK;
+/* Say what the analysis found wrong, for commands whose output has no place for it. */
+void cmd_note_findings(const struct cmd_env *env, const struct cmd_input *in);
 
 /* Copies for output, malloc'ed; NULL: no memory. Text of the guest is hostile to a terminal:
  * control characters and broken UTF-8 become \xNN. For JSON broken UTF-8 becomes U+FFFD. */

@@ -130,6 +130,37 @@ void cmd_note(const struct cmd_env *env, const char *fmt, ...)
 	fputc('\n', env->talk);
 }
 
+/* Those whose text is more than the unknown sector that everybody shows anyway. */
+static size_t nr_troubled(const struct snapshot *s)
+{
+	size_t i, k, nr = 0;
+
+	for (i = 0; i < s->nr_devices; i++)
+		for (k = 0; k < s->devices[i].nr_requests; k++) {
+			const struct io_request *r = &s->devices[i].requests[k];
+
+			nr += r->trouble &&
+			      (r->sector_from != IO_SECTOR_UNKNOWN || r->nr_seg < r->segs_wanted);
+		}
+	return nr;
+}
+
+void cmd_note_findings(const struct cmd_env *env, const struct cmd_input *in)
+{
+	const struct finding_list *f = &in->snap.findings;
+	size_t i, nr = nr_troubled(&in->snap);
+
+	for (i = 0; i < f->nr; i++) {
+		CLEANUP_FREE char *text = cmd_safe_text(f->v[i].message, strlen(f->v[i].message));
+
+		cmd_note(env, "%s: %s%s%s", f->v[i].rule, f->v[i].device,
+			*f->v[i].device ? ": " : "", text ? text : "");
+	}
+	if (nr)
+		cmd_note(env, "%zu request%s could not be read completely: dump -v says why", nr,
+			nr == 1 ? "" : "s");
+}
+
 bool cmd_use_color(const struct cmd_env *env)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");

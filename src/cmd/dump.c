@@ -434,22 +434,9 @@ static void print_devices(const struct dump *d)
 		fprintf(out, "\nHow it was found:\n%s", how ? s->how : "");
 }
 
-static void note_findings(const struct dump *d)
-{
-	const struct finding_list *f = &d->in.snap.findings;
-	size_t i;
-
-	for (i = 0; i < f->nr; i++) {
-		CLEANUP_FREE char *text = cmd_safe_text(f->v[i].message, strlen(f->v[i].message));
-
-		cmd_note(d->env, "%s: %s%s%s", f->v[i].rule, f->v[i].device,
-			*f->v[i].device ? ": " : "", text ? text : "");
-	}
-}
-
 static int print_text(struct dump *d, struct err *err)
 {
-	note_findings(d);
+	cmd_note_findings(d->env, &d->in);
 	if (!d->in.snap.nr_devices)
 		return 0;
 	if (print_requests(d, err))

@@ -405,6 +405,7 @@ static int run(struct extract *x, struct err *err)
 	}
 	if (cmd_analyse(x->env, &x->in, err))
 		return -1;
+	cmd_note_findings(x->env, &x->in);
 	if (x->all_dir) {
 		if (extract_all(x, err))
 			return -1;

@@ -162,6 +162,9 @@ static int run(struct replay *x, struct err *err)
 		target_read(x->env, &x->target, true, &x->in.snap, err) ||
 		replay_plan_build(&x->in.snap, &x->plan, err))
 		return -1;
+	/* A document has them; before writing everything is checked. */
+	if (!x->env->json && !x->apply.write)
+		cmd_note_findings(x->env, &x->in);
 	if (x->plan_path && replay_plan_edit(&x->plan, &x->in, x->plan_path, err))
 		return -1;
 	if (!x->ring_path)
