@@ -38,30 +38,40 @@ static void read_uts(struct linux_image *im, struct linux_ctx *c)
 	if (symbols_get(im->symbols, "init_uts_ns", &uts, &ignored))
 		return;
 	read_text(c, uts, &c->l.uts_release, f->release, sizeof(f->release));
-	/* A release that was overwritten: the banner has it too. */
-	if (strchr(f->release, '?'))
-		f->release[0] = '\0';
 	read_text(c, uts, &c->l.uts_version, f->version, sizeof(f->version));
 	read_text(c, uts, &c->l.uts_machine, f->machine, sizeof(f->machine));
 	read_text(c, uts, &c->l.uts_nodename, f->hostname, sizeof(f->hostname));
 }
 
-/* "Linux version RELEASE (": for kernels whose types are not known. */
+/*
+ * "Linux version RELEASE (": for kernels whose types are not known, and to check what the types led
+ * to. The banner is constant and says what it is; when the two differ, the other names that were
+ * read beside the wrong release are as wrong.
+ */
 static void read_banner(struct linux_image *im, struct linux_ctx *c)
 {
 	static const char start[] = "Linux version ";
 	struct guest_facts *f = &c->s->guest;
 	struct err ignored = ERR_INIT;
-	char text[128];
+	char text[128], release[sizeof(f->release)];
+	size_t len;
 	gva_t at;
 
-	if (f->release[0] || symbols_get(im->symbols, "linux_banner", &at, &ignored) ||
+	if (symbols_get(im->symbols, "linux_banner", &at, &ignored) ||
 		guest_read_str(c->g, at, text, sizeof(text), &ignored) ||
 		strncmp(text, start, sizeof(start) - 1))
 		return;
-	snprintf(f->release, sizeof(f->release), "%.*s",
-		(int)MIN(strcspn(text + sizeof(start) - 1, " "), sizeof(f->release) - 1),
+	len = strcspn(text + sizeof(start) - 1, " ");
+	snprintf(release, sizeof(release), "%.*s", (int)MIN(len, sizeof(release) - 1),
 		text + sizeof(start) - 1);
+	if (!strcmp(f->release, release))
+		return;
+	if (f->release[0]) {
+		snapshot_how(
+			c->s, "release: %s by the banner, but init_uts_ns says otherwise", release);
+		f->version[0] = f->machine[0] = f->hostname[0] = '\0';
+	}
+	snprintf(f->release, sizeof(f->release), "%s", release);
 }
 
 static void read_cmdline(struct linux_image *im, struct linux_ctx *c)

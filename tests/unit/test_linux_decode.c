@@ -11,6 +11,7 @@
 
 #include "frontend/frontend.h"
 #include "frontend/linux_decode.h"
+#include "frontend/linux_image.h"
 #include "guest/p2m.h"
 
 #include "linux_guest.h"
@@ -226,6 +227,69 @@ static void system_map_leads_to_every_layout(void **state)
 	unlink(path);
 }
 
+static void put_text(struct lguest *g, uint64_t va, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i <= strlen(text); i++)
+		lg_set(g, va + i, (uint8_t)text[i], 1);
+}
+
+/* The facts, with init_uts_ns at `uts`: release at 8, machine at 73. */
+static void read_facts(struct image *im, uint64_t uts)
+{
+	char path[] = "/tmp/xbdsnap-map-XXXXXX";
+	struct linux_image li = {0};
+	struct err err = ERR_INIT;
+	struct symbols *symbols;
+	struct linux_ctx c;
+	struct source *src;
+	struct ckpt *ck;
+	struct guest *g;
+	FILE *f;
+
+	write_map(path, LG_BANNER, LG_LIST);
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fprintf(f, "%016llx D init_uts_ns\n", (unsigned long long)uts);
+	fclose(f);
+	assert_int_equal(symbols_from_file(path, &symbols, &err), 0);
+	unlink(path);
+	assert_int_equal(source_from_memory(
+				 im->stream, lg_stream(&im->g, im->stream), "made up", &src, &err),
+		0);
+	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
+		fail_msg("%s", err.text);
+	snapshot_fini(&im->s);
+	linux_ctx_init(&c, g, &im->s);
+	linux_layout_bare(&c.l);
+	c.l.uts_release = (struct field){.present = true, .off = 8, .bytes = 65};
+	c.l.uts_machine = (struct field){.present = true, .off = 73, .bytes = 65};
+	li.symbols = symbols;
+	linux_read_facts(&li, &c);
+	symbols_free(symbols);
+	guest_close(g);
+	ckpt_close(ck);
+}
+
+static void the_banner_knows_the_release(void **state)
+{
+	uint64_t uts = LG_TEXT + 0x400;
+	struct image *im = *state;
+
+	lg_build(&im->g, LG_5_18, false);
+	put_text(&im->g, uts + 8, "5.10.0-made-up");
+	put_text(&im->g, uts + 73, "x86_64");
+	read_facts(im, uts);
+	assert_string_equal(im->s.guest.release, "5.10.0-made-up");
+	assert_string_equal(im->s.guest.machine, "x86_64");
+	assert_null(im->s.how);
+	read_facts(im, uts + 2); /* a symbol that leads beside it */
+	assert_string_equal(im->s.guest.release, "5.10.0-made-up");
+	assert_string_equal(im->s.guest.machine, "");
+	assert_non_null(strstr(im->s.how, "init_uts_ns says otherwise"));
+}
+
 static void foreign_map_is_refused(void **state)
 {
 	char path[] = "/tmp/xbdsnap-map-XXXXXX";
@@ -428,6 +492,7 @@ int main(void)
 		WITH_IMAGE(scan_finds_every_size_of_locks),
 		WITH_IMAGE(frames_of_slabs_are_in_use),
 		WITH_IMAGE(system_map_leads_to_every_layout),
+		WITH_IMAGE(the_banner_knows_the_release),
 		WITH_IMAGE(foreign_map_is_refused),
 		WITH_IMAGE(nothing_there_is_said),
 		WITH_IMAGE(stale_copy_is_not_a_device),
