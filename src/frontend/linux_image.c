@@ -11,7 +11,7 @@
 /* A module has some thousand symbols; the largest in the tree (amdgpu) some ten thousand. */
 #define MAX_MODULE_SYMBOLS 1000000u
 /* vmlinux BTF has 4 to 8 MiB. */
-#define MAX_BTF_BYTES (64u << 20)
+#define MAX_BTF_BYTES (32u << 20)
 
 /* Start of the struct page array without randomisation: arch/x86/include/asm/pgtable_64_types.h. */
 #define VMEMMAP_4LEVEL 0xffffea0000000000ull

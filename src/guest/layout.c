@@ -16,7 +16,7 @@
 
 #include "base/num.h"
 
-#define MAX_BTF_BYTES (64u << 20) /* vmlinux of distribution kernels: 4 to 8 MiB */
+#define MAX_BTF_BYTES (32u << 20) /* vmlinux of distribution kernels: 4 to 8 MiB */
 #define BTF_HEADER    24u
 #define BTF_MAGIC_LE  0xeb9fu
 #define MAX_MODIFIERS 32u    /* typedef of const of volatile ... */
@@ -119,11 +119,14 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	struct layout *l, struct err *err)
 {
 	CLEANUP_FREE uint8_t *blob = NULL;
+	uint64_t most;
 
-	if (bytes < BTF_HEADER || bytes > MAX_BTF_BYTES)
-		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %llu bytes, expected %u to %u",
+	/* Nor more than there is memory: a few frames can be mapped all over an address space. */
+	most = MIN((uint64_t)MAX_BTF_BYTES, ckpt_info(guest_ckpt(g))->nr_data_pages * PAGE_BYTES);
+	if (bytes < BTF_HEADER || bytes > most)
+		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %llu bytes, expected %u to %llu",
 			(unsigned long long)start.v, (unsigned long long)bytes, BTF_HEADER,
-			MAX_BTF_BYTES);
+			(unsigned long long)most);
 	blob = malloc((size_t)bytes);
 	if (!blob)
 		return err_nomem(err, "BTF");
@@ -137,6 +140,7 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	if (!l->btf)
 		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %s", (unsigned long long)start.v,
 			strerror(errno));
+	free(take(blob)); /* libbpf has a copy */
 	l->base = base;
 	l->first_id = base ? base->first_id + base->nr_ids : 1;
 	l->nr_ids = btf__type_cnt(l->btf) - l->first_id;

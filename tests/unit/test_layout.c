@@ -264,9 +264,24 @@ static void many_definitions_cost_little(void **state UNUSED)
 	unload(l);
 }
 
+/* Not more than the guest has memory: its page tables can show the same frames again and again. */
+static void size_is_bounded_by_the_memory(void **state UNUSED)
+{
+	struct layout *l = NULL;
+	struct err err;
+
+	begin();
+	place();
+	assert_int_equal(load(HG_PAGES * 4096 + 1, &l, &err), -1);
+	assert_int_equal(err.cls, ERR_CORRUPT);
+	assert_non_null(strstr(err.text, "1048577 bytes, expected 24 to 1048576"));
+	unload(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(size_is_bounded_by_the_memory),
 		cmocka_unit_test(members_of_every_shape),
 		cmocka_unit_test(the_definition_with_the_members),
 		cmocka_unit_test(circles_and_wild_ids),
