@@ -70,7 +70,8 @@ static const struct rule rows[] = {
 		.summary = "the indices of the shared ring contradict those of the driver",
 		.explanation =
 			"Requests are published that the driver never made, or answers stand for "
-			"requests that were never published.",
+			"requests that were never published. Or requests of a Linux guest are not "
+			"published, which happens within its driver's lock only.",
 		.remedy = "Do not resume the guest before you know why: the ring may belong to "
 			  "another instance of the driver.",
 	},

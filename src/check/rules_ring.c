@@ -179,6 +179,13 @@ static void shared_indices(struct check_run *run)
 				"the shared ring shows requests up to %u, the driver made them up "
 				"to %u",
 				g->sring_req_prod, g->req_prod_pvt);
+		else if (published < in_flight && run_frontend(run, BLK_LINUX) && g->slots &&
+			 count_used(g) == in_flight) /* else XB105 */
+			/* Linux publishes under the lock under which it made the request. */
+			run_broken(run, "XB107", (int)g->index, -1,
+				"the driver made requests up to %u, the shared ring shows them "
+				"only up to %u",
+				g->req_prod_pvt, g->sring_req_prod);
 		else if (answered > published)
 			run_broken(run, "XB107", (int)g->index, -1,
 				"responses up to %u for requests up to %u (consumed up to %u)",

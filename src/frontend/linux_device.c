@@ -10,6 +10,9 @@
 #include "base/num.h"
 #include "frontend/blkif_abi.h"
 
+/* Block sizes are powers of two; no disk announces a physical size beyond some MiB. */
+#define MAX_BLOCK_BYTES (16u << 20)
+
 /* enum blkif_state: the driver is in blkfront_resume(), its shadow is being re-issued. */
 #define BLKIF_STATE_SUSPENDED 2u
 
@@ -142,6 +145,18 @@ static const char *state_name(uint64_t connected)
 	return connected < ARRAY_SIZE(names) ? names[connected] : "unknown";
 }
 
+/* A size of blocks, or 0: unknown. */
+static uint32_t block_bytes(uint64_t v)
+{
+	return v >= SECTOR_BYTES && v <= MAX_BLOCK_BYTES && !(v & (v - 1)) ? (uint32_t)v : 0;
+}
+
+/* More sectors than 64 bits can count the bytes of are no capacity. */
+static uint64_t capacity(uint64_t sectors)
+{
+	return sectors > UINT64_MAX / SECTOR_BYTES ? BLK_UNKNOWN_U64 : sectors;
+}
+
 /* Capacity and write protection lie in the whole-disk partition, a structure of its own since
  * Linux 5.11. */
 static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
@@ -153,12 +168,12 @@ static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
 	uint64_t part0, flags;
 
 	if (l->gd_part0_nr_sects.present) {
-		d->nr_sectors = u64_of(c, gd, &l->gd_part0_nr_sects, BLK_UNKNOWN_U64);
+		d->nr_sectors = capacity(u64_of(c, gd, &l->gd_part0_nr_sects, BLK_UNKNOWN_U64));
 		return;
 	}
 	if (linux_get(c->g, gd, &l->gd_part0, &part0, &ignored) || !part0)
 		return;
-	d->nr_sectors = u64_of(c, GVA(part0), &l->bdev_nr_sectors, BLK_UNKNOWN_U64);
+	d->nr_sectors = capacity(u64_of(c, GVA(part0), &l->bdev_nr_sectors, BLK_UNKNOWN_U64));
 	if (l->bdev_read_only.present)
 		d->read_only = tri_of(c, GVA(part0), &l->bdev_read_only);
 	else if (!linux_get(c->g, GVA(part0), &l->bdev_flags, &flags, &ignored))
@@ -241,14 +256,14 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 		d->requeue =
 			l->q_flush_list.present ? BLK_REQUEUE_FIRST_FIRST : BLK_REQUEUE_LAST_FIRST;
 	if (rq) {
-		d->logical_block_bytes = (uint32_t)u64_of(c, GVA(rq), &l->q_logical_size, 0);
-		d->physical_block_bytes = (uint32_t)u64_of(c, GVA(rq), &l->q_physical_size, 0);
+		d->logical_block_bytes = block_bytes(u64_of(c, GVA(rq), &l->q_logical_size, 0));
+		d->physical_block_bytes = block_bytes(u64_of(c, GVA(rq), &l->q_physical_size, 0));
 		decode_scheduler(c, GVA(rq), d);
 	}
 	if (!d->logical_block_bytes)
-		d->logical_block_bytes = (uint32_t)u64_of(c, info, &l->info_sector_size, 0);
+		d->logical_block_bytes = block_bytes(u64_of(c, info, &l->info_sector_size, 0));
 	if (!d->physical_block_bytes)
-		d->physical_block_bytes = (uint32_t)u64_of(c, info, &l->info_physical_size, 0);
+		d->physical_block_bytes = block_bytes(u64_of(c, info, &l->info_physical_size, 0));
 	if (gd)
 		decode_capacity(c, GVA(gd), d);
 	decode_xenbus(c, info, d);

@@ -293,6 +293,38 @@ static void a_nodename_is_a_path(void **state)
 	assert_string_equal(im->d->nodename, "");
 }
 
+static void sizes_known(struct linux_layout *l)
+{
+	l->gd_part0 = lq_at(64, 8);
+	l->bdev_nr_sectors = lq_at(8, 8);
+	l->q_logical_size = lq_at(160, 4);
+	l->q_physical_size = lq_at(164, 4);
+}
+
+static void decode_sizes(struct image *im, uint64_t sectors, uint32_t logical, uint32_t physical)
+{
+	lg_set(&im->g, lg_direct(LG_GENDISK, 64), lg_direct(38, 3072), 8);
+	lg_set(&im->g, lg_direct(38, 3080), sectors, 8);
+	lg_set(&im->g, LQ_QUEUE + 160, logical, 4);
+	lg_set(&im->g, LQ_QUEUE + 164, physical, 4);
+	snapshot_fini(&im->s);
+	decode_with(im, sizes_known);
+}
+
+static void impossible_sizes_are_unknown(void **state)
+{
+	struct image *im = *state;
+
+	decode_sizes(im, 65536, 512, 4096);
+	assert_int_equal(im->d->nr_sectors, 65536);
+	assert_int_equal(im->d->logical_block_bytes, 512);
+	assert_int_equal(im->d->physical_block_bytes, 4096);
+	decode_sizes(im, 0xffff888003c83c00, 544, 1);
+	assert_true(im->d->nr_sectors == BLK_UNKNOWN_U64);
+	assert_int_equal(im->d->logical_block_bytes, 0);
+	assert_int_equal(im->d->physical_block_bytes, 0);
+}
+
 static void wild_tags_are_refused(void **state)
 {
 	struct image *im = *state;
@@ -316,6 +348,7 @@ int main(void)
 		WITH_IMAGE(circles_end),
 		WITH_IMAGE(wild_tags_are_refused),
 		WITH_IMAGE(bios_and_slots_are_compared),
+		WITH_IMAGE(impossible_sizes_are_unknown),
 		WITH_IMAGE(grants_are_compared),
 		WITH_IMAGE(a_nodename_is_a_path),
 		WITH_IMAGE(wild_types_are_refused),

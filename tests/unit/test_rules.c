@@ -266,6 +266,11 @@ static void published_too_much(struct world *w)
 	w->ring->sring_req_prod++;
 }
 
+static void published_too_little(struct world *w)
+{
+	w->ring->sring_req_prod--;
+}
+
 static void answered_too_much(struct world *w)
 {
 	w->ring->sring_rsp_prod += 5;
@@ -975,6 +980,7 @@ static const struct broken {
 	{"XB106", too_many_in_flight, NULL},
 	{"XB107", published_too_much, NULL},
 	{"XB107", answered_too_much, NULL},
+	{"XB107", published_too_little, NULL},
 	{"XB108", answer_to_free_slot, NULL},
 	{"XB109", answer_to_no_slot, NULL},
 	{"XB110", answer_of_another_kind, NULL},
