@@ -152,7 +152,7 @@ static const struct rule rows[] = {
 	{
 		.id = "XB117",
 		.severity = SEVERITY_ERROR,
-		.summary = "a pending read or write moves nothing",
+		.summary = "a pending read, write or discard moves nothing",
 		.explanation = "A request without sectors is never made by the driver: the slot is "
 			       "damaged.",
 		.remedy = "Do not resume the guest.",

@@ -80,8 +80,8 @@ static void empty_requests(struct check_run *run)
 	size_t i = 0;
 
 	while ((r = next(run, &i)))
-		if ((r->op == IO_READ || r->op == IO_WRITE) && !r->trouble && !r->nr_sectors &&
-			!(r->nr_seg && bad_range(&r->seg[0])))
+		if ((r->op == IO_READ || r->op == IO_WRITE || r->op == IO_DISCARD) && !r->trouble &&
+			!r->nr_sectors && !(r->nr_seg && bad_range(&r->seg[0])))
 			run_broken_request(
 				run, "XB117", r, "a %s of no sectors at all", io_op_name(r->op));
 }

@@ -253,7 +253,7 @@ int linux_compare_request(
 {
 	struct io_request own = {.request_va = r->request_va};
 	struct err ignored = ERR_INIT;
-	uint64_t flags, budget = c->segments_left;
+	uint64_t flags, len, budget = c->segments_left;
 	char what[64];
 	int status;
 
@@ -265,6 +265,13 @@ int linux_compare_request(
 			io_op_name(linux_request_op(flags)));
 		contradiction(c, device, r, what);
 		return 0;
+	}
+	if (r->op == IO_DISCARD &&
+		!linux_get(c->g, r->request_va, &c->l.rq_data_len, &len, &ignored) &&
+		len / SECTOR_BYTES != r->nr_sectors) {
+		snprintf(what, sizeof(what), "%" PRIu64 " sectors, and %" PRIu64, r->nr_sectors,
+			len / SECTOR_BYTES);
+		contradiction(c, device, r, what);
 	}
 	/* A request that is one of two halves has data of both. */
 	if (!all_known(r) || r->associated_id != UINT64_MAX)

@@ -242,6 +242,9 @@ static void bios_and_slots_are_compared(void **state)
 	assert_int_equal(contradictions(im), 1);
 	lg_set(&im->g, rq + 24, 0xd0, 4);
 	assert_int_equal(contradictions(im), 1);
+	lg_set(&im->g, rq + 24, 1, 4);
+	lg_set(&im->g, LQ_RQ(2) + 44, 63 * 512, 4); /* the discard */
+	assert_int_equal(contradictions(im), 1);
 }
 
 static void grants_are_compared(void **state)

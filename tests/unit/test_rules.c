@@ -816,6 +816,13 @@ static void ring_discard_differs(struct world *w)
 	discard(w)->nr_sectors = 8;
 }
 
+static void discards_nothing(struct world *w)
+{
+	struct io_request *r = discard(w);
+
+	r->nr_sectors = w->ring->window[w->ring->nr_window - 1].nr_sectors = 0;
+}
+
 /* Slots 0 to 3 hold writes and reads; a fifth makes the kinds differ. */
 static void kernel_mistakes_flush(struct world *w)
 {
@@ -998,6 +1005,7 @@ static const struct broken {
 	{"XB116", first_behind_last, NULL},
 	{"XB116", last_behind_page, NULL},
 	{"XB117", moves_nothing, NULL},
+	{"XB117", discards_nothing, NULL},
 	{"XB118", half_a_sector, NULL},
 	{"XB119", page_beyond_p2m, NULL},
 	{"XB119", copy_beyond_p2m, NULL},
