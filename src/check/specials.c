@@ -23,6 +23,46 @@ static int add(struct list *l, uint64_t pfn, const char *what, struct err *err)
 	return 0;
 }
 
+static int by_pfn(const void *a, const void *b)
+{
+	const struct check_special *p = a, *q = b;
+
+	return p->pfn < q->pfn ? -1 : p->pfn > q->pfn;
+}
+
+/* A hostile list names one page a million times. */
+static void compact(struct list *l)
+{
+	size_t i, n = 0;
+
+	if (l->nr)
+		qsort(l->v, l->nr, sizeof(*l->v), by_pfn);
+	for (i = 0; i < l->nr; i++)
+		if (!n || l->v[i].pfn != l->v[n - 1].pfn)
+			l->v[n++] = l->v[i];
+	l->nr = n;
+}
+
+/* Pages without data are no use to a request, and a finding of their own. */
+static int add_p2m(const struct ckpt *ck, struct list *l, struct err *err)
+{
+	size_t i, nr = ckpt_nr_p2m_frames(ck), full = 1024;
+
+	for (i = 0; i < nr; i++) {
+		pfn_t pfn = ckpt_p2m_frame(ck, i);
+
+		if (ckpt_page(ck, pfn).kind != CKPT_PAGE_DATA)
+			continue;
+		if (l->nr == full) {
+			compact(l);
+			full = 2 * l->nr + 1024;
+		}
+		if (add(l, pfn.v, "page of the p2m table", err))
+			return -1;
+	}
+	return 0;
+}
+
 static int add_start_info(const struct ckpt *ck, struct list *l, struct err *err)
 {
 	const struct ckpt_vcpu *v = ckpt_nr_vcpus(ck) ? ckpt_vcpu(ck, 0) : NULL;
@@ -84,34 +124,21 @@ static int add_suspend_record(const struct ckpt *ck, struct list *l, struct err 
 	return v && v->kind == CKPT_VCPU_XEN20 ? add(l, v->si, "suspend record", err) : 0;
 }
 
-static int by_pfn(const void *a, const void *b)
-{
-	const struct check_special *p = a, *q = b;
-
-	return p->pfn < q->pfn ? -1 : p->pfn > q->pfn;
-}
-
 int check_specials(const struct ckpt *ck, struct check_special **ret, size_t *nr, struct err *err)
 {
 	struct list l = {0};
-	size_t i;
 
 	*ret = NULL;
 	*nr = 0;
-	for (i = 0; i < ckpt_nr_p2m_frames(ck); i++)
-		if (add(&l, ckpt_p2m_frame(ck, i).v, "page of the p2m table", err))
-			goto fail;
 	if (add_start_info(ck, &l, err) || add_suspend_record(ck, &l, err) ||
-		add_hvm_pages(ck, &l, err))
-		goto fail;
-	if (l.nr)
-		qsort(l.v, l.nr, sizeof(*l.v), by_pfn);
+		add_hvm_pages(ck, &l, err) || add_p2m(ck, &l, err)) {
+		free(l.v);
+		return -1;
+	}
+	compact(&l);
 	*ret = l.v;
 	*nr = l.nr;
 	return 0;
-fail:
-	free(l.v);
-	return -1;
 }
 
 struct ckpt_page check_ckpt_page(const void *arg, pfn_t pfn)

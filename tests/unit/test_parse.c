@@ -3,6 +3,8 @@
  * Opening good checkpoints, real and made: everything that is said of them, and every page, equals
  * what an independent reader says.
  */
+#include "check/check.h"
+
 #include "made.h"
 
 #include <json-c/json.h>
@@ -342,6 +344,26 @@ static void a_folded_cr3_reaches_above_4_gib(void **state UNUSED)
 	free(s.bytes);
 }
 
+/* Its list of p2m pages names one page 1,025 times. */
+static void special_pages_are_listed_once(void **state UNUSED)
+{
+	struct stream s = make("pv32");
+	struct ckpt *ck = open_made(&s, "pv32");
+	struct check_special *v;
+	struct err err;
+	size_t nr, i, nr_p2m = 0;
+
+	assert_int_equal(check_specials(ck, &v, &nr, &err), 0);
+	for (i = 0; i < nr; i++) {
+		assert_true(!i || v[i].pfn > v[i - 1].pfn);
+		nr_p2m += !strcmp(v[i].what, "page of the p2m table");
+	}
+	assert_int_equal(nr_p2m, 1);
+	free(v);
+	ckpt_close(ck);
+	free(s.bytes);
+}
+
 static void the_p2m_list_may_come_in_parts(void **state UNUSED)
 {
 	struct stream s = make("p2m-parts");
@@ -437,6 +459,7 @@ int main(void)
 		cmocka_unit_test(pages_resent_for_comparison_do_not_count),
 		cmocka_unit_test(an_epoch_counts_only_when_it_is_whole),
 		cmocka_unit_test(a_folded_cr3_reaches_above_4_gib),
+		cmocka_unit_test(special_pages_are_listed_once),
 		cmocka_unit_test(the_p2m_list_may_come_in_parts),
 		cmocka_unit_test(both_xen20_contexts_are_understood),
 		cmocka_unit_test(an_index_cannot_outgrow_its_file),
