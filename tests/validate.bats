@@ -236,6 +236,10 @@ ext4() {
     run -3 "$XBDSNAP" validate --disk xvdb=disk.img "$image"
     [[ ${lines[0]} == "error XB407 xvdb: the superblock of disk.img was written at "* ]]
     cp "${image%/*}/disk-before-xvdb.img" disk.img
+    debugfs -w -R "ssv volume_name elsewhere" disk.img
+    run -3 "$XBDSNAP" validate --disk xvdb=disk.img "$image"
+    [[ ${lines[0]} == "error XB407 xvdb: the label of disk.img was changed since the save, to 'elsewhere' from '"*"'" ]]
+    cp "${image%/*}/disk-before-xvdb.img" disk.img
     tune2fs -C 9 disk.img
     run -3 "$XBDSNAP" validate --disk xvdb=disk.img "$image"
     [[ ${lines[0]} == "error XB407 xvdb: disk.img was mounted since the save (mount count 9, the guest's is 1)" ]]

@@ -67,6 +67,8 @@ static void read_ext(const struct disk *disk, struct check_disk_fs *fs)
 		num_le16(sb + 56) != EXT_MAGIC)
 		return;
 	fs->super_known = true;
+	/* libblkid cuts white space off. */
+	snprintf(fs->label, sizeof(fs->label), "%.16s", (const char *)sb + 120);
 	fs->mtime = num_le32(sb + 44) | (uint64_t)sb[0x275] << 32;
 	fs->wtime = num_le32(sb + 48) | (uint64_t)sb[0x274] << 32;
 	fs->mnt_count = num_le16(sb + 52);

@@ -137,6 +137,10 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 			"%s was mounted since the save (mount count %llu, the guest's is %llu)",
 			disk->path, (unsigned long long)now->mnt_count,
 			(unsigned long long)own->mnt_count);
+	else if (strcmp(now->label, own->label))
+		run_broken(run, "XB407", -1, -1,
+			"the label of %s was changed since the save, to '%s' from '%s'", disk->path,
+			now->label, own->label);
 	else if (later(now->wtime, own->wtime))
 		run_broken(run, "XB407", -1, -1,
 			"the superblock of %s was written at %llu, the guest's own copy is of %llu",

@@ -103,6 +103,7 @@ static void uuid_text(const uint8_t *u, char *buf, size_t cap)
 static void take_super(struct blk_fs *fs, const uint8_t *es)
 {
 	fs->super_known = true;
+	snprintf(fs->label, sizeof(fs->label), "%.16s", (const char *)es + 120);
 	fs->mtime = num_le32(es + 44) | (uint64_t)es[0x275] << 32;
 	fs->wtime = num_le32(es + 48) | (uint64_t)es[0x274] << 32;
 	fs->mnt_count = num_le16(es + 52);

@@ -187,6 +187,7 @@ struct blk_fs {
 	bool read_only;	  /* mounted so */
 	bool super_known; /* the members below were read */
 	bool journal;	  /* it has one, and it is loaded */
+	char label[17];	  /* as it stands there, "" none */
 	uint64_t wtime;	  /* last write of the superblock, UNIX time */
 	uint64_t mtime;	  /* last mount, UNIX time */
 	uint64_t mnt_count;

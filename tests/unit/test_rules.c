@@ -740,6 +740,13 @@ static void disk_written(struct world *w)
 	w->disk_fs.wtime++;
 }
 
+static void disk_labelled(struct world *w)
+{
+	give_disk(w);
+	strcpy(w->dev->fs->label, "root");
+	strcpy(w->disk_fs.label, "root2");
+}
+
 static void disk_used(struct world *w)
 {
 	give_disk(w);
@@ -1055,6 +1062,7 @@ static const struct broken {
 	{"XB406", disk_other_uuid, NULL},
 	{"XB406", disk_no_fs, NULL},
 	{"XB407", disk_written, NULL},
+	{"XB407", disk_labelled, NULL},
 	{"XB407", disk_mounted, NULL},
 	{"XB407", disk_mounted_later, NULL},
 	{"XB407", disk_recovered, NULL},
