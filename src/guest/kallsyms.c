@@ -17,10 +17,12 @@
 #include "base/num.h"
 #include "guest/window.h"
 
-#define NR_TOKENS      256u
-#define FIRST_DIGIT    48u	   /* '0' */
-#define TOKEN_BYTES    4096	   /* the whole table; real ones take about 900 bytes */
-#define NAMES_BYTES    (12u << 20) /* names of 155,000 symbols take 2.4 MiB */
+#define NR_TOKENS   256u
+#define FIRST_DIGIT 48u	 /* '0' */
+#define TOKEN_BYTES 4096 /* the whole table; real ones take about 900 bytes */
+/* How far before the token table the names may begin: those of 200,000 symbols take 3.1 MiB. */
+#define NAMES_USUAL    (4u << 20)
+#define NAMES_BYTES    (12u << 20)
 #define MIN_SYMS       2000u
 #define MAX_SYMS       (1u << 21)
 #define MARKER_EVERY   256u
@@ -594,16 +596,21 @@ static void keep_read(struct guest *g, const struct names *n)
 static int search_names(struct guest *g, const struct tokens *t, uint64_t *steps, struct names *ret,
 	struct err *err)
 {
-	CLEANUP_FREE uint8_t *buf = malloc(NAMES_BYTES);
+	size_t cap, len = 0;
 	gva_t origin;
-	size_t len;
 
-	if (!buf)
-		return err_nomem(err, "the search for kallsyms");
-	len = window_peek_back(g, t->table, buf, NAMES_BYTES, &origin);
-	for (ret->align = 8; ret->align >= 4; ret->align -= 4)
-		if (find_names(buf, len, origin, t, steps, ret))
-			return 1;
+	for (cap = NAMES_USUAL; cap <= NAMES_BYTES; cap += NAMES_BYTES - NAMES_USUAL) {
+		CLEANUP_FREE uint8_t *buf = malloc(cap);
+
+		if (!buf)
+			return err_nomem(err, "the search for kallsyms");
+		len = window_peek_back(g, t->table, buf, cap, &origin);
+		for (ret->align = 8; ret->align >= 4; ret->align -= 4)
+			if (find_names(buf, len, origin, t, steps, ret))
+				return 1;
+		if (len + PAGE_BYTES <= cap) /* there is no more */
+			break;
+	}
 	return 0;
 }
 
