@@ -24,7 +24,9 @@ Q := $(if $(V),,@)
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
 
-LIBS := libelf libdw libbpf json-c smartcols libarchive libnbd blkid
+LIBS := libelf libdw libbpf json-c smartcols libarchive blkid
+# Loaded when it is needed: src/io/nbd_lib.h.
+LIBS_LATE := libnbd
 ifndef WITHOUT_XEN
 LIBS += xencontrol xenguest xenstore
 XEN_CPPFLAGS := -DHAVE_XEN=1
@@ -61,8 +63,8 @@ WARN += -Wno-unknown-warning-option
 endif
 
 XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS)
-XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
-XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(if $(WITHOUT_XEN),,-ldl)
+XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LIBS_LATE) 2>/dev/null)
+XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -ldl
 # Asked once a run, not once a file.
 XB_CFLAGS := $(XB_CFLAGS)
 XB_LDLIBS := $(XB_LDLIBS)

@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libnbd.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "io/nbd_lib.h"
 
 static const struct {
 	const char *name, *qemus;
@@ -93,10 +94,10 @@ static int refuse_formats(const struct disk *d, struct err *err)
 
 static int image_failed(const struct disk *d, const char *what, uint64_t off, struct err *err)
 {
-	int number = nbd_get_errno();
+	int number = d->lib->get_errno();
 
 	err_set(err, ERR_SYSTEM, "cannot %s %s at byte %llu: %s", what, d->path,
-		(unsigned long long)off, nbd_get_error());
+		(unsigned long long)off, d->lib->get_error());
 	err->sys_errno = number;
 	return -1;
 }
@@ -130,19 +131,19 @@ static int serve(struct disk *d, struct err *err)
 		d->write ? d->path : end, d->write ? NULL : d->path, NULL};
 	int64_t bytes;
 
-	if (refuse_locked(d, err))
+	if (refuse_locked(d, err) || nbd_lib_load(&d->lib, err))
 		return -1;
 	snprintf(name, sizeof(name), "%s", formats[d->format].qemus);
-	d->nbd = nbd_create();
-	if (!d->nbd || nbd_add_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION))
+	d->nbd = d->lib->create();
+	if (!d->nbd || d->lib->add_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION))
 		return err_nomem(err, "a connection");
-	if (nbd_connect_systemd_socket_activation(d->nbd, argv))
+	if (d->lib->connect_systemd_socket_activation(d->nbd, argv))
 		return err_set(err, ERR_SYSTEM, "qemu-nbd does not serve %s as %s: %s", d->path,
-			formats[d->format].name, nbd_get_error());
-	bytes = nbd_get_size(d->nbd);
+			formats[d->format].name, d->lib->get_error());
+	bytes = d->lib->get_size(d->nbd);
 	if (bytes < 0)
 		return err_set(err, ERR_SYSTEM, "qemu-nbd does not tell the size of %s: %s",
-			d->path, nbd_get_error());
+			d->path, d->lib->get_error());
 	d->bytes = (uint64_t)bytes;
 	return 0;
 }
@@ -155,7 +156,7 @@ static int image_read(const struct disk *d, uint64_t off, uint8_t *buf, size_t l
 	while (len) {
 		size_t n = MIN(len, (size_t)NBD_STEP);
 
-		if (nbd_pread(d->nbd, buf, n, off, 0))
+		if (d->lib->pread(d->nbd, buf, n, off, 0))
 			return image_failed(d, "read", off, err);
 		buf += n;
 		off += n;
@@ -170,7 +171,7 @@ static int image_write(
 	while (len) {
 		size_t n = MIN(len, (size_t)NBD_STEP);
 
-		if (nbd_pwrite(d->nbd, buf, n, off, 0))
+		if (d->lib->pwrite(d->nbd, buf, n, off, 0))
 			return image_failed(d, "write", off, err);
 		buf += n;
 		off += n;
@@ -181,12 +182,12 @@ static int image_write(
 
 static int image_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *err)
 {
-	if (nbd_can_trim(d->nbd) != 1)
+	if (d->lib->can_trim(d->nbd) != 1)
 		return err_set(err, ERR_UNSUPPORTED, "%s cannot discard", d->path);
 	while (len) {
 		uint64_t n = MIN(len, (uint64_t)1 << 30);
 
-		if (nbd_trim(d->nbd, n, off, 0))
+		if (d->lib->trim(d->nbd, n, off, 0))
 			return image_failed(d, "discard", off, err);
 		off += n;
 		len -= n;
@@ -196,9 +197,9 @@ static int image_discard(const struct disk *d, uint64_t off, uint64_t len, struc
 
 static int image_sync(const struct disk *d, struct err *err)
 {
-	if (nbd_can_flush(d->nbd) != 1)
+	if (d->lib->can_flush(d->nbd) != 1)
 		return err_set(err, ERR_SYSTEM, "the server of %s cannot flush", d->path);
-	return nbd_flush(d->nbd, 0) ? image_failed(d, "sync", 0, err) : 0;
+	return d->lib->flush(d->nbd, 0) ? image_failed(d, "sync", 0, err) : 0;
 }
 
 /* ---- any disk ----------------------------------------------------------------------------- */
@@ -351,7 +352,7 @@ static bool is_hole(const struct disk *d, uint64_t off, size_t len)
 	off_t data;
 
 	if (d->nbd)
-		return !nbd_block_status(d->nbd, len, off,
+		return !d->lib->block_status(d->nbd, len, off,
 			       (nbd_extent_callback){.callback = count_zeros, .user_data = &zeros},
 			       0) &&
 		       zeros >= len;
@@ -368,7 +369,7 @@ int disk_zero(const struct disk *d, uint64_t off, size_t len, struct err *err)
 	if (is_hole(d, off, len))
 		return 0;
 	if (d->nbd)
-		return nbd_zero(d->nbd, len, off, 0) ? image_failed(d, "zero", off, err) : 0;
+		return d->lib->zero(d->nbd, len, off, 0) ? image_failed(d, "zero", off, err) : 0;
 	while (len) {
 		size_t n = MIN(len, sizeof(zeros));
 
@@ -389,8 +390,8 @@ int disk_close(struct disk *d, struct err *err)
 {
 	int fd = d->fd, rc = 0;
 
-	if (d->nbd && nbd_shutdown(d->nbd, 0))
-		rc = err_set(err, ERR_SYSTEM, "cannot close %s: %s", d->path, nbd_get_error());
+	if (d->nbd && d->lib->shutdown(d->nbd, 0))
+		rc = err_set(err, ERR_SYSTEM, "cannot close %s: %s", d->path, d->lib->get_error());
 	d->fd = -1;
 	if (fd >= 0 && close(fd))
 		rc = err_sys(err, "cannot close %s", d->path);
@@ -400,7 +401,9 @@ int disk_close(struct disk *d, struct err *err)
 
 void disk_drop(struct disk *d)
 {
-	nbd_close(d->nbd);
+	if (d->nbd)
+		d->lib->close(d->nbd);
+	free(d->lib);
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->path);

@@ -21,10 +21,12 @@ enum disk_format {
 };
 
 struct nbd_handle;
+struct nbd_lib;
 
 struct disk {
 	int fd;			/* of the file or device itself, whatever its format */
 	struct nbd_handle *nbd; /* owned; NULL: raw */
+	struct nbd_lib *lib;	/* owned; of nbd */
 	enum disk_format format;
 	char *path;	   /* owned; absolute, without symbolic links */
 	uint64_t bytes;	   /* as the guest sees it */
