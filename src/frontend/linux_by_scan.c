@@ -20,7 +20,7 @@
 #define PAGE_COMPOUND_HEAD 8u
 #define PAGE_TYPE	   48u
 #define PAGE_REFCOUNT	   52u
-/* Kernels that do not count references of slabs and large kmalloc pages (6.14 and later) name the
+/* Kernels that do not count references of slabs and large kmalloc pages (seen in 6.16) name the
  * owner in the top byte of _mapcount's word: enum pagetype, 0xf0 is the free lists' own. */
 #define PAGE_TYPE_FIRST 0xf1u
 #define PAGE_TYPE_LAST	0xfeu
