@@ -350,6 +350,29 @@ pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index)
 	return PFN_NONE;
 }
 
+/* Offsets: store_mfn and console.domU.mfn in struct start_info of public/xen.h. */
+bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret)
+{
+	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
+	bool wide = v && v->kind == CKPT_VCPU_PV64;
+	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
+	struct ckpt_page page;
+
+	if (!wide && !(v && v->kind == CKPT_VCPU_PV32))
+		return false;
+	page = ckpt_page(ck, PFN(v->dx));
+	if (!page.data)
+		return false;
+	*ret = (struct ckpt_start_info){
+		.page = PFN(v->dx),
+		.store_off = page.off + store,
+		.console_off = page.off + console,
+		.store = wide ? num_le64(page.data + store) : num_le32(page.data + store),
+		.console = wide ? num_le64(page.data + console) : num_le32(page.data + console),
+	};
+	return true;
+}
+
 bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret)
 {
 	uint32_t i;

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Frames of a guest that are not plain memory. start_info: Xen's public/xen.h, struct
- * start_info; store_mfn and console.domU.mfn are pfns in a save stream (xg_sr_save_x86_pv.c,
- * the restorer writes new frames there).
+ * Frames of a guest that are not plain memory.
  */
 #include "check/check.h"
 
 #include <string.h>
-
-#include "base/num.h"
 
 struct list {
 	struct check_special *v;
@@ -65,27 +61,14 @@ static int add_p2m(const struct ckpt *ck, struct list *l, struct err *err)
 
 static int add_start_info(const struct ckpt *ck, struct list *l, struct err *err)
 {
-	const struct ckpt_vcpu *v = ckpt_nr_vcpus(ck) ? ckpt_vcpu(ck, 0) : NULL;
-	struct ckpt_page page;
-	uint64_t store, console;
+	uint64_t end = ckpt_info(ck)->nr_pfns;
+	struct ckpt_start_info si;
 
-	if (!v || (v->kind != CKPT_VCPU_PV64 && v->kind != CKPT_VCPU_PV32))
+	if (!ckpt_start_info(ck, &si))
 		return 0;
-	page = ckpt_page(ck, PFN(v->dx));
-	if (!page.data)
-		return 0; /* the guest's register is not what we think, or the page is lost */
-	if (v->kind == CKPT_VCPU_PV64) {
-		store = num_le64(page.data + 56);
-		console = num_le64(page.data + 72);
-	} else {
-		store = num_le32(page.data + 44);
-		console = num_le32(page.data + 52);
-	}
-	if (add(l, v->dx, "start_info page", err))
-		return -1;
-	if (store && store < ckpt_info(ck)->nr_pfns && add(l, store, "xenstore page", err))
-		return -1;
-	if (console && console < ckpt_info(ck)->nr_pfns && add(l, console, "console page", err))
+	if (add(l, si.page.v, "start_info page", err) ||
+		(si.store && si.store < end && add(l, si.store, "xenstore page", err)) ||
+		(si.console && si.console < end && add(l, si.console, "console page", err)))
 		return -1;
 	return 0;
 }

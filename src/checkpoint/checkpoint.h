@@ -176,6 +176,16 @@ struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index);
 size_t ckpt_nr_p2m_frames(const struct ckpt *ck);
 pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index);
 
+/* PV guests of Xen 3 and newer: what start_info, the page that vcpu 0's edx names, says of the
+ * rings that the restore sets up anew. Pfns, as the guest left them in a saved image. */
+struct ckpt_start_info {
+	pfn_t page;
+	uint64_t store_off, console_off; /* file offsets of the two words */
+	uint64_t store, console;	 /* 0: none; not bounded by anything */
+};
+/* False: there is none, or its page has no data. */
+bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret);
+
 /* HVM and PVH: the value of a parameter (public/hvm/params.h) as the restore sets it. False: the
  * stream has none of that index. */
 bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret);

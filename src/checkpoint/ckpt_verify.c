@@ -60,20 +60,14 @@ static void need_frame(struct ckpt *ck, uint64_t off, uint64_t pfn, const char *
 					      : "has no memory in the stream");
 }
 
-/* Offsets: struct start_info of public/xen.h; both hold pfns in a saved image. */
-static void verify_start_info(struct ckpt *ck, const struct ckpt_vcpu *v)
+static void verify_start_info(struct ckpt *ck)
 {
-	bool wide = v->kind == CKPT_VCPU_PV64;
-	struct ckpt_page page = ckpt_page(ck, PFN(v->dx));
-	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
+	struct ckpt_start_info si;
 
-	if (!page.data) /* said */
+	if (!ckpt_start_info(ck, &si)) /* said */
 		return;
-	need_frame(ck, page.off + store,
-		wide ? num_le64(page.data + store) : num_le32(page.data + store), "xenstore");
-	need_frame(ck, page.off + console,
-		wide ? num_le64(page.data + console) : num_le32(page.data + console),
-		"the console");
+	need_frame(ck, si.store_off, si.store, "xenstore");
+	need_frame(ck, si.console_off, si.console, "the console");
 }
 
 static void verify_vcpu(struct ckpt *ck, const struct ckpt_vcpu *v)
@@ -95,7 +89,7 @@ static void verify_vcpu(struct ckpt *ck, const struct ckpt_vcpu *v)
 		need_data(ck, v->ctx_off, v->si, "the suspend record of vcpu", 0);
 	} else if (v->id == 0) {
 		need_data(ck, v->ctx_off, v->dx, "start_info of vcpu", 0);
-		verify_start_info(ck, v);
+		verify_start_info(ck);
 	}
 }
 
