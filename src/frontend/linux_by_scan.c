@@ -70,23 +70,26 @@ static void forget_facts(struct linux_layout *l)
 		unproven[i]->present = false;
 }
 
-/* The mutex that struct blkfront_info begins with moves what follows. */
+static bool mutex_fits(struct linux_ctx *c, const struct scan_info *found,
+	struct linux_builtin_shape *shape, uint32_t bytes)
+{
+	shape->mutex_bytes = bytes;
+	linux_layout_builtin(&c->l, shape);
+	return layout_fits(c, found->va);
+}
+
+/* The mutex that struct blkfront_info begins with moves what follows: the usual size, then from the
+ * smallest to those of debugging kernels. */
 static bool try_mutexes(
 	struct linux_ctx *c, const struct scan_info *found, struct linux_builtin_shape *shape)
 {
-	/* The usual size first; then from the smallest to those of debugging kernels. */
-	shape->mutex_bytes = LINUX_MUTEX_BYTES;
-	linux_layout_builtin(&c->l, shape);
-	if (layout_fits(c, found->va))
+	uint32_t bytes;
+
+	if (mutex_fits(c, found, shape, LINUX_MUTEX_BYTES))
 		return true;
-	for (shape->mutex_bytes = 16; shape->mutex_bytes <= MAX_MUTEX_BYTES;
-		shape->mutex_bytes += 8) {
-		linux_layout_builtin(&c->l, shape);
-		if (layout_fits(c, found->va))
+	for (bytes = 16; bytes <= MAX_MUTEX_BYTES; bytes += 8)
+		if (mutex_fits(c, found, shape, bytes))
 			return true;
-	}
-	shape->mutex_bytes = LINUX_MUTEX_BYTES;
-	linux_layout_builtin(&c->l, shape);
 	return false;
 }
 
