@@ -71,7 +71,7 @@ XB_LDLIBS := $(XB_LDLIBS)
 # Xen's public headers refuse strict C: anonymous structures, aligned members.
 $(O)/src/xenhost/xen_%.o: XB_CFLAGS := $(XB_CFLAGS) -std=gnu11
 
-LIB_SRC := $(filter-out src/xbdsnap.c,$(wildcard src/*.c src/*/*.c))
+LIB_SRC := $(filter-out src/xbdsnap.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/unit/%)

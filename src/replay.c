@@ -2,7 +2,7 @@
  *
  * replay.c - the plan: which requests resume issues again, and in which order.
  */
-#include "replay.h"
+#include "replay/replay.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
 #include "cmd/replay_apply.h"
-#include "cmd/replay_disk.h"
+#include "cmd/replay_disks.h"
 #include "cmd/replay_plan.h"
 
 struct replay {

@@ -7,8 +7,8 @@
 
 #include <json-c/json.h>
 
-#include "cmd/replay_disk.h"
-#include "replay_write.h"
+#include "cmd/replay_disks.h"
+#include "replay/write.h"
 
 struct replay_apply {
 	bool write, discard;

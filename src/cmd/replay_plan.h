@@ -8,7 +8,7 @@
 #include <json.h>
 
 #include "cmd/target.h"
-#include "replay.h"
+#include "replay/replay.h"
 
 /* With the features of a target, also in how many parts each request will come there. */
 int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan,

@@ -10,7 +10,7 @@
 #ifndef TESTS_LINUX_QUEUE_GUEST_H
 #define TESTS_LINUX_QUEUE_GUEST_H
 
-#include "frontend/linux_decode.h"
+#include "frontend/linux/decode.h"
 
 #include "linux_guest.h"
 

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "frontend/frontend.h"
-#include "frontend/linux_decode.h"
-#include "frontend/linux_image.h"
+#include "frontend/linux/decode.h"
+#include "frontend/linux/image.h"
 #include "guest/p2m.h"
 
 #include "linux_guest.h"

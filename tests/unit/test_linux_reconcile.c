@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "frontend/linux_blkfront.h"
+#include "frontend/linux/blkfront.h"
 
 #include "linux_guest.h"
 

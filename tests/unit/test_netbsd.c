@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/netbsd_xbd.h"
+#include "frontend/netbsd/xbd.h"
 
 struct world {
 	struct ckpt *ck;

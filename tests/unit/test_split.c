@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "replay.h"
+#include "replay/replay.h"
 
 struct one {
 	uint64_t sector, nr_sectors;

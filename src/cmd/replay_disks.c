@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/replay_disks.h"
+
+#include <string.h>
+
+#include "check/check.h"
+#include "cmd/render_json.h"
+#include "cmd/table.h"
+
+int replay_target_add(struct replay_targets *t, const char *text, struct err *err)
+{
+	const char *equals = strchr(text, '=');
+	struct replay_target *grown, *one;
+
+	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= sizeof(one->vdev))
+		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=[FORMAT:]PATH", text);
+	grown = realloc(t->v, (t->nr + 1) * sizeof(*grown));
+	if (!grown)
+		return err_nomem(err, "noting a disk");
+	t->v = grown;
+	one = &t->v[t->nr++];
+	*one = (struct replay_target){.disk = DISK_INIT};
+	one->path = disk_spec(equals + 1, &one->format);
+	memcpy(one->vdev, text, (size_t)(equals - text));
+	return 0;
+}
+
+static int find_device(const struct replay_targets *t, struct replay_target *one,
+	const struct snapshot *s, struct err *err)
+{
+	struct check_disk as = {0};
+	size_t i;
+
+	memcpy(as.vdev, one->vdev, sizeof(as.vdev));
+	for (i = 0; i < s->nr_devices && !one->dev; i++)
+		if (check_disk_is_for(&as, &s->devices[i]))
+			one->dev = &s->devices[i];
+	if (!one->dev)
+		return err_set(err, ERR_USAGE, "the checkpoint has no device %s; its first is %s",
+			one->vdev, s->nr_devices ? s->devices[0].name : "none");
+	for (i = 0; &t->v[i] != one; i++)
+		if (t->v[i].dev == one->dev)
+			return err_set(err, ERR_USAGE, "two disks for %s", one->dev->name);
+	return 0;
+}
+
+int replay_targets_open(struct replay_targets *t, const struct snapshot *s, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr; i++) {
+		struct replay_target *one = &t->v[i];
+
+		if (find_device(t, one, s, err) ||
+			disk_open(&one->disk, one->path, one->format, 0, err))
+			return -1;
+		one->seen_dev = one->disk.dev;
+		one->seen_ino = one->disk.ino;
+	}
+	return 0;
+}
+
+void replay_targets_fini(struct replay_targets *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr; i++)
+		disk_drop(&t->v[i].disk);
+	free(t->v);
+	*t = (struct replay_targets){0};
+}
+
+static const struct disk *disk_of(const struct replay_targets *t, const struct blkdev *dev)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr; i++)
+		if (t->v[i].dev == dev)
+			return &t->v[i].disk;
+	return NULL;
+}
+
+int replay_matches_get(const struct ckpt *ck, const struct replay_plan *plan,
+	const struct replay_targets *t, struct replay_matches *ret, struct err *err)
+{
+	size_t i;
+
+	ret->v = calloc(plan->nr + 1, sizeof(*ret->v));
+	ret->compared = calloc(plan->nr + 1, sizeof(*ret->compared));
+	if (!ret->v || !ret->compared)
+		return err_nomem(err, "comparing with the disk");
+	ret->nr = plan->nr;
+	for (i = 0; i < plan->nr; i++) {
+		const struct disk *d = disk_of(t, plan->v[i].dev);
+
+		ret->compared[i] = d != NULL;
+		if (d && replay_compare(ck, plan->v[i].req, d, &ret->v[i], err))
+			return -1;
+	}
+	return 0;
+}
+
+void replay_matches_fini(struct replay_matches *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->nr; i++)
+		replay_match_fini(&m->v[i]);
+	free(m->v);
+	free(m->compared);
+	*m = (struct replay_matches){0};
+}
+
+static const struct table_column columns[] = {
+	{"STEP", true, "place in the order"},
+	{"DEVICE", false, "virtual device"},
+	{"RING", true, "ring of the device"},
+	{"SLOT", true, "slot of the shadow ring; q: tag of a queued request"},
+	{"OP", false, "read, write, barrier, flush, discard, probe"},
+	{"SECTOR", true, "first sector; ? unknown"},
+	{"SECTORS", true, "length in sectors"},
+	{"ON-DISK", false, "landed, not-landed, torn; of a read filled, not-filled"},
+	{"DIFFERS", false, "bytes of the disk that differ, first to last"},
+};
+
+/* A table has room for some ranges; JSON has all. */
+#define MAX_SHOWN 3
+
+static void differs_cell(struct libscols_line *line, const struct replay_match *m)
+{
+	char text[256] = "";
+	size_t i, at = 0;
+
+	if (m->state == REPLAY_UNDECIDED) {
+		table_cell(line, 8, "%s", m->why.text);
+		return;
+	}
+	for (i = 0; i < m->nr && i < MAX_SHOWN; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%llu-%llu", i ? "," : "",
+			(unsigned long long)m->differs[i].start,
+			(unsigned long long)m->differs[i].end - 1);
+	if (m->nr > MAX_SHOWN)
+		snprintf(text + at, sizeof(text) - at, " and %zu more", m->nr - MAX_SHOWN);
+	table_cell(line, 8, *text ? "%s" : NULL, text);
+}
+
+static void row(struct libscols_line *line, size_t step, const struct replay_item *it,
+	const struct replay_match *m)
+{
+	const struct io_request *r = it->req;
+
+	table_cell(line, 0, "%zu", step);
+	table_cell(line, 1, "%s", it->dev->name);
+	table_cell(line, 2, "%u", r->ring);
+	table_cell(line, 3, "%s%u", it->queued ? "q" : "", r->slot);
+	table_cell(line, 4, "%s", io_op_name(r->op));
+	if (!replay_needs_sector(r))
+		table_cell(line, 5, NULL);
+	else if (r->sector_from == IO_SECTOR_UNKNOWN)
+		table_cell(line, 5, "?");
+	else
+		table_cell(line, 5, "%llu", (unsigned long long)r->sector);
+	table_cell(line, 6, "%llu", (unsigned long long)r->nr_sectors);
+	if (!m) {
+		table_cell(line, 7, NULL);
+		table_cell(line, 8, NULL);
+		return;
+	}
+	table_cell(line, 7, "%s", replay_match_name(m->state));
+	differs_cell(line, m);
+}
+
+int replay_matches_table(const struct cmd_env *env, const struct replay_plan *plan,
+	const struct replay_matches *m, struct err *err)
+{
+	const struct table_column *cols[ARRAY_SIZE(columns)];
+	struct libscols_table *t;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(columns); i++)
+		cols[i] = &columns[i];
+	t = table_new(env, cols, ARRAY_SIZE(columns));
+	if (!t)
+		return err_nomem(err, "the table");
+	for (i = 0; i < plan->nr; i++) {
+		struct libscols_line *line = scols_table_new_line(t, NULL);
+
+		if (!line) {
+			scols_unref_table(t);
+			return err_nomem(err, "the table");
+		}
+		row(line, i + 1, &plan->v[i], m->compared[i] ? &m->v[i] : NULL);
+	}
+	return table_print(t, err);
+}
+
+static struct json_object *match_json(const struct replay_match *m)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	size_t i;
+
+	if (!o || !list) {
+		json_object_put(o);
+		json_object_put(list);
+		return NULL;
+	}
+	for (i = 0; i < m->nr; i++) {
+		struct json_object *range = json_object_new_object();
+
+		json_object_object_add(range, "start", json_object_new_uint64(m->differs[i].start));
+		json_object_object_add(range, "end", json_object_new_uint64(m->differs[i].end));
+		json_object_array_add(list, range);
+	}
+	json_object_object_add(o, "state", json_text(replay_match_name(m->state)));
+	json_object_object_add(o, "differs", list);
+	json_object_object_add(
+		o, "why", m->state == REPLAY_UNDECIDED ? json_text(m->why.text) : NULL);
+	return o;
+}
+
+int replay_matches_json(const struct replay_matches *m, struct json_object *list)
+{
+	size_t i;
+
+	for (i = 0; i < m->nr; i++) {
+		struct json_object *o = NULL;
+
+		if (m->compared[i] && !(o = match_json(&m->v[i])))
+			return -1;
+		json_object_object_add(json_object_array_get_idx(list, i), "on_disk", o);
+	}
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * blkfront.h - the two ways to the devices of Linux' xen-blkfront, 4.5 and newer, 64 bit.
+ */
+#ifndef XB_FRONTEND_LINUX_BLKFRONT_H
+#define XB_FRONTEND_LINUX_BLKFRONT_H
+
+#include "frontend/linux/decode.h"
+
+/* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
+int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
+	const struct symbols *file, struct snapshot *s, struct err *err) MUST_CHECK;
+/* By the shape of the driver's ring structures in all of memory. */
+int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err) MUST_CHECK;
+/*
+ * Make one of two snapshots: moves what is kept from `sym` and `scan` to `s` (both stay valid to
+ * finish). Where the ways differ, a finding says in what.
+ */
+int linux_reconcile(struct snapshot *s, struct snapshot *sym, struct snapshot *scan,
+	struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * device.c - a device of xen-blkfront: its facts and its rings.
+ */
+#include "frontend/linux/decode.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "frontend/blkif_abi.h"
+
+/* Block sizes are powers of two; no disk announces a physical size beyond some MiB. */
+#define MAX_BLOCK_BYTES (16u << 20)
+
+/* enum blkif_state: the driver is in blkfront_resume(), its shadow is being re-issued. */
+#define BLKIF_STATE_SUSPENDED 2u
+
+/* Distance between the ring structures of a device; 0 when it makes no sense. */
+static uint64_t ring_stride(struct linux_ctx *c, gva_t info, gva_t rinfo)
+{
+	const struct linux_layout *l = &c->l;
+	struct err ignored = ERR_INIT;
+	uint64_t stored, entries;
+
+	if (!l->info_rinfo_size.present) /* an array of whole structures */
+		return l->ring_bytes;
+	if (linux_get(c->g, info, &l->info_rinfo_size, &stored, &ignored) ||
+		linux_get(c->g, rinfo, &l->ring_nr_ents, &entries, &ignored) ||
+		entries > BLKIF_MAX_RING_ENTRIES)
+		return 0;
+	return stored == l->ring_shadow.off + entries * l->slot_bytes ? stored : 0;
+}
+
+static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err)
+{
+	struct err why = ERR_INIT;
+	uint64_t rinfo, nr, stride;
+	unsigned i;
+
+	if (linux_get(c->g, info, &c->l.info_rinfo, &rinfo, &why) ||
+		linux_get(c->g, info, &c->l.info_nr_rings, &nr, &why)) {
+		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
+			"the rings of %s cannot be found: %s", d->name, why.text);
+		return 0;
+	}
+	if (!rinfo || !nr) /* not connected yet, or being torn down */
+		return 0;
+	stride = ring_stride(c, info, GVA(rinfo));
+	if (nr > c->rings_left || (!stride && nr > 1)) {
+		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
+			"%s claims %" PRIu64 " rings at 0x%" PRIx64
+			" whose size does not fit their entries",
+			d->name, nr, rinfo);
+		nr = MIN(1u, c->rings_left);
+	}
+	c->rings_left -= nr;
+	d->rings = calloc(nr, sizeof(*d->rings));
+	if (!d->rings)
+		return err_nomem(err, "the rings of a device");
+	for (i = 0; i < nr; i++) {
+		d->nr_rings = i + 1;
+		if (linux_decode_ring(c, info, d, i, GVA(rinfo + i * stride), err))
+			return -1;
+	}
+	return 0;
+}
+
+static enum tri tri_of(struct linux_ctx *c, gva_t base, const struct field *f)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t v;
+
+	if (linux_get(c->g, base, f, &v, &ignored))
+		return TRI_UNKNOWN;
+	return v ? TRI_YES : TRI_NO;
+}
+
+static uint64_t u64_of(struct linux_ctx *c, gva_t base, const struct field *f, uint64_t otherwise)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t v;
+
+	return linux_get(c->g, base, f, &v, &ignored) ? otherwise : v;
+}
+
+bool linux_vdev_name(uint64_t vdevice, char *buf, size_t cap)
+{
+	uint64_t disk, part;
+	char letters[8];
+	int at = sizeof(letters) - 1;
+
+	if (vdevice >> 28 == 1) { /* extended: 1 << 28 | disk << 8 | partition */
+		disk = vdevice >> 8 & 0xfffff;
+		part = vdevice & 0xff;
+	} else if (vdevice >> 8 == 202) {
+		disk = vdevice >> 4 & 0xf;
+		part = vdevice & 0xf;
+	} else {
+		return false;
+	}
+	letters[at] = '\0';
+	for (disk++; disk && at; disk /= 26)
+		letters[--at] = (char)('a' + --disk % 26);
+	snprintf(buf, cap, part ? "xvd%s%u" : "xvd%s", letters + at, (unsigned)part);
+	return true;
+}
+
+/* Disk names are letters, then digits; anything else is not a name. */
+static bool plausible_name(const char *name)
+{
+	size_t letters = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+
+	return letters && strlen(name) < 32 &&
+	       letters + strspn(name + letters, "0123456789") == strlen(name);
+}
+
+bool linux_disk_name(struct linux_ctx *c, uint64_t gd, char *buf, size_t cap)
+{
+	struct err ignored = ERR_INIT;
+
+	return c->l.gd_disk_name.present &&
+	       !guest_read_str(c->g, gva_add(GVA(gd), c->l.gd_disk_name.off), buf, cap, &ignored) &&
+	       plausible_name(buf);
+}
+
+static void name_device(struct linux_ctx *c, uint64_t gd, uint64_t vdevice, struct blkdev *d)
+{
+	char name[32];
+
+	if (gd && linux_disk_name(c, gd, name, sizeof(name)))
+		snprintf(d->name, sizeof(d->name), "%s", name);
+	else if (vdevice != BLK_UNKNOWN_U64 && linux_vdev_name(vdevice, d->name, sizeof(d->name)))
+		return;
+	else if (vdevice != BLK_UNKNOWN_U64)
+		snprintf(d->name, sizeof(d->name), "vbd-%" PRIu64, vdevice);
+	else
+		snprintf(d->name, sizeof(d->name), "vbd");
+}
+
+static const char *state_name(uint64_t connected)
+{
+	static const char *const names[] = {"disconnected", "connected", "suspended", "error"};
+
+	return connected < ARRAY_SIZE(names) ? names[connected] : "unknown";
+}
+
+/* A size of blocks, or 0: unknown. */
+static uint32_t block_bytes(uint64_t v)
+{
+	return v >= SECTOR_BYTES && v <= MAX_BLOCK_BYTES && !(v & (v - 1)) ? (uint32_t)v : 0;
+}
+
+/* More sectors than 64 bits can count the bytes of are no capacity. */
+static uint64_t capacity(uint64_t sectors)
+{
+	return sectors > UINT64_MAX / SECTOR_BYTES ? BLK_UNKNOWN_U64 : sectors;
+}
+
+/* Capacity and write protection lie in the whole-disk partition, a structure of its own since
+ * Linux 5.11. */
+static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
+{
+	/* include/linux/blk_types.h: BD_READ_ONLY, above the 8 bits of the partition number. */
+	static const unsigned bd_read_only = 1u << 8;
+	const struct linux_layout *l = &c->l;
+	struct err ignored = ERR_INIT;
+	uint64_t part0, flags;
+
+	if (l->gd_part0_nr_sects.present) {
+		d->nr_sectors = capacity(u64_of(c, gd, &l->gd_part0_nr_sects, BLK_UNKNOWN_U64));
+		return;
+	}
+	if (linux_get(c->g, gd, &l->gd_part0, &part0, &ignored) || !part0)
+		return;
+	d->nr_sectors = capacity(u64_of(c, GVA(part0), &l->bdev_nr_sectors, BLK_UNKNOWN_U64));
+	if (l->bdev_read_only.present)
+		d->read_only = tri_of(c, GVA(part0), &l->bdev_read_only);
+	else if (!linux_get(c->g, GVA(part0), &l->bdev_flags, &flags, &ignored))
+		d->read_only = flags & bd_read_only ? TRI_YES : TRI_NO;
+}
+
+/* A path in xenstore, below the guest's own directory. */
+static bool is_nodename(const char *text)
+{
+	static const char start[] = "device/";
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	return !strncmp(text, start, sizeof(start) - 1);
+}
+
+static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t xb = u64_of(c, info, &c->l.info_xbdev, 0);
+	uint64_t name, domid;
+
+	if (!xb)
+		return;
+	if (!linux_get(c->g, GVA(xb), &c->l.xb_nodename, &name, &ignored) && name &&
+		(guest_read_str(c->g, GVA(name), d->nodename, sizeof(d->nodename), &ignored) ||
+			!is_nodename(d->nodename)))
+		d->nodename[0] = '\0';
+	if (!linux_get(c->g, GVA(xb), &c->l.xb_otherend_id, &domid, &ignored) && domid < 0x7ff0)
+		d->backend_domid = (int)domid; /* DOMID_FIRST_RESERVED is 0x7ff0 */
+}
+
+/* The I/O scheduler sorts what is submitted to the queue. Its name is text or points to some. */
+static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+	uint64_t elevator = u64_of(c, rq, &l->q_elevator, UINT64_MAX), type, name = 0;
+	struct err ignored;
+
+	if (elevator == UINT64_MAX)
+		return;
+	snprintf(d->scheduler, sizeof(d->scheduler), elevator ? "?" : "none");
+	type = elevator ? u64_of(c, GVA(elevator), &l->eq_type, 0) : 0;
+	if (!type || !l->et_name.present)
+		return;
+	name = l->et_name.bytes == 8 ? u64_of(c, GVA(type), &l->et_name, 0) : type + l->et_name.off;
+	if (!name ||
+		guest_read_str(c->g, GVA(name), d->scheduler, sizeof(d->scheduler), &ignored) ||
+		!*d->scheduler)
+		snprintf(d->scheduler, sizeof(d->scheduler), "?");
+}
+
+static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+	uint64_t gd = u64_of(c, info, &l->info_gd, 0);
+	uint64_t rq = u64_of(c, info, &l->info_rq, 0), connected;
+
+	d->va = info;
+	d->located_by = c->located_by;
+	d->status_waiting = l->status_waiting;
+	snprintf(d->frontend, sizeof(d->frontend), "linux-blkfront");
+	d->handle = u64_of(c, info, &l->info_vdevice, BLK_UNKNOWN_U64);
+	name_device(c, gd, d->handle, d);
+	connected = u64_of(c, info, &l->info_connected, UINT64_MAX);
+	snprintf(d->state, sizeof(d->state), "%s", state_name(connected));
+	if (connected <= BLKIF_STATE_SUSPENDED)
+		d->recovering = connected == BLKIF_STATE_SUSPENDED ? TRI_YES : TRI_NO;
+	d->feature_flush = tri_of(c, info, &l->info_flush);
+	d->feature_fua = tri_of(c, info, &l->info_fua);
+	d->feature_discard = tri_of(c, info, &l->info_discard);
+	d->feature_secure_discard = tri_of(c, info, &l->info_secdiscard);
+	d->feature_persistent = tri_of(c, info, &l->info_persistent);
+	d->bounce = tri_of(c, info, &l->info_bounce);
+	d->max_indirect_segments = u64_of(c, info, &l->info_max_indirect, BLK_UNKNOWN_U64);
+	d->discard_granularity = u64_of(c, info, &l->info_discard_granularity, BLK_UNKNOWN_U64);
+	if (l->q_logical_size.present)
+		d->requeue =
+			l->q_flush_list.present ? BLK_REQUEUE_FIRST_FIRST : BLK_REQUEUE_LAST_FIRST;
+	if (rq) {
+		d->logical_block_bytes = block_bytes(u64_of(c, GVA(rq), &l->q_logical_size, 0));
+		d->physical_block_bytes = block_bytes(u64_of(c, GVA(rq), &l->q_physical_size, 0));
+		decode_scheduler(c, GVA(rq), d);
+	}
+	if (!d->logical_block_bytes)
+		d->logical_block_bytes = block_bytes(u64_of(c, info, &l->info_sector_size, 0));
+	if (!d->physical_block_bytes)
+		d->physical_block_bytes = block_bytes(u64_of(c, info, &l->info_physical_size, 0));
+	if (gd)
+		decode_capacity(c, GVA(gd), d);
+	decode_xenbus(c, info, d);
+}
+
+void linux_ctx_init(struct linux_ctx *c, struct guest *g, struct snapshot *s)
+{
+	*c = (struct linux_ctx){
+		.g = g,
+		.s = s,
+		.rings_left = LINUX_MAX_RINGS,
+		.slots_left = LINUX_MAX_SLOTS,
+		.segments_left = LINUX_MAX_SEGMENTS,
+		.compare_left = LINUX_MAX_SEGMENTS,
+		.tags_left = LINUX_MAX_TAGS,
+	};
+}
+
+/* Types in the guest's memory may say anything; a slot has to hold a request all the same. */
+static bool slot_is_sane(struct linux_ctx *c, const struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+
+	if (l->slot_bytes <= LINUX_MAX_SLOT_BYTES &&
+		num_range_ok(l->slot_req.off, blkif_abi_x86_64.request_bytes, l->slot_bytes))
+		return true;
+	finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
+		"%s: a shadow slot of %u bytes with its request at byte %u cannot be", d->name,
+		l->slot_bytes, l->slot_req.off);
+	return false;
+}
+
+int linux_decode_device(struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err)
+{
+	decode_facts(c, info, d);
+	if (!slot_is_sane(c, d))
+		return 0;
+	if (decode_rings(c, info, d, err))
+		return -1;
+	return linux_decode_queue(c, info, d, err);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Walks super_blocks (fs/super.c), where every mounted superblock of the kernel stands.
+ *
+ * For ext2, ext3 and ext4 the guest's copy of the on-disk superblock is found as well. Its place
+ * in struct ext4_sb_info (s_es) is known only to the module's types; but the structure it points
+ * to has a magic number and the UUID that the VFS knows too, so that it is recognised by content.
+ */
+#include "frontend/linux/mounts.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "base/num.h"
+#include "frontend/linux/layout.h"
+
+#define MAX_SUPERS 4096u
+#define MAX_FS	   64u /* of one device */
+
+/* struct ext4_super_block (fs/ext4/ext4.h): the same on disk and in memory. */
+#define EXT_MAGIC	0xef53u
+#define EXT_HAS_JOURNAL 0x4u /* s_feature_compat */
+#define EXT_SUPER_BYTES 1024u
+/* s_es is among the first members of struct ext4_sb_info (and of ext2's), s_journal stands in its
+ * first 2 KiB; j_superblock is among the first members of journal_t. */
+#define EXT_SB_INFO_WORDS 256u
+#define JOURNAL_WORDS	  32u
+#define JBD_MAGIC	  0xc03b3998u /* journal_superblock_t (include/linux/jbd2.h), big-endian */
+
+#define SB_RDONLY 1u /* include/linux/fs.h */
+
+struct fs_layout {
+	struct field list, bdev, type, uuid, flags, info;
+	struct field disk, start, disk_name, type_name;
+};
+
+#define SPEC(type, member, dest, required)                                                         \
+	{                                                                                          \
+		type, member, offsetof(struct fs_layout, dest), required                           \
+	}
+
+static const struct field_spec specs[] = {
+	SPEC("super_block", "s_list", list, true),
+	SPEC("super_block", "s_bdev", bdev, true),
+	SPEC("super_block", "s_type", type, true),
+	SPEC("super_block", "s_flags", flags, true),
+	SPEC("super_block", "s_uuid", uuid, false),
+	SPEC("super_block", "s_fs_info", info, false),
+	SPEC("block_device", "bd_disk", disk, true),
+	SPEC("block_device", "bd_start_sect", start, false), /* since 5.11 */
+	SPEC("gendisk", "disk_name", disk_name, true),
+	SPEC("file_system_type", "name", type_name, true),
+};
+
+struct walk {
+	struct guest *g;
+	struct fs_layout l;
+	struct snapshot *s;
+};
+
+static bool word(struct walk *w, uint64_t base, const struct field *f, uint64_t *ret)
+{
+	struct err err;
+
+	return f->present && linux_get(w->g, GVA(base), f, ret, &err) == 0;
+}
+
+/* The device that the superblock lies on, or NULL when it is none of blkfront's. */
+static struct blkdev *device_of(struct walk *w, uint64_t sb, uint64_t *start)
+{
+	uint64_t bdev, disk;
+	struct err err;
+	char name[32];
+	size_t i;
+
+	*start = 0;
+	if (!word(w, sb, &w->l.bdev, &bdev) || !guest_is_kernel_addr(w->g, bdev) ||
+		!word(w, bdev, &w->l.disk, &disk) || !guest_is_kernel_addr(w->g, disk))
+		return NULL;
+	if (guest_read_str(w->g, GVA(disk + w->l.disk_name.off), name, sizeof(name), &err))
+		return NULL;
+	if (w->l.start.present && !word(w, bdev, &w->l.start, start))
+		return NULL;
+	for (i = 0; i < w->s->nr_devices; i++)
+		if (!strcmp(w->s->devices[i].name, name))
+			return &w->s->devices[i];
+	return NULL;
+}
+
+static void uuid_text(const uint8_t *u, char *buf, size_t cap)
+{
+	static const uint8_t none[16];
+
+	buf[0] = '\0';
+	if (memcmp(u, none, sizeof(none)))
+		snprintf(buf, cap,
+			"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+			u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
+			u[12], u[13], u[14], u[15]);
+}
+
+static void take_super(struct blk_fs *fs, const uint8_t *es)
+{
+	fs->super_known = true;
+	snprintf(fs->label, sizeof(fs->label), "%.16s", (const char *)es + 120);
+	fs->mtime = num_le32(es + 44) | (uint64_t)es[0x275] << 32;
+	fs->wtime = num_le32(es + 48) | (uint64_t)es[0x274] << 32;
+	fs->mnt_count = num_le16(es + 52);
+	fs->journal = num_le32(es + 92) & EXT_HAS_JOURNAL;
+}
+
+static bool is_ext_super(struct walk *w, uint64_t at, const uint8_t *uuid, uint8_t *es)
+{
+	struct err err;
+
+	return !guest_read(w->g, GVA(at), es, EXT_SUPER_BYTES, &err) &&
+	       num_le16(es + 56) == EXT_MAGIC && !memcmp(es + 104, uuid, 16);
+}
+
+/* Is there a journal_t, whose superblock says how far the log has come? */
+static bool is_journal(struct walk *w, uint64_t at, uint64_t *sequence)
+{
+	unsigned i, word_bytes = guest_word_bytes(w->g);
+	uint8_t jsb[32];
+	struct err err;
+	uint64_t to;
+
+	for (i = 0; i < JOURNAL_WORDS; i++) {
+		struct cursor c;
+
+		if (guest_read_word(w->g, GVA(at + i * word_bytes), &to, &err))
+			return false;
+		if (!guest_is_kernel_addr(w->g, to) || to % 1024 ||
+			guest_read(w->g, GVA(to), jsb, sizeof(jsb), &err))
+			continue;
+		c = cur_over(jsb, sizeof(jsb), to, "journal superblock");
+		if (cur_be32(&c) != JBD_MAGIC)
+			continue;
+		cur_skip(&c, 20); /* type, header sequence, block size, length, first block */
+		*sequence = cur_be32(&c);
+		return cur_ok(&c);
+	}
+	return false;
+}
+
+/* Look behind each pointer at the start of the driver's private structure. */
+static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, struct blk_fs *fs)
+{
+	unsigned i, word_bytes = guest_word_bytes(w->g);
+	uint8_t es[EXT_SUPER_BYTES];
+	uint64_t info, at;
+	struct err err;
+
+	if (strncmp(fs->type, "ext", 3) || !word(w, sb, &w->l.info, &info))
+		return;
+	for (i = 0; i < EXT_SB_INFO_WORDS; i++) {
+		if (guest_read_word(w->g, GVA(info + i * word_bytes), &at, &err))
+			return;
+		if (!guest_is_kernel_addr(w->g, at) || at % word_bytes)
+			continue;
+		if (!fs->super_known && at % EXT_SUPER_BYTES == 0 && is_ext_super(w, at, uuid, es))
+			take_super(fs, es);
+		else if (fs->super_known && fs->journal &&
+			 fs->journal_sequence == BLK_UNKNOWN_U64 &&
+			 is_journal(w, at, &fs->journal_sequence))
+			return;
+	}
+}
+
+/* -1 only without memory. */
+static int add_fs(struct walk *w, uint64_t sb, struct err *err)
+{
+	uint64_t start, type, name, flags = 0;
+	struct blkdev *d = device_of(w, sb, &start);
+	struct blk_fs fs = {.start = start, .journal_sequence = BLK_UNKNOWN_U64}, *grown;
+	uint8_t uuid[16] = {0};
+	struct err ignored;
+
+	if (!d || d->nr_fs >= MAX_FS)
+		return 0;
+	if (!word(w, sb, &w->l.type, &type) || !word(w, type, &w->l.type_name, &name) ||
+		guest_read_str(w->g, GVA(name), fs.type, sizeof(fs.type), &ignored))
+		return 0;
+	if (word(w, sb, &w->l.flags, &flags))
+		fs.read_only = flags & SB_RDONLY;
+	if (w->l.uuid.present && w->l.uuid.bytes == sizeof(uuid) &&
+		!guest_read(w->g, GVA(sb + w->l.uuid.off), uuid, sizeof(uuid), &ignored))
+		uuid_text(uuid, fs.uuid, sizeof(fs.uuid));
+	if (fs.uuid[0])
+		find_ext_super(w, sb, uuid, &fs);
+	grown = realloc(d->fs, (d->nr_fs + 1) * sizeof(*grown));
+	if (!grown)
+		return err_nomem(err, "noting a file system");
+	d->fs = grown;
+	d->fs[d->nr_fs++] = fs;
+	snapshot_how(w->s, "%s: %s %s mounted from sector %" PRIu64 "%s%s", d->name, fs.type,
+		fs.uuid[0] ? fs.uuid : "without UUID", start,
+		fs.super_known ? ", its superblock in memory" : "",
+		fs.journal_sequence != BLK_UNKNOWN_U64 ? ", and its journal's" : "");
+	return 0;
+}
+
+/* 1: the whole list was walked; 0: it breaks off; -1: no memory. */
+static int walk_supers(struct walk *w, uint64_t head, struct err *err)
+{
+	uint64_t at = head;
+	unsigned i;
+
+	for (i = 0; i < MAX_SUPERS; i++) {
+		struct err ignored;
+
+		if (guest_read_word(w->g, GVA(at), &at, &ignored))
+			return 0;
+		if (at == head)
+			return 1;
+		if (!guest_is_kernel_addr(w->g, at) || at < w->l.list.off)
+			return 0;
+		if (add_fs(w, at - w->l.list.off, err))
+			return -1;
+	}
+	return 0;
+}
+
+int linux_find_fs(struct guest *g, const struct symbols *kernel, const struct layout *btf,
+	struct snapshot *s, struct err *err)
+{
+	struct walk w = {.g = g, .s = s};
+	struct err why;
+	gva_t head;
+	size_t i;
+	int all;
+
+	if (symbols_get(kernel, "super_blocks", &head, &why) ||
+		layout_fill(btf, specs, ARRAY_SIZE(specs), &w.l, &why)) {
+		snapshot_how(s, "mounted file systems: not found: %s", why.text);
+		return 0;
+	}
+	all = walk_supers(&w, head.v, err);
+	if (all < 0)
+		return -1;
+	for (i = 0; i < s->nr_devices; i++)
+		s->devices[i].fs_known = all;
+	if (!all)
+		snapshot_how(s, "mounted file systems: the list of superblocks breaks off");
+	return 0;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * scan_memory.c - find xen-blkfront's devices by shape, without a symbol, a type or a version.
+ *
+ * Anchor: struct blkif_front_ring, {u32 req_prod_pvt, u32 rsp_cons, u32 nr_ents, u32 0, sring *}
+ * with nr_ents a power of two and a page-aligned pointer. Proof: the ring's dev_info leads to a
+ * structure whose {rinfo, nr_rings} leads back to this very ring. Addresses are resolved through
+ * the page tables, so that neither the direct map's place nor the allocator matters; a stale copy
+ * of a ring fails the proof because the way back ends at another frame.
+ */
+#include "frontend/linux/blkfront.h"
+
+#include <endian.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "frontend/blkif_abi.h"
+#include "frontend/linux/scan_memory.h"
+
+/* Offsets from struct blkif_front_ring, before which stands a lock: 8 bytes, 32 with PREEMPT_RT. */
+#define DEV_INFO_OFF	 208u /* Linux 5.8 and newer: right before the shadow */
+#define SHADOW_OFF	 216u
+#define SLOT_BYTES	 160u
+#define MAX_LOCK_BYTES	 64u
+#define OLD_DEV_INFO_OFF 82128u /* 4.5 to 5.7: behind shadow[512] */
+#define OLD_LOCK_BYTES	 8u
+#define OLD_RING_BYTES	 82144u
+#define INFO_BYTES	 1024u /* of blkfront_info, at least as far as rinfo */
+/* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
+#define MAX_UNRESOLVED 256u
+/* What all anchors together may cost: one each, and one for each page walk of its proof. A ring
+ * takes as many as its device has rings. Real guests have a handful of anchors that are none; a
+ * memory full of them must not cost hours. */
+#define MAX_WALKS 2000000u
+/* Mappings to ask for old-style rings: each page of a guest stands in the direct map and perhaps in
+ * one more place, but tables that point at each other make as many as one likes. */
+#define MAPPINGS_BASE	  (1u << 22)
+#define MAPPINGS_PER_PAGE 4u
+
+struct anchor {
+	pfn_t pfn;
+	unsigned off; /* of the front ring in the page */
+	uint32_t pvt, cons, entries;
+	uint64_t sring;
+};
+
+static bool anchor_at(
+	struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct anchor *ret)
+{
+	*ret = (struct anchor){
+		.pfn = pfn,
+		.off = off,
+		.pvt = num_le32(page + off),
+		.cons = num_le32(page + off + 4),
+		.entries = num_le32(page + off + 8),
+		.sring = num_le64(page + off + 16),
+	};
+	return ret->pvt - ret->cons <= ret->entries && !(ret->sring & PAGE_OFFSET_MASK) &&
+	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->walks_left;
+}
+
+/* Is `ring` the address of the anchor's front ring, as the page tables say? */
+static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
+{
+	struct err ignored = ERR_INIT;
+	struct guest_map map;
+
+	if (!sc->walks_left)
+		return false;
+	sc->walks_left--;
+	return !guest_translate(sc->c->g, GVA(ring), &map, &ignored) && map.pfn.v == a->pfn.v &&
+	       map.offset == a->off;
+}
+
+/* Bytes before the front ring in a ring structure of that size; 0 when it cannot be one. */
+static unsigned lock_bytes(const struct anchor *a, uint32_t rinfo_size)
+{
+	uint32_t rest = SHADOW_OFF + SLOT_BYTES * a->entries;
+
+	if (rinfo_size <= rest || rinfo_size - rest > MAX_LOCK_BYTES || rinfo_size % 8)
+		return 0;
+	return rinfo_size - rest;
+}
+
+/* Find {rinfo, nr_rings} in the info that owns the anchor: ret->rinfo_off and lock_bytes. */
+static bool find_rinfo(struct scan *sc, const struct anchor *a, struct scan_info *ret)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t raw[INFO_BYTES];
+	unsigned d;
+
+	if (guest_read(sc->c->g, ret->va, raw, sizeof(raw), &ignored))
+		return false;
+	for (d = 64; d + 16 <= sizeof(raw); d += 8) {
+		uint64_t rinfo = num_le64(raw + d);
+		uint32_t nr = num_le32(raw + d + 8), size = num_le32(raw + d + 12), r;
+		unsigned lock = ret->old ? OLD_LOCK_BYTES : lock_bytes(a, size);
+
+		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES || !lock)
+			continue;
+		if (ret->old)
+			size = OLD_RING_BYTES;
+		for (r = 0; r < nr; r++)
+			if (is_at(sc, a, rinfo + (uint64_t)r * size + lock)) {
+				ret->rinfo_off = d;
+				ret->lock_bytes = lock;
+				return true;
+			}
+	}
+	return false;
+}
+
+static int note_info(struct scan *sc, const struct scan_info *found, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < sc->nr_infos; i++)
+		if (sc->infos[i].va.v == found->va.v)
+			return 0;
+	if (sc->nr_infos == LINUX_MAX_DEVICES)
+		return 0;
+	if (util_grow(&sc->infos, &sc->cap_infos, sc->nr_infos + 1, sizeof(*sc->infos)))
+		return err_nomem(err, "the devices found");
+	sc->infos[sc->nr_infos++] = *found;
+	return 0;
+}
+
+/* The word at `off` behind the anchor's front ring, by frame: large kmalloc objects, and the first
+ * page of vmalloc'ed ones. */
+static bool word_behind(struct scan *sc, const struct anchor *a, unsigned off, uint64_t *ret)
+{
+	uint64_t at = (uint64_t)a->off + off;
+	const uint8_t *page;
+
+	page = guest_peek(sc->c->g, PFN(a->pfn.v + (at >> PAGE_SHIFT)));
+	if (!page || (at & PAGE_OFFSET_MASK) > PAGE_BYTES - 8)
+		return false;
+	*ret = num_le64(page + (at & PAGE_OFFSET_MASK));
+	return true;
+}
+
+static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool old, struct err *err,
+	int *status)
+{
+	struct scan_info found = {.va = GVA(info), .old = old};
+
+	if ((info & 7) || !guest_is_kernel_addr(sc->c->g, info) || !find_rinfo(sc, a, &found))
+		return false;
+	*status = note_info(sc, &found, err);
+	return true;
+}
+
+static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, int *status)
+{
+	uint64_t info;
+
+	return word_behind(sc, a, DEV_INFO_OFF, &info) && prove(sc, a, info, false, err, status);
+}
+
+/* `ring`: where the anchor's front ring may be mapped. */
+static bool prove_old(
+	struct scan *sc, const struct anchor *a, uint64_t ring, struct err *err, int *status)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t info;
+
+	return is_at(sc, a, ring) &&
+	       !guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) &&
+	       prove(sc, a, info, true, err, status);
+}
+
+/* Padding of a shared ring page is zero and the producers stand where the driver's own are. */
+static bool sring_is_plausible(struct scan *sc, const struct anchor *a)
+{
+	struct err ignored = ERR_INIT;
+	uint8_t raw[BLKIF_SRING_HEADER];
+	uint32_t req, rsp;
+	unsigned i;
+
+	if (guest_read(sc->c->g, GVA(a->sring), raw, sizeof(raw), &ignored))
+		return false;
+	for (i = BLKIF_SRING_PAD; i < sizeof(raw); i++)
+		if (raw[i])
+			return false;
+	req = num_le32(raw + BLKIF_SRING_REQ_PROD);
+	rsp = num_le32(raw + BLKIF_SRING_RSP_PROD);
+	return a->pvt - req <= a->entries && rsp - a->cons <= a->entries && req - rsp <= a->entries;
+}
+
+/*
+ * Before Linux 5.8 the pointer to the device is 80 KiB behind the ring, so the ring's own address
+ * is needed. The shared page is always in the direct map: its address minus its frame is the base.
+ */
+static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct guest_map map;
+	uint64_t base;
+	int status = 0;
+
+	if (!sring_is_plausible(sc, a) || guest_translate(sc->c->g, GVA(a->sring), &map, &ignored))
+		return 0;
+	base = a->sring - (map.pfn.v << PAGE_SHIFT);
+	if (prove_old(sc, a, base + (a->pfn.v << PAGE_SHIFT) + a->off, err, &status))
+		return status;
+	if (sc->nr_unresolved == MAX_UNRESOLVED)
+		return 0;
+	if (util_grow(&sc->unresolved, &sc->cap_unresolved, sc->nr_unresolved + 1,
+		    sizeof(*sc->unresolved)))
+		return err_nomem(err, "the rings found");
+	sc->unresolved[sc->nr_unresolved++] = *a;
+	return 0;
+}
+
+static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct err *err)
+{
+	struct anchor a;
+	int status = 0;
+
+	if (!anchor_at(sc, pfn, page, off, &a))
+		return 0;
+	sc->walks_left--;
+	if (prove_new(sc, &a, err, &status))
+		return status;
+	return try_old(sc, &a, err);
+}
+
+/*
+ * Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512. This loop
+ * sees all of memory: one subtraction and one comparison a word.
+ */
+static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
+{
+	const uint8_t *p = page + 8, *end = page + PAGE_BYTES - 8;
+
+	for (; p < end; p += 8) {
+		uint64_t v;
+
+		memcpy(&v, p, sizeof(v));
+		v = le64toh(v);
+		if (v - 32 > 512 - 32 || (v & (v - 1)))
+			continue;
+		if (consider(sc, pfn, page, (unsigned)(p - page) - 8, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* VMCOREINFO: a page of lines that starts with the kernel's release. */
+static void note_release(struct scan *sc, pfn_t pfn, const uint8_t *page)
+{
+	static const char key[] = "OSRELEASE=";
+	struct guest_facts *f = &sc->c->s->guest;
+	size_t len;
+
+	if (memcmp(page, key, sizeof(key) - 1) || f->release[0])
+		return;
+	(void)guest_page(sc->c->g, pfn); /* the analysis depends on it */
+	for (len = 0; len < sizeof(f->release) - 1; len++)
+		if (page[sizeof(key) - 1 + len] <= ' ' || page[sizeof(key) - 1 + len] > '~')
+			break;
+	snprintf(f->release, sizeof(f->release), "%.*s", (int)len,
+		(const char *)page + sizeof(key) - 1);
+	snprintf(f->os, sizeof(f->os), "Linux");
+}
+
+static int scan_run(struct scan *sc, const struct ckpt_run *run, struct err *err)
+{
+	const struct source *src = ckpt_source(guest_ckpt(sc->c->g));
+	const uint8_t *data = source_at(src, run->off, (uint64_t)run->nr * PAGE_BYTES);
+	uint32_t i;
+
+	for (i = 0; data && i < run->nr; i++, data += PAGE_BYTES) {
+		note_release(sc, PFN(run->pfn + i), data);
+		if (scan_page(sc, PFN(run->pfn + i), data, err))
+			return -1;
+	}
+	return 0;
+}
+
+struct reverse {
+	struct scan *sc;
+	struct err *err;
+	int status;
+	uint64_t mappings_left;
+};
+
+static int by_pfn(const void *a, const void *b)
+{
+	const struct anchor *x = a, *y = b;
+
+	if (x->pfn.v != y->pfn.v)
+		return x->pfn.v < y->pfn.v ? -1 : 1;
+	return x->off < y->off ? -1 : x->off > y->off;
+}
+
+/* The first of the unresolved, which are sorted, in that frame or behind it. */
+static size_t first_from(const struct scan *sc, uint64_t pfn)
+{
+	size_t low = 0, high = sc->nr_unresolved;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (sc->unresolved[mid].pfn.v < pfn)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes)
+{
+	struct reverse *rev = arg;
+	struct scan *sc = rev->sc;
+	size_t i;
+
+	if (!rev->mappings_left || !sc->walks_left) {
+		sc->walks_left = 0; /* said by scan_memory() */
+		return -1;
+	}
+	rev->mappings_left--;
+	for (i = first_from(sc, map->pfn.v); i < sc->nr_unresolved && sc->walks_left; i++) {
+		const struct anchor *a = &sc->unresolved[i];
+
+		if (a->pfn.v - map->pfn.v >= bytes >> PAGE_SHIFT)
+			break;
+		prove_old(sc, a, va.v + ((a->pfn.v - map->pfn.v) << PAGE_SHIFT) + a->off, rev->err,
+			&rev->status);
+		if (rev->status)
+			return -1;
+	}
+	return 0;
+}
+
+/* Rings in vmalloc memory, before 5.8: ask every mapping of the kernel's half where they are. */
+static int resolve_by_mappings(struct scan *sc, struct err *err)
+{
+	struct reverse rev = {.sc = sc, .err = err};
+	uint64_t half;
+
+	if (sc->nr_infos || !sc->nr_unresolved)
+		return 0;
+	rev.mappings_left =
+		MAPPINGS_BASE + MAPPINGS_PER_PAGE * ckpt_info(guest_ckpt(sc->c->g))->nr_data_pages;
+	qsort(sc->unresolved, sc->nr_unresolved, sizeof(*sc->unresolved), by_pfn);
+	half = UINT64_MAX << (guest_pt_levels(sc->c->g) == 5 ? 56 : 47);
+	guest_for_each_mapping(
+		sc->c->g, GVA(half), GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
+	return rev.status;
+}
+
+int scan_memory(struct scan *sc, struct err *err)
+{
+	const struct ckpt *ck = guest_ckpt(sc->c->g);
+	size_t i, nr = ckpt_nr_runs(ck);
+
+	sc->walks_left = MAX_WALKS;
+	source_advise_sequential(ckpt_source(ck), true);
+	for (i = 0; i < nr; i++) {
+		struct ckpt_run run = ckpt_run(ck, i);
+
+		/* Page tables hold no rings. */
+		if (ckpt_type_has_data(run.type) && !ckpt_type_level(run.type) &&
+			scan_run(sc, &run, err))
+			return -1;
+	}
+	source_advise_sequential(ckpt_source(ck), false);
+	if (resolve_by_mappings(sc, err))
+		return -1;
+	if (!sc->walks_left)
+		finding_add(&sc->c->s->findings, "XB311", finding_anywhere(),
+			"the structural scan stopped: more things look like rings than can be");
+	return 0;
+}
+
+void scan_fini(struct scan *sc)
+{
+	free(sc->infos);
+	free(sc->unresolved);
+}

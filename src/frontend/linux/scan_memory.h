@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * scan_memory.h - what the structural scan collects before anything is decoded.
+ */
+#ifndef XB_FRONTEND_LINUX_SCAN_MEMORY_H
+#define XB_FRONTEND_LINUX_SCAN_MEMORY_H
+
+#include "frontend/linux/decode.h"
+
+/* One a CPU; bounds the page walks of one proof. */
+#define SCAN_MAX_QUEUES 1024u
+
+struct scan_info {
+	gva_t va;	     /* struct blkfront_info */
+	unsigned rinfo_off;  /* in it */
+	unsigned lock_bytes; /* before the front ring in struct blkfront_ring_info */
+	bool old;	     /* shadow[512] inside the ring structure: 4.5 to 5.7 */
+};
+
+struct anchor;
+struct scan {
+	struct linux_ctx *c;
+	struct scan_info *infos;
+	size_t nr_infos, cap_infos;
+	struct anchor *unresolved;
+	size_t nr_unresolved, cap_unresolved;
+	uint32_t walks_left;
+};
+
+/* Look at all of memory; fills sc->infos. -1 only without memory. */
+int scan_memory(struct scan *sc, struct err *err) MUST_CHECK;
+void scan_fini(struct scan *sc);
+
+#endif

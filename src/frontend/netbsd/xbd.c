@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * xbd.c - NetBSD's block frontend of Xen 2.0 with the recovery ring.
+ */
+#include "frontend/netbsd/xbd.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Do both ways lead to the same requests? */
+static bool same_requests(const struct nb_state *a, const struct nb_state *b)
+{
+	unsigned i;
+
+	if (a->log_known != b->log_known || a->at.log_va != b->at.log_va)
+		return false;
+	for (i = 0; i < NB_SLOTS; i++) {
+		if (memcmp(a->log[i].fas, b->log[i].fas, sizeof(a->log[i].fas)) ||
+			a->log[i].id != b->log[i].id || a->sector[i].from != b->sector[i].from ||
+			a->sector[i].sector != b->sector[i].sector)
+			return false;
+	}
+	return true;
+}
+
+/* Of two that differ: does only the one that the structure leads to look like a log? */
+static bool scan_is_better(const struct nb_state *sym, const struct nb_state *scan)
+{
+	return !sym->log_known || (!sym->free_list_ok && scan->free_list_ok);
+}
+
+static void report_difference(
+	const struct nb_state *sym, const struct nb_state *scan, struct snapshot *s)
+{
+	finding_add(&s->findings, "XB210", finding_anywhere(),
+		"the kernel file leads to the recovery ring at 0x%x and the shared ring at 0x%x, "
+		"the structure of memory to 0x%x and 0x%x; %s is shown",
+		sym->at.log_va, sym->at.ring_va, scan->at.log_va, scan->at.ring_va,
+		scan_is_better(sym, scan) ? "the latter" : "the former");
+}
+
+static void swap_states(struct nb_state *a, struct nb_state *b)
+{
+	struct nb_state tmp = *a;
+
+	*a = *b;
+	*b = tmp;
+}
+
+/* Compare with what the structure says. *st becomes that when it alone makes sense. */
+static int confirm(
+	struct guest *g, struct nb_state *st, struct snapshot *s, bool *ret, struct err *err)
+{
+	struct nb_state scan;
+	struct nb_place place;
+
+	*ret = false;
+	if (nb_locate_scan(g, s, &place, err))
+		return -1;
+	if (!place.found)
+		return 0;
+	if (nb_read(g, &place, s, &scan, err)) {
+		nb_state_fini(&scan);
+		return -1;
+	}
+	*ret = same_requests(st, &scan);
+	if (!*ret) {
+		report_difference(st, &scan, s);
+		if (scan_is_better(st, &scan))
+			swap_states(st, &scan);
+	}
+	nb_state_fini(&scan);
+	return 0;
+}
+
+static int locate(struct guest *g, const struct frontend_options *opt, const struct symbols *file,
+	struct snapshot *s, struct nb_place *place, struct err *err)
+{
+	*place = (struct nb_place){0};
+	if (file && opt->locate != FRONTEND_LOCATE_SCAN &&
+		nb_locate_symbols(g, file, s, place, err))
+		return -1;
+	if (place->found || opt->locate == FRONTEND_LOCATE_SYMBOLS)
+		return 0;
+	return nb_locate_scan(g, s, place, err);
+}
+
+struct version_search {
+	char line[160];
+	size_t release_at, release_bytes;
+};
+
+/* "NetBSD 3.99.21 (XENU) #0: ..." as sys/conf/newvers.sh makes it. */
+static bool parse_version(const uint8_t *text, size_t left, struct version_search *v)
+{
+	size_t name = strlen("NetBSD "), i, end;
+
+	for (i = name; i < left && (isalnum(text[i]) || text[i] == '.' || text[i] == '_'); i++)
+		;
+	if (i == name || !isdigit(text[name]) || i - name >= 72 || left - i < 4 ||
+		memcmp(text + i, " (", 2))
+		return false;
+	for (end = i; end < left && isprint(text[end]) && end < sizeof(v->line) - 1; end++)
+		;
+	if (!memmem(text + i, end - i, ") #", 3))
+		return false;
+	memcpy(v->line, text, end);
+	v->line[end] = '\0';
+	v->release_at = name;
+	v->release_bytes = i - name;
+	return true;
+}
+
+static bool search_version(const uint8_t *page, struct version_search *v)
+{
+	const uint8_t *at = page, *end = page + PAGE_BYTES;
+
+	while ((at = memmem(at, (size_t)(end - at), "NetBSD ", 7))) {
+		if (parse_version(at, (size_t)(end - at), v))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* Who runs there is only said when the kernel's own text proves it. */
+static void find_version(struct guest *g, struct snapshot *s)
+{
+	const struct ckpt *ck = guest_ckpt(g);
+	struct version_search v;
+	uint64_t pfn, nr = ckpt_info(ck)->nr_pfns;
+
+	if (*s->guest.os)
+		return;
+	for (pfn = 0; pfn < nr; pfn++) {
+		const uint8_t *page = guest_peek(g, PFN(pfn));
+
+		if (!page || !search_version(page, &v))
+			continue;
+		guest_page(g, PFN(pfn));
+		snprintf(s->guest.os, sizeof(s->guest.os), "NetBSD");
+		snprintf(s->guest.release, sizeof(s->guest.release), "%.*s", (int)v.release_bytes,
+			v.line + v.release_at);
+		snprintf(s->guest.version, sizeof(s->guest.version), "%s", v.line);
+		return;
+	}
+}
+
+static bool guest_fits(struct guest *g)
+{
+	const struct ckpt *ck = guest_ckpt(g);
+
+	return ckpt_nr_vcpus(ck) && ckpt_vcpu(ck, 0)->kind == CKPT_VCPU_XEN20 &&
+	       guest_pt_levels(g) == 2;
+}
+
+static int netbsd_scan(struct guest *g, const struct frontend_options *opt,
+	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
+{
+	bool confirmed = false;
+	struct nb_place place;
+	struct nb_state st;
+	int failed;
+
+	if (!guest_fits(g))
+		return 0;
+	if (locate(g, opt, kernel_file, s, &place, err))
+		return -1;
+	if (!place.found)
+		return 0;
+	failed = nb_read(g, &place, s, &st, err);
+	if (!failed && place.by == BLK_BY_ELF_SYMBOLS && opt->locate == FRONTEND_LOCATE_AUTO)
+		failed = confirm(g, &st, s, &confirmed, err);
+	/* Again, for the findings: only those of what is shown. */
+	if (!failed)
+		nb_recover_sectors(&st, st.sector, &s->findings);
+	if (!failed)
+		failed = nb_emit(g, &st, confirmed, s, err);
+	nb_state_fini(&st);
+	if (!failed)
+		find_version(g, s);
+	return failed;
+}
+
+const struct frontend_ops frontend_netbsd_xbd = {
+	.name = "netbsd-xbd",
+	.looks_for = "a NetBSD recovery ring (64 slots of 60 bytes) in a Xen 2.0 guest, by the "
+		     "symbol rec_ring of --kernel FILE or by its structure",
+	.scan = netbsd_scan,
+};

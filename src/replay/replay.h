@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * replay.h - what the frontends will issue again when the guest resumes, in that order, and what
+ * can be done about it without resuming: the ring for the target host, and the disk.
+ *
+ * A plan borrows from its snapshot. Building one is pure; only replay_write() changes anything.
+ */
+#ifndef XB_REPLAY_REPLAY_H
+#define XB_REPLAY_REPLAY_H
+
+#include "checkpoint/checkpoint.h"
+#include "frontend/request.h"
+
+#define REPLAY_OVERLAP	(1u << 0) /* with another write: which came first is not known */
+#define REPLAY_RACE	(1u << 1) /* a read and a write of the same sectors */
+#define REPLAY_FLUSH	(1u << 2) /* a write beside a flush or barrier, or that flush */
+#define REPLAY_NOSECTOR (1u << 3) /* where it goes on the disk is not known */
+#define REPLAY_HOLE	(1u << 4) /* a write whose data is not all in the checkpoint */
+#define REPLAY_HAZARDS	5
+
+/* Name of one hazard bit, for output: "overlap", "race", "flush", "no-sector", "hole". */
+const char *replay_hazard_name(unsigned bit);
+
+struct replay_item {
+	const struct blkdev *dev;
+	const struct io_request *req;
+	const char *why;    /* static text: its place in the order */
+	const char *stream; /* static text: how it travels; what travels differently may overtake */
+	bool queued;	    /* of dev->queued: held in the guest's block layer */
+	bool order_known;   /* its place in its device's stream */
+	unsigned hazards;
+};
+
+struct replay_plan {
+	struct replay_item *v;
+	size_t nr, cap;
+};
+
+int replay_plan_build(
+	const struct snapshot *s, struct replay_plan *plan, struct err *err) MUST_CHECK;
+/* Mark the hazards anew, after items were dropped or moved. */
+int replay_plan_mark(struct replay_plan *plan, struct err *err) MUST_CHECK;
+void replay_plan_fini(struct replay_plan *plan);
+
+/* A part of a request, as it is issued on its own. */
+struct replay_part {
+	uint64_t sector, nr_sectors;
+};
+
+/*
+ * Where the target cuts a request that resume hands back to Linux's block layer: at most max_segs
+ * pages a part, the last sector of each on a block's border (block/blk-merge.c, bio_split_rw() and
+ * get_max_io_size(); blkfront sets max_hw_sectors to max_segs pages). A request that was merged of
+ * several comes back in more. *ret is malloc'ed. No parts: it is not handed back so, or not known.
+ */
+int replay_split(const struct replay_item *it, uint64_t max_segs, struct replay_part **ret,
+	size_t *nr, struct err *err) MUST_CHECK;
+
+/* Does it move data, or a discard change some: does its sector matter? */
+bool replay_needs_sector(const struct io_request *r);
+/* Does it carry data to the disk? */
+bool replay_is_write(const struct io_request *r);
+
+/* The shared ring of Xen 2.0: req_prod, resp_prod, 64 slots of 60 bytes. */
+#define REPLAY_RING_BYTES (8u + 64u * 60u)
+
+/*
+ * The ring of netbsd-xbd as its recovery code would write it, with the true sectors. The target's
+ * frames must have been set in the snapshot. ERR_UNSUPPORTED: a frontend that grants its pages
+ * anew. ERR_REFUSED: a sector or a frame is unknown and skip_unknown is not set.
+ */
+int replay_ring(const struct replay_plan *plan, bool skip_unknown, uint8_t ring[REPLAY_RING_BYTES],
+	size_t *nr_skipped, struct err *err) MUST_CHECK;
+
+#endif

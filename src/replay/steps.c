@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * steps.c - a plan as steps on one disk: what to write where, when to sync.
+ */
+#include "replay/write.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "replay/match.h"
+
+static const char *const allow_names[] = {
+	"findings", "size", "in-use", "capacity", "overlap", "hole", "changed", "identity"};
+
+unsigned replay_allow_by_name(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(allow_names); i++)
+		if (!strcmp(allow_names[i], name))
+			return 1u << i;
+	return 0;
+}
+
+const char *replay_allow_name(unsigned bit)
+{
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(allow_names); i++)
+		if (bit == 1u << i)
+			return allow_names[i];
+	return NULL;
+}
+
+struct build {
+	const struct ckpt *ck;
+	uint64_t disk_bytes;
+	unsigned allow;
+	bool discard;
+	const struct replay_item *item;
+	struct replay_ops *ops;
+};
+
+static int add(struct build *b, struct replay_op op, struct err *err)
+{
+	struct replay_ops *ops = b->ops;
+
+	if (util_grow(&ops->v, &ops->cap, ops->nr + 1, sizeof(*ops->v)))
+		return err_nomem(err, "the steps of the replay");
+	op.item = b->item;
+	ops->v[ops->nr++] = op;
+	return 0;
+}
+
+static int add_sync(struct build *b, struct err *err)
+{
+	return add(b, (struct replay_op){.kind = REPLAY_OP_SYNC}, err);
+}
+
+static int add_run(void *arg, uint64_t off, const uint8_t *data, uint32_t len, struct err *err)
+{
+	return add(arg,
+		(struct replay_op){.kind = REPLAY_OP_WRITE, .off = off, .len = len, .data = data},
+		err);
+}
+
+/* The step that cannot be: refused, or left out when its name is allowed. */
+static int leave_out(struct build *b, unsigned need, struct err *err)
+{
+	const struct io_request *r = b->item->req;
+
+	if (b->allow & need) {
+		b->ops->nr_left_out++;
+		return 0;
+	}
+	err->cls = ERR_REFUSED;
+	return err_in(err, "ring %u slot %u cannot be carried out (--allow=%s leaves it out)",
+		r->ring, r->slot, replay_allow_name(need));
+}
+
+static int add_write(struct build *b, struct err *err)
+{
+	const struct io_request *r = b->item->req;
+	size_t before = b->ops->nr;
+
+	if (r->flags & IO_FLAG_PREFLUSH && add_sync(b, err))
+		return -1;
+	if (replay_walk(b->ck, r, b->disk_bytes, add_run, b, err)) {
+		b->ops->nr = before;
+		if (err->cls == ERR_NOTFOUND && r->sector_from != IO_SECTOR_UNKNOWN)
+			return leave_out(b, REPLAY_ALLOW_SIZE, err);
+		if (err->cls == ERR_NOTFOUND || err->cls == ERR_NODATA)
+			return leave_out(b, REPLAY_ALLOW_HOLE, err);
+		return -1;
+	}
+	return r->op == IO_BARRIER || r->flags & IO_FLAG_FUA ? add_sync(b, err) : 0;
+}
+
+static int add_discard(struct build *b, struct err *err)
+{
+	const struct io_request *r = b->item->req;
+	struct replay_op op = {.kind = REPLAY_OP_DISCARD};
+
+	/* A secure discard promises that nothing can be read again; we cannot keep that. */
+	if (!b->discard || r->flags & IO_FLAG_SECURE) {
+		b->ops->nr_discards_left_out++;
+		return 0;
+	}
+	if (r->sector_from == IO_SECTOR_UNKNOWN) {
+		err_set(err, ERR_NOTFOUND, "its sector is not known");
+		return leave_out(b, REPLAY_ALLOW_HOLE, err);
+	}
+	if (!num_mul(r->sector, SECTOR_BYTES, &op.off) ||
+		!num_mul(r->nr_sectors, SECTOR_BYTES, &op.len) ||
+		!num_range_ok(op.off, op.len, b->disk_bytes)) {
+		err_set(err, ERR_NOTFOUND, "it reaches beyond the disk's %llu bytes",
+			(unsigned long long)b->disk_bytes);
+		return leave_out(b, REPLAY_ALLOW_SIZE, err);
+	}
+	return op.len ? add(b, op, err) : 0;
+}
+
+static int add_item(struct build *b, struct err *err)
+{
+	const struct io_request *r = b->item->req;
+
+	if (replay_is_write(r))
+		return (r->op == IO_BARRIER || r->op == IO_FLUSH) && add_sync(b, err)
+			       ? -1
+			       : add_write(b, err);
+	if (r->op == IO_DISCARD)
+		return add_discard(b, err);
+	return r->op == IO_FLUSH || r->op == IO_BARRIER ? add_sync(b, err) : 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct replay_op *p = *(const struct replay_op *const *)a;
+	const struct replay_op *q = *(const struct replay_op *const *)b;
+
+	return p->off != q->off ? (p->off < q->off ? -1 : 1) : p < q ? -1 : p > q;
+}
+
+static int sort_places(struct build *b, struct err *err)
+{
+	struct replay_ops *ops = b->ops;
+	const struct replay_op *last = NULL;
+	size_t i;
+
+	ops->by_place = calloc(ops->nr + 1, sizeof(*ops->by_place));
+	if (!ops->by_place)
+		return err_nomem(err, "the steps of the replay");
+	for (i = 0; i < ops->nr; i++)
+		if (ops->v[i].kind != REPLAY_OP_SYNC)
+			ops->by_place[ops->nr_places++] = &ops->v[i];
+	if (ops->nr_places)
+		qsort(ops->by_place, ops->nr_places, sizeof(*ops->by_place), by_place);
+	for (i = 0; i < ops->nr_places; i++) {
+		const struct replay_op *now = ops->by_place[i];
+
+		if (last && now->off < last->off + last->len) {
+			ops->overlap = true;
+			if (!(b->allow & REPLAY_ALLOW_OVERLAP))
+				return err_set(err, ERR_REFUSED,
+					"ring %u slot %u and ring %u slot %u change the same "
+					"sectors, and which came first is not known; "
+					"--allow=overlap takes the plan's order",
+					last->item->req->ring, last->item->req->slot,
+					now->item->req->ring, now->item->req->slot);
+		}
+		if (!last || now->off + now->len > last->off + last->len)
+			last = now;
+	}
+	return 0;
+}
+
+int replay_ops_build(const struct ckpt *ck, const struct replay_plan *plan,
+	const struct blkdev *dev, uint64_t disk_bytes, unsigned allow, bool discard,
+	struct replay_ops *ret, struct err *err)
+{
+	struct build b = {
+		.ck = ck, .disk_bytes = disk_bytes, .allow = allow, .discard = discard, .ops = ret};
+	size_t i;
+
+	*ret = (struct replay_ops){0};
+	for (i = 0; i < plan->nr; i++) {
+		b.item = &plan->v[i];
+		if (b.item->dev == dev && add_item(&b, err))
+			return -1;
+	}
+	return sort_places(&b, err);
+}
+
+void replay_ops_fini(struct replay_ops *ops)
+{
+	free(ops->v);
+	free(ops->by_place);
+	*ops = (struct replay_ops){0};
+}

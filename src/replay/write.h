@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * write.h - carry out the writes of a plan on a disk, so that they can be undone.
+ */
+#ifndef XB_REPLAY_WRITE_H
+#define XB_REPLAY_WRITE_H
+
+#include "io/disk.h"
+#include "io/progress.h"
+#include "replay/replay.h"
+
+/* What refuses, unless it is allowed. */
+#define REPLAY_ALLOW_FINDINGS (1u << 0) /* an error that the rules found */
+#define REPLAY_ALLOW_SIZE     (1u << 1) /* a request beyond the end: left out */
+#define REPLAY_ALLOW_IN_USE   (1u << 2)
+#define REPLAY_ALLOW_CAPACITY (1u << 3) /* the guest knows another size */
+#define REPLAY_ALLOW_OVERLAP  (1u << 4) /* in the plan's order */
+#define REPLAY_ALLOW_HOLE     (1u << 5) /* data or place unknown: left out */
+#define REPLAY_ALLOW_CHANGED  (1u << 6) /* the disk was written since */
+#define REPLAY_ALLOW_IDENTITY (1u << 7) /* it holds another file system than the guest knows */
+/* 0: no such name. */
+unsigned replay_allow_by_name(const char *name);
+const char *replay_allow_name(unsigned bit);
+
+/* One step on the disk. Writes and discards are whole sectors, inside the disk. */
+struct replay_op {
+	enum { REPLAY_OP_WRITE, REPLAY_OP_DISCARD, REPLAY_OP_SYNC } kind;
+	uint64_t off, len;   /* bytes of the disk; a write is of one page at most */
+	const uint8_t *data; /* of the checkpoint */
+	const struct replay_item *item;
+};
+
+/* All steps of one device in the plan's order. What is written, saved and read back is this. */
+struct replay_ops {
+	struct replay_op *v;
+	size_t nr, cap;
+	const struct replay_op **by_place; /* writes and discards, by offset */
+	size_t nr_places;
+	bool overlap; /* two of them touch the same sectors; allowed */
+	size_t nr_left_out, nr_discards_left_out;
+};
+
+/*
+ * ERR_REFUSED: data or a sector is not known, a request leaves the disk, or two requests touch the
+ * same sectors, and `allow` does not say otherwise. Discards are left out unless `discard`.
+ */
+int replay_ops_build(const struct ckpt *ck, const struct replay_plan *plan,
+	const struct blkdev *dev, uint64_t disk_bytes, unsigned allow, bool discard,
+	struct replay_ops *ret, struct err *err) MUST_CHECK;
+void replay_ops_fini(struct replay_ops *ops);
+
+struct replay_write {
+	const struct ckpt *ck;
+	const struct replay_plan *plan;
+	const struct blkdev *dev;
+	const struct disk *disk; /* open for writing */
+	unsigned allow;
+	bool discard;
+	const char *undo_path; /* NULL: a throw-away disk */
+	const struct progress *progress;
+};
+
+struct replay_written {
+	size_t nr_writes, nr_discards, nr_left_out, nr_discards_left_out;
+	uint64_t bytes;
+};
+
+/*
+ * All refusals come before the undo file, and the undo file before the first change. Signals
+ * that the caller has blocked, see progress.h, stop between two steps (ERR_SYSTEM). However it
+ * ends, what was written is synced. All of it is read back and compared.
+ */
+int replay_write(
+	const struct replay_write *w, struct replay_written *ret, struct err *err) MUST_CHECK;
+
+#endif
