@@ -13,7 +13,7 @@ struct p2m {
 	struct guest *g; /* NULL: `array` or `file` holds the table */
 	bool by_va;
 	gva_t table;
-	unsigned word_bytes;
+	unsigned word_bytes; /* of an entry */
 	uint64_t nr;
 	uint64_t *array;     /* owned */
 	struct source *file; /* owned */
@@ -21,52 +21,54 @@ struct p2m {
 	size_t nr_reverse;
 };
 
-static int new_p2m(struct p2m **ret, struct err *err)
+uint64_t p2m_entry_frame(uint64_t raw, unsigned word_bytes)
 {
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : err_nomem(err, "the p2m table");
+	return raw >> (word_bytes * 8 - 2) ? UINT64_MAX : raw;
+}
+
+static int new_p2m(unsigned word_bytes, uint64_t nr, struct p2m **ret, struct err *err)
+{
+	struct p2m *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return err_nomem(err, "the p2m table");
+	p->word_bytes = word_bytes;
+	p->nr = nr;
+	*ret = p;
+	return 0;
 }
 
 int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err)
 {
 	const struct ckpt *ck = guest_ckpt(g);
 	const struct ckpt_info *info = ckpt_info(ck);
-	struct p2m *p;
+	uint64_t listed;
 
 	if (info->guest_type != CKPT_GUEST_PV)
 		return err_set(err, ERR_UNSUPPORTED,
 			"not a PV guest: its frames have no machine frames to translate to");
 	if (!ckpt_nr_p2m_frames(ck))
 		return err_set(err, ERR_NOTFOUND, "the checkpoint lists no p2m frames");
-	if (new_p2m(&p, err))
+	listed = (uint64_t)ckpt_nr_p2m_frames(ck) * (PAGE_BYTES / info->word_bytes);
+	if (new_p2m(info->word_bytes, MIN(info->nr_pfns, listed), ret, err))
 		return -1;
-	p->g = g;
-	p->word_bytes = info->word_bytes;
-	p->nr = MIN(
-		info->nr_pfns, (uint64_t)ckpt_nr_p2m_frames(ck) * (PAGE_BYTES / info->word_bytes));
-	*ret = p;
+	(*ret)->g = g;
 	return 0;
 }
 
 int p2m_from_va(struct guest *g, gva_t table, uint64_t nr_pfns, struct p2m **ret, struct err *err)
 {
-	struct p2m *p;
-
-	if (new_p2m(&p, err))
+	if (new_p2m(guest_word_bytes(g), nr_pfns, ret, err))
 		return -1;
-	p->g = g;
-	p->by_va = true;
-	p->table = table;
-	p->word_bytes = guest_word_bytes(g);
-	p->nr = nr_pfns;
-	*ret = p;
+	(*ret)->g = g;
+	(*ret)->by_va = true;
+	(*ret)->table = table;
 	return 0;
 }
 
 int p2m_from_file(const char *path, struct p2m **ret, struct err *err)
 {
 	struct source *src = NULL;
-	struct p2m *p;
 
 	if (source_open(path, &src, err))
 		return err_in(err, "p2m table");
@@ -76,27 +78,21 @@ int p2m_from_file(const char *path, struct p2m **ret, struct err *err)
 		source_close(src);
 		return -1;
 	}
-	if (new_p2m(&p, err)) {
+	if (new_p2m(8, source_bytes(src) / 8, ret, err)) {
 		source_close(src);
 		return -1;
 	}
-	p->file = src;
-	p->nr = source_bytes(src) / 8;
-	*ret = p;
+	(*ret)->file = src;
 	return 0;
 }
 
 int p2m_from_array(uint64_t *mfns, uint64_t nr, struct p2m **ret, struct err *err)
 {
-	struct p2m *p;
-
-	if (new_p2m(&p, err)) {
+	if (new_p2m(8, nr, ret, err)) {
 		free(mfns);
 		return -1;
 	}
-	p->array = mfns;
-	p->nr = nr;
-	*ret = p;
+	(*ret)->array = mfns;
 	return 0;
 }
 
@@ -115,10 +111,10 @@ uint64_t p2m_nr(const struct p2m *p2m)
 	return p2m->nr;
 }
 
-/* The entry as stored, widened so that "none" is all ones. false: cannot be read. */
+/* The entry as stored. false: cannot be read. */
 static bool raw_lookup(struct p2m *p, uint64_t pfn, uint64_t *ret)
 {
-	unsigned per_page = PAGE_BYTES / (p->word_bytes ? p->word_bytes : 8);
+	unsigned per_page = PAGE_BYTES / p->word_bytes;
 	uint8_t b[8];
 	struct err err;
 
@@ -142,9 +138,6 @@ static bool raw_lookup(struct p2m *p, uint64_t pfn, uint64_t *ret)
 		return false;
 	}
 	*ret = p->word_bytes == 8 ? num_le64(b) : num_le32(b);
-	/* 32-bit guests mark foreign frames with bit 31, and invalid ones with all ones. */
-	if (p->word_bytes == 4 && *ret & 1u << 31)
-		*ret = UINT64_MAX;
 	return true;
 }
 
@@ -154,9 +147,8 @@ enum p2m_state p2m_lookup(struct p2m *p2m, pfn_t pfn, mfn_t *ret)
 
 	if (pfn.v >= p2m->nr || !raw_lookup(p2m, pfn.v, &raw))
 		return P2M_UNKNOWN;
-	/* Linux: bit 63 foreign frame, bit 62 identity (arch/x86/include/asm/xen/page.h,
-	 * FOREIGN_FRAME_BIT and IDENTITY_FRAME_BIT); both set in the invalid entry, all ones. */
-	if (raw >> 62)
+	raw = p2m_entry_frame(raw, p2m->word_bytes);
+	if (raw == UINT64_MAX)
 		return P2M_NONE;
 	*ret = MFN(raw);
 	return P2M_VALID;

@@ -10,6 +10,14 @@
 
 struct p2m;
 
+/*
+ * The frame that an entry of the guest's own table names, whose words have 4 or 8 bytes; UINT64_MAX
+ * when it names none of the guest's. Linux marks a foreign frame with the word's top bit and an
+ * identity mapping with the next (FOREIGN_FRAME_BIT, IDENTITY_FRAME_BIT of
+ * arch/x86/include/asm/xen/page.h); no frame is all ones.
+ */
+uint64_t p2m_entry_frame(uint64_t raw, unsigned word_bytes);
+
 /* The table of a PV checkpoint. ERR_UNSUPPORTED for HVM and PVH (pfn = gfn there),
  * ERR_NOTFOUND when the format lists no p2m frames. Borrows g. */
 int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err) MUST_CHECK;

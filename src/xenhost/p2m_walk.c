@@ -8,17 +8,14 @@
  */
 #include "xenhost/xenhost.h"
 
-#include "base/num.h"
-
 #include <string.h>
 
-/* arch/x86/include/asm/xen/page.h of Linux: the top bit marks a foreign frame, the next one an
- * identity mapping, all ones no frame. */
-static uint64_t entry(const uint8_t *at, unsigned word_bytes)
-{
-	uint64_t v = word_bytes == 8 ? num_le64(at) : num_le32(at);
+#include "base/num.h"
+#include "guest/p2m.h"
 
-	return v >> (word_bytes * 8 - 2) ? UINT64_MAX : v;
+static uint64_t frame_at(const uint8_t *at, unsigned word_bytes)
+{
+	return p2m_entry_frame(word_bytes == 8 ? num_le64(at) : num_le32(at), word_bytes);
 }
 
 uint64_t xenhost_walk_p2m(const struct xenhost_memory *mem, uint64_t va, unsigned word_bytes,
@@ -42,7 +39,7 @@ uint64_t xenhost_walk_p2m(const struct xenhost_memory *mem, uint64_t va, unsigne
 		if (frame && mem->read(mem->arg, frame, page)) {
 			nr_read++;
 			for (k = 0; k < n; k++)
-				mfn[i + k] = entry(page + off + k * word_bytes, word_bytes);
+				mfn[i + k] = frame_at(page + off + k * word_bytes, word_bytes);
 		}
 		i += n;
 	}

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "guest/p2m.h"
+
 /* In libxenctrl 4.17, but in no public header. XEN_DOMCTL_getpageframeinfo3: in, frames; out, the
  * type in the top nibble of 32 bits, or the XTAB type for a frame that is not the domain's. */
 int xc_get_pfn_type_batch(xc_interface *xch, uint32_t dom, unsigned int num, xen_pfn_t *arr)
@@ -114,8 +116,7 @@ static bool by_meminfo(struct xenhost *x, const struct xenhost_domain *dom, uint
 			v = ((const uint64_t *)info.p2m_table)[i];
 		else if (i < info.p2m_size)
 			v = ((const uint32_t *)info.p2m_table)[i];
-		/* Foreign, identity and invalid entries have one of the two top bits. */
-		mfn[i] = v >> (info.guest_width * 8 - 2) ? UINT64_MAX : v;
+		mfn[i] = p2m_entry_frame(v, info.guest_width);
 	}
 	xc_unmap_domain_meminfo(x->xch, &info);
 	return true;
