@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * parse_checkpoint.c - recognise a checkpoint, open it, and hand out its parts.
+ * parse_checkpoint.c - the registry of formats: recognise a checkpoint and open it.
  */
 #include "checkpoint/checkpoint.h"
-
-#include <stdarg.h>
-#include <string.h>
 
 #include "checkpoint/ckpt_priv.h"
 
@@ -19,13 +16,6 @@ static const struct ckpt_format *const formats[] = {
 };
 
 #define HEX_BYTES 32u
-
-bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len)
-{
-	const uint8_t *p = source_at(src, off, len);
-
-	return p && !memcmp(p, magic, len);
-}
 
 static int refuse_unknown(const struct ckpt *ck, uint64_t off, struct err *err)
 {
@@ -58,120 +48,10 @@ int ckpt_open_payload(struct ckpt *ck, uint64_t off, struct err *err)
 			return -1;
 		if (!ck->info.format)
 			ck->info.format = f->name;
+		ck->body = f;
 		return f->open(ck, off, err);
 	}
 	return refuse_unknown(ck, off, err);
-}
-
-void ckpt_add_layer(struct ckpt *ck, const char *fmt, ...)
-{
-	struct ckpt_info *info = &ck->info;
-	va_list ap;
-
-	if (info->nr_layers == CKPT_MAX_LAYERS)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(info->layers[info->nr_layers], sizeof(info->layers[0]), fmt, ap);
-	va_end(ap);
-	info->nr_layers++;
-}
-
-static void roll_back(struct ckpt *ck, uint64_t off)
-{
-	pagemap_ignore_from(&ck->map, ck->committed_runs);
-	free(ck->state.vcpus);
-	ck->state = ck->committed;
-	memset(&ck->committed, 0, sizeof(ck->committed));
-	finding_add(&ck->findings, "XB016", finding_at_offset(off),
-		"epoch %u is not complete; the state is that of epoch %u", ck->nr_epochs + 1,
-		ck->nr_epochs);
-}
-
-int ckpt_incomplete(struct ckpt *ck, uint64_t off, const char *fmt, ...)
-{
-	struct ckpt_info *info = &ck->info;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(info->incomplete_why, sizeof(info->incomplete_why), fmt, ap);
-	va_end(ap);
-	info->complete = false;
-	finding_add(&ck->findings, "XB001", finding_at_offset(off), "%s", info->incomplete_why);
-	if (ck->nr_epochs)
-		roll_back(ck, off);
-	return 0;
-}
-
-int ckpt_commit(struct ckpt *ck, struct err *err)
-{
-	struct ckpt_state *s = &ck->state;
-	struct ckpt_vcpu *copy = ck->committed.vcpus;
-	size_t cap = ck->committed.cap_vcpus;
-
-	ck->committed_runs = ck->map.nr;
-	pagemap_close_run(&ck->map);
-	ck->nr_epochs++;
-	/* An epoch may be as small as its end marker; the copy is not. */
-	if (!s->changed)
-		return 0;
-	s->changed = false;
-	/* There may be very many epochs: the room of the last one serves. */
-	if (util_grow(&copy, &cap, s->nr_vcpus, sizeof(*copy)))
-		return err_nomem(err, "the vcpus of an epoch");
-	if (s->nr_vcpus)
-		memcpy(copy, s->vcpus, s->nr_vcpus * sizeof(*copy));
-	ck->committed = *s;
-	ck->committed.vcpus = copy;
-	ck->committed.cap_vcpus = cap;
-	return 0;
-}
-
-/* Where the vcpu of that id is or belongs. */
-static size_t vcpu_place(const struct ckpt_state *s, uint32_t id)
-{
-	size_t low = 0, high = s->nr_vcpus;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->vcpus[mid].id < id)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id)
-{
-	size_t at = vcpu_place(&ck->state, id);
-
-	return at < ck->state.nr_vcpus && ck->state.vcpus[at].id == id;
-}
-
-struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err)
-{
-	struct ckpt_state *s = &ck->state;
-	size_t at = vcpu_place(s, id);
-
-	if (id >= CKPT_MAX_VCPUS) {
-		err_set(err, ERR_CORRUPT, "vcpu %u, expected below %u", id, CKPT_MAX_VCPUS);
-		return NULL;
-	}
-	s->changed = true;
-	if (at == s->nr_vcpus || s->vcpus[at].id != id) {
-		if (util_grow(&s->vcpus, &s->cap_vcpus, s->nr_vcpus + 1, sizeof(*s->vcpus))) {
-			err_nomem(err, "vcpus");
-			return NULL;
-		}
-		memmove(s->vcpus + at + 1, s->vcpus + at, (s->nr_vcpus - at) * sizeof(*s->vcpus));
-		s->nr_vcpus++;
-	}
-	memset(&s->vcpus[at], 0, sizeof(s->vcpus[at]));
-	s->vcpus[at].id = id;
-	s->vcpus[at].root = PFN_NONE;
-	s->vcpus[at].user_root = PFN_NONE;
-	return &s->vcpus[at];
 }
 
 static int index_pages(struct ckpt *ck, struct err *err)
@@ -186,9 +66,8 @@ static int index_pages(struct ckpt *ck, struct err *err)
 		info->nr_pfns = ck->map.end_pfn;
 	hvm_context_mode(ck);
 	ckpt_verify_vcpus(ck);
-	if (info->guest_type == CKPT_GUEST_PV)
-		ckpt_verify_pv(ck);
-	xen20_verify(ck);
+	if (ck->body->verify)
+		ck->body->verify(ck);
 	return 0;
 }
 
@@ -226,170 +105,4 @@ int ckpt_open(const char *path, struct ckpt **ret, struct err *err)
 	if (source_open(path, &src, err))
 		return -1;
 	return ckpt_open_source(src, ret, err);
-}
-
-void ckpt_close(struct ckpt *ck)
-{
-	size_t i;
-
-	if (!ck)
-		return;
-	for (i = 0; i < ck->info.nr_disks; i++) {
-		struct ckpt_disk *d = &ck->info.disks[i];
-
-		free(d->vdev);
-		free(d->path);
-		free(d->format);
-		free(d->backend);
-	}
-	free(ck->info.disks);
-	free(ck->info.name);
-	free(ck->info.uuid);
-	free(ck->state.vcpus);
-	free(ck->committed.vcpus);
-	pagemap_fini(&ck->map);
-	finding_fini(&ck->findings);
-	source_close(ck->src);
-	free(ck);
-}
-
-const struct ckpt_info *ckpt_info(const struct ckpt *ck)
-{
-	return &ck->info;
-}
-
-const struct source *ckpt_source(const struct ckpt *ck)
-{
-	return ck->src;
-}
-
-const struct finding_list *ckpt_findings(const struct ckpt *ck)
-{
-	return &ck->findings;
-}
-
-size_t ckpt_nr_vcpus(const struct ckpt *ck)
-{
-	return ck->state.nr_vcpus;
-}
-
-const struct ckpt_vcpu *ckpt_vcpu(const struct ckpt *ck, size_t index)
-{
-	return &ck->state.vcpus[index];
-}
-
-struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
-{
-	const struct ckpt_run *run = pagemap_find(&ck->map, pfn.v);
-	struct ckpt_page page = {.kind = CKPT_PAGE_ABSENT};
-
-	if (!run)
-		return page;
-	page.type = run->type;
-	if (ckpt_type_has_data(run->type)) {
-		page.kind = CKPT_PAGE_DATA;
-		page.off = run->off + (pfn.v - run->pfn) * PAGE_BYTES;
-		page.data = source_at(ck->src, page.off, PAGE_BYTES);
-	} else {
-		page.kind = run->type == 13 ? CKPT_PAGE_BROKEN : CKPT_PAGE_NO_DATA;
-	}
-	return page;
-}
-
-bool ckpt_page_removed(struct ckpt_page page)
-{
-	static const uint8_t mark[PAGE_BYTES] = CKPT_REMOVED_MARK;
-
-	return page.data && !memcmp(page.data, mark, sizeof(mark));
-}
-
-size_t ckpt_nr_runs(const struct ckpt *ck)
-{
-	return ck->map.nr_current;
-}
-
-struct ckpt_run ckpt_run(const struct ckpt *ck, size_t index)
-{
-	return ck->map.current[index];
-}
-
-size_t ckpt_nr_file_runs(const struct ckpt *ck)
-{
-	return ck->map.nr;
-}
-
-struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index)
-{
-	return ck->map.runs[index];
-}
-
-size_t ckpt_nr_p2m_frames(const struct ckpt *ck)
-{
-	uint64_t nr = 0;
-	unsigned i;
-
-	for (i = 0; i < ck->nr_p2m; i++)
-		nr = MAX(nr, ck->p2m[i].first + ck->p2m[i].nr);
-	return (size_t)nr;
-}
-
-pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index)
-{
-	unsigned i;
-
-	/* A later part replaces an earlier one. */
-	for (i = ck->nr_p2m; i--;) {
-		const struct ckpt_p2m_part *p = &ck->p2m[i];
-		const uint8_t *word;
-
-		if (index < p->first || index - p->first >= p->nr)
-			continue;
-		word = p->words + (index - p->first) * p->word_bytes;
-		return PFN(p->word_bytes == 8 ? num_le64(word) : num_le32(word));
-	}
-	return PFN_NONE;
-}
-
-/* Offsets: store_mfn and console.domU.mfn in struct start_info of public/xen.h. */
-bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret)
-{
-	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
-	bool wide = v && v->kind == CKPT_VCPU_PV64;
-	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
-	struct ckpt_page page;
-
-	if (!wide && !(v && v->kind == CKPT_VCPU_PV32))
-		return false;
-	page = ckpt_page(ck, PFN(v->dx));
-	if (!page.data)
-		return false;
-	*ret = (struct ckpt_start_info){
-		.page = PFN(v->dx),
-		.store_off = page.off + store,
-		.console_off = page.off + console,
-		.store = wide ? num_le64(page.data + store) : num_le32(page.data + store),
-		.console = wide ? num_le64(page.data + console) : num_le32(page.data + console),
-	};
-	return true;
-}
-
-bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret)
-{
-	uint32_t i;
-
-	/* They are set one after the other: the last one stands. */
-	for (i = ck->state.nr_hvm_params; i--;) {
-		const uint8_t *entry = ck->state.hvm_params + 16 * (size_t)i;
-
-		if (num_le64(entry) != index)
-			continue;
-		*ret = num_le64(entry + 8);
-		return true;
-	}
-	return false;
-}
-
-const uint8_t *ckpt_shared_info(const struct ckpt *ck)
-{
-	return ck->state.shared_info;
 }

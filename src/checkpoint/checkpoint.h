@@ -2,9 +2,9 @@
  *
  * checkpoint.h - an opened checkpoint: what it is, its vcpus, and where each guest page lies.
  *
- * parse_checkpoint.c owns the registry of formats; each format fills `struct ckpt_info`, the vcpus
- * and the page map, without reading page data. Reading a page is common code. All pointers that are
- * handed out are borrowed and live until ckpt_close().
+ * parse_checkpoint.c owns the registry of formats and opens; each format fills `struct ckpt_info`,
+ * the vcpus and the page map, without reading page data. Reading a page is common code. All
+ * pointers that are handed out are borrowed and live until ckpt_close().
  */
 #ifndef XB_CHECKPOINT_CHECKPOINT_H
 #define XB_CHECKPOINT_CHECKPOINT_H

@@ -218,4 +218,5 @@ static int open_libxc(struct ckpt *ck, uint64_t off, struct err *err)
 	return 0;
 }
 
-const struct ckpt_format ckpt_format_libxc = {.name = "libxc", .probe = probe, .open = open_libxc};
+const struct ckpt_format ckpt_format_libxc = {
+	.name = "libxc", .probe = probe, .open = open_libxc, .verify = ckpt_verify_pv};

@@ -245,4 +245,5 @@ static int open_libxl(struct ckpt *ck, uint64_t off, struct err *err)
 	return read_records(&l, err);
 }
 
-const struct ckpt_format ckpt_format_libxl = {.name = "libxl", .probe = probe, .open = open_libxl};
+const struct ckpt_format ckpt_format_libxl = {
+	.name = "libxl", .probe = probe, .open = open_libxl, .verify = ckpt_verify_pv};

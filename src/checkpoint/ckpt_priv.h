@@ -42,6 +42,8 @@ struct ckpt_p2m_part {
 	unsigned word_bytes;
 };
 
+struct ckpt_format;
+
 struct ckpt {
 	struct source *src;
 	struct ckpt_info info;
@@ -53,7 +55,8 @@ struct ckpt {
 	unsigned nr_epochs; /* complete ones */
 	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
 	unsigned nr_p2m;
-	unsigned depth; /* of wrappers */
+	unsigned depth;			/* of wrappers */
+	const struct ckpt_format *body; /* innermost */
 };
 
 enum ckpt_probe {
@@ -66,6 +69,9 @@ struct ckpt_format {
 	const char *name; /* info.format */
 	enum ckpt_probe (*probe)(const struct source *src, uint64_t off, struct err *err);
 	int (*open)(struct ckpt *ck, uint64_t off, struct err *err);
+	/* What can be said when all pages are indexed, as findings; NULL: nothing. Called for the
+	 * innermost format, the one whose pages they are. */
+	void (*verify)(struct ckpt *ck);
 };
 
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
@@ -103,10 +109,9 @@ void hvm_context_mode(struct ckpt *ck);
 /* ckpt_verify.c: the domain is made with the configuration's number of vcpus before its state is
  * loaded. */
 void ckpt_verify_vcpus(struct ckpt *ck);
-/* Frames that a restore of a PV guest depends on, after the page map is done. */
+/* Frames that a restore of a PV guest depends on, after the page map is done; nothing for other
+ * guests. A ckpt_format.verify of the save streams. */
 void ckpt_verify_pv(struct ckpt *ck);
-/* ckpt_xen20.c: the same for what only a Xen 2.0 image has. */
-void xen20_verify(struct ckpt *ck);
 
 /* config_json.c, config_sxp.c: fill info.name, uuid, disks from info.config. A configuration that
  * makes no sense is a finding; -1 only when memory is out. */

@@ -181,6 +181,8 @@ void ckpt_verify_pv(struct ckpt *ck)
 {
 	size_t i;
 
+	if (ck->info.guest_type != CKPT_GUEST_PV)
+		return;
 	for (i = 0; i < ck->state.nr_vcpus; i++)
 		verify_vcpu(ck, &ck->state.vcpus[i]);
 	/* In a cut stream they may simply not have come yet. */

@@ -286,7 +286,7 @@ static int open_xen20(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 /* ESI names the suspend record, which repeats the number of pfns: the strongest check there is. */
-void xen20_verify(struct ckpt *ck)
+static void verify_suspend_record(struct ckpt *ck)
 {
 	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
 	struct ckpt_page page;
@@ -304,4 +304,11 @@ void xen20_verify(struct ckpt *ck)
 			(unsigned long long)v->si, nr, (unsigned long long)ck->info.nr_pfns);
 }
 
-const struct ckpt_format ckpt_format_xen20 = {.name = "xen2", .probe = probe, .open = open_xen20};
+static void verify_xen20(struct ckpt *ck)
+{
+	ckpt_verify_pv(ck);
+	verify_suspend_record(ck);
+}
+
+const struct ckpt_format ckpt_format_xen20 = {
+	.name = "xen2", .probe = probe, .open = open_xen20, .verify = verify_xen20};

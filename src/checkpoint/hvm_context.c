@@ -126,3 +126,19 @@ void hvm_context_mode(struct ckpt *ck)
 	ck->info.pt_levels = paging_levels(v);
 	ck->info.word_bytes = ck->info.pt_levels == 2 || ck->info.pt_levels == 3 ? 4 : 8;
 }
+
+bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret)
+{
+	uint32_t i;
+
+	/* They are set one after the other: the last one stands. */
+	for (i = ck->state.nr_hvm_params; i--;) {
+		const uint8_t *entry = ck->state.hvm_params + 16 * (size_t)i;
+
+		if (num_le64(entry) != index)
+			continue;
+		*ret = num_le64(entry + 8);
+		return true;
+	}
+	return false;
+}

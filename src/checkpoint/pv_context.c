@@ -7,7 +7,7 @@
  */
 #include "checkpoint/ckpt_priv.h"
 
-struct layout {
+struct context_layout {
 	size_t bytes;
 	unsigned word_bytes;
 	uint16_t cr0, cr1, cr3, cr4; /* 0: not there */
@@ -15,7 +15,7 @@ struct layout {
 	uint16_t gdt_frames, gdt_ents;
 };
 
-static const struct layout layouts[] = {
+static const struct context_layout layouts[] = {
 	[CKPT_VCPU_PV64] = {.bytes = 5168,
 		.word_bytes = 8,
 		.cr0 = 4984,
@@ -80,7 +80,7 @@ static void decode_xen20_moved(struct ckpt_vcpu *v)
 
 void pv_context_decode(struct ckpt_vcpu *v)
 {
-	const struct layout *l = &layouts[v->kind];
+	const struct context_layout *l = &layouts[v->kind];
 	uint64_t cr1;
 
 	v->cr0 = optional_word(v, l->cr0);
@@ -127,7 +127,30 @@ unsigned pv_context_nr_gdt_frames(const struct ckpt_vcpu *v)
 
 uint64_t pv_context_gdt_frame(const struct ckpt_vcpu *v, unsigned index)
 {
-	const struct layout *l = &layouts[v->kind];
+	const struct context_layout *l = &layouts[v->kind];
 
 	return word_at(v, l->gdt_frames + (size_t)index * l->word_bytes);
+}
+
+/* Offsets: store_mfn and console.domU.mfn in struct start_info of public/xen.h. */
+bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret)
+{
+	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
+	bool wide = v && v->kind == CKPT_VCPU_PV64;
+	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
+	struct ckpt_page page;
+
+	if (!wide && !(v && v->kind == CKPT_VCPU_PV32))
+		return false;
+	page = ckpt_page(ck, PFN(v->dx));
+	if (!page.data)
+		return false;
+	*ret = (struct ckpt_start_info){
+		.page = PFN(v->dx),
+		.store_off = page.off + store,
+		.console_off = page.off + console,
+		.store = wide ? num_le64(page.data + store) : num_le32(page.data + store),
+		.console = wide ? num_le64(page.data + console) : num_le32(page.data + console),
+	};
+	return true;
 }
