@@ -19,6 +19,8 @@ int err_set(struct err *err, enum err_class cls, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	if (!err)
+		return -1;
 	err->cls = cls;
 	err->sys_errno = 0;
 	va_start(ap, fmt);
@@ -38,14 +40,16 @@ int err_sys(struct err *err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	err_set(err, ERR_SYSTEM, "%s: %s", text, strerror(saved));
-	err->sys_errno = saved;
+	if (err)
+		err->sys_errno = saved;
 	return -1;
 }
 
 int err_nomem(struct err *err, const char *what)
 {
 	err_set(err, ERR_SYSTEM, "out of memory for %s", what);
-	err->sys_errno = ENOMEM;
+	if (err)
+		err->sys_errno = ENOMEM;
 	return -1;
 }
 
@@ -53,10 +57,13 @@ int err_in(struct err *err, const char *fmt, ...)
 {
 	char inner[ERR_TEXT_BYTES];
 	char outer[ERR_TEXT_BYTES / 2];
-	size_t inner_len = strlen(err->text), outer_len, room;
+	size_t inner_len, outer_len, room;
 	va_list ap;
 	int n;
 
+	if (!err)
+		return -1;
+	inner_len = strlen(err->text);
 	memcpy(inner, err->text, inner_len + 1);
 	va_start(ap, fmt);
 	n = vsnprintf(outer, sizeof(outer), fmt, ap);

@@ -5,6 +5,7 @@
  * A function that can fail returns 0 or -1 and takes a caller-owned `struct err *` as its last
  * parameter. The text is one clause without a capital or a full stop; it gains context from the
  * inside out through err_in(). Nothing below the front door prints or exits. No allocation.
+ * A caller who does not want to know the reason hands over NULL.
  */
 #ifndef XB_BASE_ERR_H
 #define XB_BASE_ERR_H

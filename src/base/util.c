@@ -45,3 +45,25 @@ int util_grow(void *array, size_t *cap, size_t want, size_t each)
 	*cap = next;
 	return 0;
 }
+
+void util_vnote(char **text, const char *fmt, va_list ap)
+{
+	char *line = NULL, *all = NULL;
+
+	if (vasprintf(&line, fmt, ap) < 0)
+		return;
+	if (asprintf(&all, "%s%s\n", *text ? *text : "", line) >= 0) {
+		free(*text);
+		*text = all;
+	}
+	free(line);
+}
+
+void util_note(char **text, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	util_vnote(text, fmt, ap);
+	va_end(ap);
+}

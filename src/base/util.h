@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * util.h - compiler attributes, scope cleanup and growable arrays.
+ * util.h - compiler attributes, scope cleanup, growable arrays and texts.
  *
  * Locals that own something carry a CLEANUP_* attribute; ownership leaves a scope with take().
  */
 #ifndef XB_BASE_UTIL_H
 #define XB_BASE_UTIL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,5 +56,9 @@ void util_close_file(FILE **f);
  * array is then unchanged. The new elements are not initialised.
  */
 int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
+
+/* Append a line to *text, which is owned and may be NULL. Without memory the line is lost. */
+void util_note(char **text, const char *fmt, ...) PRINTF(2, 3);
+void util_vnote(char **text, const char *fmt, va_list ap) PRINTF(2, 0);
 
 #endif

@@ -94,7 +94,7 @@ static const struct check_disk_fs *fs_at(const struct check_disk *disk, uint64_t
 
 /* True: it is the file system that the guest has mounted. */
 static bool same_identity(struct check_run *run, const struct check_disk *disk,
-	const struct blk_fs *own, const struct check_disk_fs *now)
+	const struct mounted_fs *own, const struct check_disk_fs *now)
 {
 	if (!now)
 		run_broken(run, "XB406", -1, -1,
@@ -126,7 +126,7 @@ static bool journal_later(uint64_t disk, uint64_t guest)
 
 /* What the guest holds in memory is never older than what it has written itself. */
 static void compare_state(struct check_run *run, const struct check_disk *disk,
-	const struct blk_fs *own, const struct check_disk_fs *now)
+	const struct mounted_fs *own, const struct check_disk_fs *now)
 {
 	if (!own->super_known || !now->super_known)
 		run_skip(run, "XB407",
@@ -175,7 +175,7 @@ static void file_systems(struct check_run *run)
 			run, "XB407", "the guest has no file system mounted from this disk itself");
 	}
 	for (i = 0; i < run->dev->nr_fs; i++) {
-		const struct blk_fs *own = &run->dev->fs[i];
+		const struct mounted_fs *own = &run->dev->fs[i];
 		const struct check_disk_fs *now = fs_at(disk, own->start);
 
 		if (same_identity(run, disk, own, now))

@@ -183,18 +183,11 @@ struct io_segment *io_segment_append(struct io_request *r)
 
 void snapshot_how(struct snapshot *s, const char *fmt, ...)
 {
-	char *line = NULL, *all = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		line = NULL;
+	util_vnote(&s->how, fmt, ap);
 	va_end(ap);
-	if (line && asprintf(&all, "%s%s\n", s->how ? s->how : "", line) >= 0) {
-		free(s->how);
-		s->how = all;
-	}
-	free(line);
 }
 
 bool blkdev_put_back_whole(const struct io_request *r)

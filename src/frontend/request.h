@@ -10,6 +10,7 @@
 
 #include "base/finding.h"
 #include "base/frame.h"
+#include "kernel/facts.h"
 
 enum io_op {
 	IO_READ,
@@ -178,23 +179,6 @@ enum blk_requeue {
 	BLK_REQUEUE_FIRST_FIRST,
 };
 
-/* What the guest's memory says of a file system that it has mounted from a device, for comparison
- * with the disk itself. Times and counts as the in-memory copy of the superblock has them. */
-struct blk_fs {
-	char type[16];	  /* "ext4" */
-	char uuid[37];	  /* text form, lower case; "" unknown */
-	uint64_t start;	  /* first sector of the partition; 0 the whole disk */
-	bool read_only;	  /* mounted so */
-	bool super_known; /* the members below were read */
-	bool journal;	  /* it has one, and it is loaded */
-	char label[17];	  /* as it stands there, "" none */
-	uint64_t wtime;	  /* last write of the superblock, UNIX time */
-	uint64_t mtime;	  /* last mount, UNIX time */
-	uint64_t mnt_count;
-	uint64_t journal_sequence; /* newest journal transaction that the guest knows of;
-				      BLK_UNKNOWN_U64 unknown */
-};
-
 struct blkdev {
 	char name[32];	   /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
 	char frontend[24]; /* "linux-blkfront", "netbsd-xbd" */
@@ -220,24 +204,14 @@ struct blkdev {
 	size_t nr_requests;
 	struct io_request *queued; /* in the block layer only */
 	size_t nr_queued;
-	bool queued_known;   /* the queue could be read; false: `queued` says nothing */
-	enum tri recovering; /* the driver was already re-issuing requests when it was saved */
-	struct blk_fs *fs;   /* mounted file systems that were found */
+	bool queued_known;     /* the queue could be read; false: `queued` says nothing */
+	enum tri recovering;   /* the driver was already re-issuing requests when it was saved */
+	struct mounted_fs *fs; /* mounted file systems that were found */
 	size_t nr_fs;
 	bool fs_known; /* the guest's mounts could be read; false: `fs` says nothing */
 	/* linux: the io_request.status of one that is on the ring, as this kernel counts;
 	 * UINT32_MAX unknown */
 	uint32_t status_waiting;
-};
-
-struct guest_facts {
-	char os[16]; /* "Linux", "NetBSD"; "" unknown */
-	char release[72], version[160], machine[32], hostname[72]; /* "" unknown */
-	char *cmdline;						   /* owned; NULL unknown */
-	bool mono_known;
-	uint64_t mono_ns; /* guest's CLOCK_MONOTONIC at the suspension */
-	bool wall_known;
-	uint64_t wall_sec; /* guest's wall clock, UNIX time */
 };
 
 struct snapshot {

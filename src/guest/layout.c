@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * layout.c - types by name, from BTF in guest memory (libbpf) or from a table in this program.
+ * layout.c - types by name, from BTF in guest memory (libbpf).
  *
  * libbpf copies the blob and checks its sections; ids and nesting come from the guest and are
  * bounded here. Source of the format: Linux Documentation/bpf/btf.rst.
@@ -16,7 +16,6 @@
 
 #include "base/num.h"
 
-#define MAX_BTF_BYTES (32u << 20) /* vmlinux of distribution kernels: 4 to 8 MiB */
 #define BTF_HEADER    24u
 #define BTF_MAGIC_LE  0xeb9fu
 #define MAX_MODIFIERS 32u    /* typedef of const of volatile ... */
@@ -32,8 +31,6 @@ struct layout {
 	uint32_t first_id, nr_ids;
 	uint32_t *heads, *next; /* structs and unions by hash of their name: id - first_id + 1 */
 	uint32_t nr_heads;
-	const struct layout_row *rows; /* built-in table, instead of btf */
-	size_t nr_rows;
 	char origin[96];
 };
 
@@ -122,7 +119,8 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	uint64_t most;
 
 	/* Nor more than there is memory: a few frames can be mapped all over an address space. */
-	most = MIN((uint64_t)MAX_BTF_BYTES, ckpt_info(guest_ckpt(g))->nr_data_pages * PAGE_BYTES);
+	most = MIN((uint64_t)LAYOUT_MAX_BTF_BYTES,
+		ckpt_info(guest_ckpt(g))->nr_data_pages * PAGE_BYTES);
 	if (bytes < BTF_HEADER || bytes > most)
 		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %llu bytes, expected %u to %llu",
 			(unsigned long long)start.v, (unsigned long long)bytes, BTF_HEADER,
@@ -173,23 +171,7 @@ int layout_from_btf(
 int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
 	struct layout **ret, struct err *err)
 {
-	if (!base->btf)
-		return err_set(err, ERR_NOTFOUND, "split BTF needs the kernel's BTF as its base");
 	return new_layout(g, base, start, bytes, ret, err);
-}
-
-int layout_from_table(const struct layout_row *rows, size_t nr, const char *origin,
-	struct layout **ret, struct err *err)
-{
-	struct layout *l = calloc(1, sizeof(*l));
-
-	if (!l)
-		return err_nomem(err, "types");
-	l->rows = rows;
-	l->nr_rows = nr;
-	snprintf(l->origin, sizeof(l->origin), "built-in (%s)", origin);
-	*ret = l;
-	return 0;
 }
 
 void layout_free(struct layout *l)
@@ -299,26 +281,6 @@ static bool resolve_path(
 	return true;
 }
 
-static bool row_field(
-	const struct layout *l, const char *type, const char *member, struct field *ret)
-{
-	size_t i;
-
-	for (i = 0; i < l->nr_rows; i++) {
-		const struct layout_row *r = &l->rows[i];
-
-		if (!r->member || strcmp(r->type, type) || strcmp(r->member, member))
-			continue;
-		*ret = (struct field){.present = true,
-			.off = r->off,
-			.bytes = r->bytes,
-			.bit_off = r->bit_off,
-			.bit_width = r->bit_width};
-		return true;
-	}
-	return false;
-}
-
 /* How many members of `type` that spec wants does this definition have? */
 static size_t count_present(const struct layout *l, const struct btf_type *t, const char *type,
 	const struct field_spec *spec, size_t nr)
@@ -339,7 +301,7 @@ static const struct btf_type *find_type(const struct layout *l, const char *type
 	unsigned left = MAX_DEFINITIONS;
 	size_t best_n = 0;
 
-	for (; l && l->btf && !best; l = l->base) {
+	for (; l && !best; l = l->base) {
 		uint32_t i;
 
 		for (i = l->heads[hash_name(l, type)]; i && left; i = l->next[i - 1]) {
@@ -361,10 +323,11 @@ static const struct btf_type *find_type(const struct layout *l, const char *type
 	return best;
 }
 
-int layout_fill(const struct layout *l, const struct field_spec *spec, size_t nr, void *dest,
-	struct err *err)
+/* Every row; returns the first required one that is missing, or NULL. */
+static const struct field_spec *fill_rows(
+	const struct layout *l, const struct field_spec *spec, size_t nr, void *dest)
 {
-	const char *type = NULL;
+	const struct field_spec *missing = NULL;
 	const struct btf_type *t = NULL;
 	const struct layout *in = NULL;
 	size_t i;
@@ -372,40 +335,40 @@ int layout_fill(const struct layout *l, const struct field_spec *spec, size_t nr
 	for (i = 0; i < nr; i++) {
 		struct field f = {.present = false};
 
-		if (l->btf && (!type || strcmp(type, spec[i].type))) {
-			type = spec[i].type;
-			t = find_type(l, type, spec, nr, &in);
-		}
-		if (l->btf ? !(t && resolve_path(in, t, spec[i].member, &f))
-			   : !row_field(l, spec[i].type, spec[i].member, &f)) {
-			if (spec[i].required)
-				return err_set(err, ERR_NOTFOUND, "%s has no member %s.%s",
-					l->origin, spec[i].type, spec[i].member);
-		}
+		if (!i || strcmp(spec[i - 1].type, spec[i].type))
+			t = find_type(l, spec[i].type, spec, nr, &in);
+		if (!(t && resolve_path(in, t, spec[i].member, &f)) && spec[i].required && !missing)
+			missing = &spec[i];
 		memcpy((uint8_t *)dest + spec[i].dest, &f, sizeof(f));
 	}
-	return 0;
+	return missing;
+}
+
+int layout_fill(const struct layout *l, const struct field_spec *spec, size_t nr, void *dest,
+	struct err *err)
+{
+	const struct field_spec *missing = fill_rows(l, spec, nr, dest);
+
+	if (!missing)
+		return 0;
+	return err_set(err, ERR_NOTFOUND, "%s has no member %s.%s", l->origin, missing->type,
+		missing->member);
+}
+
+void layout_fill_known(const struct layout *l, const struct field_spec *spec, size_t nr, void *dest)
+{
+	fill_rows(l, spec, nr, dest);
 }
 
 int layout_type_bytes(const struct layout *l, const char *type, uint32_t *ret, struct err *err)
 {
 	const struct layout *in = NULL;
-	const struct btf_type *t;
-	size_t i;
+	const struct btf_type *t = find_type(l, type, NULL, 0, &in);
 
-	if (l->btf) {
-		t = find_type(l, type, NULL, 0, &in);
-		if (!t)
-			return err_set(err, ERR_NOTFOUND, "%s has no type %s", l->origin, type);
-		*ret = t->size;
-		return 0;
-	}
-	for (i = 0; i < l->nr_rows; i++)
-		if (!l->rows[i].member && !strcmp(l->rows[i].type, type)) {
-			*ret = l->rows[i].bytes;
-			return 0;
-		}
-	return err_set(err, ERR_NOTFOUND, "%s has no type %s", l->origin, type);
+	if (!t)
+		return err_set(err, ERR_NOTFOUND, "%s has no type %s", l->origin, type);
+	*ret = t->size;
+	return 0;
 }
 
 static bool enum_in(const struct layout *l, const char *name, int64_t *ret)
@@ -436,8 +399,51 @@ int layout_enum_value(const struct layout *l, const char *name, int64_t *ret, st
 {
 	const struct layout *in;
 
-	for (in = l; in && in->btf; in = in->base)
+	for (in = l; in; in = in->base)
 		if (enum_in(in, name, ret))
 			return 0;
 	return err_set(err, ERR_NOTFOUND, "%s has no enumerator %s", l->origin, name);
+}
+
+/* ---- reading a member --------------------------------------------------------------------- */
+
+static unsigned stored_bytes(const struct field *f)
+{
+	return f->bit_width ? (f->bit_off + f->bit_width + 7u) / 8 : f->bytes;
+}
+
+uint64_t layout_value(const uint8_t *buf, size_t len, const struct field *f)
+{
+	unsigned i, bytes = stored_bytes(f);
+	uint64_t v = 0;
+
+	if (!f->present || bytes > 8 || !num_range_ok(f->off, bytes, len))
+		return 0;
+	for (i = 0; i < bytes; i++)
+		v |= (uint64_t)buf[f->off + i] << (8 * i);
+	if (!f->bit_width)
+		return v;
+	return v >> f->bit_off & (f->bit_width >= 64 ? UINT64_MAX : (1ull << f->bit_width) - 1);
+}
+
+int layout_read(struct guest *g, gva_t base, const struct field *f, uint64_t *ret, struct err *err)
+{
+	struct field here = *f;
+	uint8_t buf[8];
+	unsigned bytes = stored_bytes(f);
+
+	if (!f->present || !bytes || bytes > sizeof(buf))
+		return err_set(err, ERR_NOTFOUND, "the member's place is not known");
+	if (guest_read(g, gva_add(base, f->off), buf, bytes, err))
+		return -1;
+	here.off = 0;
+	*ret = layout_value(buf, bytes, &here);
+	return 0;
+}
+
+uint64_t layout_read_or(struct guest *g, gva_t base, const struct field *f, uint64_t otherwise)
+{
+	uint64_t v;
+
+	return layout_read(g, base, f, &v, NULL) ? otherwise : v;
 }

@@ -2,9 +2,9 @@
  *
  * layout.h - offsets of members of foreign structures, by type and member name.
  *
- * Sources: BTF in guest memory (the kernel's, and a module's on top of it), or a table built into
- * the program for kernels whose BTF is not there. Code never branches on a kernel version, only on
- * `present`.
+ * Source: BTF in guest memory, the kernel's, and a module's on top of it. Whoever reads a structure
+ * has the rows that it wants beside it, and may fill `struct field` from a table of its own where
+ * the types are not there. Code never branches on a kernel version, only on `present`.
  */
 #ifndef XB_GUEST_LAYOUT_H
 #define XB_GUEST_LAYOUT_H
@@ -29,6 +29,9 @@ struct field_spec {
 	bool required;
 };
 
+/* Of vmlinux and of a module. vmlinux of distribution kernels: 4 to 8 MiB. */
+#define LAYOUT_MAX_BTF_BYTES (32u << 20)
+
 /* vmlinux BTF between two addresses of guest memory. */
 int layout_from_btf(struct guest *g, gva_t start, uint64_t bytes, struct layout **ret,
 	struct err *err) MUST_CHECK;
@@ -36,28 +39,31 @@ int layout_from_btf(struct guest *g, gva_t start, uint64_t bytes, struct layout 
 int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
 	struct layout **ret, struct err *err) MUST_CHECK;
 
-/* A table in the program: one row a member; `member` NULL gives the size of the type itself. */
-struct layout_row {
-	const char *type, *member;
-	uint32_t off, bytes;
-	uint8_t bit_off, bit_width;
-};
-/* Borrows rows. */
-int layout_from_table(const struct layout_row *rows, size_t nr, const char *origin,
-	struct layout **ret, struct err *err) MUST_CHECK;
 void layout_free(struct layout *l);
 
 /* Fill every `struct field` that spec names; ERR_NOTFOUND names the first required member that is
  * missing. Looks in the split types first. */
 int layout_fill(const struct layout *l, const struct field_spec *spec, size_t nr, void *dest,
 	struct err *err) MUST_CHECK;
+/* The same when what is missing may be missing, whatever the rows say. */
+void layout_fill_known(
+	const struct layout *l, const struct field_spec *spec, size_t nr, void *dest);
 /* Size of a type in bytes; -1 and ERR_NOTFOUND when it is unknown. */
 int layout_type_bytes(
 	const struct layout *l, const char *type, uint32_t *ret, struct err *err) MUST_CHECK;
 /* The value of an enumerator by name ("REQ_WAITING"). */
 int layout_enum_value(
 	const struct layout *l, const char *name, int64_t *ret, struct err *err) MUST_CHECK;
-/* "btf" or "built-in (...)". */
+/* How they were found, one clause: "btf at 0x...: 12345 types". */
 const char *layout_origin(const struct layout *l);
+
+/* Value of a member of the structure at `base`: 1, 2, 4 or 8 bytes, or a bit field. ERR_NOTFOUND
+ * when the layout does not have it. */
+int layout_read(struct guest *g, gva_t base, const struct field *f, uint64_t *ret,
+	struct err *err) MUST_CHECK;
+/* The same for who has something to say when it cannot be read. */
+uint64_t layout_read_or(struct guest *g, gva_t base, const struct field *f, uint64_t otherwise);
+/* The same from bytes already read. 0 when it is absent or outside. */
+uint64_t layout_value(const uint8_t *buf, size_t len, const struct field *f);
 
 #endif

@@ -95,8 +95,8 @@ static void walk_queue(struct guest *g, gva_t info)
 					   .mutex_bytes = LINUX_MUTEX_BYTES,
 					   .lock_bytes = LINUX_LOCK_BYTES});
 	lq_layout(&c.l);
-	c.vmemmap = LG_VMEMMAP;
-	c.vmemmap_known = true;
+	c.pages.start = LG_VMEMMAP;
+	c.pages.known = true;
 	if (d && !linux_decode_device(&c, info, d, &err))
 		check(&s);
 	snapshot_fini(&s);

@@ -14,11 +14,12 @@ LAW = {
     "io": ["base"],
     "checkpoint": ["io", "base"],
     "guest": ["checkpoint", "io", "base"],
-    "frontend": ["guest", "checkpoint", "io", "base"],
-    "check": ["frontend", "guest", "checkpoint", "io", "base"],
-    "replay": ["check", "frontend", "guest", "checkpoint", "io", "base"],
+    "kernel": ["guest", "checkpoint", "io", "base"],
+    "frontend": ["kernel", "guest", "checkpoint", "io", "base"],
+    "check": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
+    "replay": ["check", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "xenhost": ["checkpoint", "io", "base", "guest"],
-    "cmd": ["check", "replay", "xenhost", "frontend", "guest", "checkpoint", "io", "base"],
+    "cmd": ["check", "replay", "xenhost", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "main": ["cmd", "base"],
 }
 TOP = {

@@ -31,7 +31,6 @@ static inline struct field lq_at(uint32_t off, uint32_t bytes)
 
 static inline void lq_layout(struct linux_layout *l)
 {
-	l->rq_mq_hctx = lq_at(16, 8);
 	l->rq_cmd_flags = lq_at(24, 4);
 	l->rq_data_len = lq_at(44, 4);
 	l->rq_sector = lq_at(48, 8);

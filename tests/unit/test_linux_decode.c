@@ -11,7 +11,7 @@
 
 #include "frontend/frontend.h"
 #include "frontend/linux/decode.h"
-#include "frontend/linux/image.h"
+#include "kernel/linux_facts.h"
 #include "guest/p2m.h"
 
 #include "linux_guest.h"
@@ -20,6 +20,7 @@ struct image {
 	struct lguest g;
 	uint8_t stream[LG_STREAM];
 	struct snapshot s;
+	struct linux_kernel kernel;
 };
 
 static int setup(void **state)
@@ -27,6 +28,7 @@ static int setup(void **state)
 	struct image *im = test_malloc(sizeof(*im));
 
 	memset(&im->s, 0, sizeof(im->s));
+	memset(&im->kernel, 0, sizeof(im->kernel));
 	*state = im;
 	return 0;
 }
@@ -36,6 +38,7 @@ static int teardown(void **state)
 	struct image *im = *state;
 
 	snapshot_fini(&im->s);
+	linux_kernel_close(&im->kernel);
 	test_free(im);
 	return 0;
 }
@@ -238,11 +241,13 @@ static void put_text(struct lguest *g, uint64_t va, const char *text)
 /* The facts, with init_uts_ns at `uts`: release at 8, machine at 73. */
 static void read_facts(struct image *im, uint64_t uts)
 {
+	const struct linux_facts_layout l = {
+		.release = {.present = true, .off = 8, .bytes = 65},
+		.machine = {.present = true, .off = 73, .bytes = 65},
+	};
 	char path[] = "/tmp/xbdsnap-map-XXXXXX";
-	struct linux_image li = {0};
 	struct err err = ERR_INIT;
 	struct symbols *symbols;
-	struct linux_ctx c;
 	struct source *src;
 	struct ckpt *ck;
 	struct guest *g;
@@ -260,13 +265,9 @@ static void read_facts(struct image *im, uint64_t uts)
 		0);
 	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
 		fail_msg("%s", err.text);
-	snapshot_fini(&im->s);
-	linux_ctx_init(&c, g, &im->s);
-	linux_layout_bare(&c.l);
-	c.l.uts_release = (struct field){.present = true, .off = 8, .bytes = 65};
-	c.l.uts_machine = (struct field){.present = true, .off = 73, .bytes = 65};
-	li.symbols = symbols;
-	linux_read_facts(&li, &c);
+	linux_kernel_close(&im->kernel);
+	im->kernel = (struct linux_kernel){.g = g, .symbols = symbols};
+	linux_read_facts(&im->kernel, &l);
 	symbols_free(symbols);
 	guest_close(g);
 	ckpt_close(ck);
@@ -281,13 +282,13 @@ static void the_banner_knows_the_release(void **state)
 	put_text(&im->g, uts + 8, "5.10.0-made-up");
 	put_text(&im->g, uts + 73, "x86_64");
 	read_facts(im, uts);
-	assert_string_equal(im->s.guest.release, "5.10.0-made-up");
-	assert_string_equal(im->s.guest.machine, "x86_64");
-	assert_null(im->s.how);
+	assert_string_equal(im->kernel.facts.release, "5.10.0-made-up");
+	assert_string_equal(im->kernel.facts.machine, "x86_64");
+	assert_null(im->kernel.how);
 	read_facts(im, uts + 2); /* a symbol that leads beside it */
-	assert_string_equal(im->s.guest.release, "5.10.0-made-up");
-	assert_string_equal(im->s.guest.machine, "");
-	assert_non_null(strstr(im->s.how, "init_uts_ns says otherwise"));
+	assert_string_equal(im->kernel.facts.release, "5.10.0-made-up");
+	assert_string_equal(im->kernel.facts.machine, "");
+	assert_non_null(strstr(im->kernel.how, "init_uts_ns says otherwise"));
 }
 
 static void foreign_map_is_refused(void **state)

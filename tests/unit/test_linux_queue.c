@@ -58,8 +58,8 @@ static void decode_with(struct image *im, void (*spoil)(struct linux_layout *))
 	lq_layout(&c.l);
 	if (spoil)
 		spoil(&c.l);
-	c.vmemmap = LG_VMEMMAP;
-	c.vmemmap_known = true;
+	c.pages.start = LG_VMEMMAP;
+	c.pages.known = true;
 	im->s.guest.mono_known = true;
 	im->s.guest.mono_ns = 10000;
 	im->d = snapshot_add_device(&im->s);

@@ -203,7 +203,7 @@ static void give_disk(struct world *w)
 	strcpy(w->disk_fs.uuid, "8a1f3a6e-0001-4000-8000-000000000001");
 	w->dev->fs = calloc(1, sizeof(*w->dev->fs));
 	w->dev->nr_fs = 1;
-	*w->dev->fs = (struct blk_fs){.super_known = true,
+	*w->dev->fs = (struct mounted_fs){.super_known = true,
 		.journal = true,
 		.wtime = 1000,
 		.mtime = 900,

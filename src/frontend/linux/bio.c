@@ -33,7 +33,7 @@ static void decode_age(struct linux_ctx *c, struct io_request *r)
 	uint64_t start;
 
 	if (!f->mono_known ||
-		linux_get(c->g, r->request_va, &c->l.rq_start_time_ns, &start, &ignored) ||
+		layout_read(c->g, r->request_va, &c->l.rq_start_time_ns, &start, &ignored) ||
 		!start || start > f->mono_ns)
 		return;
 	r->age_known = true;
@@ -50,10 +50,10 @@ void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r)
 		return;
 	decode_age(c, r);
 	r->rq_sector_known =
-		!linux_get(c->g, r->request_va, &c->l.rq_sector, &r->rq_sector, &ignored);
+		!layout_read(c->g, r->request_va, &c->l.rq_sector, &r->rq_sector, &ignored);
 	if (r->op != IO_READ && r->op != IO_WRITE && r->op != IO_BARRIER)
 		return;
-	if (linux_get(c->g, r->request_va, &c->l.rq_cmd_flags, &flags, &ignored))
+	if (layout_read(c->g, r->request_va, &c->l.rq_cmd_flags, &flags, &ignored))
 		return;
 	if (c->l.fua_bit >= 0 && flags >> c->l.fua_bit & 1)
 		r->flags |= IO_FLAG_FUA;
@@ -93,11 +93,11 @@ static bool read_bio(struct linux_ctx *c, uint64_t bio, struct bio_iter *ret, st
 {
 	const struct linux_layout *l = &c->l;
 
-	return !linux_get(c->g, GVA(bio), &l->bio_io_vec, &ret->vec, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_size, &ret->size, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_idx, &ret->index, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_done, &ret->done, why) &&
-	       !linux_get(c->g, GVA(bio), &l->bio_next, &ret->next, why);
+	return !layout_read(c->g, GVA(bio), &l->bio_io_vec, &ret->vec, why) &&
+	       !layout_read(c->g, GVA(bio), &l->bio_size, &ret->size, why) &&
+	       !layout_read(c->g, GVA(bio), &l->bio_idx, &ret->index, why) &&
+	       !layout_read(c->g, GVA(bio), &l->bio_done, &ret->done, why) &&
+	       !layout_read(c->g, GVA(bio), &l->bio_next, &ret->next, why);
 }
 
 /* What is left of one bio: from bi_idx on, bi_size bytes, the first bi_bvec_done bytes done. */
@@ -112,9 +112,9 @@ static int add_bio(struct linux_ctx *c, struct bio_iter *b, struct io_request *r
 		gva_t at = GVA(b->vec + (b->index + k) * vec_bytes);
 		int status;
 
-		if (linux_get(c->g, at, &c->l.bv_page, &page, &why) ||
-			linux_get(c->g, at, &c->l.bv_len, &len, &why) ||
-			linux_get(c->g, at, &c->l.bv_offset, &offset, &why)) {
+		if (layout_read(c->g, at, &c->l.bv_page, &page, &why) ||
+			layout_read(c->g, at, &c->l.bv_len, &len, &why) ||
+			layout_read(c->g, at, &c->l.bv_offset, &offset, &why)) {
 			linux_trouble(r, "bio_vec at 0x%" PRIx64 ": %s", at.v, why.text);
 			return 1;
 		}
@@ -147,7 +147,7 @@ int linux_add_bios(struct linux_ctx *c, struct io_request *r, struct err *err)
 	uint64_t bio;
 	unsigned k;
 
-	if (linux_get(c->g, r->request_va, &c->l.rq_bio, &bio, &why)) {
+	if (layout_read(c->g, r->request_va, &c->l.rq_bio, &bio, &why)) {
 		linux_trouble(r, "the request's bio: %s", why.text);
 		return 0;
 	}
@@ -258,7 +258,7 @@ int linux_compare_request(
 	int status;
 
 	if (!r->request_va.v ||
-		linux_get(c->g, r->request_va, &c->l.rq_cmd_flags, &flags, &ignored))
+		layout_read(c->g, r->request_va, &c->l.rq_cmd_flags, &flags, &ignored))
 		return 0;
 	if (!ops_agree(r->op, linux_request_op(flags))) {
 		snprintf(what, sizeof(what), "a %s, and a %s", io_op_name(r->op),
@@ -267,7 +267,7 @@ int linux_compare_request(
 		return 0;
 	}
 	if (r->op == IO_DISCARD &&
-		!linux_get(c->g, r->request_va, &c->l.rq_data_len, &len, &ignored) &&
+		!layout_read(c->g, r->request_va, &c->l.rq_data_len, &len, &ignored) &&
 		len / SECTOR_BYTES != r->nr_sectors) {
 		snprintf(what, sizeof(what), "%" PRIu64 " sectors, and %" PRIu64, r->nr_sectors,
 			len / SECTOR_BYTES);

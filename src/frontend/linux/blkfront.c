@@ -5,11 +5,18 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "frontend/linux/mounts.h"
-#include "frontend/linux/image.h"
+#include "kernel/linux.h"
+#include "kernel/linux_mounts.h"
 
 /* Static variables of one name in a kernel. */
 #define MAX_CANDIDATES 64u
+#define MAX_FS	       64u /* of one device */
+
+/* Where the driver's symbols and types are looked for. */
+struct driver {
+	const struct linux_kernel *kernel;
+	struct linux_module module;
+};
 
 struct info_list {
 	struct linux_ctx *c;
@@ -24,14 +31,16 @@ static bool info_is_plausible(struct linux_ctx *c, gva_t info)
 	struct err ignored = ERR_INIT;
 	uint64_t rinfo, nr, connected, back;
 
-	if (linux_get(c->g, info, &c->l.info_rinfo, &rinfo, &ignored) ||
-		linux_get(c->g, info, &c->l.info_nr_rings, &nr, &ignored) ||
-		linux_get(c->g, info, &c->l.info_connected, &connected, &ignored) || connected > 3)
+	if (layout_read(c->g, info, &c->l.info_rinfo, &rinfo, &ignored) ||
+		layout_read(c->g, info, &c->l.info_nr_rings, &nr, &ignored) ||
+		layout_read(c->g, info, &c->l.info_connected, &connected, &ignored) ||
+		connected > 3)
 		return false;
 	if (!rinfo)
 		return nr <= LINUX_MAX_RINGS;
 	return guest_is_kernel_addr(c->g, rinfo) && nr && nr <= LINUX_MAX_RINGS &&
-	       !linux_get(c->g, GVA(rinfo), &c->l.ring_dev_info, &back, &ignored) && back == info.v;
+	       !layout_read(c->g, GVA(rinfo), &c->l.ring_dev_info, &back, &ignored) &&
+	       back == info.v;
 }
 
 /* Collect the devices on the list at `head`. False when it is not a list of them. */
@@ -80,20 +89,18 @@ static bool find_infos(struct info_list *list, const struct symbols *syms)
 }
 
 /* Bytes of a type of the kernel, rounded up to where the next pointer can stand. */
-static uint32_t kernel_bytes(const struct linux_image *im, const char *type, uint32_t otherwise)
+static uint32_t kernel_bytes(const struct layout *types, const char *type, uint32_t otherwise)
 {
-	struct err ignored = ERR_INIT;
 	uint32_t bytes;
 
-	if (!im->btf || layout_type_bytes(im->btf, type, &bytes, &ignored) || !bytes ||
-		bytes > PAGE_BYTES)
+	if (!types || layout_type_bytes(types, type, &bytes, NULL) || !bytes || bytes > PAGE_BYTES)
 		return otherwise;
 	return (uint32_t)num_align_up(bytes, 8);
 }
 
 /* No types of the driver: the table whose members hold together on this guest's devices. */
 static bool find_infos_builtin(
-	struct linux_image *im, struct info_list *list, const struct symbols *syms)
+	const struct layout *types, struct info_list *list, const struct symbols *syms)
 {
 	static const char *const names[] = {
 		[LINUX_BUILTIN_5_18] = "built-in (5.18)",
@@ -101,10 +108,10 @@ static bool find_infos_builtin(
 		[LINUX_BUILTIN_4_5] = "built-in (4.5)",
 	};
 	struct linux_builtin_shape shape = {
-		.mutex_bytes = kernel_bytes(im, "mutex", LINUX_MUTEX_BYTES),
-		.lock_bytes = kernel_bytes(im, "spinlock", LINUX_LOCK_BYTES),
+		.mutex_bytes = kernel_bytes(types, "mutex", LINUX_MUTEX_BYTES),
+		.lock_bytes = kernel_bytes(types, "spinlock", LINUX_LOCK_BYTES),
 	};
-	uint32_t tag_set_bytes = kernel_bytes(im, "blk_mq_tag_set", 0);
+	uint32_t tag_set_bytes = kernel_bytes(types, "blk_mq_tag_set", 0);
 	struct linux_ctx *c = list->c;
 
 	for (shape.which = 0; shape.which < LINUX_NR_BUILTIN; shape.which++) {
@@ -118,24 +125,21 @@ static bool find_infos_builtin(
 	return false;
 }
 
-static bool find_devices(struct linux_image *im, struct info_list *list)
+static bool find_devices(const struct driver *drv, struct info_list *list)
 {
+	const struct linux_kernel *k = drv->kernel;
 	struct linux_ctx *c = list->c;
-	const struct symbols *syms = im->module_symbols ? im->module_symbols : im->symbols;
-	const struct layout *types = im->module_btf ? im->module_btf : im->btf;
+	const struct symbols *syms = drv->module.symbols ? drv->module.symbols : k->symbols;
+	const struct layout *types = drv->module.types ? drv->module.types : k->types;
 	struct err why = ERR_INIT;
 
-	if (!syms) {
-		snapshot_how(c->s, "xen-blkfront: no symbols to look for it");
-		return false;
-	}
 	if (types && !linux_layout_driver(types, &c->l, &why)) {
 		if (!c->l.info_list.present) {
 			snapshot_how(c->s, "xen-blkfront: its devices are on no list");
 			return false;
 		}
 		find_infos(list, syms);
-	} else if (!find_infos_builtin(im, list, syms)) {
+	} else if (!find_infos_builtin(k->types, list, syms)) {
 		snapshot_how(c->s, "xen-blkfront: %s",
 			types ? why.text : "the image has no types, and no built-in ones fit");
 		return false;
@@ -148,35 +152,126 @@ static bool find_devices(struct linux_image *im, struct info_list *list)
 	return list->nr > 0;
 }
 
-int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
-	const struct symbols *file, struct snapshot *s, struct err *err)
+static struct blkdev *find_by_name(struct snapshot *s, const char *name)
 {
-	CLEANUP(linux_image_close) struct linux_image im;
-	struct err why = ERR_INIT;
-	struct linux_ctx c;
-	struct info_list list = {.c = &c};
-	CLEANUP_FREE gva_t *infos = NULL;
 	size_t i;
-	bool found;
 
-	linux_ctx_init(&c, g, s);
-	linux_image_open(&im, &c, file, &why);
-	c.located_by = im.from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
-	found = find_devices(&im, &list);
+	for (i = 0; i < s->nr_devices; i++)
+		if (!strcmp(s->devices[i].name, name))
+			return &s->devices[i];
+	return NULL;
+}
+
+static bool is_ours(void *arg, const char *disk)
+{
+	return find_by_name(arg, disk);
+}
+
+static int note_fs(struct snapshot *s, const struct mounted_fs *fs, struct err *err)
+{
+	struct blkdev *d = find_by_name(s, fs->disk);
+	struct mounted_fs *grown;
+
+	if (!d || d->nr_fs >= MAX_FS)
+		return 0;
+	grown = realloc(d->fs, (d->nr_fs + 1) * sizeof(*grown));
+	if (!grown)
+		return err_nomem(err, "noting a file system");
+	d->fs = grown;
+	d->fs[d->nr_fs++] = *fs;
+	snapshot_how(s, "%s: %s %s mounted from sector %" PRIu64 "%s%s", d->name, fs->type,
+		fs->uuid[0] ? fs->uuid : "without UUID", fs->start,
+		fs->super_known ? ", its superblock in memory" : "",
+		fs->journal_sequence != FS_UNKNOWN_U64 ? ", and its journal's" : "");
+	return 0;
+}
+
+/* What is mounted from the devices of `s`. What is not found stays unknown; s->how says why. */
+static int note_mounts(const struct linux_kernel *k, struct snapshot *s, struct err *err)
+{
+	CLEANUP(linux_mounts_free) struct linux_mounts m = {0};
+	struct err why = ERR_INIT;
+	size_t i;
+
+	if (linux_mounts_read(k, is_ours, s, &m, &why)) {
+		if (why.cls == ERR_SYSTEM) {
+			*err = why;
+			return -1;
+		}
+		snapshot_how(s, "mounted file systems: not found: %s", why.text);
+		return 0;
+	}
+	for (i = 0; i < m.nr; i++)
+		if (note_fs(s, &m.v[i], err))
+			return -1;
+	for (i = 0; i < s->nr_devices; i++)
+		s->devices[i].fs_known = m.complete;
+	if (!m.complete)
+		snapshot_how(s, "mounted file systems: the list of superblocks breaks off");
+	return 0;
+}
+
+/* The snapshot says what the kernel's own search has found. */
+static void take_kernel(struct linux_kernel *k, struct snapshot *s)
+{
+	s->guest = k->facts;
+	k->facts.cmdline = NULL;
+	finding_append(&s->findings, &k->findings);
+	if (k->how)
+		snapshot_how(s, "%.*s", (int)strlen(k->how) - 1, k->how);
+}
+
+static void close_driver(struct driver *drv)
+{
+	linux_module_close(&drv->module);
+}
+
+static int decode_devices(const struct linux_kernel *k, struct linux_ctx *c, struct err *err)
+{
+	CLEANUP(close_driver) struct driver drv = {.kernel = k};
+	struct info_list list = {.c = c};
+	CLEANUP_FREE gva_t *infos = NULL;
+	bool found;
+	size_t i;
+
+	linux_module_open(k, "xen_blkfront", &drv.module);
+	if (drv.module.how)
+		snapshot_how(c->s, "%.*s", (int)strlen(drv.module.how) - 1, drv.module.how);
+	found = find_devices(&drv, &list);
 	infos = list.v;
 	if (list.no_memory)
 		return err_nomem(err, "the list of devices");
 	for (i = 0; found && i < list.nr; i++) {
-		struct blkdev *d = snapshot_add_device(s);
+		struct blkdev *d = snapshot_add_device(c->s);
 
 		if (!d)
 			return err_nomem(err, "a device");
-		if (linux_decode_device(&c, infos[i], d, err))
+		if (linux_decode_device(c, infos[i], d, err))
 			return -1;
 	}
-	if (!opt->facts_only && im.symbols && im.btf)
-		return linux_find_fs(g, im.symbols, im.btf, s, err);
 	return 0;
+}
+
+int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
+	const struct symbols *file, struct snapshot *s, struct err *err)
+{
+	CLEANUP(linux_kernel_close) struct linux_kernel k;
+	struct err why = ERR_INIT;
+	struct linux_ctx c;
+	bool known = !linux_kernel_open(g, file, &k, &why);
+
+	take_kernel(&k, s);
+	if (!known) {
+		snapshot_how(s, "xen-blkfront: no symbols to look for it");
+		return 0;
+	}
+	linux_ctx_init(&c, g, s);
+	c.located_by = k.from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
+	c.pages = k.pages;
+	linux_layout_kernel(k.types, &c.l);
+	if (decode_devices(&k, &c, err))
+		return -1;
+	return opt->facts_only || !k.types ? 0 : note_mounts(&k, s, err);
 }
 
 static int by_both(struct guest *g, const struct frontend_options *opt, const struct symbols *file,

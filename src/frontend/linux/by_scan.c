@@ -44,14 +44,14 @@ static bool layout_fits(struct linux_ctx *c, gva_t info)
 	uint64_t connected, pages, vdevice, handle, gd, rinfo, entries, rq;
 	char name[32];
 
-	return !linux_get(c->g, info, &l->info_connected, &connected, &ignored) &&
-	       !linux_get(c->g, info, &l->info_nr_ring_pages, &pages, &ignored) &&
-	       !linux_get(c->g, info, &l->info_vdevice, &vdevice, &ignored) &&
-	       !linux_get(c->g, info, &l->info_handle, &handle, &ignored) &&
-	       !linux_get(c->g, info, &l->info_gd, &gd, &ignored) &&
-	       !linux_get(c->g, info, &l->info_rq, &rq, &ignored) &&
-	       !linux_get(c->g, info, &l->info_rinfo, &rinfo, &ignored) &&
-	       !linux_get(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) &&
+	return !layout_read(c->g, info, &l->info_connected, &connected, &ignored) &&
+	       !layout_read(c->g, info, &l->info_nr_ring_pages, &pages, &ignored) &&
+	       !layout_read(c->g, info, &l->info_vdevice, &vdevice, &ignored) &&
+	       !layout_read(c->g, info, &l->info_handle, &handle, &ignored) &&
+	       !layout_read(c->g, info, &l->info_gd, &gd, &ignored) &&
+	       !layout_read(c->g, info, &l->info_rq, &rq, &ignored) &&
+	       !layout_read(c->g, info, &l->info_rinfo, &rinfo, &ignored) &&
+	       !layout_read(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) &&
 	       connected <= 3 && pages <= BLKIF_MAX_RING_PAGES &&
 	       blkif_ring_entries(&blkif_abi_x86_64, (unsigned)pages) == entries &&
 	       handle == (vdevice & UINT16_MAX) && guest_is_kernel_addr(c->g, rq) &&
@@ -133,15 +133,15 @@ static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
 	uint8_t raw[160];
 
 	if (guest_read(c->g, slot, raw, sizeof(raw), &ignored) ||
-		!linux_field(raw, sizeof(raw), &l->slot_request))
+		!layout_value(raw, sizeof(raw), &l->slot_request))
 		return;
 	blkif_decode_request(&blkif_abi_x86_64, raw, &wire);
-	sg = linux_field(raw, sizeof(raw), &l->slot_sg);
-	nr = linux_field(raw, sizeof(raw), &l->slot_num_sg);
+	sg = layout_value(raw, sizeof(raw), &l->slot_sg);
+	nr = layout_value(raw, sizeof(raw), &l->slot_num_sg);
 	if (!wire.nr_seg || nr > BLKIF_MAX_INDIRECT)
 		return;
 	for (k = 0; k < nr && p->nr < MAX_POINTERS; k++) {
-		if (linux_get(c->g, GVA(sg + k * l->sg_bytes), &l->sg_page_link, &link, &ignored))
+		if (layout_read(c->g, GVA(sg + k * l->sg_bytes), &l->sg_page_link, &link, &ignored))
 			return;
 		note_pointer(p, link & ~3ull);
 	}
@@ -154,9 +154,9 @@ static void info_pointers(struct linux_ctx *c, gva_t info, struct pointers *p)
 	struct err ignored = ERR_INIT;
 	uint64_t rinfo, nr, entries, r, k;
 
-	if (linux_get(c->g, info, &l->info_rinfo, &rinfo, &ignored) ||
-		linux_get(c->g, info, &l->info_nr_rings, &nr, &ignored) ||
-		linux_get(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) ||
+	if (layout_read(c->g, info, &l->info_rinfo, &rinfo, &ignored) ||
+		layout_read(c->g, info, &l->info_nr_rings, &nr, &ignored) ||
+		layout_read(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) ||
 		nr > SCAN_MAX_QUEUES || entries > BLKIF_MAX_RING_ENTRIES)
 		return;
 	for (r = 0; r < nr; r++) {
@@ -191,7 +191,7 @@ static bool frame_in_use(struct linux_ctx *c, uint64_t vmemmap, gva_t user)
 
 	if (guest_translate(c->g, user, &map, &ignored))
 		return true; /* says nothing */
-	page = vmemmap + map.pfn.v * c->l.page_bytes;
+	page = vmemmap + map.pfn.v * c->pages.entry_bytes;
 	if (guest_read_u32(c->g, GVA(page + PAGE_REFCOUNT), &refs, &ignored) ||
 		guest_read_u32(c->g, GVA(page + PAGE_TYPE), &type, &ignored) ||
 		guest_read_u64(c->g, GVA(page + PAGE_COMPOUND_HEAD), &head, &ignored))
@@ -238,16 +238,16 @@ static void find_vmemmap(struct linux_ctx *c, const struct scan *sc, const struc
 		return;
 	for (step = 0; step < MAX_VMEMMAP_STEPS; step++, base -= VMEMMAP_ALIGN) {
 		if (!guest_is_kernel_addr(c->g, base) ||
-			(p->high - base) / c->l.page_bytes >= nr_pfns || !is_mapped(c, base))
+			(p->high - base) / c->pages.entry_bytes >= nr_pfns || !is_mapped(c, base))
 			break;
 		if (!vmemmap_fits(c, sc, base))
 			continue;
-		c->vmemmap = base;
+		c->pages.start = base;
 		fits++;
 	}
-	c->vmemmap_known = fits == 1;
-	if (c->vmemmap_known)
-		snapshot_how(c->s, "scan: struct page array at 0x%" PRIx64, c->vmemmap);
+	c->pages.known = fits == 1;
+	if (c->pages.known)
+		snapshot_how(c->s, "scan: struct page array at 0x%" PRIx64, c->pages.start);
 	else
 		snapshot_how(
 			c->s, "scan: the struct page array cannot be told (%u places fit)", fits);

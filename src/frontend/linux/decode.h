@@ -11,6 +11,7 @@
 
 #include "frontend/frontend.h"
 #include "frontend/linux/layout.h"
+#include "kernel/linux_pages.h"
 
 /* Ceilings on what a hostile image can make us do and keep, over all devices together. A queue has
  * one ring; Linux starts at most one a CPU. */
@@ -30,8 +31,7 @@ struct linux_ctx {
 	struct snapshot *s;
 	struct linux_layout l;
 	enum blk_located located_by;
-	bool vmemmap_known;
-	uint64_t vmemmap; /* address of the struct page of frame 0 */
+	struct linux_pages pages;
 	uint64_t rings_left, slots_left, segments_left, tags_left; /* of the ceilings above */
 	uint64_t compare_left; /* segments of bios that are only looked at */
 };
@@ -50,8 +50,6 @@ int linux_decode_device(
 int linux_decode_ring(struct linux_ctx *c, gva_t info, struct blkdev *d, unsigned index, gva_t va,
 	struct err *err) MUST_CHECK;
 
-/* The frame that a struct page pointer stands for; false when that cannot be known. */
-bool linux_page_to_pfn(const struct linux_ctx *c, uint64_t page, pfn_t *ret);
 /*
  * Append what `bytes` bytes at `offset` in the page that `page` stands for cover, split at page
  * borders. 1, with r->trouble set, when the piece makes no sense and its successors are not worth

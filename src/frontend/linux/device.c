@@ -25,8 +25,8 @@ static uint64_t ring_stride(struct linux_ctx *c, gva_t info, gva_t rinfo)
 
 	if (!l->info_rinfo_size.present) /* an array of whole structures */
 		return l->ring_bytes;
-	if (linux_get(c->g, info, &l->info_rinfo_size, &stored, &ignored) ||
-		linux_get(c->g, rinfo, &l->ring_nr_ents, &entries, &ignored) ||
+	if (layout_read(c->g, info, &l->info_rinfo_size, &stored, &ignored) ||
+		layout_read(c->g, rinfo, &l->ring_nr_ents, &entries, &ignored) ||
 		entries > BLKIF_MAX_RING_ENTRIES)
 		return 0;
 	return stored == l->ring_shadow.off + entries * l->slot_bytes ? stored : 0;
@@ -38,8 +38,8 @@ static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struc
 	uint64_t rinfo, nr, stride;
 	unsigned i;
 
-	if (linux_get(c->g, info, &c->l.info_rinfo, &rinfo, &why) ||
-		linux_get(c->g, info, &c->l.info_nr_rings, &nr, &why)) {
+	if (layout_read(c->g, info, &c->l.info_rinfo, &rinfo, &why) ||
+		layout_read(c->g, info, &c->l.info_nr_rings, &nr, &why)) {
 		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
 			"the rings of %s cannot be found: %s", d->name, why.text);
 		return 0;
@@ -68,20 +68,11 @@ static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struc
 
 static enum tri tri_of(struct linux_ctx *c, gva_t base, const struct field *f)
 {
-	struct err ignored = ERR_INIT;
 	uint64_t v;
 
-	if (linux_get(c->g, base, f, &v, &ignored))
+	if (layout_read(c->g, base, f, &v, NULL))
 		return TRI_UNKNOWN;
 	return v ? TRI_YES : TRI_NO;
-}
-
-static uint64_t u64_of(struct linux_ctx *c, gva_t base, const struct field *f, uint64_t otherwise)
-{
-	struct err ignored = ERR_INIT;
-	uint64_t v;
-
-	return linux_get(c->g, base, f, &v, &ignored) ? otherwise : v;
 }
 
 bool linux_vdev_name(uint64_t vdevice, char *buf, size_t cap)
@@ -168,15 +159,17 @@ static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
 	uint64_t part0, flags;
 
 	if (l->gd_part0_nr_sects.present) {
-		d->nr_sectors = capacity(u64_of(c, gd, &l->gd_part0_nr_sects, BLK_UNKNOWN_U64));
+		d->nr_sectors =
+			capacity(layout_read_or(c->g, gd, &l->gd_part0_nr_sects, BLK_UNKNOWN_U64));
 		return;
 	}
-	if (linux_get(c->g, gd, &l->gd_part0, &part0, &ignored) || !part0)
+	if (layout_read(c->g, gd, &l->gd_part0, &part0, &ignored) || !part0)
 		return;
-	d->nr_sectors = capacity(u64_of(c, GVA(part0), &l->bdev_nr_sectors, BLK_UNKNOWN_U64));
+	d->nr_sectors =
+		capacity(layout_read_or(c->g, GVA(part0), &l->bdev_nr_sectors, BLK_UNKNOWN_U64));
 	if (l->bdev_read_only.present)
 		d->read_only = tri_of(c, GVA(part0), &l->bdev_read_only);
-	else if (!linux_get(c->g, GVA(part0), &l->bdev_flags, &flags, &ignored))
+	else if (!layout_read(c->g, GVA(part0), &l->bdev_flags, &flags, &ignored))
 		d->read_only = flags & bd_read_only ? TRI_YES : TRI_NO;
 }
 
@@ -195,16 +188,16 @@ static bool is_nodename(const char *text)
 static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 {
 	struct err ignored = ERR_INIT;
-	uint64_t xb = u64_of(c, info, &c->l.info_xbdev, 0);
+	uint64_t xb = layout_read_or(c->g, info, &c->l.info_xbdev, 0);
 	uint64_t name, domid;
 
 	if (!xb)
 		return;
-	if (!linux_get(c->g, GVA(xb), &c->l.xb_nodename, &name, &ignored) && name &&
+	if (!layout_read(c->g, GVA(xb), &c->l.xb_nodename, &name, &ignored) && name &&
 		(guest_read_str(c->g, GVA(name), d->nodename, sizeof(d->nodename), &ignored) ||
 			!is_nodename(d->nodename)))
 		d->nodename[0] = '\0';
-	if (!linux_get(c->g, GVA(xb), &c->l.xb_otherend_id, &domid, &ignored) && domid < 0x7ff0)
+	if (!layout_read(c->g, GVA(xb), &c->l.xb_otherend_id, &domid, &ignored) && domid < 0x7ff0)
 		d->backend_domid = (int)domid; /* DOMID_FIRST_RESERVED is 0x7ff0 */
 }
 
@@ -212,16 +205,17 @@ static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
 {
 	const struct linux_layout *l = &c->l;
-	uint64_t elevator = u64_of(c, rq, &l->q_elevator, UINT64_MAX), type, name = 0;
+	uint64_t elevator = layout_read_or(c->g, rq, &l->q_elevator, UINT64_MAX), type, name = 0;
 	struct err ignored;
 
 	if (elevator == UINT64_MAX)
 		return;
 	snprintf(d->scheduler, sizeof(d->scheduler), elevator ? "?" : "none");
-	type = elevator ? u64_of(c, GVA(elevator), &l->eq_type, 0) : 0;
+	type = elevator ? layout_read_or(c->g, GVA(elevator), &l->eq_type, 0) : 0;
 	if (!type || !l->et_name.present)
 		return;
-	name = l->et_name.bytes == 8 ? u64_of(c, GVA(type), &l->et_name, 0) : type + l->et_name.off;
+	name = l->et_name.bytes == 8 ? layout_read_or(c->g, GVA(type), &l->et_name, 0)
+				     : type + l->et_name.off;
 	if (!name ||
 		guest_read_str(c->g, GVA(name), d->scheduler, sizeof(d->scheduler), &ignored) ||
 		!*d->scheduler)
@@ -231,16 +225,16 @@ static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
 static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 {
 	const struct linux_layout *l = &c->l;
-	uint64_t gd = u64_of(c, info, &l->info_gd, 0);
-	uint64_t rq = u64_of(c, info, &l->info_rq, 0), connected;
+	uint64_t gd = layout_read_or(c->g, info, &l->info_gd, 0);
+	uint64_t rq = layout_read_or(c->g, info, &l->info_rq, 0), connected;
 
 	d->va = info;
 	d->located_by = c->located_by;
 	d->status_waiting = l->status_waiting;
 	snprintf(d->frontend, sizeof(d->frontend), "linux-blkfront");
-	d->handle = u64_of(c, info, &l->info_vdevice, BLK_UNKNOWN_U64);
+	d->handle = layout_read_or(c->g, info, &l->info_vdevice, BLK_UNKNOWN_U64);
 	name_device(c, gd, d->handle, d);
-	connected = u64_of(c, info, &l->info_connected, UINT64_MAX);
+	connected = layout_read_or(c->g, info, &l->info_connected, UINT64_MAX);
 	snprintf(d->state, sizeof(d->state), "%s", state_name(connected));
 	if (connected <= BLKIF_STATE_SUSPENDED)
 		d->recovering = connected == BLKIF_STATE_SUSPENDED ? TRI_YES : TRI_NO;
@@ -250,20 +244,26 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 	d->feature_secure_discard = tri_of(c, info, &l->info_secdiscard);
 	d->feature_persistent = tri_of(c, info, &l->info_persistent);
 	d->bounce = tri_of(c, info, &l->info_bounce);
-	d->max_indirect_segments = u64_of(c, info, &l->info_max_indirect, BLK_UNKNOWN_U64);
-	d->discard_granularity = u64_of(c, info, &l->info_discard_granularity, BLK_UNKNOWN_U64);
+	d->max_indirect_segments =
+		layout_read_or(c->g, info, &l->info_max_indirect, BLK_UNKNOWN_U64);
+	d->discard_granularity =
+		layout_read_or(c->g, info, &l->info_discard_granularity, BLK_UNKNOWN_U64);
 	if (l->q_logical_size.present)
 		d->requeue =
 			l->q_flush_list.present ? BLK_REQUEUE_FIRST_FIRST : BLK_REQUEUE_LAST_FIRST;
 	if (rq) {
-		d->logical_block_bytes = block_bytes(u64_of(c, GVA(rq), &l->q_logical_size, 0));
-		d->physical_block_bytes = block_bytes(u64_of(c, GVA(rq), &l->q_physical_size, 0));
+		d->logical_block_bytes =
+			block_bytes(layout_read_or(c->g, GVA(rq), &l->q_logical_size, 0));
+		d->physical_block_bytes =
+			block_bytes(layout_read_or(c->g, GVA(rq), &l->q_physical_size, 0));
 		decode_scheduler(c, GVA(rq), d);
 	}
 	if (!d->logical_block_bytes)
-		d->logical_block_bytes = block_bytes(u64_of(c, info, &l->info_sector_size, 0));
+		d->logical_block_bytes =
+			block_bytes(layout_read_or(c->g, info, &l->info_sector_size, 0));
 	if (!d->physical_block_bytes)
-		d->physical_block_bytes = block_bytes(u64_of(c, info, &l->info_physical_size, 0));
+		d->physical_block_bytes =
+			block_bytes(layout_read_or(c->g, info, &l->info_physical_size, 0));
 	if (gd)
 		decode_capacity(c, GVA(gd), d);
 	decode_xenbus(c, info, d);
@@ -280,6 +280,7 @@ void linux_ctx_init(struct linux_ctx *c, struct guest *g, struct snapshot *s)
 		.compare_left = LINUX_MAX_SEGMENTS,
 		.tags_left = LINUX_MAX_TAGS,
 	};
+	linux_pages_find(g, NULL, NULL, &c->pages);
 }
 
 /* Types in the guest's memory may say anything; a slot has to hold a request all the same. */

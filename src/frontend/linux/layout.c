@@ -20,37 +20,21 @@ static const struct field_spec kernel_spec[] = {
 	NEED("gendisk", "disk_name", gd_disk_name),
 	MAY("gendisk", "part0", gd_part0),
 	MAY("gendisk", "part0.nr_sects", gd_part0_nr_sects), /* a pointer since Linux 5.11 */
-	MAY("gendisk", "fops", gd_fops),
-	MAY("gendisk", "private_data", gd_private_data),
 	MAY("block_device", "bd_nr_sectors", bdev_nr_sectors),
 	MAY("block_device", "bd_read_only", bdev_read_only),
 	MAY("block_device", "__bd_flags", bdev_flags), /* holds read-only since 6.10 */
 	MAY("xenbus_device", "nodename", xb_nodename),
 	MAY("xenbus_device", "otherend_id", xb_otherend_id),
-	MAY("uts_namespace", "name.release", uts_release),
-	MAY("uts_namespace", "name.version", uts_version),
-	MAY("uts_namespace", "name.machine", uts_machine),
-	MAY("uts_namespace", "name.nodename", uts_nodename),
-	MAY("timekeeper", "tkr_mono.clock", tk_clock),
-	MAY("timekeeper", "tkr_mono.shift", tk_shift),
-	MAY("timekeeper", "tkr_mono.xtime_nsec", tk_xtime_nsec),
-	MAY("timekeeper", "tkr_mono.base", tk_base),
-	MAY("timekeeper", "xtime_sec", tk_xtime_sec),
-	MAY("clocksource", "name", clocksource_name),
 	MAY("request", "cmd_flags", rq_cmd_flags),
 	MAY("request", "__data_len", rq_data_len),
 	MAY("request", "__sector", rq_sector),
 	MAY("request", "bio", rq_bio),
 	MAY("request", "start_time_ns", rq_start_time_ns),
 	MAY("request", "ref", rq_ref),
-	MAY("request", "mq_hctx", rq_mq_hctx),
-	MAY("request", "tag", rq_tag),
-	MAY("request", "internal_tag", rq_internal_tag),
 	MAY("request", "queuelist", rq_queuelist),
 	MAY("request", "flush.list", rq_flush_list), /* on queuelist since 6.5 */
 	MAY("bio", "bi_next", bio_next),
 	MAY("bio", "bi_io_vec", bio_io_vec),
-	MAY("bio", "bi_vcnt", bio_vcnt),
 	MAY("bio", "bi_iter.bi_size", bio_size),
 	MAY("bio", "bi_iter.bi_idx", bio_idx),
 	MAY("bio", "bi_iter.bi_bvec_done", bio_done),
@@ -77,17 +61,6 @@ static const struct field_spec kernel_spec[] = {
 	MAY("blk_flush_queue", "flush_rq", fq_flush_rq),
 	MAY("blk_flush_queue", "flush_running_idx", fq_running_idx),
 	MAY("blk_flush_queue", "flush_queue", fq_flush_queue),
-	MAY("module", "list", mod_list),
-	MAY("module", "name", mod_name),
-	MAY("module", "kallsyms", mod_kallsyms),
-	MAY("mod_kallsyms", "symtab", mk_symtab),
-	MAY("mod_kallsyms", "num_symtab", mk_num_symtab),
-	MAY("mod_kallsyms", "strtab", mk_strtab),
-	MAY("btf_module", "list", bm_list),
-	MAY("btf_module", "module", bm_module),
-	MAY("btf_module", "btf", bm_btf),
-	MAY("btf", "data", btf_data),
-	MAY("btf", "data_size", btf_data_size),
 };
 
 static const struct field_spec driver_spec[] = {
@@ -149,18 +122,19 @@ static int bit_of(const struct layout *btf, const char *name)
 	return layout_enum_value(btf, name, &v, &ignored) || v < 0 || v > 63 ? -1 : (int)v;
 }
 
-int linux_layout_kernel(const struct layout *btf, struct linux_layout *ret, struct err *err)
+void linux_layout_kernel(const struct layout *btf, struct linux_layout *ret)
 {
 	linux_layout_bare(ret);
-	if (layout_fill(btf, kernel_spec, ARRAY_SIZE(kernel_spec), ret, err))
-		return err_in(err, "the kernel's types");
+	if (!btf)
+		return;
+	if (layout_fill(btf, kernel_spec, ARRAY_SIZE(kernel_spec), ret, NULL)) {
+		linux_layout_bare(ret);
+		return;
+	}
 	ret->sg_bytes = type_bytes(btf, "scatterlist", ret->sg_bytes);
-	ret->page_bytes = type_bytes(btf, "page", ret->page_bytes);
-	ret->request_bytes = type_bytes(btf, "request", 0);
 	ret->fua_bit = bit_of(btf, "__REQ_FUA");
 	ret->preflush_bit = bit_of(btf, "__REQ_PREFLUSH");
 	ret->origin = layout_origin(btf);
-	return 0;
 }
 
 int linux_layout_driver(const struct layout *btf, struct linux_layout *l, struct err *err)
@@ -170,8 +144,7 @@ int linux_layout_driver(const struct layout *btf, struct linux_layout *l, struct
 
 	if (layout_fill(btf, driver_spec, ARRAY_SIZE(driver_spec), l, err))
 		return err_in(err, "the types of xen-blkfront");
-	if (layout_type_bytes(btf, "blkfront_info", &l->info_bytes, err) ||
-		layout_type_bytes(btf, "blkfront_ring_info", &l->ring_bytes, err) ||
+	if (layout_type_bytes(btf, "blkfront_ring_info", &l->ring_bytes, err) ||
 		layout_type_bytes(btf, "blk_shadow", &l->slot_bytes, err))
 		return -1;
 	l->status_waiting = UINT32_MAX;
@@ -201,7 +174,6 @@ void linux_layout_bare(struct linux_layout *l)
 		.sg_offset = at(8, 4),
 		.sg_length = at(12, 4),
 		.sg_bytes = 32,
-		.page_bytes = 64,
 		.gd_disk_name = at(12, 32), /* behind three ints since 2.6 */
 		.status_waiting = UINT32_MAX,
 		.fua_bit = -1,
@@ -289,34 +261,4 @@ void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_sha
 	l->info_rinfo_size = at(rinfo + 12, 4);
 	l->info_rinfo_size.present = shape->which != LINUX_BUILTIN_4_5;
 	l->info_list = at(rinfo + 48, 8);
-	l->info_bytes = rinfo + 64;
-}
-
-uint64_t linux_field(const uint8_t *buf, size_t len, const struct field *f)
-{
-	unsigned i, bytes = f->bit_width ? (f->bit_off + f->bit_width + 7u) / 8 : f->bytes;
-	uint64_t v = 0;
-
-	if (!f->present || bytes > 8 || !num_range_ok(f->off, bytes, len))
-		return 0;
-	for (i = 0; i < bytes; i++)
-		v |= (uint64_t)buf[f->off + i] << (8 * i);
-	if (!f->bit_width)
-		return v;
-	return v >> f->bit_off & (f->bit_width >= 64 ? UINT64_MAX : (1ull << f->bit_width) - 1);
-}
-
-int linux_get(struct guest *g, gva_t base, const struct field *f, uint64_t *ret, struct err *err)
-{
-	struct field here = *f;
-	uint8_t buf[8];
-	unsigned bytes = f->bit_width ? (f->bit_off + f->bit_width + 7u) / 8 : f->bytes;
-
-	if (!f->present || !bytes || bytes > sizeof(buf))
-		return err_set(err, ERR_NOTFOUND, "the member's place is not known");
-	if (guest_read(g, gva_add(base, f->off), buf, bytes, err))
-		return -1;
-	here.off = 0;
-	*ret = linux_field(buf, bytes, &here);
-	return 0;
 }

@@ -27,9 +27,9 @@ struct linux_layout {
 	struct field grant_gref, grant_page, sg_page_link, sg_offset, sg_length;
 	/* struct request */
 	struct field rq_cmd_flags, rq_data_len, rq_sector, rq_bio, rq_start_time_ns, rq_ref;
-	struct field rq_mq_hctx, rq_tag, rq_internal_tag, rq_queuelist, rq_flush_list;
+	struct field rq_queuelist, rq_flush_list;
 	/* struct bio, struct bio_vec */
-	struct field bio_next, bio_io_vec, bio_vcnt, bio_size, bio_idx, bio_done;
+	struct field bio_next, bio_io_vec, bio_size, bio_idx, bio_done;
 	struct field bv_page, bv_len, bv_offset;
 	/* struct request_queue, elevator_queue, elevator_type, blk_mq_hw_ctx, blk_mq_tags,
 	 * blk_flush_queue, xarray, xa_node */
@@ -40,26 +40,18 @@ struct linux_layout {
 	struct field fq_flush_rq, fq_running_idx, fq_flush_queue;
 	struct field xa_head, xa_node_shift, xa_node_slots;
 	/* struct gendisk and what holds its size */
-	struct field gd_disk_name, gd_part0, gd_part0_nr_sects, gd_fops, gd_private_data;
+	struct field gd_disk_name, gd_part0, gd_part0_nr_sects;
 	struct field bdev_nr_sectors, bdev_read_only, bdev_flags;
 	/* struct xenbus_device */
 	struct field xb_nodename, xb_otherend_id;
-	/* init_uts_ns, tk_core */
-	struct field uts_release, uts_version, uts_machine, uts_nodename;
-	struct field tk_clock, tk_shift, tk_xtime_nsec, tk_base, tk_xtime_sec, clocksource_name;
-	/* struct module, mod_kallsyms, btf_module, btf */
-	struct field mod_list, mod_name, mod_kallsyms, mk_symtab, mk_num_symtab, mk_strtab;
-	struct field bm_list, bm_module, bm_btf, btf_data, btf_data_size;
-
-	uint32_t info_bytes, ring_bytes, slot_bytes, sg_bytes, page_bytes, request_bytes;
+	uint32_t ring_bytes, slot_bytes, sg_bytes;
 	uint32_t status_waiting;   /* REQ_WAITING; UINT32_MAX unknown */
 	int fua_bit, preflush_bit; /* in request.cmd_flags; -1 unknown */
 	const char *origin;	   /* one clause for -v output */
 };
 
-/* Types of the kernel itself; -1 when the image's types lack what the way to the driver needs. */
-int linux_layout_kernel(
-	const struct layout *btf, struct linux_layout *ret, struct err *err) MUST_CHECK;
+/* Types of the kernel itself; bare when btf is NULL or lacks what the way to the driver needs. */
+void linux_layout_kernel(const struct layout *btf, struct linux_layout *ret);
 /* The driver's own types on top; ERR_NOTFOUND when they are not in `btf`. */
 int linux_layout_driver(
 	const struct layout *btf, struct linux_layout *l, struct err *err) MUST_CHECK;
@@ -86,12 +78,5 @@ void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_sha
 uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape);
 /* Nothing known but what never differed (grant, scatterlist, struct page, disk name). */
 void linux_layout_bare(struct linux_layout *l);
-
-/* Value of a member of the structure at `base`: 1, 2, 4 or 8 bytes, or a bit field. ERR_NOTFOUND
- * when the layout does not have it. */
-int linux_get(struct guest *g, gva_t base, const struct field *f, uint64_t *ret,
-	struct err *err) MUST_CHECK;
-/* The same from bytes already read. 0 when it is absent or outside. */
-uint64_t linux_field(const uint8_t *buf, size_t len, const struct field *f);
 
 #endif

@@ -102,7 +102,7 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 	if (!bytes)
 		return 0;
 	r->nr_sectors = bytes / SECTOR_BYTES;
-	if (!linux_get(c->g, GVA(rq), &c->l.rq_sector, &r->sector, &why))
+	if (!layout_read(c->g, GVA(rq), &c->l.rq_sector, &r->sector, &why))
 		r->sector_from = IO_SECTOR_REQUEST;
 	if (r->op == IO_READ || r->op == IO_WRITE) {
 		if (linux_add_bios(c, r, err))
@@ -120,9 +120,9 @@ static int consider(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned ta
 
 	if (!rq || is_known(j, rq))
 		return 0;
-	if (linux_get(c->g, GVA(rq), &c->l.rq_ref, &ref, &ignored) ||
-		linux_get(c->g, GVA(rq), &c->l.rq_cmd_flags, &flags, &ignored) ||
-		linux_get(c->g, GVA(rq), &c->l.rq_data_len, &bytes, &ignored)) {
+	if (layout_read(c->g, GVA(rq), &c->l.rq_ref, &ref, &ignored) ||
+		layout_read(c->g, GVA(rq), &c->l.rq_cmd_flags, &flags, &ignored) ||
+		layout_read(c->g, GVA(rq), &c->l.rq_data_len, &bytes, &ignored)) {
 		j->broken = true;
 		return 0;
 	}
@@ -140,8 +140,8 @@ static int walk_tags(struct queue_job *j, uint64_t tags, unsigned hctx, struct e
 	uint64_t nr, rqs, rq;
 	unsigned i;
 
-	if (linux_get(c->g, GVA(tags), &c->l.tags_nr, &nr, &ignored) ||
-		linux_get(c->g, GVA(tags), &c->l.tags_static_rqs, &rqs, &ignored) || !rqs ||
+	if (layout_read(c->g, GVA(tags), &c->l.tags_nr, &nr, &ignored) ||
+		layout_read(c->g, GVA(tags), &c->l.tags_static_rqs, &rqs, &ignored) || !rqs ||
 		nr > MAX_TAGS || nr > c->tags_left) {
 		j->broken = true;
 		return 0;
@@ -171,7 +171,7 @@ static int note_flushing(struct queue_job *j, uint64_t fq, struct err *err)
 	size_t cap = 0;
 
 	j->nr_flushing = 0;
-	if (linux_get(c->g, GVA(fq), &c->l.fq_running_idx, &running, &ignored) || running > 1 ||
+	if (layout_read(c->g, GVA(fq), &c->l.fq_running_idx, &running, &ignored) || running > 1 ||
 		!c->l.fq_flush_queue.present)
 		return 0;
 	free(take(j->flushing));
@@ -193,14 +193,14 @@ static int walk_hctx(struct queue_job *j, uint64_t hctx, unsigned index, struct 
 	uint64_t tags, sched = 0, fq, flush_rq;
 	bool has_fq;
 
-	if (linux_get(c->g, GVA(hctx), &c->l.hctx_tags, &tags, &ignored) || !tags) {
+	if (layout_read(c->g, GVA(hctx), &c->l.hctx_tags, &tags, &ignored) || !tags) {
 		j->broken = true;
 		return 0;
 	}
-	if (linux_get(c->g, GVA(hctx), &c->l.hctx_sched_tags, &sched, &ignored))
+	if (layout_read(c->g, GVA(hctx), &c->l.hctx_sched_tags, &sched, &ignored))
 		sched = 0;
-	has_fq = !linux_get(c->g, GVA(hctx), &c->l.hctx_fq, &fq, &ignored) && fq &&
-		 !linux_get(c->g, GVA(fq), &c->l.fq_flush_rq, &flush_rq, &ignored);
+	has_fq = !layout_read(c->g, GVA(hctx), &c->l.hctx_fq, &fq, &ignored) && fq &&
+		 !layout_read(c->g, GVA(fq), &c->l.fq_flush_rq, &flush_rq, &ignored);
 	j->nr_flushing = 0;
 	if (has_fq && is_known(j, flush_rq) && note_flushing(j, fq, err))
 		return -1;
@@ -219,13 +219,13 @@ static uint64_t hctx_from_table(struct linux_ctx *c, uint64_t rq, unsigned index
 	uint64_t head, shift, entry;
 
 	if (!c->l.q_hctx_table.present || !c->l.xa_head.present ||
-		linux_get(c->g, GVA(rq + c->l.q_hctx_table.off), &c->l.xa_head, &head, &ignored))
+		layout_read(c->g, GVA(rq + c->l.q_hctx_table.off), &c->l.xa_head, &head, &ignored))
 		return 0;
 	if ((head & XA_ENTRY_FLAGS) != XA_INTERNAL)
 		return index ? 0 : head;
 	head -= XA_INTERNAL;
 	if (!c->l.xa_node_slots.present || index >= XA_NODE_SLOTS ||
-		linux_get(c->g, GVA(head), &c->l.xa_node_shift, &shift, &ignored) || shift ||
+		layout_read(c->g, GVA(head), &c->l.xa_node_shift, &shift, &ignored) || shift ||
 		guest_read_u64(
 			c->g, GVA(head + c->l.xa_node_slots.off + 8 * index), &entry, &ignored))
 		return 0;
@@ -238,7 +238,7 @@ static uint64_t hctx_of(struct linux_ctx *c, uint64_t rq, unsigned index)
 	uint64_t array, hctx;
 
 	if (c->l.q_hctx_array.present &&
-		!linux_get(c->g, GVA(rq), &c->l.q_hctx_array, &array, &ignored) && array &&
+		!layout_read(c->g, GVA(rq), &c->l.q_hctx_array, &array, &ignored) && array &&
 		!guest_read_u64(c->g, GVA(array + 8 * index), &hctx, &ignored))
 		return hctx;
 	return hctx_from_table(c, rq, index);
@@ -251,8 +251,8 @@ int linux_decode_queue(struct linux_ctx *c, gva_t info, struct blkdev *d, struct
 	uint64_t rq, nr;
 	size_t i;
 
-	if (linux_get(c->g, info, &c->l.info_rq, &rq, &ignored) || !rq ||
-		linux_get(c->g, GVA(rq), &c->l.q_nr_hw_queues, &nr, &ignored) || !nr ||
+	if (layout_read(c->g, info, &c->l.info_rq, &rq, &ignored) || !rq ||
+		layout_read(c->g, GVA(rq), &c->l.q_nr_hw_queues, &nr, &ignored) || !nr ||
 		nr > LINUX_MAX_HW_QUEUES)
 		return 0;
 	for (i = 0; i < d->nr_requests; i++)

@@ -40,7 +40,7 @@ static bool get_u32(
 {
 	uint64_t v;
 
-	if (linux_get(c->g, va, f, &v, why))
+	if (layout_read(c->g, va, f, &v, why))
 		return false;
 	*ret = (uint32_t)v;
 	return true;
@@ -56,9 +56,9 @@ static bool read_ring_header(struct ring_job *j, gva_t info, struct err *why)
 	if (!get_u32(c, r->va, &c->l.ring_pvt, &r->req_prod_pvt, why) ||
 		!get_u32(c, r->va, &c->l.ring_cons, &r->rsp_cons, why) ||
 		!get_u32(c, r->va, &c->l.ring_nr_ents, &r->entries, why) ||
-		linux_get(c->g, r->va, &c->l.ring_sring, &sring, why) ||
-		linux_get(c->g, r->va, &c->l.ring_shadow_free, &r->free_head, why) ||
-		linux_get(c->g, r->va, &c->l.ring_dev_info, &back, why))
+		layout_read(c->g, r->va, &c->l.ring_sring, &sring, why) ||
+		layout_read(c->g, r->va, &c->l.ring_shadow_free, &r->free_head, why) ||
+		layout_read(c->g, r->va, &c->l.ring_dev_info, &back, why))
 		return false;
 	if (back != info.v) {
 		err_set(why, ERR_CORRUPT, "dev_info is 0x%" PRIx64 ", expected 0x%" PRIx64, back,
@@ -89,7 +89,7 @@ static size_t ring_pages(struct ring_job *j, gva_t info)
 	struct err ignored = ERR_INIT;
 	uint64_t nr, need;
 
-	if (!linux_get(j->c->g, info, &j->c->l.info_nr_ring_pages, &nr, &ignored) &&
+	if (!layout_read(j->c->g, info, &j->c->l.info_nr_ring_pages, &nr, &ignored) &&
 		nr <= BLKIF_MAX_RING_PAGES &&
 		blkif_ring_entries(abi, (unsigned)nr) == j->ring->entries)
 		return (size_t)nr;
@@ -295,16 +295,16 @@ static int read_slot(struct ring_job *j, unsigned slot, struct err *err)
 		return 0;
 	}
 	blkif_decode_request(&blkif_abi_x86_64, raw + l->slot_req.off, &wire);
-	s->request = linux_field(raw, l->slot_bytes, &l->slot_request);
+	s->request = layout_value(raw, l->slot_bytes, &l->slot_request);
 	s->used = s->request != 0;
 	s->wire_op = wire.op;
 	s->nr_seg_wire = wire.nr_seg;
 	s->id = wire.id;
 	s->status = l->slot_status.present
-			    ? (uint32_t)linux_field(raw, l->slot_bytes, &l->slot_status)
+			    ? (uint32_t)layout_value(raw, l->slot_bytes, &l->slot_status)
 			    : UINT32_MAX;
 	s->associated_id = l->slot_associated_id.present
-				   ? linux_field(raw, l->slot_bytes, &l->slot_associated_id)
+				   ? layout_value(raw, l->slot_bytes, &l->slot_associated_id)
 				   : UINT64_MAX;
 	if (!s->used) {
 		j->ring->nr_free++;

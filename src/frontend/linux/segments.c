@@ -26,24 +26,11 @@ void linux_trouble(struct io_request *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-bool linux_page_to_pfn(const struct linux_ctx *c, uint64_t page, pfn_t *ret)
-{
-	uint64_t pfn;
-
-	if (!c->vmemmap_known || page < c->vmemmap || (page - c->vmemmap) % c->l.page_bytes)
-		return false;
-	pfn = (page - c->vmemmap) / c->l.page_bytes;
-	if (pfn >= 1ull << 40) /* 52 physical address bits */
-		return false;
-	*ret = PFN(pfn);
-	return true;
-}
-
 int linux_add_piece(struct linux_ctx *c, struct io_request *r, uint64_t page, uint64_t offset,
 	uint64_t bytes, struct err *err)
 {
 	pfn_t first = PFN(0);
-	bool known = linux_page_to_pfn(c, page, &first);
+	bool known = linux_pages_pfn(&c->pages, page, &first);
 	uint64_t frame = offset >> PAGE_SHIFT;
 
 	if (!bytes || bytes > MAX_PIECE_BYTES || offset > UINT32_MAX) {
@@ -81,11 +68,11 @@ static bool read_grant(struct linux_ctx *c, gva_t array, size_t k, struct io_seg
 	uint64_t grant, gref, page;
 
 	if (guest_read_u64(c->g, gva_add(array, 8 * k), &grant, &ignored) || !grant ||
-		linux_get(c->g, GVA(grant), &c->l.grant_gref, &gref, &ignored))
+		layout_read(c->g, GVA(grant), &c->l.grant_gref, &gref, &ignored))
 		return false;
 	seg->gref = (int64_t)gref;
-	if (linux_get(c->g, GVA(grant), &c->l.grant_page, &page, &ignored) || !page ||
-		!linux_page_to_pfn(c, page, &seg->grant_pfn))
+	if (layout_read(c->g, GVA(grant), &c->l.grant_page, &page, &ignored) || !page ||
+		!linux_pages_pfn(&c->pages, page, &seg->grant_pfn))
 		seg->grant_pfn = PFN(UINT64_MAX);
 	return true;
 }
@@ -101,8 +88,8 @@ static bool read_indirect(struct linux_ctx *c, gva_t array, size_t k, struct blk
 	if (!array.v ||
 		guest_read_u64(
 			c->g, gva_add(array, 8 * (k / BLKIF_SEGS_PER_PAGE)), &grant, &ignored) ||
-		!grant || linux_get(c->g, GVA(grant), &c->l.grant_page, &page, &ignored) ||
-		!linux_page_to_pfn(c, page, &pfn) ||
+		!grant || layout_read(c->g, GVA(grant), &c->l.grant_page, &page, &ignored) ||
+		!linux_pages_pfn(&c->pages, page, &pfn) ||
 		guest_read_phys(c->g, pfn, k % BLKIF_SEGS_PER_PAGE * BLKIF_SEG_BYTES, raw,
 			sizeof(raw), &ignored))
 		return false;
@@ -128,8 +115,8 @@ static bool wire_segment(struct linux_ctx *c, const struct blkif_wire_request *w
 static void fill_grants(struct linux_ctx *c, const uint8_t *raw, size_t len,
 	const struct blkif_wire_request *wire, struct io_request *r)
 {
-	gva_t used = GVA(linux_field(raw, len, &c->l.slot_grants_used));
-	gva_t indirect = GVA(linux_field(raw, len, &c->l.slot_indirect_grants));
+	gva_t used = GVA(layout_value(raw, len, &c->l.slot_grants_used));
+	gva_t indirect = GVA(layout_value(raw, len, &c->l.slot_indirect_grants));
 	size_t k;
 
 	for (k = 0; k < r->nr_seg; k++) {
@@ -159,9 +146,9 @@ static int add_sg_entry(
 	struct err why = ERR_INIT;
 	uint64_t link, offset, length;
 
-	if (linux_get(c->g, GVA(at), &c->l.sg_page_link, &link, &why) ||
-		linux_get(c->g, GVA(at), &c->l.sg_offset, &offset, &why) ||
-		linux_get(c->g, GVA(at), &c->l.sg_length, &length, &why)) {
+	if (layout_read(c->g, GVA(at), &c->l.sg_page_link, &link, &why) ||
+		layout_read(c->g, GVA(at), &c->l.sg_offset, &offset, &why) ||
+		layout_read(c->g, GVA(at), &c->l.sg_length, &length, &why)) {
 		linux_trouble(r, "scatter list entry %zu: %s", k, why.text);
 		return 1;
 	}
@@ -175,8 +162,8 @@ static int add_sg_entry(
 int linux_decode_segments(struct linux_ctx *c, const uint8_t *raw, size_t len,
 	const struct blkif_wire_request *wire, struct io_request *r, struct err *err)
 {
-	uint64_t nr = linux_field(raw, len, &c->l.slot_num_sg);
-	uint64_t sg = linux_field(raw, len, &c->l.slot_sg);
+	uint64_t nr = layout_value(raw, len, &c->l.slot_num_sg);
+	uint64_t sg = layout_value(raw, len, &c->l.slot_sg);
 	uint64_t bytes = 0;
 	size_t k;
 	int status = 0;

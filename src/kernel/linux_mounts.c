@@ -6,17 +6,14 @@
  * in struct ext4_sb_info (s_es) is known only to the module's types; but the structure it points
  * to has a magic number and the UUID that the VFS knows too, so that it is recognised by content.
  */
-#include "frontend/linux/mounts.h"
+#include "kernel/linux_mounts.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/cursor.h"
 #include "base/num.h"
-#include "frontend/linux/layout.h"
 
 #define MAX_SUPERS 4096u
-#define MAX_FS	   64u /* of one device */
 
 /* struct ext4_super_block (fs/ext4/ext4.h): the same on disk and in memory. */
 #define EXT_MAGIC	0xef53u
@@ -56,36 +53,27 @@ static const struct field_spec specs[] = {
 struct walk {
 	struct guest *g;
 	struct fs_layout l;
-	struct snapshot *s;
+	bool (*wanted)(void *arg, const char *disk);
+	void *arg;
+	struct linux_mounts *ret;
 };
 
-static bool word(struct walk *w, uint64_t base, const struct field *f, uint64_t *ret)
+static bool pointer(struct walk *w, uint64_t base, const struct field *f, uint64_t *ret)
 {
-	struct err err;
-
-	return f->present && linux_get(w->g, GVA(base), f, ret, &err) == 0;
+	return !layout_read(w->g, GVA(base), f, ret, NULL) && guest_is_kernel_addr(w->g, *ret);
 }
 
-/* The device that the superblock lies on, or NULL when it is none of blkfront's. */
-static struct blkdev *device_of(struct walk *w, uint64_t sb, uint64_t *start)
+/* The disk that the superblock lies on. False when it is none that is asked for. */
+static bool find_disk(struct walk *w, uint64_t sb, struct mounted_fs *fs)
 {
 	uint64_t bdev, disk;
-	struct err err;
-	char name[32];
-	size_t i;
 
-	*start = 0;
-	if (!word(w, sb, &w->l.bdev, &bdev) || !guest_is_kernel_addr(w->g, bdev) ||
-		!word(w, bdev, &w->l.disk, &disk) || !guest_is_kernel_addr(w->g, disk))
-		return NULL;
-	if (guest_read_str(w->g, GVA(disk + w->l.disk_name.off), name, sizeof(name), &err))
-		return NULL;
-	if (w->l.start.present && !word(w, bdev, &w->l.start, start))
-		return NULL;
-	for (i = 0; i < w->s->nr_devices; i++)
-		if (!strcmp(w->s->devices[i].name, name))
-			return &w->s->devices[i];
-	return NULL;
+	return pointer(w, sb, &w->l.bdev, &bdev) && pointer(w, bdev, &w->l.disk, &disk) &&
+	       !guest_read_str(
+		       w->g, GVA(disk + w->l.disk_name.off), fs->disk, sizeof(fs->disk), NULL) &&
+	       (!w->l.start.present ||
+		       !layout_read(w->g, GVA(bdev), &w->l.start, &fs->start, NULL)) &&
+	       w->wanted(w->arg, fs->disk);
 }
 
 static void uuid_text(const uint8_t *u, char *buf, size_t cap)
@@ -100,7 +88,7 @@ static void uuid_text(const uint8_t *u, char *buf, size_t cap)
 			u[12], u[13], u[14], u[15]);
 }
 
-static void take_super(struct blk_fs *fs, const uint8_t *es)
+static void take_super(struct mounted_fs *fs, const uint8_t *es)
 {
 	fs->super_known = true;
 	snprintf(fs->label, sizeof(fs->label), "%.16s", (const char *)es + 120);
@@ -112,9 +100,7 @@ static void take_super(struct blk_fs *fs, const uint8_t *es)
 
 static bool is_ext_super(struct walk *w, uint64_t at, const uint8_t *uuid, uint8_t *es)
 {
-	struct err err;
-
-	return !guest_read(w->g, GVA(at), es, EXT_SUPER_BYTES, &err) &&
+	return !guest_read(w->g, GVA(at), es, EXT_SUPER_BYTES, NULL) &&
 	       num_le16(es + 56) == EXT_MAGIC && !memcmp(es + 104, uuid, 16);
 }
 
@@ -123,16 +109,15 @@ static bool is_journal(struct walk *w, uint64_t at, uint64_t *sequence)
 {
 	unsigned i, word_bytes = guest_word_bytes(w->g);
 	uint8_t jsb[32];
-	struct err err;
 	uint64_t to;
 
 	for (i = 0; i < JOURNAL_WORDS; i++) {
 		struct cursor c;
 
-		if (guest_read_word(w->g, GVA(at + i * word_bytes), &to, &err))
+		if (guest_read_word(w->g, GVA(at + i * word_bytes), &to, NULL))
 			return false;
 		if (!guest_is_kernel_addr(w->g, to) || to % 1024 ||
-			guest_read(w->g, GVA(to), jsb, sizeof(jsb), &err))
+			guest_read(w->g, GVA(to), jsb, sizeof(jsb), NULL))
 			continue;
 		c = cur_over(jsb, sizeof(jsb), to, "journal superblock");
 		if (cur_be32(&c) != JBD_MAGIC)
@@ -145,24 +130,22 @@ static bool is_journal(struct walk *w, uint64_t at, uint64_t *sequence)
 }
 
 /* Look behind each pointer at the start of the driver's private structure. */
-static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, struct blk_fs *fs)
+static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, struct mounted_fs *fs)
 {
 	unsigned i, word_bytes = guest_word_bytes(w->g);
 	uint8_t es[EXT_SUPER_BYTES];
 	uint64_t info, at;
-	struct err err;
 
-	if (strncmp(fs->type, "ext", 3) || !word(w, sb, &w->l.info, &info))
+	if (strncmp(fs->type, "ext", 3) || layout_read(w->g, GVA(sb), &w->l.info, &info, NULL))
 		return;
 	for (i = 0; i < EXT_SB_INFO_WORDS; i++) {
-		if (guest_read_word(w->g, GVA(info + i * word_bytes), &at, &err))
+		if (guest_read_word(w->g, GVA(info + i * word_bytes), &at, NULL))
 			return;
 		if (!guest_is_kernel_addr(w->g, at) || at % word_bytes)
 			continue;
 		if (!fs->super_known && at % EXT_SUPER_BYTES == 0 && is_ext_super(w, at, uuid, es))
 			take_super(fs, es);
-		else if (fs->super_known && fs->journal &&
-			 fs->journal_sequence == BLK_UNKNOWN_U64 &&
+		else if (fs->super_known && fs->journal && fs->journal_sequence == FS_UNKNOWN_U64 &&
 			 is_journal(w, at, &fs->journal_sequence))
 			return;
 	}
@@ -171,49 +154,39 @@ static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, str
 /* -1 only without memory. */
 static int add_fs(struct walk *w, uint64_t sb, struct err *err)
 {
-	uint64_t start, type, name, flags = 0;
-	struct blkdev *d = device_of(w, sb, &start);
-	struct blk_fs fs = {.start = start, .journal_sequence = BLK_UNKNOWN_U64}, *grown;
+	struct mounted_fs fs = {.journal_sequence = FS_UNKNOWN_U64};
+	struct linux_mounts *m = w->ret;
+	uint64_t type, name;
 	uint8_t uuid[16] = {0};
-	struct err ignored;
 
-	if (!d || d->nr_fs >= MAX_FS)
+	if (!find_disk(w, sb, &fs) || layout_read(w->g, GVA(sb), &w->l.type, &type, NULL) ||
+		layout_read(w->g, GVA(type), &w->l.type_name, &name, NULL) ||
+		guest_read_str(w->g, GVA(name), fs.type, sizeof(fs.type), NULL))
 		return 0;
-	if (!word(w, sb, &w->l.type, &type) || !word(w, type, &w->l.type_name, &name) ||
-		guest_read_str(w->g, GVA(name), fs.type, sizeof(fs.type), &ignored))
-		return 0;
-	if (word(w, sb, &w->l.flags, &flags))
-		fs.read_only = flags & SB_RDONLY;
+	fs.read_only = layout_read_or(w->g, GVA(sb), &w->l.flags, 0) & SB_RDONLY;
 	if (w->l.uuid.present && w->l.uuid.bytes == sizeof(uuid) &&
-		!guest_read(w->g, GVA(sb + w->l.uuid.off), uuid, sizeof(uuid), &ignored))
+		!guest_read(w->g, GVA(sb + w->l.uuid.off), uuid, sizeof(uuid), NULL))
 		uuid_text(uuid, fs.uuid, sizeof(fs.uuid));
 	if (fs.uuid[0])
 		find_ext_super(w, sb, uuid, &fs);
-	grown = realloc(d->fs, (d->nr_fs + 1) * sizeof(*grown));
-	if (!grown)
+	if (util_grow(&m->v, &m->cap, m->nr + 1, sizeof(*m->v)))
 		return err_nomem(err, "noting a file system");
-	d->fs = grown;
-	d->fs[d->nr_fs++] = fs;
-	snapshot_how(w->s, "%s: %s %s mounted from sector %" PRIu64 "%s%s", d->name, fs.type,
-		fs.uuid[0] ? fs.uuid : "without UUID", start,
-		fs.super_known ? ", its superblock in memory" : "",
-		fs.journal_sequence != BLK_UNKNOWN_U64 ? ", and its journal's" : "");
+	m->v[m->nr++] = fs;
 	return 0;
 }
 
-/* 1: the whole list was walked; 0: it breaks off; -1: no memory. */
 static int walk_supers(struct walk *w, uint64_t head, struct err *err)
 {
 	uint64_t at = head;
 	unsigned i;
 
 	for (i = 0; i < MAX_SUPERS; i++) {
-		struct err ignored;
-
-		if (guest_read_word(w->g, GVA(at), &at, &ignored))
+		if (guest_read_word(w->g, GVA(at), &at, NULL))
 			return 0;
-		if (at == head)
-			return 1;
+		if (at == head) {
+			w->ret->complete = true;
+			return 0;
+		}
 		if (!guest_is_kernel_addr(w->g, at) || at < w->l.list.off)
 			return 0;
 		if (add_fs(w, at - w->l.list.off, err))
@@ -222,26 +195,27 @@ static int walk_supers(struct walk *w, uint64_t head, struct err *err)
 	return 0;
 }
 
-int linux_find_fs(struct guest *g, const struct symbols *kernel, const struct layout *btf,
-	struct snapshot *s, struct err *err)
+int linux_mounts_read(const struct linux_kernel *k, bool (*wanted)(void *arg, const char *disk),
+	void *arg, struct linux_mounts *ret, struct err *err)
 {
-	struct walk w = {.g = g, .s = s};
-	struct err why;
+	struct walk w = {.g = k->g, .wanted = wanted, .arg = arg, .ret = ret};
 	gva_t head;
-	size_t i;
-	int all;
 
-	if (symbols_get(kernel, "super_blocks", &head, &why) ||
-		layout_fill(btf, specs, ARRAY_SIZE(specs), &w.l, &why)) {
-		snapshot_how(s, "mounted file systems: not found: %s", why.text);
-		return 0;
-	}
-	all = walk_supers(&w, head.v, err);
-	if (all < 0)
+	*ret = (struct linux_mounts){0};
+	if (!k->types)
+		return err_set(err, ERR_NOTFOUND, "the kernel's types are not known");
+	if (symbols_get(k->symbols, "super_blocks", &head, err) ||
+		layout_fill(k->types, specs, ARRAY_SIZE(specs), &w.l, err))
 		return -1;
-	for (i = 0; i < s->nr_devices; i++)
-		s->devices[i].fs_known = all;
-	if (!all)
-		snapshot_how(s, "mounted file systems: the list of superblocks breaks off");
+	if (walk_supers(&w, head.v, err)) {
+		linux_mounts_free(ret);
+		return -1;
+	}
 	return 0;
+}
+
+void linux_mounts_free(struct linux_mounts *m)
+{
+	free(m->v);
+	*m = (struct linux_mounts){0};
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * facts.h - what a guest's kernel says of itself, whichever it is.
+ */
+#ifndef XB_KERNEL_FACTS_H
+#define XB_KERNEL_FACTS_H
+
+#include "base/util.h"
+
+struct guest_facts {
+	char os[16]; /* "Linux", "NetBSD"; "" unknown */
+	char release[72], version[160], machine[32], hostname[72]; /* "" unknown */
+	char *cmdline;						   /* owned; NULL unknown */
+	bool mono_known;
+	uint64_t mono_ns; /* guest's CLOCK_MONOTONIC at the suspension */
+	bool wall_known;
+	uint64_t wall_sec; /* guest's wall clock, UNIX time */
+};
+
+/* A file system that the kernel has mounted, as its memory has it, for comparison with the disk
+ * itself. Times and counts are those of the in-memory copy of the superblock. */
+struct mounted_fs {
+	char disk[32];	  /* name of the disk that it lies on, without the partition: "xvda" */
+	char type[16];	  /* "ext4" */
+	char uuid[37];	  /* text form, lower case; "" unknown */
+	uint64_t start;	  /* first sector of the partition; 0 the whole disk */
+	bool read_only;	  /* mounted so */
+	bool super_known; /* the members below were read */
+	bool journal;	  /* it has one, and it is loaded */
+	char label[17];	  /* as it stands there, "" none */
+	uint64_t wtime;	  /* last write of the superblock, UNIX time */
+	uint64_t mtime;	  /* last mount, UNIX time */
+	uint64_t mnt_count;
+	uint64_t journal_sequence; /* newest journal transaction that the guest knows of;
+				      FS_UNKNOWN_U64 unknown */
+};
+#define FS_UNKNOWN_U64 UINT64_MAX
+
+#endif
