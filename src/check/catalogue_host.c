@@ -193,6 +193,16 @@ static const struct rule rows[] = {
 		.remedy = "Ask again while the domain is paused. Do not emit a ring for it.",
 	},
 	{
+		.id = "XB523",
+		.severity = SEVERITY_WARNING,
+		.summary = "the target's table names frames more than once",
+		.explanation =
+			"A frame belongs to one page of a guest. A table that names some twice was "
+			"written while its domain ran, or is not whole: what it says of the others "
+			"is in doubt too.",
+		.remedy = "Write it again while the domain is paused: p2m --domid.",
+	},
+	{
 		.id = "XB601",
 		.severity = SEVERITY_WARNING,
 		.summary = "two pending writes go to the same place",

@@ -159,7 +159,7 @@ static int run(struct replay *x, struct err *err)
 		return replay_apply_revert(
 			x->env, &x->apply, x->disks.nr ? &x->disks.v[0] : NULL, err);
 	if (cmd_open(x->path, &x->in, err) || cmd_analyse(x->env, &x->in, err) ||
-		target_read(x->env, &x->target, true, &x->in.snap, err) ||
+		target_read(x->env, &x->target, true, &x->in, err) ||
 		replay_plan_build(&x->in.snap, &x->plan, err))
 		return -1;
 	/* A document has them; before writing everything is checked. */

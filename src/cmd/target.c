@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/target.h"
 
+#include <inttypes.h>
+
 #include "base/num.h"
 #include "frontend/frontend.h"
 
@@ -110,13 +112,63 @@ static int known_devices(const struct target *t, const struct snapshot *s, struc
 	return 0;
 }
 
-int target_read(
-	const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s, struct err *err)
+/* The highest page that the restore will give a frame and content. */
+static uint64_t last_page(const struct ckpt *ck)
 {
-	if (t->p2m_path && p2m_from_file(t->p2m_path, &t->table, err))
+	size_t i = ckpt_nr_runs(ck);
+
+	while (i--) {
+		struct ckpt_run run = ckpt_run(ck, i);
+
+		if (ckpt_type_has_data(run.type))
+			return run.pfn + run.nr - 1;
+	}
+	return 0;
+}
+
+/* Some repeats may come of a table that was written while its domain ran; a constant does not. */
+static int check_repeats(const struct target *t, struct snapshot *s, struct err *err)
+{
+	uint64_t valid, repeats;
+
+	if (p2m_count_repeats(t->table, &valid, &repeats, err))
 		return -1;
-	if (t->table)
-		frontend_set_target(s, t->table);
+	if (repeats > valid / 2)
+		return err_set(err, ERR_REFUSED,
+			"p2m table '%s': %" PRIu64 " of its %" PRIu64
+			" frames stand there more than once",
+			t->p2m_path, repeats, valid);
+	if (repeats)
+		finding_add(&s->findings, "XB523", finding_anywhere(),
+			"%s: %" PRIu64 " of %" PRIu64 " frames stand there more than once",
+			t->p2m_path, repeats, valid);
+	return 0;
+}
+
+static int read_table(
+	const struct cmd_env *env, struct target *t, struct cmd_input *in, struct err *err)
+{
+	enum ckpt_guest_type type = ckpt_info(in->ck)->guest_type;
+
+	if (type == CKPT_GUEST_HVM || type == CKPT_GUEST_PVH) {
+		cmd_note(env, "this is no PV guest: its pfns are its frames, %s is not used",
+			t->p2m_path);
+		return 0;
+	}
+	if (p2m_from_file(t->p2m_path, last_page(in->ck), &t->table, err) ||
+		check_repeats(t, &in->snap, err))
+		return -1;
+	frontend_set_target(&in->snap, t->table);
+	return 0;
+}
+
+int target_read(const struct cmd_env *env, struct target *t, bool caps, struct cmd_input *in,
+	struct err *err)
+{
+	struct snapshot *s = &in->snap;
+
+	if (t->p2m_path && read_table(env, t, in, err))
+		return -1;
 	if (t->caps_path && (check_caps_read(t->caps_path, &t->own, &t->nr_caps, err) ||
 				    known_devices(t, s, err)))
 		return -1;

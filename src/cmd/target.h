@@ -29,9 +29,10 @@ extern const struct argp target_frames_argp, target_argp;
 /*
  * Open the domain or read the files, and fill target_mfn of every segment and ring page of the
  * snapshot. The features of the domain's disks are read only when `caps`, and when no file was
- * given for them. Says so when there is nothing to translate.
+ * given for them. Says so when there is nothing to translate. ERR_REFUSED: the table of --p2m
+ * cannot be this guest's.
  */
-int target_read(const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s,
+int target_read(const struct cmd_env *env, struct target *t, bool caps, struct cmd_input *in,
 	struct err *err) MUST_CHECK;
 /* Were target frames filled in? */
 bool target_translates(const struct target *t);

@@ -97,7 +97,7 @@ static int open_disks(struct validate *v, struct err *err)
 
 static int set_target(struct validate *v, struct err *err)
 {
-	if (target_read(v->env, &v->target, true, &v->in.snap, err))
+	if (target_read(v->env, &v->target, true, &v->in, err))
 		return -1;
 	if (v->compare && !v->target.live.dom.paused)
 		cmd_note(v->env, "domain %u is not paused: its pages may change meanwhile",

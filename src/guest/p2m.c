@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guest/p2m.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
+
+/* No frame of a file is at or above it: physical addresses have 52 bits. */
+#define FILE_MAX_FRAME (UINT64_C(1) << 52)
 
 struct reverse_row {
 	uint64_t mfn, pfn;
@@ -66,21 +70,40 @@ int p2m_from_va(struct guest *g, gva_t table, uint64_t nr_pfns, struct p2m **ret
 	return 0;
 }
 
-int p2m_from_file(const char *path, struct p2m **ret, struct err *err)
+static bool is_entry(uint64_t v)
+{
+	return v < FILE_MAX_FRAME || v == UINT64_MAX;
+}
+
+/* Can these bytes be the table of a guest that has a page at last_pfn? */
+static int check_file(const struct source *src, uint64_t last_pfn, struct err *err)
+{
+	uint64_t nr = source_bytes(src) / 8, i;
+	const uint8_t *p = source_at(src, 0, nr * 8);
+
+	if (source_bytes(src) % 8)
+		return err_set(err, ERR_REFUSED, "%" PRIu64 " bytes are not a multiple of 8",
+			source_bytes(src));
+	for (i = 0; i < nr; i++)
+		if (!is_entry(num_le64(p + 8 * i)))
+			return err_set(err, ERR_REFUSED,
+				"0x%" PRIx64 " at byte %" PRIu64 " is no machine frame",
+				num_le64(p + 8 * i), 8 * i);
+	if (nr <= last_pfn)
+		return err_set(err, ERR_REFUSED,
+			"%" PRIu64 " entries, but the guest has a page 0x%" PRIx64, nr, last_pfn);
+	return 0;
+}
+
+int p2m_from_file(const char *path, uint64_t last_pfn, struct p2m **ret, struct err *err)
 {
 	struct source *src = NULL;
 
 	if (source_open(path, &src, err))
 		return err_in(err, "p2m table");
-	if (source_bytes(src) % 8) {
-		err_set(err, ERR_CORRUPT, "p2m table %s: %llu bytes, not a multiple of 8", path,
-			(unsigned long long)source_bytes(src));
+	if (check_file(src, last_pfn, err) || new_p2m(8, source_bytes(src) / 8, ret, err)) {
 		source_close(src);
-		return -1;
-	}
-	if (new_p2m(8, source_bytes(src) / 8, ret, err)) {
-		source_close(src);
-		return -1;
+		return err_in(err, "p2m table '%s'", path);
 	}
 	(*ret)->file = src;
 	return 0;
@@ -187,6 +210,62 @@ static bool build_reverse(struct p2m *p)
 	p->reverse = rows;
 	p->nr_reverse = n;
 	return true;
+}
+
+/* Frames that follow each other for pfns that do: a table has few of them. */
+struct frame_run {
+	uint64_t start, end;
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct frame_run *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int collect_runs(struct p2m *p, struct frame_run **ret, size_t *ret_nr, struct err *err)
+{
+	CLEANUP_FREE struct frame_run *v = NULL;
+	size_t nr = 0, cap = 0;
+	uint64_t pfn;
+
+	for (pfn = 0; pfn < p->nr; pfn++) {
+		mfn_t mfn;
+
+		if (p2m_lookup(p, PFN(pfn), &mfn) != P2M_VALID)
+			continue;
+		if (nr && v[nr - 1].end == mfn.v) {
+			v[nr - 1].end++;
+			continue;
+		}
+		if (util_grow(&v, &cap, nr + 1, sizeof(*v)))
+			return err_nomem(err, "comparing the frames of a table");
+		v[nr++] = (struct frame_run){mfn.v, mfn.v + 1};
+	}
+	*ret = take(v);
+	*ret_nr = nr;
+	return 0;
+}
+
+int p2m_count_repeats(struct p2m *p2m, uint64_t *valid, uint64_t *repeats, struct err *err)
+{
+	CLEANUP_FREE struct frame_run *v = NULL;
+	uint64_t end = 0;
+	size_t i, nr = 0;
+
+	if (collect_runs(p2m, &v, &nr, err))
+		return -1;
+	if (nr)
+		qsort(v, nr, sizeof(*v), by_start);
+	*valid = *repeats = 0;
+	for (i = 0; i < nr; i++) {
+		*valid += v[i].end - v[i].start;
+		if (v[i].start < end)
+			*repeats += MIN(end, v[i].end) - v[i].start;
+		end = MAX(end, v[i].end);
+	}
+	return 0;
 }
 
 /* Two pfns that claim one machine frame make its owner unknown. */

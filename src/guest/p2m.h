@@ -25,7 +25,9 @@ int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err) MUST_CHEC
  * kernel's own phys_to_machine_mapping). Borrows g. */
 int p2m_from_va(struct guest *g, gva_t table, uint64_t nr_pfns, struct p2m **ret,
 	struct err *err) MUST_CHECK;
-int p2m_from_file(const char *path, struct p2m **ret, struct err *err) MUST_CHECK;
+/* ERR_REFUSED: what stands there cannot be the table of a guest that has a page at last_pfn. */
+int p2m_from_file(
+	const char *path, uint64_t last_pfn, struct p2m **ret, struct err *err) MUST_CHECK;
 /* Takes over a malloc'ed array of nr frame numbers (UINT64_MAX = none). */
 int p2m_from_array(uint64_t *mfns, uint64_t nr, struct p2m **ret, struct err *err) MUST_CHECK;
 void p2m_free(struct p2m *p2m);
@@ -37,6 +39,9 @@ enum p2m_state {
 	P2M_UNKNOWN, /* beyond the table, or its page is not in the checkpoint */
 };
 enum p2m_state p2m_lookup(struct p2m *p2m, pfn_t pfn, mfn_t *ret);
+/* How many entries name a frame, and how many of them one that an earlier entry names too. */
+int p2m_count_repeats(
+	struct p2m *p2m, uint64_t *valid, uint64_t *repeats, struct err *err) MUST_CHECK;
 /* The inverse; builds its index at the first call. P2M_NONE when no pfn has that frame. */
 enum p2m_state p2m_reverse(struct p2m *p2m, mfn_t mfn, pfn_t *ret);
 
