@@ -165,6 +165,7 @@ static int write_out(struct redact *r, struct err *err)
 		return err_nomem(err, "the list of pages");
 	if (ftruncate(r->out.fd, (off_t)source_bytes(src)))
 		return err_sys(err, "cannot size %s", r->out_path);
+	source_advise_sequential(src, true);
 	for (i = 0; i < nr; i++)
 		for (k = 0; k < runs[i].nr; k++) {
 			uint64_t off = runs[i].off + (uint64_t)k * PAGE_BYTES;

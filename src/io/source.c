@@ -71,6 +71,7 @@ static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)
 		return err_sys(err, "cannot map '%s'", src->path);
 	src->bytes = p;
 	src->mapped = true;
+	source_advise_sequential(src, false);
 	return 0;
 }
 
@@ -78,8 +79,12 @@ static int open_plain_or_packed(struct source *src, int fd, uint64_t size, struc
 {
 	uint8_t head[UNPACK_MAGIC_BYTES];
 	CLEANUP_CLOSE int unpacked = -1;
-	ssize_t n = pread(fd, head, sizeof(head), 0);
+	ssize_t n;
 
+	/* The kernel would read megabytes ahead. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+	n = pread(fd, head, sizeof(head), 0);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
 	if (n < 0)
 		return err_sys(err, "cannot read '%s'", src->path);
 	src->compression = unpack_name(head, (size_t)n);
@@ -194,5 +199,5 @@ void source_advise_sequential(const struct source *src, bool sequential)
 {
 	if (src->mapped)
 		(void)madvise((void *)(uintptr_t)src->bytes, (size_t)src->size,
-			sequential ? MADV_SEQUENTIAL : MADV_NORMAL);
+			sequential ? MADV_SEQUENTIAL : MADV_RANDOM);
 }

@@ -26,7 +26,11 @@ uint64_t source_bytes(const struct source *src);
 const char *source_compression(const struct source *src);
 /* The bytes [off, off+len), or NULL when they are not all inside. len 0 gives non-NULL. */
 const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len);
-/* Tell the kernel how the mapping will be read next; advice only. */
+/*
+ * Tell the kernel how the mapping will be read next; advice only. At first it is not sequential:
+ * nothing is read ahead. The index steps from header to header, megabytes apart, and the kernel's
+ * read-ahead around each would bring in the whole file.
+ */
 void source_advise_sequential(const struct source *src, bool sequential);
 
 #endif

@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -260,6 +262,51 @@ static void a_device_is_found_in_sysfs(void **state UNUSED)
 	assert_false(disk_listed(pattern, makedev(0xfd, 0x1a)));
 }
 
+#define STEP_BYTES (4u << 20)
+#define NR_STEPS   16u
+
+/* Pages of a file that stand in the kernel's cache. */
+static size_t nr_cached(int fd, size_t bytes)
+{
+	static unsigned char in_core[NR_STEPS * STEP_BYTES / 4096];
+	void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	size_t i, nr = 0;
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(mincore(p, bytes, in_core), 0);
+	assert_int_equal(munmap(p, bytes), 0);
+	for (i = 0; i < bytes / 4096; i++)
+		nr += in_core[i] & 1;
+	return nr;
+}
+
+/* As the index does: a header, megabytes of pages, a header. */
+static void what_is_not_looked_at_is_not_read(void **state UNUSED)
+{
+	const size_t bytes = NR_STEPS * STEP_BYTES;
+	struct err err = ERR_INIT;
+	struct source *src;
+	size_t i, sum = 0;
+	int fd = open(path_of("sparse"), O_RDWR | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	assert_int_equal(fsync(fd), 0);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (nr_cached(fd, bytes)) {
+		close(fd);
+		skip(); /* a file system that is all cache */
+	}
+	assert_int_equal(source_open(path_of("sparse"), &src, &err), 0);
+	for (i = 0; i < NR_STEPS; i++)
+		sum += *source_at(src, i * STEP_BYTES + 4095, 2);
+	assert_int_equal(sum, 0);
+	/* The magic of compressed files stands in the first page. */
+	assert_true(nr_cached(fd, bytes) <= NR_STEPS + 1);
+	source_close(src);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +319,7 @@ int main(void)
 		cmocka_unit_test(cut_packed_files_are_corrupt),
 		cmocka_unit_test(crc32c_is_castagnolis),
 		cmocka_unit_test(a_device_is_found_in_sysfs),
+		cmocka_unit_test(what_is_not_looked_at_is_not_read),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, set_up, tear_down);

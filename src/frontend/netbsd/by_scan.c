@@ -34,28 +34,37 @@ struct candidates {
 	bool more;
 };
 
+typedef bool page_fn(void *arg, pfn_t pfn, const uint8_t *page);
+
+static bool visit_run(struct guest *g, const struct ckpt_run *run, page_fn *fn, void *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < run->nr; i++) {
+		pfn_t pfn = PFN(run->pfn + i);
+		const uint8_t *page = guest_peek(g, pfn);
+
+		if (page && fn(arg, pfn, page))
+			return true;
+	}
+	return false;
+}
+
 /* Calls fn for each page with data that is no page table; stops when it returns true. */
-static bool for_each_page(
-	struct guest *g, bool (*fn)(void *arg, pfn_t pfn, const uint8_t *page), void *arg)
+static void for_each_page(struct guest *g, page_fn *fn, void *arg)
 {
 	const struct ckpt *ck = guest_ckpt(g);
 	size_t i, nr = ckpt_nr_runs(ck);
-	uint32_t j;
+	bool done = false;
 
-	for (i = 0; i < nr; i++) {
+	source_advise_sequential(ckpt_source(ck), true);
+	for (i = 0; i < nr && !done; i++) {
 		struct ckpt_run run = ckpt_run(ck, i);
 
-		if (!ckpt_type_has_data(run.type) || ckpt_type_level(run.type))
-			continue;
-		for (j = 0; j < run.nr; j++) {
-			pfn_t pfn = PFN(run.pfn + j);
-			const uint8_t *page = guest_peek(g, pfn);
-
-			if (page && fn(arg, pfn, page))
-				return true;
-		}
+		if (ckpt_type_has_data(run.type) && !ckpt_type_level(run.type))
+			done = visit_run(g, &run, fn, arg);
 	}
-	return false;
+	source_advise_sequential(ckpt_source(ck), false);
 }
 
 static uint32_t va_of(const struct nb_va_map *map, pfn_t pfn)
