@@ -9,24 +9,21 @@
 /* 52 physical address bits. */
 #define MAX_FRAMES (1ull << 40)
 
-static uint32_t entry_bytes(const struct layout *types)
+struct linux_pages linux_pages_unknown(void)
 {
-	uint32_t bytes;
-
-	return types && !layout_type_bytes(types, "page", &bytes, NULL) && bytes
-		       ? bytes
-		       : STRUCT_PAGE_BYTES;
+	return (struct linux_pages){.entry_bytes = STRUCT_PAGE_BYTES};
 }
 
 /* A variable where the kernel can move the array, else it is where it always was. */
 void linux_pages_find(struct guest *g, const struct symbols *symbols, const struct layout *types,
 	struct linux_pages *ret)
 {
+	uint32_t bytes;
 	gva_t var;
 
-	*ret = (struct linux_pages){.entry_bytes = entry_bytes(types)};
-	if (!symbols)
-		return;
+	*ret = linux_pages_unknown();
+	if (types && !layout_type_bytes(types, "page", &bytes, NULL) && bytes)
+		ret->entry_bytes = bytes;
 	if (symbols_get(symbols, "vmemmap_base", &var, NULL)) {
 		ret->start = guest_pt_levels(g) == 5 ? VMEMMAP_5LEVEL : VMEMMAP_4LEVEL;
 		ret->known = true;

@@ -14,7 +14,9 @@ struct linux_pages {
 	uint32_t entry_bytes; /* sizeof(struct page) */
 };
 
-/* By the kernel's symbols and types; either may be NULL. */
+/* The size that it usually has, and no place. */
+struct linux_pages linux_pages_unknown(void);
+/* By the kernel's symbols, and by its types unless they are NULL. */
 void linux_pages_find(struct guest *g, const struct symbols *symbols, const struct layout *types,
 	struct linux_pages *ret);
 

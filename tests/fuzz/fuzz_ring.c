@@ -89,12 +89,11 @@ static void walk_queue(struct guest *g, gva_t info)
 	struct linux_ctx c;
 	struct blkdev *d = snapshot_add_device(&s);
 
-	linux_ctx_init(&c, g, &s);
-	linux_layout_bare(&c.l);
+	linux_ctx_init(&c, g, NULL, &s);
 	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,
 					   .mutex_bytes = LINUX_MUTEX_BYTES,
 					   .lock_bytes = LINUX_LOCK_BYTES});
-	lq_layout(&c.l);
+	lq_layout(&c);
 	c.pages.start = LG_VMEMMAP;
 	c.pages.known = true;
 	if (d && !linux_decode_device(&c, info, d, &err))

@@ -10,7 +10,7 @@
 #ifndef TESTS_LINUX_QUEUE_GUEST_H
 #define TESTS_LINUX_QUEUE_GUEST_H
 
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 #include "linux_guest.h"
 
@@ -29,40 +29,40 @@ static inline struct field lq_at(uint32_t off, uint32_t bytes)
 	return (struct field){.present = true, .off = off, .bytes = bytes};
 }
 
-static inline void lq_layout(struct linux_layout *l)
+static inline void lq_layout(struct linux_ctx *c)
 {
-	l->rq_cmd_flags = lq_at(24, 4);
-	l->rq_data_len = lq_at(44, 4);
-	l->rq_sector = lq_at(48, 8);
-	l->rq_bio = lq_at(56, 8);
-	l->rq_queuelist = lq_at(72, 16);
-	l->rq_start_time_ns = lq_at(104, 8);
-	l->rq_ref = lq_at(136, 4);
-	l->rq_flush_list = lq_at(200, 16);
-	l->bio_next = lq_at(0, 8);
-	l->bio_size = lq_at(40, 4);
-	l->bio_idx = lq_at(44, 4);
-	l->bio_done = lq_at(48, 4);
-	l->bio_io_vec = lq_at(112, 8);
-	l->bv_page = lq_at(0, 8);
-	l->bv_len = lq_at(8, 4);
-	l->bv_offset = lq_at(12, 4);
-	l->q_hctx_table = lq_at(104, 16);
-	l->q_nr_hw_queues = lq_at(120, 4);
-	l->xa_head = lq_at(8, 8);
-	l->xa_node_shift = lq_at(0, 1);
-	l->xa_node_slots = lq_at(40, 512);
-	l->hctx_fq = lq_at(192, 8);
-	l->hctx_tags = lq_at(320, 8);
-	l->hctx_sched_tags = lq_at(328, 8);
-	l->tags_nr = lq_at(0, 4);
-	l->tags_static_rqs = lq_at(152, 8);
-	l->fq_running_idx =
+	c->bio.cmd_flags = lq_at(24, 4);
+	c->bio.data_len = lq_at(44, 4);
+	c->bio.sector = lq_at(48, 8);
+	c->bio.first_bio = lq_at(56, 8);
+	c->queue.queuelist = lq_at(72, 16);
+	c->bio.start_time_ns = lq_at(104, 8);
+	c->queue.ref = lq_at(136, 4);
+	c->queue.flush_list = lq_at(200, 16);
+	c->bio.next = lq_at(0, 8);
+	c->bio.size = lq_at(40, 4);
+	c->bio.idx = lq_at(44, 4);
+	c->bio.done = lq_at(48, 4);
+	c->bio.io_vec = lq_at(112, 8);
+	c->bio.vec_page = lq_at(0, 8);
+	c->bio.vec_len = lq_at(8, 4);
+	c->bio.vec_offset = lq_at(12, 4);
+	c->queue.hctx_table = lq_at(104, 16);
+	c->queue.nr_hw_queues = lq_at(120, 4);
+	c->queue.xa_head = lq_at(8, 8);
+	c->queue.node_shift = lq_at(0, 1);
+	c->queue.node_slots = lq_at(40, 512);
+	c->queue.fq = lq_at(192, 8);
+	c->queue.tags = lq_at(320, 8);
+	c->queue.sched_tags = lq_at(328, 8);
+	c->queue.nr_tags = lq_at(0, 4);
+	c->queue.static_rqs = lq_at(152, 8);
+	c->queue.running_idx =
 		(struct field){.present = true, .bit_off = 1, .bit_width = 1, .bytes = 4};
-	l->fq_flush_queue = lq_at(16, 32);
-	l->fq_flush_rq = lq_at(64, 8);
-	l->fua_bit = 17;
-	l->preflush_bit = 18;
+	c->queue.flush_queue = lq_at(16, 32);
+	c->queue.flush_rq = lq_at(64, 8);
+	c->bio.fua_bit = 17;
+	c->bio.preflush_bit = 18;
 }
 
 static inline void lq_request(struct lguest *g, unsigned i, uint32_t flags, uint64_t sector,

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "frontend/frontend.h"
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 #include "kernel/linux_facts.h"
 #include "guest/p2m.h"
 

@@ -37,7 +37,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void decode_with(struct image *im, void (*spoil)(struct linux_layout *))
+static void decode_with(struct image *im, void (*spoil)(struct linux_ctx *))
 {
 	struct err err = ERR_INIT;
 	struct linux_ctx c;
@@ -50,14 +50,13 @@ static void decode_with(struct image *im, void (*spoil)(struct linux_layout *))
 		0);
 	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
 		fail_msg("%s", err.text);
-	linux_ctx_init(&c, g, &im->s);
-	linux_layout_bare(&c.l);
+	linux_ctx_init(&c, g, NULL, &im->s);
 	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,
 					   .mutex_bytes = LINUX_MUTEX_BYTES,
 					   .lock_bytes = LINUX_LOCK_BYTES});
-	lq_layout(&c.l);
+	lq_layout(&c);
 	if (spoil)
-		spoil(&c.l);
+		spoil(&c);
 	c.pages.start = LG_VMEMMAP;
 	c.pages.known = true;
 	im->s.guest.mono_known = true;
@@ -75,14 +74,14 @@ static void decode(struct image *im)
 	decode_with(im, NULL);
 }
 
-static void slot_far_away(struct linux_layout *l)
+static void slot_far_away(struct linux_ctx *c)
 {
-	l->slot_req.off = UINT32_MAX - 50;
+	c->l.slot_req.off = UINT32_MAX - 50;
 }
 
-static void slot_too_long(struct linux_layout *l)
+static void slot_too_long(struct linux_ctx *c)
 {
-	l->slot_bytes = 1 << 30;
+	c->l.slot_bytes = 1 << 30;
 }
 
 static void wild_types_are_refused(void **state)
@@ -265,10 +264,10 @@ static void grants_are_compared(void **state)
 		strstr(r[0].trouble, "segment 1 was described to the backend with grant 777"));
 }
 
-static void name_known(struct linux_layout *l)
+static void name_known(struct linux_ctx *c)
 {
-	l->info_xbdev = lq_at(32, 8);
-	l->xb_nodename = lq_at(8, 8);
+	c->l.info_xbdev = lq_at(32, 8);
+	c->disk.nodename = lq_at(8, 8);
 }
 
 static void decode_nodename(struct image *im, const char *text)
@@ -296,12 +295,12 @@ static void a_nodename_is_a_path(void **state)
 	assert_string_equal(im->d->nodename, "");
 }
 
-static void sizes_known(struct linux_layout *l)
+static void sizes_known(struct linux_ctx *c)
 {
-	l->gd_part0 = lq_at(64, 8);
-	l->bdev_nr_sectors = lq_at(8, 8);
-	l->q_logical_size = lq_at(160, 4);
-	l->q_physical_size = lq_at(164, 4);
+	c->disk.part0 = lq_at(64, 8);
+	c->disk.nr_sectors = lq_at(8, 8);
+	c->disk.logical_size = lq_at(160, 4);
+	c->disk.physical_size = lq_at(164, 4);
 }
 
 static void decode_sizes(struct image *im, uint64_t sectors, uint32_t logical, uint32_t physical)

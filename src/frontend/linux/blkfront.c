@@ -265,10 +265,7 @@ int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
 		snapshot_how(s, "xen-blkfront: no symbols to look for it");
 		return 0;
 	}
-	linux_ctx_init(&c, g, s);
-	c.located_by = k.from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
-	c.pages = k.pages;
-	linux_layout_kernel(k.types, &c.l);
+	linux_ctx_init(&c, g, &k, s);
 	if (decode_devices(&k, &c, err))
 		return -1;
 	return opt->facts_only || !k.types ? 0 : note_mounts(&k, s, err);

@@ -5,7 +5,7 @@
 #ifndef XB_FRONTEND_LINUX_BLKFRONT_H
 #define XB_FRONTEND_LINUX_BLKFRONT_H
 
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 /* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
 int linux_by_symbols(struct guest *g, const struct frontend_options *opt,

@@ -141,7 +141,7 @@ static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
 	if (!wire.nr_seg || nr > BLKIF_MAX_INDIRECT)
 		return;
 	for (k = 0; k < nr && p->nr < MAX_POINTERS; k++) {
-		if (layout_read(c->g, GVA(sg + k * l->sg_bytes), &l->sg_page_link, &link, &ignored))
+		if (layout_read(c->g, GVA(sg + k * c->sg.bytes), &c->sg.page_link, &link, &ignored))
 			return;
 		note_pointer(p, link & ~3ull);
 	}
@@ -276,9 +276,7 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 	struct pointers p = {.slots_left = LINUX_MAX_SLOTS};
 	size_t i;
 
-	linux_ctx_init(&c, g, s);
-	linux_layout_bare(&c.l);
-	c.located_by = BLK_BY_SCAN;
+	linux_ctx_init(&c, g, NULL, s);
 	if (!has_kernel_mappings(g)) {
 		snapshot_how(s, "scan: the page tables map nothing for a kernel");
 		return 0;

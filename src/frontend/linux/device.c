@@ -2,7 +2,7 @@
  *
  * device.c - a device of xen-blkfront: its facts and its rings.
  */
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,6 +15,39 @@
 
 /* enum blkif_state: the driver is in blkfront_resume(), its shadow is being re-issued. */
 #define BLKIF_STATE_SUSPENDED 2u
+
+#define ROW(type, member, dest, required)                                                          \
+	{                                                                                          \
+		type, member, offsetof(struct linux_disk_layout, dest), required                   \
+	}
+
+static const struct field_spec disk_specs[] = {
+	ROW("gendisk", "disk_name", name, true),
+	ROW("gendisk", "part0", part0, false),
+	ROW("gendisk", "part0.nr_sects", part0_nr_sects, false), /* a pointer since Linux 5.11 */
+	ROW("block_device", "bd_nr_sectors", nr_sectors, false),
+	ROW("block_device", "bd_read_only", read_only, false),
+	ROW("block_device", "__bd_flags", flags, false), /* holds read-only since 6.10 */
+	ROW("request_queue", "limits.logical_block_size", logical_size, false),
+	ROW("request_queue", "limits.physical_block_size", physical_size, false),
+	ROW("request_queue", "flush_list", requeue_list, false), /* since 6.5 */
+	ROW("request_queue", "elevator", elevator, false),	 /* NULL: no I/O scheduler */
+	ROW("elevator_queue", "type", elevator_type, false),
+	ROW("elevator_type", "elevator_name", elevator_name, false), /* a pointer since 5.18 */
+	ROW("xenbus_device", "nodename", nodename, false),
+	ROW("xenbus_device", "otherend_id", otherend_id, false),
+};
+
+void linux_disk_layout(const struct layout *types, struct linux_disk_layout *ret)
+{
+	/* Behind three ints since 2.6. */
+	static const struct linux_disk_layout usual = {
+		.name = {.present = true, .off = 12, .bytes = 32},
+	};
+
+	if (!types || layout_fill(types, disk_specs, ARRAY_SIZE(disk_specs), ret, NULL))
+		*ret = usual;
+}
 
 /* Distance between the ring structures of a device; 0 when it makes no sense. */
 static uint64_t ring_stride(struct linux_ctx *c, gva_t info, gva_t rinfo)
@@ -47,14 +80,14 @@ static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struc
 	if (!rinfo || !nr) /* not connected yet, or being torn down */
 		return 0;
 	stride = ring_stride(c, info, GVA(rinfo));
-	if (nr > c->rings_left || (!stride && nr > 1)) {
+	if (nr > c->left.rings || (!stride && nr > 1)) {
 		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
 			"%s claims %" PRIu64 " rings at 0x%" PRIx64
 			" whose size does not fit their entries",
 			d->name, nr, rinfo);
-		nr = MIN(1u, c->rings_left);
+		nr = MIN(1u, c->left.rings);
 	}
-	c->rings_left -= nr;
+	c->left.rings -= nr;
 	d->rings = calloc(nr, sizeof(*d->rings));
 	if (!d->rings)
 		return err_nomem(err, "the rings of a device");
@@ -110,8 +143,8 @@ bool linux_disk_name(struct linux_ctx *c, uint64_t gd, char *buf, size_t cap)
 {
 	struct err ignored = ERR_INIT;
 
-	return c->l.gd_disk_name.present &&
-	       !guest_read_str(c->g, gva_add(GVA(gd), c->l.gd_disk_name.off), buf, cap, &ignored) &&
+	return c->disk.name.present &&
+	       !guest_read_str(c->g, gva_add(GVA(gd), c->disk.name.off), buf, cap, &ignored) &&
 	       plausible_name(buf);
 }
 
@@ -154,22 +187,21 @@ static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
 {
 	/* include/linux/blk_types.h: BD_READ_ONLY, above the 8 bits of the partition number. */
 	static const unsigned bd_read_only = 1u << 8;
-	const struct linux_layout *l = &c->l;
+	const struct linux_disk_layout *l = &c->disk;
 	struct err ignored = ERR_INIT;
 	uint64_t part0, flags;
 
-	if (l->gd_part0_nr_sects.present) {
+	if (l->part0_nr_sects.present) {
 		d->nr_sectors =
-			capacity(layout_read_or(c->g, gd, &l->gd_part0_nr_sects, BLK_UNKNOWN_U64));
+			capacity(layout_read_or(c->g, gd, &l->part0_nr_sects, BLK_UNKNOWN_U64));
 		return;
 	}
-	if (layout_read(c->g, gd, &l->gd_part0, &part0, &ignored) || !part0)
+	if (layout_read(c->g, gd, &l->part0, &part0, &ignored) || !part0)
 		return;
-	d->nr_sectors =
-		capacity(layout_read_or(c->g, GVA(part0), &l->bdev_nr_sectors, BLK_UNKNOWN_U64));
-	if (l->bdev_read_only.present)
-		d->read_only = tri_of(c, GVA(part0), &l->bdev_read_only);
-	else if (!layout_read(c->g, GVA(part0), &l->bdev_flags, &flags, &ignored))
+	d->nr_sectors = capacity(layout_read_or(c->g, GVA(part0), &l->nr_sectors, BLK_UNKNOWN_U64));
+	if (l->read_only.present)
+		d->read_only = tri_of(c, GVA(part0), &l->read_only);
+	else if (!layout_read(c->g, GVA(part0), &l->flags, &flags, &ignored))
 		d->read_only = flags & bd_read_only ? TRI_YES : TRI_NO;
 }
 
@@ -193,29 +225,29 @@ static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 
 	if (!xb)
 		return;
-	if (!layout_read(c->g, GVA(xb), &c->l.xb_nodename, &name, &ignored) && name &&
+	if (!layout_read(c->g, GVA(xb), &c->disk.nodename, &name, &ignored) && name &&
 		(guest_read_str(c->g, GVA(name), d->nodename, sizeof(d->nodename), &ignored) ||
 			!is_nodename(d->nodename)))
 		d->nodename[0] = '\0';
-	if (!layout_read(c->g, GVA(xb), &c->l.xb_otherend_id, &domid, &ignored) && domid < 0x7ff0)
+	if (!layout_read(c->g, GVA(xb), &c->disk.otherend_id, &domid, &ignored) && domid < 0x7ff0)
 		d->backend_domid = (int)domid; /* DOMID_FIRST_RESERVED is 0x7ff0 */
 }
 
 /* The I/O scheduler sorts what is submitted to the queue. Its name is text or points to some. */
 static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
 {
-	const struct linux_layout *l = &c->l;
-	uint64_t elevator = layout_read_or(c->g, rq, &l->q_elevator, UINT64_MAX), type, name = 0;
+	const struct linux_disk_layout *l = &c->disk;
+	uint64_t elevator = layout_read_or(c->g, rq, &l->elevator, UINT64_MAX), type, name = 0;
 	struct err ignored;
 
 	if (elevator == UINT64_MAX)
 		return;
 	snprintf(d->scheduler, sizeof(d->scheduler), elevator ? "?" : "none");
-	type = elevator ? layout_read_or(c->g, GVA(elevator), &l->eq_type, 0) : 0;
-	if (!type || !l->et_name.present)
+	type = elevator ? layout_read_or(c->g, GVA(elevator), &l->elevator_type, 0) : 0;
+	if (!type || !l->elevator_name.present)
 		return;
-	name = l->et_name.bytes == 8 ? layout_read_or(c->g, GVA(type), &l->et_name, 0)
-				     : type + l->et_name.off;
+	name = l->elevator_name.bytes == 8 ? layout_read_or(c->g, GVA(type), &l->elevator_name, 0)
+					   : type + l->elevator_name.off;
 	if (!name ||
 		guest_read_str(c->g, GVA(name), d->scheduler, sizeof(d->scheduler), &ignored) ||
 		!*d->scheduler)
@@ -248,14 +280,14 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 		layout_read_or(c->g, info, &l->info_max_indirect, BLK_UNKNOWN_U64);
 	d->discard_granularity =
 		layout_read_or(c->g, info, &l->info_discard_granularity, BLK_UNKNOWN_U64);
-	if (l->q_logical_size.present)
-		d->requeue =
-			l->q_flush_list.present ? BLK_REQUEUE_FIRST_FIRST : BLK_REQUEUE_LAST_FIRST;
+	if (c->disk.logical_size.present)
+		d->requeue = c->disk.requeue_list.present ? BLK_REQUEUE_FIRST_FIRST
+							  : BLK_REQUEUE_LAST_FIRST;
 	if (rq) {
 		d->logical_block_bytes =
-			block_bytes(layout_read_or(c->g, GVA(rq), &l->q_logical_size, 0));
+			block_bytes(layout_read_or(c->g, GVA(rq), &c->disk.logical_size, 0));
 		d->physical_block_bytes =
-			block_bytes(layout_read_or(c->g, GVA(rq), &l->q_physical_size, 0));
+			block_bytes(layout_read_or(c->g, GVA(rq), &c->disk.physical_size, 0));
 		decode_scheduler(c, GVA(rq), d);
 	}
 	if (!d->logical_block_bytes)
@@ -267,20 +299,6 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 	if (gd)
 		decode_capacity(c, GVA(gd), d);
 	decode_xenbus(c, info, d);
-}
-
-void linux_ctx_init(struct linux_ctx *c, struct guest *g, struct snapshot *s)
-{
-	*c = (struct linux_ctx){
-		.g = g,
-		.s = s,
-		.rings_left = LINUX_MAX_RINGS,
-		.slots_left = LINUX_MAX_SLOTS,
-		.segments_left = LINUX_MAX_SEGMENTS,
-		.compare_left = LINUX_MAX_SEGMENTS,
-		.tags_left = LINUX_MAX_TAGS,
-	};
-	linux_pages_find(g, NULL, NULL, &c->pages);
 }
 
 /* Types in the guest's memory may say anything; a slot has to hold a request all the same. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * layout.h - where the members lie of those Linux structures that the decoder reads.
+ * layout.h - where the members of xen-blkfront's own structures lie.
  *
  * Filled from the guest's own BTF by member name, or from tables for kernels whose types are not
  * in the image. The decoder asks `present` and never a kernel version.
@@ -23,38 +23,17 @@ struct linux_layout {
 	/* struct blk_shadow */
 	struct field slot_req, slot_request, slot_grants_used, slot_indirect_grants, slot_sg;
 	struct field slot_num_sg, slot_status, slot_associated_id;
-	/* struct grant, struct scatterlist; linux_layout_builtin() clears what is above */
-	struct field grant_gref, grant_page, sg_page_link, sg_offset, sg_length;
-	/* struct request */
-	struct field rq_cmd_flags, rq_data_len, rq_sector, rq_bio, rq_start_time_ns, rq_ref;
-	struct field rq_queuelist, rq_flush_list;
-	/* struct bio, struct bio_vec */
-	struct field bio_next, bio_io_vec, bio_size, bio_idx, bio_done;
-	struct field bv_page, bv_len, bv_offset;
-	/* struct request_queue, elevator_queue, elevator_type, blk_mq_hw_ctx, blk_mq_tags,
-	 * blk_flush_queue, xarray, xa_node */
-	struct field q_logical_size, q_physical_size, q_flush_list, q_hctx_array, q_nr_hw_queues,
-		q_hctx_table, q_elevator;
-	struct field eq_type, et_name;
-	struct field hctx_tags, hctx_sched_tags, hctx_fq, tags_nr, tags_static_rqs;
-	struct field fq_flush_rq, fq_running_idx, fq_flush_queue;
-	struct field xa_head, xa_node_shift, xa_node_slots;
-	/* struct gendisk and what holds its size */
-	struct field gd_disk_name, gd_part0, gd_part0_nr_sects;
-	struct field bdev_nr_sectors, bdev_read_only, bdev_flags;
-	/* struct xenbus_device */
-	struct field xb_nodename, xb_otherend_id;
-	uint32_t ring_bytes, slot_bytes, sg_bytes;
-	uint32_t status_waiting;   /* REQ_WAITING; UINT32_MAX unknown */
-	int fua_bit, preflush_bit; /* in request.cmd_flags; -1 unknown */
-	const char *origin;	   /* one clause for -v output */
+	/* struct grant */
+	struct field grant_gref, grant_page;
+
+	uint32_t ring_bytes, slot_bytes;
+	uint32_t status_waiting; /* REQ_WAITING; UINT32_MAX unknown */
+	const char *origin;	 /* one clause for -v output */
 };
 
-/* Types of the kernel itself; bare when btf is NULL or lacks what the way to the driver needs. */
-void linux_layout_kernel(const struct layout *btf, struct linux_layout *ret);
-/* The driver's own types on top; ERR_NOTFOUND when they are not in `btf`. */
+/* By the driver's own types; ERR_NOTFOUND when they are not in `types`. */
 int linux_layout_driver(
-	const struct layout *btf, struct linux_layout *l, struct err *err) MUST_CHECK;
+	const struct layout *types, struct linux_layout *l, struct err *err) MUST_CHECK;
 
 /* What blkfront looked like, for images without its types. */
 enum linux_builtin {
@@ -72,11 +51,9 @@ struct linux_builtin_shape {
 };
 #define LINUX_MUTEX_BYTES 32u
 #define LINUX_LOCK_BYTES  8u
-/* Put that table's members over the driver's part of `l`. */
+/* By that table. */
 void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_shape *shape);
 /* Where blkfront_info.tag_set begins. rinfo is behind it. */
 uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape);
-/* Nothing known but what never differed (grant, scatterlist, struct page, disk name). */
-void linux_layout_bare(struct linux_layout *l);
 
 #endif

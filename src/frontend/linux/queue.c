@@ -7,7 +7,7 @@
  * static_rqs[]. A request with a reference count that stands in no shadow is queued. The flush
  * machinery keeps one request of its own a queue (fq->flush_rq), outside the tags.
  */
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -22,6 +22,33 @@
 #define XA_ENTRY_FLAGS	    3u
 #define XA_INTERNAL	    2u /* xarray.h: an entry ending in 10 is a node */
 #define XA_NODE_SLOTS	    64u
+
+#define MAY(type, member, dest)                                                                    \
+	{                                                                                          \
+		type, member, offsetof(struct linux_queue_layout, dest), false                     \
+	}
+
+static const struct field_spec specs[] = {
+	MAY("request_queue", "queue_hw_ctx", hctx_array), /* until 5.17, again since 6.18 */
+	MAY("request_queue", "nr_hw_queues", nr_hw_queues),
+	MAY("request_queue", "hctx_table", hctx_table), /* an xarray, since 5.18 */
+	MAY("xarray", "xa_head", xa_head), MAY("xa_node", "shift", node_shift),
+	MAY("xa_node", "slots", node_slots), MAY("blk_mq_hw_ctx", "tags", tags),
+	MAY("blk_mq_hw_ctx", "sched_tags", sched_tags), MAY("blk_mq_hw_ctx", "fq", fq),
+	MAY("blk_mq_tags", "nr_tags", nr_tags), MAY("blk_mq_tags", "static_rqs", static_rqs),
+	MAY("blk_flush_queue", "flush_rq", flush_rq),
+	MAY("blk_flush_queue", "flush_running_idx", running_idx),
+	MAY("blk_flush_queue", "flush_queue", flush_queue), MAY("request", "ref", ref),
+	MAY("request", "queuelist", queuelist),
+	MAY("request", "flush.list", flush_list), /* on queuelist since 6.5 */
+};
+
+void linux_queue_layout(const struct layout *types, struct linux_queue_layout *ret)
+{
+	*ret = (struct linux_queue_layout){0};
+	if (types)
+		layout_fill_known(types, specs, ARRAY_SIZE(specs), ret);
+}
 
 struct queue_job {
 	struct linux_ctx *c;
@@ -64,14 +91,14 @@ static bool is_known(const struct queue_job *j, uint64_t rq)
 /* Requests that only wait for the flush which is in a shadow: the flush stands for them. */
 static bool is_served(const struct queue_job *j, uint64_t rq, uint64_t bytes)
 {
-	const struct linux_layout *l = &j->c->l;
+	const struct linux_queue_layout *l = &j->c->queue;
 	size_t i;
 
 	if (bytes)
 		return false;
 	for (i = 0; i < j->nr_flushing; i++)
-		if ((l->rq_flush_list.present && j->flushing[i] == rq + l->rq_flush_list.off) ||
-			(l->rq_queuelist.present && j->flushing[i] == rq + l->rq_queuelist.off))
+		if ((l->flush_list.present && j->flushing[i] == rq + l->flush_list.off) ||
+			(l->queuelist.present && j->flushing[i] == rq + l->queuelist.off))
 			return true;
 	return false;
 }
@@ -102,10 +129,12 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 	if (!bytes)
 		return 0;
 	r->nr_sectors = bytes / SECTOR_BYTES;
-	if (!layout_read(c->g, GVA(rq), &c->l.rq_sector, &r->sector, &why))
+	if (!layout_read(c->g, GVA(rq), &c->bio.sector, &r->sector, &why))
 		r->sector_from = IO_SECTOR_REQUEST;
 	if (r->op == IO_READ || r->op == IO_WRITE) {
-		if (linux_add_bios(c, r, err))
+		const struct linux_pieces to = {&c->pages, r, &c->left.segments};
+
+		if (linux_add_bios(c, &to, err))
 			return -1;
 		r->segs_wanted = r->nr_seg;
 	}
@@ -120,9 +149,9 @@ static int consider(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned ta
 
 	if (!rq || is_known(j, rq))
 		return 0;
-	if (layout_read(c->g, GVA(rq), &c->l.rq_ref, &ref, &ignored) ||
-		layout_read(c->g, GVA(rq), &c->l.rq_cmd_flags, &flags, &ignored) ||
-		layout_read(c->g, GVA(rq), &c->l.rq_data_len, &bytes, &ignored)) {
+	if (layout_read(c->g, GVA(rq), &c->queue.ref, &ref, &ignored) ||
+		layout_read(c->g, GVA(rq), &c->bio.cmd_flags, &flags, &ignored) ||
+		layout_read(c->g, GVA(rq), &c->bio.data_len, &bytes, &ignored)) {
 		j->broken = true;
 		return 0;
 	}
@@ -140,13 +169,13 @@ static int walk_tags(struct queue_job *j, uint64_t tags, unsigned hctx, struct e
 	uint64_t nr, rqs, rq;
 	unsigned i;
 
-	if (layout_read(c->g, GVA(tags), &c->l.tags_nr, &nr, &ignored) ||
-		layout_read(c->g, GVA(tags), &c->l.tags_static_rqs, &rqs, &ignored) || !rqs ||
-		nr > MAX_TAGS || nr > c->tags_left) {
+	if (layout_read(c->g, GVA(tags), &c->queue.nr_tags, &nr, &ignored) ||
+		layout_read(c->g, GVA(tags), &c->queue.static_rqs, &rqs, &ignored) || !rqs ||
+		nr > MAX_TAGS || nr > c->left.tags) {
 		j->broken = true;
 		return 0;
 	}
-	c->tags_left -= nr;
+	c->left.tags -= nr;
 	for (i = 0; i < nr; i++) {
 		if (guest_read_u64(c->g, GVA(rqs + 8 * i), &rq, &ignored)) {
 			j->broken = true;
@@ -171,11 +200,11 @@ static int note_flushing(struct queue_job *j, uint64_t fq, struct err *err)
 	size_t cap = 0;
 
 	j->nr_flushing = 0;
-	if (layout_read(c->g, GVA(fq), &c->l.fq_running_idx, &running, &ignored) || running > 1 ||
-		!c->l.fq_flush_queue.present)
+	if (layout_read(c->g, GVA(fq), &c->queue.running_idx, &running, &ignored) || running > 1 ||
+		!c->queue.flush_queue.present)
 		return 0;
 	free(take(j->flushing));
-	head = fq + c->l.fq_flush_queue.off + 16 * running;
+	head = fq + c->queue.flush_queue.off + 16 * running;
 	for (node = head; j->nr_flushing < MAX_FLUSHING;) {
 		if (guest_read_u64(c->g, GVA(node), &node, &ignored) || !node || node == head)
 			break;
@@ -193,14 +222,14 @@ static int walk_hctx(struct queue_job *j, uint64_t hctx, unsigned index, struct 
 	uint64_t tags, sched = 0, fq, flush_rq;
 	bool has_fq;
 
-	if (layout_read(c->g, GVA(hctx), &c->l.hctx_tags, &tags, &ignored) || !tags) {
+	if (layout_read(c->g, GVA(hctx), &c->queue.tags, &tags, &ignored) || !tags) {
 		j->broken = true;
 		return 0;
 	}
-	if (layout_read(c->g, GVA(hctx), &c->l.hctx_sched_tags, &sched, &ignored))
+	if (layout_read(c->g, GVA(hctx), &c->queue.sched_tags, &sched, &ignored))
 		sched = 0;
-	has_fq = !layout_read(c->g, GVA(hctx), &c->l.hctx_fq, &fq, &ignored) && fq &&
-		 !layout_read(c->g, GVA(fq), &c->l.fq_flush_rq, &flush_rq, &ignored);
+	has_fq = !layout_read(c->g, GVA(hctx), &c->queue.fq, &fq, &ignored) && fq &&
+		 !layout_read(c->g, GVA(fq), &c->queue.flush_rq, &flush_rq, &ignored);
 	j->nr_flushing = 0;
 	if (has_fq && is_known(j, flush_rq) && note_flushing(j, fq, err))
 		return -1;
@@ -218,16 +247,17 @@ static uint64_t hctx_from_table(struct linux_ctx *c, uint64_t rq, unsigned index
 	struct err ignored = ERR_INIT;
 	uint64_t head, shift, entry;
 
-	if (!c->l.q_hctx_table.present || !c->l.xa_head.present ||
-		layout_read(c->g, GVA(rq + c->l.q_hctx_table.off), &c->l.xa_head, &head, &ignored))
+	if (!c->queue.hctx_table.present || !c->queue.xa_head.present ||
+		layout_read(c->g, GVA(rq + c->queue.hctx_table.off), &c->queue.xa_head, &head,
+			&ignored))
 		return 0;
 	if ((head & XA_ENTRY_FLAGS) != XA_INTERNAL)
 		return index ? 0 : head;
 	head -= XA_INTERNAL;
-	if (!c->l.xa_node_slots.present || index >= XA_NODE_SLOTS ||
-		layout_read(c->g, GVA(head), &c->l.xa_node_shift, &shift, &ignored) || shift ||
+	if (!c->queue.node_slots.present || index >= XA_NODE_SLOTS ||
+		layout_read(c->g, GVA(head), &c->queue.node_shift, &shift, &ignored) || shift ||
 		guest_read_u64(
-			c->g, GVA(head + c->l.xa_node_slots.off + 8 * index), &entry, &ignored))
+			c->g, GVA(head + c->queue.node_slots.off + 8 * index), &entry, &ignored))
 		return 0;
 	return entry;
 }
@@ -237,8 +267,8 @@ static uint64_t hctx_of(struct linux_ctx *c, uint64_t rq, unsigned index)
 	struct err ignored = ERR_INIT;
 	uint64_t array, hctx;
 
-	if (c->l.q_hctx_array.present &&
-		!layout_read(c->g, GVA(rq), &c->l.q_hctx_array, &array, &ignored) && array &&
+	if (c->queue.hctx_array.present &&
+		!layout_read(c->g, GVA(rq), &c->queue.hctx_array, &array, &ignored) && array &&
 		!guest_read_u64(c->g, GVA(array + 8 * index), &hctx, &ignored))
 		return hctx;
 	return hctx_from_table(c, rq, index);
@@ -252,7 +282,7 @@ int linux_decode_queue(struct linux_ctx *c, gva_t info, struct blkdev *d, struct
 	size_t i;
 
 	if (layout_read(c->g, info, &c->l.info_rq, &rq, &ignored) || !rq ||
-		layout_read(c->g, GVA(rq), &c->l.q_nr_hw_queues, &nr, &ignored) || !nr ||
+		layout_read(c->g, GVA(rq), &c->queue.nr_hw_queues, &nr, &ignored) || !nr ||
 		nr > LINUX_MAX_HW_QUEUES)
 		return 0;
 	for (i = 0; i < d->nr_requests; i++)

@@ -2,7 +2,7 @@
  *
  * ring.c - one ring of xen-blkfront: indices, shared ring, shadow slots, requests.
  */
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -70,12 +70,12 @@ static bool read_ring_header(struct ring_job *j, gva_t info, struct err *why)
 			r->entries, BLKIF_MAX_RING_ENTRIES);
 		return false;
 	}
-	if (r->entries > c->slots_left) {
+	if (r->entries > c->left.slots) {
 		err_set(why, ERR_CORRUPT, "more shadow slots in the image than %u",
 			LINUX_MAX_SLOTS);
 		return false;
 	}
-	c->slots_left -= r->entries;
+	c->left.slots -= r->entries;
 	r->sring_va = GVA(sring);
 	r->shadow_va = gva_add(r->va, c->l.ring_shadow.off);
 	r->free_nil = FREE_LIST_NIL;

@@ -5,7 +5,7 @@
 #ifndef XB_FRONTEND_LINUX_SCAN_MEMORY_H
 #define XB_FRONTEND_LINUX_SCAN_MEMORY_H
 
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 /* One a CPU; bounds the page walks of one proof. */
 #define SCAN_MAX_QUEUES 1024u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "frontend/linux/decode.h"
+#include "frontend/linux/ctx.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,6 +14,27 @@
  * pieces (multi-page bio_vec) may be as long as a request. */
 #define MAX_PIECE_BYTES (64u << 20)
 
+static const struct field_spec specs[] = {
+	{"scatterlist", "page_link", offsetof(struct linux_sg_layout, page_link), true},
+	{"scatterlist", "offset", offsetof(struct linux_sg_layout, offset), true},
+	{"scatterlist", "length", offsetof(struct linux_sg_layout, length), true},
+};
+
+void linux_sg_layout(const struct layout *types, struct linux_sg_layout *ret)
+{
+	/* x86-64 without DEBUG_SG, all versions. */
+	static const struct linux_sg_layout usual = {
+		.page_link = {.present = true, .off = 0, .bytes = 8},
+		.offset = {.present = true, .off = 8, .bytes = 4},
+		.length = {.present = true, .off = 12, .bytes = 4},
+		.bytes = 32,
+	};
+
+	if (!types || layout_fill(types, specs, ARRAY_SIZE(specs), ret, NULL) ||
+		layout_type_bytes(types, "scatterlist", &ret->bytes, NULL) || !ret->bytes)
+		*ret = usual;
+}
+
 void linux_trouble(struct io_request *r, const char *fmt, ...)
 {
 	va_list ap;
@@ -26,11 +47,12 @@ void linux_trouble(struct io_request *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-int linux_add_piece(struct linux_ctx *c, struct io_request *r, uint64_t page, uint64_t offset,
-	uint64_t bytes, struct err *err)
+int linux_add_piece(const struct linux_pieces *to, uint64_t page, uint64_t offset, uint64_t bytes,
+	struct err *err)
 {
+	struct io_request *r = to->r;
 	pfn_t first = PFN(0);
-	bool known = linux_pages_pfn(&c->pages, page, &first);
+	bool known = linux_pages_pfn(to->pages, page, &first);
 	uint64_t frame = offset >> PAGE_SHIFT;
 
 	if (!bytes || bytes > MAX_PIECE_BYTES || offset > UINT32_MAX) {
@@ -44,11 +66,11 @@ int linux_add_piece(struct linux_ctx *c, struct io_request *r, uint64_t page, ui
 		uint64_t n = MIN(bytes, PAGE_BYTES - offset);
 		struct io_segment *seg;
 
-		if (!c->segments_left) {
+		if (!*to->left) {
 			linux_trouble(r, "more segments in the image than %u", LINUX_MAX_SEGMENTS);
 			return 1;
 		}
-		c->segments_left--;
+		--*to->left;
 		seg = io_segment_append(r);
 		if (!seg)
 			return err_nomem(err, "the segments of a request");
@@ -143,12 +165,13 @@ static void fill_grants(struct linux_ctx *c, const uint8_t *raw, size_t len,
 static int add_sg_entry(
 	struct linux_ctx *c, uint64_t at, size_t k, struct io_request *r, struct err *err)
 {
+	const struct linux_pieces to = {&c->pages, r, &c->left.segments};
 	struct err why = ERR_INIT;
 	uint64_t link, offset, length;
 
-	if (layout_read(c->g, GVA(at), &c->l.sg_page_link, &link, &why) ||
-		layout_read(c->g, GVA(at), &c->l.sg_offset, &offset, &why) ||
-		layout_read(c->g, GVA(at), &c->l.sg_length, &length, &why)) {
+	if (layout_read(c->g, GVA(at), &c->sg.page_link, &link, &why) ||
+		layout_read(c->g, GVA(at), &c->sg.offset, &offset, &why) ||
+		layout_read(c->g, GVA(at), &c->sg.length, &length, &why)) {
 		linux_trouble(r, "scatter list entry %zu: %s", k, why.text);
 		return 1;
 	}
@@ -156,7 +179,7 @@ static int add_sg_entry(
 		linux_trouble(r, "scatter list entry %zu at 0x%" PRIx64 " is a chain link", k, at);
 		return 1;
 	}
-	return linux_add_piece(c, r, link & ~(uint64_t)PAGE_LINK_FLAGS, offset, length, err);
+	return linux_add_piece(&to, link & ~(uint64_t)PAGE_LINK_FLAGS, offset, length, err);
 }
 
 int linux_decode_segments(struct linux_ctx *c, const uint8_t *raw, size_t len,
@@ -180,7 +203,7 @@ int linux_decode_segments(struct linux_ctx *c, const uint8_t *raw, size_t len,
 		nr = 0;
 	}
 	for (k = 0; k < nr && !status; k++)
-		status = add_sg_entry(c, sg + k * c->l.sg_bytes, k, r, err);
+		status = add_sg_entry(c, sg + k * c->sg.bytes, k, r, err);
 	if (status < 0)
 		return -1;
 	fill_grants(c, raw, len, wire, r);

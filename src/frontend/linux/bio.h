@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * bio.h - what the block layer's own struct request says: operation, flags, times, data.
+ */
+#ifndef XB_FRONTEND_LINUX_BIO_H
+#define XB_FRONTEND_LINUX_BIO_H
+
+#include "frontend/linux/segments.h"
+
+struct linux_bio_layout {
+	/* struct request */
+	struct field cmd_flags, data_len, sector, first_bio, start_time_ns;
+	/* struct bio, struct bio_vec */
+	struct field next, io_vec, size, idx, done;
+	struct field vec_page, vec_len, vec_offset;
+	int fua_bit, preflush_bit; /* in request.cmd_flags; -1 unknown */
+};
+/* `types` NULL: nothing is known. */
+void linux_bio_layout(const struct layout *types, struct linux_bio_layout *ret);
+
+/* Flags and age from the guest's own request structure. */
+void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r);
+/* struct request.cmd_flags: the operation, and whether a discard is a secure one. */
+enum io_op linux_request_op(uint64_t cmd_flags);
+bool linux_request_is_secure(uint64_t cmd_flags);
+/* Append the segments that the bios of r->request_va name; what cannot be read is r's trouble. */
+int linux_add_bios(struct linux_ctx *c, const struct linux_pieces *to, struct err *err) MUST_CHECK;
+
+/* Does the request that a slot was made from ask for the same? If not, finding XB307. */
+int linux_compare_request(struct linux_ctx *c, const char *device, const struct io_request *r,
+	struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * ctx.h - what decoding the devices of xen-blkfront hands around.
+ *
+ * The way through symbols and the structural scan differ in how they find a struct blkfront_info
+ * and in where its layout comes from; from there on the decoders are the same. What the guest's
+ * memory does not allow to decode becomes a request's `trouble` or a finding, and the decoding goes
+ * on.
+ */
+#ifndef XB_FRONTEND_LINUX_CTX_H
+#define XB_FRONTEND_LINUX_CTX_H
+
+#include "frontend/frontend.h"
+#include "frontend/linux/bio.h"
+#include "frontend/linux/device.h"
+#include "frontend/linux/layout.h"
+#include "frontend/linux/queue.h"
+#include "frontend/linux/segments.h"
+#include "kernel/linux.h"
+
+/* Ceilings on what a hostile image can make us do and keep, over all devices together. A queue has
+ * one ring; Linux starts at most one a CPU. */
+#define LINUX_MAX_RINGS 8192u
+/* Shadow slots: 256 rings of the longest kind, 4096 of the usual one. */
+#define LINUX_MAX_SLOTS (256u * 512u)
+/* Segments. Each one that is pending holds a grant: 1024 grant frames of 512 entries; Xen's
+ * default limit is 64 frames. */
+#define LINUX_MAX_SEGMENTS (1024u * 512u)
+/* Block-layer tags: 64 queues as deep as the driver could ask for. */
+#define LINUX_MAX_TAGS (64u * 4096u)
+/* A guest has as many disks as somebody attached. */
+#define LINUX_MAX_DEVICES 1024u
+
+/* What is left of the ceilings above. */
+struct linux_budget {
+	uint64_t rings, slots, segments, tags;
+	uint64_t compared; /* segments of bios that are only looked at */
+};
+
+struct linux_ctx {
+	/* Who finds the devices fills these; the decoders read them. */
+	struct guest *g;
+	enum blk_located located_by;
+	struct linux_pages pages;
+	struct linux_layout l; /* the driver's own structures */
+	struct linux_sg_layout sg;
+	struct linux_bio_layout bio;
+	struct linux_queue_layout queue;
+	struct linux_disk_layout disk;
+	/* The decoders fill and spend these. */
+	struct snapshot *s;
+	struct linux_budget left;
+};
+
+/*
+ * Full budgets, and all that the kernel's types and symbols tell; with `k` NULL (the scan) what
+ * never differed. The driver's own layout, c->l, is left to the caller.
+ */
+void linux_ctx_init(
+	struct linux_ctx *c, struct guest *g, const struct linux_kernel *k, struct snapshot *s);
+
+#endif
