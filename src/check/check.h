@@ -36,6 +36,7 @@ struct check_disk {
 struct check_disk_fs {
 	uint64_t start; /* sector of the partition */
 	char type[32];	/* libblkid's TYPE; "" none recognised */
+	bool unsure;	/* then because it saw several, or could not look */
 	char uuid[64], label[64];
 	bool super_known; /* ext2/3/4: the members below were read */
 	uint64_t wtime, mtime, mnt_count;

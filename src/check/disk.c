@@ -118,23 +118,36 @@ static int image_part(const struct disk *disk, uint64_t start, int *ret, struct 
 		       : 0;
 }
 
-/* What lies at a sector. A failed or ambiguous probe leaves the type empty. */
+/* blkid_do_safeprobe(): 0 found, 1 nothing, negative: several, or it failed. Only file systems
+ * count: the guest has one mounted there, and the remains of a RAID at the end of a disk are
+ * common. */
+static void take_probe(blkid_probe pr, struct check_disk_fs *fs)
+{
+	int rc;
+
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(
+		pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
+	blkid_probe_filter_superblocks_usage(pr, BLKID_FLTR_ONLYIN, BLKID_USAGE_FILESYSTEM);
+	rc = blkid_do_safeprobe(pr);
+	fs->unsure = rc < 0;
+	if (rc)
+		return;
+	value(pr, "TYPE", fs->type, sizeof(fs->type));
+	value(pr, "UUID", fs->uuid, sizeof(fs->uuid));
+	value(pr, "LABEL", fs->label, sizeof(fs->label));
+}
+
+/* What lies at a sector. */
 static int probe_fs(int fd, struct check_disk_fs *fs, struct err *err)
 {
 	blkid_probe pr = blkid_new_probe();
 
 	if (!pr)
 		return err_nomem(err, "probing a disk");
-	if (!blkid_probe_set_device(pr, fd, (blkid_loff_t)(fs->start * SECTOR_BYTES), 0)) {
-		blkid_probe_enable_superblocks(pr, 1);
-		blkid_probe_set_superblocks_flags(
-			pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
-		if (!blkid_do_safeprobe(pr)) {
-			value(pr, "TYPE", fs->type, sizeof(fs->type));
-			value(pr, "UUID", fs->uuid, sizeof(fs->uuid));
-			value(pr, "LABEL", fs->label, sizeof(fs->label));
-		}
-	}
+	fs->unsure = true;
+	if (!blkid_probe_set_device(pr, fd, (blkid_loff_t)(fs->start * SECTOR_BYTES), 0))
+		take_probe(pr, fs);
 	blkid_free_probe(pr);
 	return 0;
 }

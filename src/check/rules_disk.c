@@ -87,23 +87,80 @@ static const struct check_disk_fs *fs_at(const struct check_disk *disk, uint64_t
 	size_t i;
 
 	for (i = 0; i < disk->nr_fs; i++)
-		if (disk->fs[i].start == start && disk->fs[i].type[0])
+		if (disk->fs[i].start == start)
 			return &disk->fs[i];
 	return NULL;
+}
+
+/*
+ * What libblkid calls a file system that a driver of Linux has mounted. One driver mounts several
+ * (ext4 takes ext2 and ext3), and the kernel's name need not be libblkid's. "": nothing is known of
+ * what it mounts (a program behind FUSE), or libblkid does not know it.
+ */
+static const char *const types[][2] = {
+	{"ext2", "ext4"}, /* with CONFIG_EXT4_USE_FOR_EXT2 */
+	{"ext3", "ext2"},
+	{"ext3", "ext4"},
+	{"ext4", "ext2"},
+	{"ext4", "ext3"},
+	{"msdos", "vfat"},
+	{"ntfs3", "ntfs"},
+	{"iso9660", "udf"},
+	{"udf", "iso9660"},
+	{"fuseblk", ""},
+	{"sysv", ""},
+	{"v7", ""},
+	{"affs", ""},
+	{"efs", ""},
+	{"omfs", ""},
+	{"qnx4", ""},
+	{"qnx6", ""},
+	{"adfs", ""},
+};
+
+enum same { SAME_NO, SAME_YES, SAME_UNKNOWN };
+
+static enum same same_type(const char *mounted, const char *seen)
+{
+	enum same ret = strcmp(mounted, seen) ? SAME_NO : SAME_YES;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		if (strcmp(mounted, types[i][0]))
+			continue;
+		if (!types[i][1][0])
+			return SAME_UNKNOWN;
+		if (!strcmp(seen, types[i][1]))
+			ret = SAME_YES;
+	}
+	return ret;
+}
+
+/* FAT, NTFS and others have shorter ones, which libblkid writes in another way than we do. */
+static bool uuids_differ(const struct mounted_fs *own, const struct check_disk_fs *now)
+{
+	return strlen(own->uuid) == strlen(now->uuid) && strcmp(own->uuid, now->uuid) != 0;
 }
 
 /* True: it is the file system that the guest has mounted. */
 static bool same_identity(struct check_run *run, const struct check_disk *disk,
 	const struct mounted_fs *own, const struct check_disk_fs *now)
 {
-	if (!now)
+	enum same same = now ? same_type(own->type, now->type) : SAME_NO;
+
+	if (same == SAME_UNKNOWN || (now && now->unsure)) {
+		run_skip(run, "XB406", "what the guest has mounted as %s cannot be recognised",
+			own->type);
+		run_skip(run, "XB407", "what the guest has mounted as %s cannot be recognised",
+			own->type);
+	} else if (!now || !now->type[0])
 		run_broken(run, "XB406", -1, -1,
 			"the guest has %s mounted from sector %llu, %s has no file system there",
 			own->type, (unsigned long long)own->start, disk->path);
-	else if (strcmp(own->type, now->type))
+	else if (same == SAME_NO)
 		run_broken(run, "XB406", -1, -1, "the guest has %s mounted, %s holds %s", own->type,
 			disk->path, now->type);
-	else if (own->uuid[0] && now->uuid[0] && strcmp(own->uuid, now->uuid))
+	else if (uuids_differ(own, now))
 		run_broken(run, "XB406", -1, -1,
 			"the guest has file system %s mounted, %s holds %s", own->uuid, disk->path,
 			now->uuid);
@@ -124,6 +181,37 @@ static bool journal_later(uint64_t disk, uint64_t guest)
 	       (int32_t)((uint32_t)disk - (uint32_t)guest) > 0;
 }
 
+/* Does a request that is still to come write the superblock of ext2, 3 or 4, 1024 bytes at 1024? */
+static bool super_in_flight(const struct check_run *run, const struct mounted_fs *own)
+{
+	const struct io_request *r;
+	uint64_t start, end;
+	size_t i = 0;
+
+	while ((r = run_next(run, &i)))
+		if (request_writes(r) && request_range(r, &start, &end) && start < own->start + 4 &&
+			end > own->start + 2)
+			return true;
+	return false;
+}
+
+/* In memory the label changes first. The same write time on both sides says that the disk has what
+ * the guest wrote last, unless that is on its way. */
+static bool relabelled(
+	const struct check_run *run, const struct mounted_fs *own, const struct check_disk_fs *now)
+{
+	return strcmp(now->label, own->label) != 0 && !later(own->wtime, now->wtime) &&
+	       !super_in_flight(run, own);
+}
+
+/* A file system that was frozen for a snapshot has its journal at rest. */
+static bool journal_closed(
+	const struct check_run *run, const struct mounted_fs *own, const struct check_disk_fs *now)
+{
+	return own->journal && own->recover && !own->read_only && !now->recover &&
+	       !super_in_flight(run, own);
+}
+
 /* What the guest holds in memory is never older than what it has written itself. */
 static void compare_state(struct check_run *run, const struct check_disk *disk,
 	const struct mounted_fs *own, const struct check_disk_fs *now)
@@ -137,7 +225,7 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 			"%s was mounted since the save (mount count %llu, the guest's is %llu)",
 			disk->path, (unsigned long long)now->mnt_count,
 			(unsigned long long)own->mnt_count);
-	else if (strcmp(now->label, own->label))
+	else if (relabelled(run, own, now))
 		run_broken(run, "XB407", -1, -1,
 			"the label of %s was changed since the save, to '%s' from '%s'", disk->path,
 			now->label, own->label);
@@ -145,7 +233,7 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 		run_broken(run, "XB407", -1, -1,
 			"the superblock of %s was written at %llu, the guest's own copy is of %llu",
 			disk->path, (unsigned long long)now->wtime, (unsigned long long)own->wtime);
-	else if (own->journal && !own->read_only && !now->recover)
+	else if (journal_closed(run, own, now))
 		run_broken(run, "XB407", -1, -1,
 			"the journal of %s was closed or replayed, while the guest has it open",
 			disk->path);

@@ -26,7 +26,8 @@ struct mounted_fs {
 	uint64_t start;	  /* first sector of the partition; 0 the whole disk */
 	bool read_only;	  /* mounted so */
 	bool super_known; /* the members below were read */
-	bool journal;	  /* it has one, and it is loaded */
+	bool journal;	  /* it has one */
+	bool recover;	  /* the journal is in use: a mount would have to replay it */
 	char label[17];	  /* as it stands there, "" none */
 	uint64_t wtime;	  /* last write of the superblock, UNIX time */
 	uint64_t mtime;	  /* last mount, UNIX time */

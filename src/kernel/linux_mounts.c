@@ -18,6 +18,7 @@
 /* struct ext4_super_block (fs/ext4/ext4.h): the same on disk and in memory. */
 #define EXT_MAGIC	0xef53u
 #define EXT_HAS_JOURNAL 0x4u /* s_feature_compat */
+#define EXT_RECOVER	0x4u /* s_feature_incompat */
 #define EXT_SUPER_BYTES 1024u
 /* s_es is among the first members of struct ext4_sb_info (and of ext2's), s_journal stands in its
  * first 2 KiB; j_superblock is among the first members of journal_t. */
@@ -29,7 +30,7 @@
 
 struct fs_layout {
 	struct field list, bdev, type, uuid, flags, info;
-	struct field disk, start, disk_name, type_name;
+	struct field disk, start, part, part_start, disk_name, type_name;
 };
 
 #define SPEC(type, member, dest, required)                                                         \
@@ -46,6 +47,8 @@ static const struct field_spec specs[] = {
 	SPEC("super_block", "s_fs_info", info, false),
 	SPEC("block_device", "bd_disk", disk, true),
 	SPEC("block_device", "bd_start_sect", start, false), /* since 5.11 */
+	SPEC("block_device", "bd_part", part, false),	     /* until then */
+	SPEC("hd_struct", "start_sect", part_start, false),
 	SPEC("gendisk", "disk_name", disk_name, true),
 	SPEC("file_system_type", "name", type_name, true),
 };
@@ -63,17 +66,32 @@ static bool pointer(struct walk *w, uint64_t base, const struct field *f, uint64
 	return !layout_read(w->g, GVA(base), f, ret, NULL) && guest_is_kernel_addr(w->g, *ret);
 }
 
-/* The disk that the superblock lies on. False when it is none that is asked for. */
+/* First sector of what the block device stands for: a partition, or 0 the whole disk. */
+static bool find_start(struct walk *w, uint64_t bdev, uint64_t *ret)
+{
+	uint64_t part;
+
+	if (w->l.start.present)
+		return !layout_read(w->g, GVA(bdev), &w->l.start, ret, NULL);
+	return pointer(w, bdev, &w->l.part, &part) &&
+	       !layout_read(w->g, GVA(part), &w->l.part_start, ret, NULL);
+}
+
+/* The disk that the superblock lies on. False when it is none that is asked for, or nothing says
+ * where on it. */
 static bool find_disk(struct walk *w, uint64_t sb, struct mounted_fs *fs)
 {
 	uint64_t bdev, disk;
 
-	return pointer(w, sb, &w->l.bdev, &bdev) && pointer(w, bdev, &w->l.disk, &disk) &&
-	       !guest_read_str(
-		       w->g, GVA(disk + w->l.disk_name.off), fs->disk, sizeof(fs->disk), NULL) &&
-	       (!w->l.start.present ||
-		       !layout_read(w->g, GVA(bdev), &w->l.start, &fs->start, NULL)) &&
-	       w->wanted(w->arg, fs->disk);
+	if (!pointer(w, sb, &w->l.bdev, &bdev) || !pointer(w, bdev, &w->l.disk, &disk) ||
+		guest_read_str(
+			w->g, GVA(disk + w->l.disk_name.off), fs->disk, sizeof(fs->disk), NULL) ||
+		!w->wanted(w->arg, fs->disk))
+		return false;
+	if (find_start(w, bdev, &fs->start))
+		return true;
+	w->ret->start_unknown = true;
+	return false;
 }
 
 static void uuid_text(const uint8_t *u, char *buf, size_t cap)
@@ -96,6 +114,7 @@ static void take_super(struct mounted_fs *fs, const uint8_t *es)
 	fs->wtime = num_le32(es + 48) | (uint64_t)es[0x274] << 32;
 	fs->mnt_count = num_le16(es + 52);
 	fs->journal = num_le32(es + 92) & EXT_HAS_JOURNAL;
+	fs->recover = num_le32(es + 96) & EXT_RECOVER;
 }
 
 static bool is_ext_super(struct walk *w, uint64_t at, const uint8_t *uuid, uint8_t *es)

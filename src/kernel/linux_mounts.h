@@ -10,7 +10,8 @@
 struct linux_mounts {
 	struct mounted_fs *v;
 	size_t nr, cap;
-	bool complete; /* the whole list was walked */
+	bool complete;	    /* the whole list was walked */
+	bool start_unknown; /* at least one lies nobody knows where on its disk, and is left out */
 };
 
 /*

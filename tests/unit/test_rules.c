@@ -205,6 +205,7 @@ static void give_disk(struct world *w)
 	w->dev->nr_fs = 1;
 	*w->dev->fs = (struct mounted_fs){.super_known = true,
 		.journal = true,
+		.recover = true,
 		.wtime = 1000,
 		.mtime = 900,
 		.mnt_count = 3,
@@ -777,6 +778,63 @@ static void disk_journal_ahead(struct world *w)
 	w->disk_fs.journal_sequence = 9;
 }
 
+static void disk_frozen(struct world *w)
+{
+	give_disk(w);
+	w->disk_fs.recover = w->dev->fs->recover = false;
+}
+
+/* Older e2fsprogs write the block device, whose page cache is the kernel's superblock. */
+static void disk_labelled_by_guest(struct world *w)
+{
+	disk_labelled(w);
+	w->dev->fs->wtime++;
+}
+
+static void disk_label_in_flight(struct world *w)
+{
+	disk_labelled(w);
+	w->dev->fs->start = w->dev->requests[0].sector - 2;
+	w->disk_fs.start = w->dev->fs->start;
+}
+
+static void disk_journal_in_flight(struct world *w)
+{
+	disk_label_in_flight(w);
+	w->disk_fs.recover = false;
+}
+
+static void disk_ext3_by_ext4(struct world *w)
+{
+	give_disk(w);
+	strcpy(w->disk_fs.type, "ext3");
+}
+
+static void disk_fat(struct world *w)
+{
+	give_disk(w);
+	w->disk_fs.super_known = w->dev->fs->super_known = false;
+	strcpy(w->disk_fs.type, "vfat");
+	strcpy(w->disk_fs.uuid, "3A1F-8A6E");
+	strcpy(w->dev->fs->type, "msdos");
+}
+
+static void disk_by_fuse(struct world *w)
+{
+	give_disk(w);
+	strcpy(w->disk_fs.type, "ntfs");
+	strcpy(w->disk_fs.uuid, "73C1D4A0B2E5F698");
+	strcpy(w->dev->fs->type, "fuseblk");
+	w->dev->fs->uuid[0] = '\0';
+}
+
+static void disk_ambiguous(struct world *w)
+{
+	give_disk(w);
+	w->disk_fs.type[0] = w->disk_fs.uuid[0] = '\0';
+	w->disk_fs.unsure = true;
+}
+
 static void target_maps_none(struct world *w)
 {
 	w->in.target_given = true;
@@ -1155,6 +1213,58 @@ static void each_netbsd_rule_speaks(void **state UNUSED)
 	assert_int_equal(bad, 0);
 }
 
+/* What an ordinary, healthy, busy guest does: at most a note, which is named. */
+static const struct {
+	void (*mutate)(struct world *w);
+	const char *note, *skip;
+} ordinary[] = {
+	{disk_frozen, NULL, NULL},
+	{disk_labelled_by_guest, NULL, NULL},
+	{disk_label_in_flight, NULL, NULL},
+	{disk_journal_in_flight, NULL, NULL},
+	{disk_ext3_by_ext4, NULL, NULL},
+	{disk_fat, NULL, "XB407"},
+	{disk_by_fuse, NULL, "XB406"},
+	{disk_ambiguous, NULL, "XB406"},
+};
+
+static bool skipped(const struct world *w, const char *rule)
+{
+	size_t i;
+
+	for (i = 0; i < w->out.nr_skips; i++)
+		if (!strcmp(w->out.skips[i].rule, rule))
+			return true;
+	return false;
+}
+
+static void ordinary_guests_are_safe(void **state UNUSED)
+{
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(ordinary); i++) {
+		struct world *w = calloc(1, sizeof(*w));
+		const struct finding *v;
+
+		assert_non_null(w);
+		make_linux(w);
+		ordinary[i].mutate(w);
+		check_run(&w->in, &w->out);
+		v = w->out.findings.v;
+		for (j = 0; j < w->out.findings.nr; j++) {
+			assert_non_null(ordinary[i].note);
+			assert_string_equal(v[j].rule, ordinary[i].note);
+			assert_int_equal(catalogue_find(v[j].rule)->severity, SEVERITY_NOTE);
+		}
+		assert_true(j || !ordinary[i].note);
+		if (ordinary[i].skip)
+			assert_true(skipped(w, ordinary[i].skip));
+		else
+			assert_int_equal(w->out.nr_skips, 0);
+		free_world(w);
+	}
+}
+
 static void good_models_are_clean(void **state UNUSED)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -1231,16 +1341,6 @@ static void indirect_answers_name_the_inner_operation(void **state UNUSED)
 	check_run(&w->in, &w->out);
 	assert_int_equal(w->out.findings.nr, 0);
 	free_world(w);
-}
-
-static bool skipped(const struct world *w, const char *rule)
-{
-	size_t i;
-
-	for (i = 0; i < w->out.nr_skips; i++)
-		if (!strcmp(w->out.skips[i].rule, rule))
-			return true;
-	return false;
 }
 
 static void what_cannot_be_checked_is_said(void **state UNUSED)
@@ -1528,6 +1628,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_models_are_clean),
+		cmocka_unit_test(ordinary_guests_are_safe),
 		cmocka_unit_test(two_good_disks_are_clean),
 		cmocka_unit_test(netbsd_is_never_safe),
 		cmocka_unit_test(each_rule_speaks_alone),

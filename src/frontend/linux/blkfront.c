@@ -205,9 +205,11 @@ static int note_mounts(const struct linux_kernel *k, struct snapshot *s, struct 
 		if (note_fs(s, &m.v[i], err))
 			return -1;
 	for (i = 0; i < s->nr_devices; i++)
-		s->devices[i].fs_known = m.complete;
+		s->devices[i].fs_known = m.complete && !m.start_unknown;
 	if (!m.complete)
 		snapshot_how(s, "mounted file systems: the list of superblocks breaks off");
+	if (m.start_unknown)
+		snapshot_how(s, "mounted file systems: where a partition begins was not found");
 	return 0;
 }
 
