@@ -13,6 +13,7 @@
 #include "check/catalogue.h"
 #include "checkpoint/checkpoint.h"
 #include "frontend/request.h"
+#include "guest/memory.h"
 #include "io/disk.h"
 
 /* A frame that data requests must not touch. */
@@ -85,9 +86,7 @@ int check_caps_read(
 struct check_input {
 	const struct snapshot *snap;
 	const struct ckpt_info *info;
-	/* The last copy of a page; NULL: rules on page content and type are not evaluated. */
-	struct ckpt_page (*page)(const void *arg, pfn_t pfn);
-	const void *page_arg;
+	struct memory memory; /* .ops NULL: rules on page content and type are not evaluated */
 	const struct check_special *specials; /* ascending by pfn */
 	size_t nr_specials;
 	bool restored;	   /* the domain exists by now, so its own backend uses the disks */
@@ -118,8 +117,8 @@ void check_result_fini(struct check_result *r);
 /* A page of the restored domain, valid until the next call; NULL: it cannot be had, err says why.
  */
 typedef const uint8_t *check_fetch_fn(void *arg, pfn_t pfn, struct err *err);
-/* Compare the pages of pending requests and rings with those of the checkpoint (in->page must be
- * set); returns how many different pages were compared. */
+/* Compare the pages of pending requests and rings with those of the checkpoint (in->memory must be
+ * there); returns how many different pages were compared. */
 uint64_t check_compare_pages(
 	const struct check_input *in, check_fetch_fn *fetch, void *arg, struct check_result *out);
 
@@ -127,9 +126,7 @@ uint64_t check_compare_pages(
  * names, the suspend record of Xen 2. HVM and PVH: the pages that the HVM parameters name. *ret is
  * a malloc'ed array, ascending. */
 int check_specials(
-	const struct ckpt *ck, struct check_special **ret, size_t *nr, struct err *err) MUST_CHECK;
-/* ckpt_page() in the shape of check_input.page; arg is the struct ckpt. */
-struct ckpt_page check_ckpt_page(const void *arg, pfn_t pfn);
+	struct memory m, struct check_special **ret, size_t *nr, struct err *err) MUST_CHECK;
 
 /* The table of rules, and the ids that each may report ("XB101 XB102"): for tests. */
 size_t check_nr_rules(void);

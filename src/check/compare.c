@@ -55,18 +55,18 @@ static int by_pfn(const void *a, const void *b)
 /* False: the checkpoint has no such page, or it could not be had of the domain. */
 static bool compare(struct check_run *run, const struct wanted *w, check_fetch_fn *fetch, void *arg)
 {
-	struct ckpt_page saved = run->in->page(run->in->page_arg, PFN(w->pfn));
+	struct memory_page saved = memory_page(run->in->memory, PFN(w->pfn));
 	struct err why = ERR_INIT;
 	const uint8_t *now;
 	size_t at;
 
-	if (saved.kind != CKPT_PAGE_DATA) {
+	if (saved.state != MEMORY_DATA) {
 		if (w->slot < 0)
 			run_skip(run, "XB520", "page 0x%llx of ring %d is not in the checkpoint",
 				(unsigned long long)w->pfn, w->ring);
 		return false; /* a request's: XB120 */
 	}
-	if (ckpt_page_removed(saved)) {
+	if (memory_is_removed(saved.data)) {
 		run_skip(run, "XB520", "page 0x%llx was left out of this redacted checkpoint",
 			(unsigned long long)w->pfn);
 		return false;

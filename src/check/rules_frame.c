@@ -134,18 +134,11 @@ static void bounds(struct check_run *run)
 
 static const char *hole_name(const struct check_run *run, pfn_t pfn)
 {
-	struct ckpt_page page = {.kind = CKPT_PAGE_ABSENT};
+	struct memory_page page = {.state = MEMORY_ABSENT};
 
-	if (run->in->page)
-		page = run->in->page(run->in->page_arg, pfn);
-	switch (page.kind) {
-	case CKPT_PAGE_BROKEN:
-		return "was poisoned memory";
-	case CKPT_PAGE_NO_DATA:
-		return "is listed without data";
-	default:
-		return "is not in the checkpoint";
-	}
+	if (run->in->memory.ops)
+		page = memory_page(run->in->memory, pfn);
+	return memory_lack(&page);
 }
 
 static void one_hole(struct check_run *run, const struct io_request *r, const struct io_segment *s)
@@ -200,20 +193,20 @@ static void source_frames(struct check_run *run)
 
 static void one_type(struct check_run *run, const struct io_request *r, const struct io_segment *s)
 {
-	struct ckpt_page page;
+	struct memory_page page;
 
 	if (s->frame == IO_FRAME_UNKNOWN)
 		return;
-	page = run->in->page(run->in->page_arg, s->pfn);
-	if (page.kind == CKPT_PAGE_DATA && page.type)
+	page = memory_page(run->in->memory, s->pfn);
+	if (page.level)
 		run_broken_request(run, "XB122", r, "page 0x%llx of the %s is a%s page table (L%u)",
 			(unsigned long long)s->pfn.v, io_op_name(r->op),
-			page.type & 8 ? " pinned" : "", ckpt_type_level(page.type));
+			page.pinned ? " pinned" : "", page.level);
 }
 
 static void types(struct check_run *run)
 {
-	if (run->in->page)
+	if (run->in->memory.ops)
 		each_segment(run, one_type);
 	else
 		run_skip(run, "XB122", "page types are not known");

@@ -115,9 +115,7 @@ static void distinct(struct check_run *run)
 
 static const uint8_t *data_of(const struct check_run *run, pfn_t pfn)
 {
-	struct ckpt_page page = run->in->page(run->in->page_arg, pfn);
-
-	return page.kind == CKPT_PAGE_DATA ? page.data : NULL;
+	return memory_page(run->in->memory, pfn).data;
 }
 
 static void one_copy(struct check_run *run, const struct io_request *r, const struct io_segment *s)
@@ -130,7 +128,7 @@ static void one_copy(struct check_run *run, const struct io_request *r, const st
 		return; /* XB118 */
 	own = data_of(run, s->pfn);
 	copy = data_of(run, s->grant_pfn);
-	if (run->in->page(run->in->page_arg, s->pfn).type) /* XB122 */
+	if (memory_page(run->in->memory, s->pfn).level) /* XB122 */
 		return;
 	if (!copy)
 		run_skip(run, "XB304", "page 0x%llx, which was granted to the backend, is missing",
@@ -147,7 +145,7 @@ static void copies(struct check_run *run)
 
 	if (!run_frontend(run, BLK_LINUX))
 		return;
-	if (!run->in->page) {
+	if (!run->in->memory.ops) {
 		run_skip(run, "XB304", "page data is not at hand");
 		return;
 	}

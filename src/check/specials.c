@@ -40,14 +40,14 @@ static void compact(struct list *l)
 }
 
 /* Pages without data are no use to a request, and a finding of their own. */
-static int add_p2m(const struct ckpt *ck, struct list *l, struct err *err)
+static int add_p2m(struct memory m, struct list *l, struct err *err)
 {
-	size_t i, nr = ckpt_nr_p2m_frames(ck), full = 1024;
+	size_t i, nr = memory_info(m).nr_p2m_frames, full = 1024;
 
 	for (i = 0; i < nr; i++) {
-		pfn_t pfn = ckpt_p2m_frame(ck, i);
+		pfn_t pfn = memory_p2m_frame(m, i);
 
-		if (ckpt_page(ck, pfn).kind != CKPT_PAGE_DATA)
+		if (memory_page(m, pfn).state != MEMORY_DATA)
 			continue;
 		if (l->nr == full) {
 			compact(l);
@@ -59,16 +59,17 @@ static int add_p2m(const struct ckpt *ck, struct list *l, struct err *err)
 	return 0;
 }
 
-static int add_start_info(const struct ckpt *ck, struct list *l, struct err *err)
+static int add_start_info(struct memory m, struct list *l, struct err *err)
 {
-	uint64_t end = ckpt_info(ck)->nr_pfns;
-	struct ckpt_start_info si;
+	struct memory_info info = memory_info(m);
+	const struct ckpt_start_info *si = &info.start_info;
+	uint64_t end = info.nr_pfns;
 
-	if (!ckpt_start_info(ck, &si))
+	if (!info.start_info_known)
 		return 0;
-	if (add(l, si.page.v, "start_info page", err) ||
-		(si.store && si.store < end && add(l, si.store, "xenstore page", err)) ||
-		(si.console && si.console < end && add(l, si.console, "console page", err)))
+	if (add(l, si->page.v, "start_info page", err) ||
+		(si->store && si->store < end && add(l, si->store, "xenstore page", err)) ||
+		(si->console && si->console < end && add(l, si->console, "console page", err)))
 		return -1;
 	return 0;
 }
@@ -87,34 +88,34 @@ static const struct {
 	{29, "page of the sharing ring"},
 };
 
-static int add_hvm_pages(const struct ckpt *ck, struct list *l, struct err *err)
+static int add_hvm_pages(struct memory m, struct list *l, struct err *err)
 {
 	uint64_t pfn;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hvm_pages); i++)
-		if (ckpt_hvm_param(ck, hvm_pages[i].param, &pfn) && pfn &&
+		if (memory_hvm_param(m, hvm_pages[i].param, &pfn) && pfn &&
 			add(l, pfn, hvm_pages[i].what, err))
 			return -1;
 	return 0;
 }
 
 /* Xen 2.0: the page in which the guest asked to be suspended (ESI). */
-static int add_suspend_record(const struct ckpt *ck, struct list *l, struct err *err)
+static int add_suspend_record(struct memory m, struct list *l, struct err *err)
 {
-	const struct ckpt_vcpu *v = ckpt_nr_vcpus(ck) ? ckpt_vcpu(ck, 0) : NULL;
+	pfn_t record = memory_info(m).suspend_record;
 
-	return v && v->kind == CKPT_VCPU_XEN20 ? add(l, v->si, "suspend record", err) : 0;
+	return record.v == UINT64_MAX ? 0 : add(l, record.v, "suspend record", err);
 }
 
-int check_specials(const struct ckpt *ck, struct check_special **ret, size_t *nr, struct err *err)
+int check_specials(struct memory m, struct check_special **ret, size_t *nr, struct err *err)
 {
 	struct list l = {0};
 
 	*ret = NULL;
 	*nr = 0;
-	if (add_start_info(ck, &l, err) || add_suspend_record(ck, &l, err) ||
-		add_hvm_pages(ck, &l, err) || add_p2m(ck, &l, err)) {
+	if (add_start_info(m, &l, err) || add_suspend_record(m, &l, err) ||
+		add_hvm_pages(m, &l, err) || add_p2m(m, &l, err)) {
 		free(l.v);
 		return -1;
 	}
@@ -122,9 +123,4 @@ int check_specials(const struct ckpt *ck, struct check_special **ret, size_t *nr
 	*ret = l.v;
 	*nr = l.nr;
 	return 0;
-}
-
-struct ckpt_page check_ckpt_page(const void *arg, pfn_t pfn)
-{
-	return ckpt_page(arg, pfn);
 }

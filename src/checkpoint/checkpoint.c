@@ -195,16 +195,14 @@ struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
 	return page;
 }
 
-bool ckpt_page_removed(struct ckpt_page page)
-{
-	static const uint8_t mark[PAGE_BYTES] = CKPT_REMOVED_MARK;
-
-	return page.data && !memcmp(page.data, mark, sizeof(mark));
-}
-
 size_t ckpt_nr_runs(const struct ckpt *ck)
 {
 	return ck->map.nr_current;
+}
+
+size_t ckpt_run_from(const struct ckpt *ck, pfn_t pfn)
+{
+	return pagemap_index(&ck->map, pfn.v);
 }
 
 struct ckpt_run ckpt_run(const struct ckpt *ck, size_t index)

@@ -161,11 +161,11 @@ struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn);
  * takes the zeros for what the guest meant to write: a page with it is as good as absent.
  */
 #define CKPT_REMOVED_MARK "xbdsnap redact: the payload that stood here was left out\n"
-/* Does it have data, and are they the mark? Reads the page. */
-bool ckpt_page_removed(struct ckpt_page page);
 
 /* Current pages only, ascending by pfn, as runs (a run may be shorter than the stream's own). */
 size_t ckpt_nr_runs(const struct ckpt *ck);
+/* Index of the first that ends behind pfn; ckpt_nr_runs(): none does. */
+size_t ckpt_run_from(const struct ckpt *ck, pfn_t pfn);
 struct ckpt_run ckpt_run(const struct ckpt *ck, size_t index);
 /* Every run in file order, replaced and ignored ones too. */
 size_t ckpt_nr_file_runs(const struct ckpt *ck);

@@ -208,22 +208,27 @@ int pagemap_finish(struct pagemap *pm)
 	return 0;
 }
 
-const struct ckpt_run *pagemap_find(const struct pagemap *pm, uint64_t pfn)
+size_t pagemap_index(const struct pagemap *pm, uint64_t pfn)
 {
 	size_t low = 0, high = pm->nr_current;
 
-	/* Invariant: runs below `low` start at or before pfn, runs from `high` on start after. */
+	/* Invariant: runs below `low` end at or before pfn, runs from `high` on end behind it. */
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (pm->current[mid].pfn <= pfn)
+		if (run_end(&pm->current[mid]) <= pfn)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	if (!low || pfn >= run_end(&pm->current[low - 1]))
-		return NULL;
-	return &pm->current[low - 1];
+	return low;
+}
+
+const struct ckpt_run *pagemap_find(const struct pagemap *pm, uint64_t pfn)
+{
+	size_t i = pagemap_index(pm, pfn);
+
+	return i < pm->nr_current && pm->current[i].pfn <= pfn ? &pm->current[i] : NULL;
 }
 
 void pagemap_fini(struct pagemap *pm)

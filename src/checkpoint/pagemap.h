@@ -30,6 +30,8 @@ void pagemap_close_run(struct pagemap *pm);
 void pagemap_ignore_from(struct pagemap *pm, size_t first);
 /* Call once, after the last entry. -1: out of memory. */
 int pagemap_finish(struct pagemap *pm) MUST_CHECK;
+/* Index of the first current run that ends behind pfn. */
+size_t pagemap_index(const struct pagemap *pm, uint64_t pfn);
 /* The current run that holds pfn, or NULL. */
 const struct ckpt_run *pagemap_find(const struct pagemap *pm, uint64_t pfn);
 void pagemap_fini(struct pagemap *pm);

@@ -73,6 +73,7 @@ bool cmd_use_color(const struct cmd_env *env);
 /* A checkpoint, its guest, and what was found in it. */
 struct cmd_input {
 	struct ckpt *ck;
+	struct memory memory; /* of ck */
 	struct guest *guest;
 	struct snapshot snap;
 	struct err why; /* when guest is NULL: why its memory cannot be read */

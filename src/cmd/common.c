@@ -175,7 +175,8 @@ int cmd_open(const char *path, struct cmd_input *in, struct err *err)
 	memset(in, 0, sizeof(*in));
 	if (ckpt_open(path, &in->ck, err))
 		return -1;
-	if (guest_open(in->ck, &in->guest, &in->why))
+	in->memory = memory_of_ckpt(in->ck);
+	if (guest_open(in->memory, &in->guest, &in->why))
 		in->guest = NULL;
 	return 0;
 }

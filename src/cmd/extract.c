@@ -161,7 +161,7 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 			err_set(err, ERR_NODATA, "segment %zu: its page is unknown", i);
 			if (hole(x, buf + at, s->bytes, err))
 				return -1;
-		} else if (ckpt_page_removed(ckpt_page(x->in.ck, s->pfn))) {
+		} else if (memory_is_removed(guest_peek(x->in.guest, s->pfn))) {
 			err_set(err, ERR_NODATA,
 				"segment %zu: its page was left out of this redacted checkpoint",
 				i);
@@ -202,15 +202,15 @@ static int range(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *
 static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = malloc(PAGE_BYTES);
-	struct ckpt_page p = ckpt_page(x->in.ck, PFN(x->page));
+	struct memory_page p = memory_page(x->in.memory, PFN(x->page));
 
 	if (!buf)
 		return err_nomem(err, "a page");
 	if (p.data) {
 		memcpy(buf, p.data, PAGE_BYTES);
 	} else {
-		err_set(err, ERR_NODATA, "%s: pfn 0x%llx is not in the checkpoint", x->path,
-			(unsigned long long)x->page);
+		err_set(err, ERR_NODATA, "%s: pfn 0x%llx %s", x->path, (unsigned long long)x->page,
+			memory_lack(&p));
 		if (hole(x, buf, PAGE_BYTES, err))
 			return -1;
 	}

@@ -148,7 +148,7 @@ static int show_or_write(struct replay *x, struct err *err)
 		return -1;
 	if (x->apply.write)
 		return apply(x, err);
-	if (x->disks.nr && replay_matches_get(x->in.ck, &x->plan, &x->disks, &x->matches, err))
+	if (x->disks.nr && replay_matches_get(x->in.memory, &x->plan, &x->disks, &x->matches, err))
 		return -1;
 	return show_plan(x, err);
 }

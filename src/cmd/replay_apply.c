@@ -69,8 +69,7 @@ static int evaluate(const struct cmd_input *in, const struct replay_target *targ
 	struct check_result result = {0};
 	struct check_input ci = {.snap = &in->snap,
 		.info = ckpt_info(in->ck),
-		.page = check_ckpt_page,
-		.page_arg = in->ck,
+		.memory = in->memory,
 		.disks = &disk,
 		.nr_disks = 1};
 	int rc = -1;
@@ -81,7 +80,7 @@ static int evaluate(const struct cmd_input *in, const struct replay_target *targ
 	if (!disk.path)
 		return err_nomem(err, "noting a disk");
 	if (!check_disk_open(&disk, target->dev, err) &&
-		!check_specials(in->ck, &specials, &ci.nr_specials, err)) {
+		!check_specials(in->memory, &specials, &ci.nr_specials, err)) {
 		ci.specials = specials;
 		check_run(&ci, &result);
 		rc = result.no_memory ? err_nomem(err, "evaluating the rules")
@@ -195,7 +194,7 @@ static int write_target(const struct cmd_env *env, const struct cmd_input *in,
 	struct replay_target *target, struct replay_written *ret, struct err *err)
 {
 	struct meter meter;
-	struct replay_write w = {.ck = in->ck,
+	struct replay_write w = {.memory = in->memory,
 		.plan = plan,
 		.dev = target->dev,
 		.disk = &target->disk,

@@ -80,7 +80,7 @@ static const struct disk *disk_of(const struct replay_targets *t, const struct b
 	return NULL;
 }
 
-int replay_matches_get(const struct ckpt *ck, const struct replay_plan *plan,
+int replay_matches_get(struct memory m, const struct replay_plan *plan,
 	const struct replay_targets *t, struct replay_matches *ret, struct err *err)
 {
 	size_t i;
@@ -94,7 +94,7 @@ int replay_matches_get(const struct ckpt *ck, const struct replay_plan *plan,
 		const struct disk *d = disk_of(t, plan->v[i].dev);
 
 		ret->compared[i] = d != NULL;
-		if (d && replay_compare(ck, plan->v[i].req, d, &ret->v[i], err))
+		if (d && replay_compare(m, plan->v[i].req, d, &ret->v[i], err))
 			return -1;
 	}
 	return 0;

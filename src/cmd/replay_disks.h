@@ -37,7 +37,7 @@ struct replay_matches {
 	size_t nr;
 };
 
-int replay_matches_get(const struct ckpt *ck, const struct replay_plan *plan,
+int replay_matches_get(struct memory m, const struct replay_plan *plan,
 	const struct replay_targets *t, struct replay_matches *ret, struct err *err) MUST_CHECK;
 void replay_matches_fini(struct replay_matches *m);
 int replay_matches_table(const struct cmd_env *env, const struct replay_plan *plan,

@@ -113,17 +113,14 @@ static int known_devices(const struct target *t, const struct snapshot *s, struc
 }
 
 /* The highest page that the restore will give a frame and content. */
-static uint64_t last_page(const struct ckpt *ck)
+static uint64_t last_page(struct memory m)
 {
-	size_t i = ckpt_nr_runs(ck);
+	struct memory_run run = {0};
+	uint64_t last = 0;
 
-	while (i--) {
-		struct ckpt_run run = ckpt_run(ck, i);
-
-		if (ckpt_type_has_data(run.type))
-			return run.pfn + run.nr - 1;
-	}
-	return 0;
+	while (memory_next_run(m, PFN(run.pfn + run.nr), &run))
+		last = run.pfn + run.nr - 1;
+	return last;
 }
 
 /* Some repeats may come of a table that was written while its domain ran; a constant does not. */
@@ -155,7 +152,7 @@ static int read_table(
 			t->p2m_path);
 		return 0;
 	}
-	if (p2m_from_file(t->p2m_path, last_page(in->ck), &t->table, err) ||
+	if (p2m_from_file(t->p2m_path, last_page(in->memory), &t->table, err) ||
 		check_repeats(t, &in->snap, err))
 		return -1;
 	frontend_set_target(&in->snap, t->table);

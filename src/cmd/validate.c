@@ -110,14 +110,13 @@ static int evaluate(struct validate *v, struct err *err)
 	struct check_input in = {
 		.snap = &v->in.snap,
 		.info = ckpt_info(v->in.ck),
-		.page = check_ckpt_page,
-		.page_arg = v->in.ck,
+		.memory = v->in.memory,
 		.disks = v->disks,
 		.nr_disks = v->nr_disks,
 	};
 
 	if (open_disks(v, err) || set_target(v, err) ||
-		check_specials(v->in.ck, &v->specials, &v->nr_specials, err))
+		check_specials(v->in.memory, &v->specials, &v->nr_specials, err))
 		return -1;
 	in.specials = v->specials;
 	in.nr_specials = v->nr_specials;

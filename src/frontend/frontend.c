@@ -43,7 +43,7 @@ static void visit_frames(const struct frame_visitor *v, struct snapshot *s)
 
 /* The source host's view: is the page in the checkpoint, and which machine frame was it? */
 struct source_view {
-	const struct ckpt *ck;
+	struct memory mem;
 	struct p2m *p2m; /* NULL: none */
 };
 
@@ -61,7 +61,7 @@ static void source_segment(void *arg, struct io_segment *seg)
 	if (seg->frame == IO_FRAME_UNKNOWN)
 		return;
 	seg->frame =
-		ckpt_page(v->ck, seg->pfn).kind == CKPT_PAGE_DATA ? IO_FRAME_OK : IO_FRAME_HOLE;
+		memory_page(v->mem, seg->pfn).state == MEMORY_DATA ? IO_FRAME_OK : IO_FRAME_HOLE;
 	if (seg->source_mfn.v == MFN_NONE.v)
 		seg->source_mfn = lookup(v->p2m, seg->pfn);
 }
@@ -77,7 +77,7 @@ static void source_ring_page(void *arg, struct io_ring *ring, size_t page)
 
 static void fill_source(struct guest *g, struct snapshot *s)
 {
-	struct source_view view = {.ck = guest_ckpt(g)};
+	struct source_view view = {.mem = guest_memory(g)};
 	const struct frame_visitor v = {source_segment, source_ring_page, &view};
 	struct err why = ERR_INIT;
 
@@ -154,6 +154,7 @@ static int run_all(struct guest *g, const struct frontend_options *opt,
 int frontend_analyse(
 	struct guest *g, const struct frontend_options *opt, struct snapshot *s, struct err *err)
 {
+	const struct finding_list *source;
 	struct symbols *file = NULL;
 	int status;
 
@@ -168,6 +169,8 @@ int frontend_analyse(
 		s->looked_for = NULL;
 	}
 	fill_source(g, s);
-	finding_append(&s->findings, ckpt_findings(guest_ckpt(g)));
+	source = memory_findings(guest_memory(g));
+	if (source)
+		finding_append(&s->findings, source);
 	return 0;
 }

@@ -9,10 +9,11 @@
 /* Direct-mapped caches; sizes are powers of two. Page lookups are a binary search over runs. */
 #define PAGE_CACHE 256u
 #define TLB_CACHE  512u
+#define MAX_LEVELS 5u
 
 struct cached_page {
 	uint64_t pfn;
-	struct ckpt_page page;
+	struct memory_page page;
 };
 
 struct cached_map {
@@ -21,13 +22,11 @@ struct cached_map {
 };
 
 struct guest {
-	const struct ckpt *ck;
+	struct memory mem;
+	struct memory_info info;
 	const struct pt_mode *mode;
-	bool paging; /* false: HVM with CR0.PG clear, addresses are physical */
-	bool typed;  /* the stream types its page tables (PV) */
 	unsigned word_bytes;
-	pfn_t root;
-	unsigned root_off; /* of the top table in its page, see pae_root_offset() */
+	struct memory_root root;
 	struct cached_page pages[PAGE_CACHE];
 	struct cached_map tlb[TLB_CACHE];
 	/* Open-addressed set of the pfns that were read; NULL when not tracking. */
@@ -36,9 +35,7 @@ struct guest {
 	bool read_lost;
 };
 
-#define CR0_PG (1ull << 31)
-
-static void flush_tlb(struct guest *g)
+static void empty_tlb(struct guest *g)
 {
 	size_t i;
 
@@ -46,52 +43,37 @@ static void flush_tlb(struct guest *g)
 		g->tlb[i].va_page = UINT64_MAX;
 }
 
-/*
- * The top table of PAE paging has 32 bytes and may stand anywhere in its page: CR3 bits 11-5 (Intel
- * SDM volume 3, 4.4.1). Linux packs several into one page since 4.0 (pgd_cache). Under PV it
- * starts the page.
- */
-static unsigned pae_root_offset(const struct ckpt_vcpu *v, unsigned levels)
+static int use_first_root(struct guest *g, struct err *err)
 {
-	return v->kind == CKPT_VCPU_HVM && levels == 3 ? (unsigned)(v->cr3 & 0xfe0) : 0;
-}
-
-static unsigned mode_levels(const struct ckpt_info *info)
-{
-	return info->pt_levels;
-}
-
-int guest_open(const struct ckpt *ck, struct guest **ret, struct err *err)
-{
-	const struct ckpt_info *info = ckpt_info(ck);
-	const struct ckpt_vcpu *vcpu;
-	struct guest *g;
-	size_t i;
-
-	if (!ckpt_nr_vcpus(ck))
+	if (!g->info.nr_roots)
 		return err_set(err, ERR_NODATA,
 			"no vcpu context in the checkpoint: nothing says where the page tables "
 			"are");
-	vcpu = ckpt_vcpu(ck, 0);
-	g = calloc(1, sizeof(*g));
+	g->root = memory_root(g->mem, 0);
+	if (!g->mode && g->root.paging)
+		return err_set(err, ERR_UNSUPPORTED, "vcpu %u: paging with %u levels", g->root.vcpu,
+			g->info.pt_levels);
+	return 0;
+}
+
+int guest_open(struct memory m, struct guest **ret, struct err *err)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+	size_t i;
+
 	if (!g)
 		return err_nomem(err, "the view of the guest");
-	g->ck = ck;
-	g->paging = vcpu->kind != CKPT_VCPU_HVM || (vcpu->cr0 & CR0_PG);
-	g->typed = vcpu->kind != CKPT_VCPU_HVM;
-	g->word_bytes = info->word_bytes ? info->word_bytes : 8;
-	g->mode = pt_mode_for(mode_levels(info));
-	g->root = vcpu->root;
-	g->root_off = pae_root_offset(vcpu, info->pt_levels);
-	if (!g->mode && g->paging) {
-		err_set(err, ERR_UNSUPPORTED, "vcpu %u: paging with %u levels", vcpu->id,
-			info->pt_levels);
-		free(g);
-		return -1;
-	}
+	g->mem = m;
+	g->info = memory_info(m);
+	g->word_bytes = g->info.word_bytes ? g->info.word_bytes : 8;
+	g->mode = pt_mode_for(g->info.pt_levels);
 	for (i = 0; i < PAGE_CACHE; i++)
 		g->pages[i].pfn = UINT64_MAX;
-	flush_tlb(g);
+	empty_tlb(g);
+	if (use_first_root(g, err)) {
+		guest_close(g);
+		return -1;
+	}
 	*ret = g;
 	return 0;
 }
@@ -104,9 +86,14 @@ void guest_close(struct guest *g)
 	free(g);
 }
 
-const struct ckpt *guest_ckpt(const struct guest *g)
+struct memory guest_memory(const struct guest *g)
 {
-	return g->ck;
+	return g->mem;
+}
+
+const struct memory_info *guest_info(const struct guest *g)
+{
+	return &g->info;
 }
 
 unsigned guest_pt_levels(const struct guest *g)
@@ -119,26 +106,16 @@ unsigned guest_word_bytes(const struct guest *g)
 	return g->word_bytes;
 }
 
-void guest_set_root(struct guest *g, pfn_t root)
-{
-	g->root = root;
-	g->root_off = 0;
-	flush_tlb(g);
-}
-
-pfn_t guest_root(const struct guest *g)
-{
-	return g->root;
-}
-
 /* ---- pages ------------------------------------------------------------------------------- */
 
-static struct ckpt_page lookup(struct guest *g, uint64_t pfn)
+static struct memory_page find_page(struct guest *g, uint64_t pfn)
 {
 	struct cached_page *c = &g->pages[pfn & (PAGE_CACHE - 1)];
 
+	if (!g->info.pages_stay)
+		return memory_page(g->mem, PFN(pfn));
 	if (c->pfn != pfn) {
-		c->page = ckpt_page(g->ck, PFN(pfn));
+		c->page = memory_page(g->mem, PFN(pfn));
 		c->pfn = pfn;
 	}
 	return c->page;
@@ -211,7 +188,7 @@ bool guest_was_read(const struct guest *g, pfn_t pfn)
 
 const uint8_t *guest_page(struct guest *g, pfn_t pfn)
 {
-	struct ckpt_page p = lookup(g, pfn.v);
+	struct memory_page p = find_page(g, pfn.v);
 
 	if (p.data)
 		mark_read(g, pfn.v);
@@ -220,7 +197,12 @@ const uint8_t *guest_page(struct guest *g, pfn_t pfn)
 
 const uint8_t *guest_peek(const struct guest *g, pfn_t pfn)
 {
-	return ckpt_page(g->ck, pfn).data;
+	return memory_page(g->mem, pfn).data;
+}
+
+const uint8_t *guest_hold(const struct guest *g, const uint8_t *page, uint8_t *buf)
+{
+	return g->info.pages_stay ? page : memcpy(buf, page, PAGE_BYTES);
 }
 
 /* ---- translation ------------------------------------------------------------------------- */
@@ -250,7 +232,7 @@ static uint64_t raw_entry(
 	const struct pt_mode *m = g->mode;
 
 	if (level == m->levels)
-		table += g->root_off;
+		table += g->root.offset;
 	return m->entry_bytes == 4 ? num_le32(table + index * 4u) : num_le64(table + index * 8u);
 }
 
@@ -258,14 +240,13 @@ static uint64_t raw_entry(
 static int read_entry(struct guest *g, uint64_t table, unsigned level, uint64_t va,
 	struct guest_map *map, struct pt_entry *ret, struct err *err)
 {
-	struct ckpt_page p = lookup(g, table);
+	struct memory_page p = find_page(g, table);
 
 	if (!p.data)
-		return err_set(err, ERR_NODATA,
-			"page table level %u for 0x%llx: pfn 0x%llx is not in the checkpoint",
-			level, (unsigned long long)va, (unsigned long long)table);
+		return err_set(err, ERR_NODATA, "page table level %u for 0x%llx: pfn 0x%llx %s",
+			level, (unsigned long long)va, (unsigned long long)table, memory_lack(&p));
 	mark_read(g, table);
-	if (g->typed && ckpt_type_level(p.type) != level)
+	if (g->info.tables_marked && p.level != level)
 		map->untrusted = true;
 	*ret = pt_decode(g->mode, level, raw_entry(g, p.data, level, pt_index(g->mode, level, va)));
 	if (!ret->present)
@@ -290,7 +271,7 @@ static void fill_leaf(const struct guest *g, const struct pt_entry *e, unsigned 
 
 static int walk(struct guest *g, uint64_t va, struct guest_map *map, struct err *err)
 {
-	uint64_t table = g->root.v;
+	uint64_t table = g->root.table.v;
 	unsigned level;
 
 	for (level = g->mode->levels; level; level--) {
@@ -312,7 +293,7 @@ int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err
 	struct cached_map *c = &g->tlb[(va.v >> PAGE_SHIFT) & (TLB_CACHE - 1)];
 	struct guest_map map = {.writable = true, .user = true};
 
-	if (!g->paging) {
+	if (!g->root.paging) {
 		*ret = (struct guest_map){.pfn = PFN(va.v >> PAGE_SHIFT),
 			.offset = va.v & PAGE_OFFSET_MASK,
 			.left = PAGE_BYTES - (va.v & PAGE_OFFSET_MASK),
@@ -339,16 +320,17 @@ int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err
 
 int guest_read_phys(struct guest *g, pfn_t pfn, size_t off, void *buf, size_t len, struct err *err)
 {
-	const uint8_t *page;
+	struct memory_page page;
 
 	if (!num_range_ok(off, len, PAGE_BYTES))
 		return err_set(err, ERR_CORRUPT, "%zu bytes at offset %zu cross the end of a page",
 			len, off);
-	page = guest_page(g, pfn);
-	if (!page)
-		return err_set(err, ERR_NODATA, "pfn 0x%llx is not in the checkpoint",
-			(unsigned long long)pfn.v);
-	memcpy(buf, page + off, len);
+	page = find_page(g, pfn.v);
+	if (!page.data)
+		return err_set(err, ERR_NODATA, "pfn 0x%llx %s", (unsigned long long)pfn.v,
+			memory_lack(&page));
+	mark_read(g, pfn.v);
+	memcpy(buf, page.data + off, len);
 	return 0;
 }
 
@@ -432,24 +414,27 @@ struct enumeration {
 	guest_map_fn *fn;
 	void *arg;
 	uint64_t tables_left;
+	uint8_t held[MAX_LEVELS][PAGE_BYTES]; /* the tables on the way, where pages do not stay */
 };
 
 static int visit_table(struct enumeration *en, uint64_t table, unsigned level, uint64_t base,
 	const struct guest_map *above)
 {
 	const struct pt_mode *m = en->g->mode;
-	struct ckpt_page p = lookup(en->g, table);
+	struct memory_page p = find_page(en->g, table);
 	uint64_t span = pt_span(m, level);
 	unsigned i, first, last;
+	const uint8_t *entries;
 
 	if (!p.data)
 		return 0;
 	if (!en->tables_left--)
 		return -1;
+	entries = guest_hold(en->g, p.data, en->held[level - 1]);
 	first = en->start > base ? (unsigned)((en->start - base) / span) : 0;
 	last = (unsigned)MIN((en->end - base) / span, (uint64_t)pt_entries(m, level) - 1);
 	for (i = first; i <= last; i++) {
-		struct pt_entry e = pt_decode(m, level, raw_entry(en->g, p.data, level, i));
+		struct pt_entry e = pt_decode(m, level, raw_entry(en->g, entries, level, i));
 		struct guest_map map = *above;
 		uint64_t va = base + i * span;
 		int rc;
@@ -459,7 +444,7 @@ static int visit_table(struct enumeration *en, uint64_t table, unsigned level, u
 		map.writable &= e.writable;
 		map.user &= e.user;
 		map.no_execute |= e.no_execute;
-		map.untrusted |= en->g->typed && ckpt_type_level(p.type) != level;
+		map.untrusted |= en->g->info.tables_marked && p.level != level;
 		/* Sign-extend what the top level's index reaches. */
 		if (m->va_bits > 32 && va >> (m->va_bits - 1) & 1)
 			va |= UINT64_MAX << m->va_bits;
@@ -482,15 +467,15 @@ int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn
 		.end = end.v,
 		.fn = fn,
 		.arg = arg,
-		.tables_left = ckpt_info(g->ck)->nr_data_pages + 1};
+		.tables_left = g->info.nr_data_pages + 1};
 	struct guest_map top = {.writable = true, .user = true};
 	uint64_t base = 0;
 
-	if (!g->paging || !canonical(g->mode, start.v) || !canonical(g->mode, end.v) ||
+	if (!g->root.paging || !canonical(g->mode, start.v) || !canonical(g->mode, end.v) ||
 		start.v > end.v)
 		return 0;
 	/* The root table covers a window of va_bits; in the kernel half it starts sign-extended. */
 	if (g->mode->va_bits > 32 && start.v >> 63)
 		base = UINT64_MAX << g->mode->va_bits;
-	return visit_table(&en, g->root.v, g->mode->levels, base, &top);
+	return visit_table(&en, g->root.table.v, g->mode->levels, base, &top);
 }

@@ -2,15 +2,15 @@
  *
  * guest.h - the guest's memory as the guest saw it.
  *
- * Translates guest virtual addresses through the page tables in the checkpoint, from the root of
- * a saved vcpu. Page-table entries are hostile: every walk is bounded by the number of levels.
+ * Translates guest virtual addresses through the page tables in its memory, from the root of a
+ * vcpu. Page-table entries are hostile: every walk is bounded by the number of levels.
  * A page that is needed but not in the checkpoint is ERR_NODATA; an address that the guest does
  * not map is ERR_NOTFOUND.
  */
 #ifndef XB_GUEST_GUEST_H
 #define XB_GUEST_GUEST_H
 
-#include "checkpoint/checkpoint.h"
+#include "guest/memory.h"
 
 struct guest;
 
@@ -24,17 +24,15 @@ struct guest_map {	 /* the result of a translation */
 	bool untrusted; /* PV: a table on the way was not saved as a page table of its level */
 };
 
-/* Borrows `ck`. Fails with ERR_NODATA or ERR_UNSUPPORTED when no vcpu gives a usable root. */
-int guest_open(const struct ckpt *ck, struct guest **ret, struct err *err) MUST_CHECK;
+/* Borrows the source of `m`. ERR_NODATA or ERR_UNSUPPORTED when no vcpu gives a usable root. */
+int guest_open(struct memory m, struct guest **ret, struct err *err) MUST_CHECK;
 void guest_close(struct guest *g);
-const struct ckpt *guest_ckpt(const struct guest *g);
+struct memory guest_memory(const struct guest *g);
+const struct memory_info *guest_info(const struct guest *g);
 unsigned guest_pt_levels(const struct guest *g);  /* 2..5 */
 unsigned guest_word_bytes(const struct guest *g); /* size of a guest pointer: 4 or 8 */
 
-/* Root of the walks: vcpu 0's at first. A root that is set starts its page. */
-void guest_set_root(struct guest *g, pfn_t root);
-pfn_t guest_root(const struct guest *g);
-
+/* Through the page tables of the first vcpu. */
 int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err *err) MUST_CHECK;
 
 /* Read len bytes; may cross pages. On failure nothing is promised about buf. */
@@ -50,11 +48,14 @@ int guest_read_phys(
 	struct guest *g, pfn_t pfn, size_t off, void *buf, size_t len, struct err *err) MUST_CHECK;
 
 /*
- * The page in place. guest_page() counts as a read that the analysis depends on (see
- * guest_track_reads); guest_peek() does not, for scans that look at everything.
+ * The page in place, which lives as memory.h says; NULL when it has no data. guest_page() counts as
+ * a read that the analysis depends on (see guest_track_reads); guest_peek() does not, for scans
+ * that look at everything.
  */
 const uint8_t *guest_page(struct guest *g, pfn_t pfn);
 const uint8_t *guest_peek(const struct guest *g, pfn_t pfn);
+/* `page` itself where pages stay, else its copy in buf[PAGE_BYTES]: for who needs it for long. */
+const uint8_t *guest_hold(const struct guest *g, const uint8_t *page, uint8_t *buf);
 
 /* Keep a set of the pages that were read (page tables included). */
 int guest_track_reads(struct guest *g, struct err *err) MUST_CHECK;
@@ -63,7 +64,7 @@ bool guest_was_read(const struct guest *g, pfn_t pfn);
 /*
  * Call `fn` for each present leaf mapping in [start, end], ascending; a non-zero return stops the
  * enumeration and is returned. Tables that are absent are skipped. Reads are not tracked.
- * Bounded: gives up with -1 after visiting more tables than the checkpoint has pages.
+ * Bounded: gives up with -1 after visiting more tables than the guest has pages.
  */
 typedef int guest_map_fn(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes);
 int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn *fn, void *arg);

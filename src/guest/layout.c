@@ -119,8 +119,7 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	uint64_t most;
 
 	/* Nor more than there is memory: a few frames can be mapped all over an address space. */
-	most = MIN((uint64_t)LAYOUT_MAX_BTF_BYTES,
-		ckpt_info(guest_ckpt(g))->nr_data_pages * PAGE_BYTES);
+	most = MIN((uint64_t)LAYOUT_MAX_BTF_BYTES, guest_info(g)->nr_data_pages * PAGE_BYTES);
 	if (bytes < BTF_HEADER || bytes > most)
 		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %llu bytes, expected %u to %llu",
 			(unsigned long long)start.v, (unsigned long long)bytes, BTF_HEADER,

@@ -44,17 +44,16 @@ static int new_p2m(unsigned word_bytes, uint64_t nr, struct p2m **ret, struct er
 
 int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err)
 {
-	const struct ckpt *ck = guest_ckpt(g);
-	const struct ckpt_info *info = ckpt_info(ck);
+	const struct memory_info *info = guest_info(g);
 	uint64_t listed;
 
-	if (info->guest_type != CKPT_GUEST_PV)
+	if (info->type != CKPT_GUEST_PV)
 		return err_set(err, ERR_UNSUPPORTED,
 			"not a PV guest: its frames have no machine frames to translate to");
-	if (!ckpt_nr_p2m_frames(ck))
+	if (!info->nr_p2m_frames)
 		return err_set(err, ERR_NOTFOUND, "the checkpoint lists no p2m frames");
-	listed = (uint64_t)ckpt_nr_p2m_frames(ck) * (PAGE_BYTES / info->word_bytes);
-	if (new_p2m(info->word_bytes, MIN(info->nr_pfns, listed), ret, err))
+	listed = (uint64_t)info->nr_p2m_frames * (PAGE_BYTES / guest_word_bytes(g));
+	if (new_p2m(guest_word_bytes(g), MIN(info->nr_pfns, listed), ret, err))
 		return -1;
 	(*ret)->g = g;
 	return 0;
@@ -156,7 +155,8 @@ static bool raw_lookup(struct p2m *p, uint64_t pfn, uint64_t *ret)
 		if (guest_read(
 			    p->g, gva_add(p->table, pfn * p->word_bytes), b, p->word_bytes, &err))
 			return false;
-	} else if (guest_read_phys(p->g, ckpt_p2m_frame(guest_ckpt(p->g), (size_t)(pfn / per_page)),
+	} else if (guest_read_phys(p->g,
+			   memory_p2m_frame(guest_memory(p->g), (size_t)(pfn / per_page)),
 			   (size_t)(pfn % per_page) * p->word_bytes, b, p->word_bytes, &err)) {
 		return false;
 	}

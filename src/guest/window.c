@@ -18,6 +18,7 @@ struct scan {
 	uint64_t next_va; /* where the tail of the page before would go on */
 	uint8_t tail[2 * MAX_NEEDLE];
 	size_t tail_bytes;
+	uint8_t held[PAGE_BYTES]; /* the page, where pages do not stay */
 };
 
 static bool hits_in(struct scan *s, const uint8_t *p, size_t n, uint64_t va)
@@ -65,6 +66,7 @@ static int scan_mapping(void *arg, gva_t va, const struct guest_map *map, uint64
 			continue;
 		if (!s->pages_left--)
 			return -1;
+		page = guest_hold(s->g, page, s->held);
 		s->seen++;
 		if (!hits_across(s, page, va.v + off) || !hits_in(s, page, PAGE_BYTES, va.v + off))
 			return 1;

@@ -7,7 +7,7 @@
 
 /* Is every byte of it there, and does it fit? */
 static int check_request(
-	const struct ckpt *ck, const struct io_request *r, uint64_t disk_bytes, struct err *err)
+	struct memory m, const struct io_request *r, uint64_t disk_bytes, struct err *err)
 {
 	uint64_t start, sum = 0;
 	size_t i;
@@ -19,11 +19,14 @@ static int check_request(
 			r->nr_seg, (unsigned long long)r->segs_wanted);
 	for (i = 0; i < r->nr_seg; i++) {
 		const struct io_segment *seg = &r->seg[i];
+		struct memory_page page = {.state = MEMORY_ABSENT};
 
-		if (seg->frame == IO_FRAME_UNKNOWN || !ckpt_page(ck, seg->pfn).data)
-			return err_set(err, ERR_NODATA,
-				"the page of segment %zu is not in the checkpoint", i);
-		if (ckpt_page_removed(ckpt_page(ck, seg->pfn)))
+		if (seg->frame != IO_FRAME_UNKNOWN)
+			page = memory_page(m, seg->pfn);
+		if (!page.data)
+			return err_set(err, ERR_NODATA, "the page of segment %zu %s", i,
+				memory_lack(&page));
+		if (memory_is_removed(page.data))
 			return err_set(err, ERR_NODATA,
 				"the page of segment %zu was left out of this redacted checkpoint",
 				i);
@@ -44,20 +47,23 @@ static int check_request(
 	return 0;
 }
 
-int replay_walk(const struct ckpt *ck, const struct io_request *r, uint64_t disk_bytes,
+int replay_walk(struct memory m, const struct io_request *r, uint64_t disk_bytes,
 	int (*fn)(void *arg, uint64_t off, const uint8_t *data, uint32_t len, struct err *err),
 	void *arg, struct err *err)
 {
 	uint64_t off;
 	size_t i;
 
-	if (check_request(ck, r, disk_bytes, err))
+	if (check_request(m, r, disk_bytes, err))
 		return -1;
 	off = r->sector * SECTOR_BYTES;
 	for (i = 0; i < r->nr_seg; i++) {
 		const struct io_segment *seg = &r->seg[i];
+		const uint8_t *page = memory_page(m, seg->pfn).data;
 
-		if (fn(arg, off, ckpt_page(ck, seg->pfn).data + seg->offset, seg->bytes, err))
+		if (!page) /* a page of a live domain can go between two looks */
+			return err_set(err, ERR_NODATA, "the page of segment %zu is gone", i);
+		if (fn(arg, off, page + seg->offset, seg->bytes, err))
 			return -1;
 		off += seg->bytes;
 	}
@@ -124,7 +130,7 @@ static enum replay_match_state decide(const struct io_request *r, const struct c
 	return c->nr_same ? REPLAY_TORN : REPLAY_MISSING;
 }
 
-int replay_compare(const struct ckpt *ck, const struct io_request *r, const struct disk *d,
+int replay_compare(struct memory m, const struct io_request *r, const struct disk *d,
 	struct replay_match *ret, struct err *err)
 {
 	struct compare c = {.d = d, .m = ret};
@@ -132,7 +138,7 @@ int replay_compare(const struct ckpt *ck, const struct io_request *r, const stru
 	*ret = (struct replay_match){.state = REPLAY_NO_DATA};
 	if (r->op != IO_READ && !replay_is_write(r))
 		return 0;
-	if (!replay_walk(ck, r, d->bytes, compare_run, &c, err)) {
+	if (!replay_walk(m, r, d->bytes, compare_run, &c, err)) {
 		ret->state = decide(r, &c);
 		return 0;
 	}

@@ -5,15 +5,17 @@
 #ifndef XB_REPLAY_MATCH_H
 #define XB_REPLAY_MATCH_H
 
+#include "guest/memory.h"
 #include "io/disk.h"
 #include "replay/replay.h"
 
 /*
  * Call fn with each run of a request's data, in ascending order on the disk: `off` in bytes of the
- * disk, `data` of the guest's pages. All is checked before the first call. ERR_NODATA: not all
- * data is in the checkpoint; ERR_NOTFOUND: its place is not known, or beyond `disk_bytes`.
+ * disk, `data` of the guest's pages, as memory.h lets them live. All is checked before the first
+ * call. ERR_NODATA: not all data is in the checkpoint; ERR_NOTFOUND: its place is not known, or
+ * beyond `disk_bytes`.
  */
-int replay_walk(const struct ckpt *ck, const struct io_request *r, uint64_t disk_bytes,
+int replay_walk(struct memory m, const struct io_request *r, uint64_t disk_bytes,
 	int (*fn)(void *arg, uint64_t off, const uint8_t *data, uint32_t len, struct err *err),
 	void *arg, struct err *err) MUST_CHECK;
 
@@ -42,7 +44,7 @@ struct replay_match {
 
 /* An error only for memory and for the disk's own. A sector that was the same before the write
  * counts as landed: nothing can tell it from one that was written. */
-int replay_compare(const struct ckpt *ck, const struct io_request *r, const struct disk *d,
+int replay_compare(struct memory m, const struct io_request *r, const struct disk *d,
 	struct replay_match *ret, struct err *err) MUST_CHECK;
 void replay_match_fini(struct replay_match *m);
 

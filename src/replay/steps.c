@@ -33,7 +33,8 @@ const char *replay_allow_name(unsigned bit)
 }
 
 struct build {
-	const struct ckpt *ck;
+	struct memory mem;
+	bool pages_stay;
 	uint64_t disk_bytes;
 	unsigned allow;
 	bool discard;
@@ -57,9 +58,29 @@ static int add_sync(struct build *b, struct err *err)
 	return add(b, (struct replay_op){.kind = REPLAY_OP_SYNC}, err);
 }
 
+/* NULL: no memory. */
+static const uint8_t *keep_copy(struct replay_ops *ops, const uint8_t *data, uint32_t len)
+{
+	uint8_t *copy;
+
+	if (util_grow(&ops->copies, &ops->cap_copies, ops->nr_copies + 1, sizeof(*ops->copies)))
+		return NULL;
+	copy = malloc(len ? len : 1);
+	if (!copy)
+		return NULL;
+	ops->copies[ops->nr_copies++] = copy;
+	return memcpy(copy, data, len);
+}
+
 static int add_run(void *arg, uint64_t off, const uint8_t *data, uint32_t len, struct err *err)
 {
-	return add(arg,
+	struct build *b = arg;
+
+	if (!b->pages_stay)
+		data = keep_copy(b->ops, data, len);
+	if (!data)
+		return err_nomem(err, "the steps of the replay");
+	return add(b,
 		(struct replay_op){.kind = REPLAY_OP_WRITE, .off = off, .len = len, .data = data},
 		err);
 }
@@ -85,7 +106,7 @@ static int add_write(struct build *b, struct err *err)
 
 	if (r->flags & IO_FLAG_PREFLUSH && add_sync(b, err))
 		return -1;
-	if (replay_walk(b->ck, r, b->disk_bytes, add_run, b, err)) {
+	if (replay_walk(b->mem, r, b->disk_bytes, add_run, b, err)) {
 		b->ops->nr = before;
 		if (err->cls == ERR_NOTFOUND && r->sector_from != IO_SECTOR_UNKNOWN)
 			return leave_out(b, REPLAY_ALLOW_SIZE, err);
@@ -174,12 +195,15 @@ static int sort_places(struct build *b, struct err *err)
 	return 0;
 }
 
-int replay_ops_build(const struct ckpt *ck, const struct replay_plan *plan,
-	const struct blkdev *dev, uint64_t disk_bytes, unsigned allow, bool discard,
-	struct replay_ops *ret, struct err *err)
+int replay_ops_build(struct memory m, const struct replay_plan *plan, const struct blkdev *dev,
+	uint64_t disk_bytes, unsigned allow, bool discard, struct replay_ops *ret, struct err *err)
 {
-	struct build b = {
-		.ck = ck, .disk_bytes = disk_bytes, .allow = allow, .discard = discard, .ops = ret};
+	struct build b = {.mem = m,
+		.pages_stay = memory_info(m).pages_stay,
+		.disk_bytes = disk_bytes,
+		.allow = allow,
+		.discard = discard,
+		.ops = ret};
 	size_t i;
 
 	*ret = (struct replay_ops){0};
@@ -193,6 +217,11 @@ int replay_ops_build(const struct ckpt *ck, const struct replay_plan *plan,
 
 void replay_ops_fini(struct replay_ops *ops)
 {
+	size_t i;
+
+	for (i = 0; i < ops->nr_copies; i++)
+		free(ops->copies[i]);
+	free(ops->copies);
 	free(ops->v);
 	free(ops->by_place);
 	*ops = (struct replay_ops){0};

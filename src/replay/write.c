@@ -199,7 +199,7 @@ static int write_job(struct job *j, struct err *err)
 	const struct replay_write *w = j->w;
 	size_t i;
 
-	if (refuse(w, err) || replay_ops_build(w->ck, w->plan, w->dev, w->disk->bytes, w->allow,
+	if (refuse(w, err) || replay_ops_build(w->memory, w->plan, w->dev, w->disk->bytes, w->allow,
 				      w->discard, &j->ops, err))
 		return -1;
 	for (i = 0; i < j->ops.nr; i++)

@@ -5,6 +5,7 @@
 #ifndef XB_REPLAY_WRITE_H
 #define XB_REPLAY_WRITE_H
 
+#include "guest/memory.h"
 #include "io/disk.h"
 #include "io/progress.h"
 #include "replay/replay.h"
@@ -26,7 +27,7 @@ const char *replay_allow_name(unsigned bit);
 struct replay_op {
 	enum { REPLAY_OP_WRITE, REPLAY_OP_DISCARD, REPLAY_OP_SYNC } kind;
 	uint64_t off, len;   /* bytes of the disk; a write is of one page at most */
-	const uint8_t *data; /* of the checkpoint */
+	const uint8_t *data; /* of the guest's page, or a copy of ours where pages do not stay */
 	const struct replay_item *item;
 };
 
@@ -38,19 +39,21 @@ struct replay_ops {
 	size_t nr_places;
 	bool overlap; /* two of them touch the same sectors; allowed */
 	size_t nr_left_out, nr_discards_left_out;
+	uint8_t **copies; /* owned */
+	size_t nr_copies, cap_copies;
 };
 
 /*
  * ERR_REFUSED: data or a sector is not known, a request leaves the disk, or two requests touch the
  * same sectors, and `allow` does not say otherwise. Discards are left out unless `discard`.
  */
-int replay_ops_build(const struct ckpt *ck, const struct replay_plan *plan,
-	const struct blkdev *dev, uint64_t disk_bytes, unsigned allow, bool discard,
-	struct replay_ops *ret, struct err *err) MUST_CHECK;
+int replay_ops_build(struct memory m, const struct replay_plan *plan, const struct blkdev *dev,
+	uint64_t disk_bytes, unsigned allow, bool discard, struct replay_ops *ret,
+	struct err *err) MUST_CHECK;
 void replay_ops_fini(struct replay_ops *ops);
 
 struct replay_write {
-	const struct ckpt *ck;
+	struct memory memory;
 	const struct replay_plan *plan;
 	const struct blkdev *dev;
 	const struct disk *disk; /* open for writing */

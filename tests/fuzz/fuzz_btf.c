@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (source_from_memory(h.stream, hg_stream(&h), "fuzz", &src, &err) ||
 		ckpt_open_source(src, &ck, &err))
 		abort();
-	if (guest_open(ck, &g, &err))
+	if (guest_open(memory_of_ckpt(ck), &g, &err))
 		abort();
 	try_blobs(g, base_bytes, size);
 	guest_close(g);

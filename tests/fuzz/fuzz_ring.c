@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (source_from_memory(stream, lg_stream(&guest, stream), "made up", &src, &err) ||
 		ckpt_open_source(src, &ck, &err))
 		abort();
-	if (!guest_open(ck, &g, &err)) {
+	if (!guest_open(memory_of_ckpt(ck), &g, &err)) {
 		analyse(g, FRONTEND_LOCATE_AUTO);
 		walk_queue(g, GVA(guest.info));
 		guest_close(g);

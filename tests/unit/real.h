@@ -23,7 +23,7 @@ static inline struct guest *real_open(const char *name, struct ckpt **ck)
 	if (!cache)
 		skip();
 	snprintf(path, sizeof(path), "%s/%s/image.save", cache, name);
-	if (ckpt_open(path, ck, &err) || guest_open(*ck, &g, &err))
+	if (ckpt_open(path, ck, &err) || guest_open(memory_of_ckpt(*ck), &g, &err))
 		fail_msg("%s: %s", path, err.text);
 	return g;
 }

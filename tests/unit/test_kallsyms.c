@@ -176,7 +176,7 @@ static int search(struct symbols **ret, struct err *err)
 	int rc;
 
 	if (source_from_memory(h.stream, hg_stream(&h), "made", &src, err) ||
-		ckpt_open_source(src, &ck, err) || guest_open(ck, &g, err))
+		ckpt_open_source(src, &ck, err) || guest_open(memory_of_ckpt(ck), &g, err))
 		fail_msg("%s", err->text);
 	rc = symbols_from_kallsyms(g, ret, err);
 	guest_close(g);

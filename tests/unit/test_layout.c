@@ -86,7 +86,7 @@ static int load(size_t bytes, struct layout **ret, struct err *err)
 	struct source *src;
 
 	if (source_from_memory(h.stream, hg_stream(&h), "made", &src, err) ||
-		ckpt_open_source(src, &ck, err) || guest_open(ck, &g, err))
+		ckpt_open_source(src, &ck, err) || guest_open(memory_of_ckpt(ck), &g, err))
 		fail_msg("%s", err->text);
 	return layout_from_btf(g, GVA(AT), bytes, ret, err);
 }

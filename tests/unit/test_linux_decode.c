@@ -55,7 +55,7 @@ static void analyse(struct image *im, enum frontend_locate locate, const char *k
 	assert_int_equal(source_from_memory(
 				 im->stream, lg_stream(&im->g, im->stream), "made up", &src, &err),
 		0);
-	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
+	if (ckpt_open_source(src, &ck, &err) || guest_open(memory_of_ckpt(ck), &g, &err))
 		fail_msg("%s", err.text);
 	if (frontend_analyse(g, &opt, &im->s, &err))
 		fail_msg("%s", err.text);
@@ -263,7 +263,7 @@ static void read_facts(struct image *im, uint64_t uts)
 	assert_int_equal(source_from_memory(
 				 im->stream, lg_stream(&im->g, im->stream), "made up", &src, &err),
 		0);
-	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
+	if (ckpt_open_source(src, &ck, &err) || guest_open(memory_of_ckpt(ck), &g, &err))
 		fail_msg("%s", err.text);
 	linux_kernel_close(&im->kernel);
 	im->kernel = (struct linux_kernel){.g = g, .symbols = symbols};

@@ -124,7 +124,7 @@ static bool open_image(const char *name, struct image *im)
 		free(path);
 		return false;
 	}
-	if (ckpt_open(path, &im->ck, &err) || guest_open(im->ck, &im->g, &err))
+	if (ckpt_open(path, &im->ck, &err) || guest_open(memory_of_ckpt(im->ck), &im->g, &err))
 		fail_msg("%s: %s", path, err.text);
 	free(path);
 	return true;

@@ -48,7 +48,7 @@ static void decode_with(struct image *im, void (*spoil)(struct linux_ctx *))
 	assert_int_equal(source_from_memory(
 				 im->stream, lg_stream(&im->g, im->stream), "made up", &src, &err),
 		0);
-	if (ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
+	if (ckpt_open_source(src, &ck, &err) || guest_open(memory_of_ckpt(ck), &g, &err))
 		fail_msg("%s", err.text);
 	linux_ctx_init(&c, g, NULL, &im->s);
 	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,

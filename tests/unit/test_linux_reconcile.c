@@ -235,7 +235,7 @@ static void list_that_breaks_off_is_said(void **state)
 	assert_int_equal(
 		source_from_memory(stream, lg_stream(&g, stream), "made up", &src, &err), 0);
 	assert_int_equal(ckpt_open_source(src, &ck, &err), 0);
-	assert_int_equal(guest_open(ck, &guest, &err), 0);
+	assert_int_equal(guest_open(memory_of_ckpt(ck), &guest, &err), 0);
 	assert_int_equal(frontend_analyse(guest, &opt, &p->s, &err), 0);
 	guest_close(guest);
 	ckpt_close(ck);

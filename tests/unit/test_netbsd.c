@@ -28,7 +28,7 @@ static void open_world(struct world *w, const char *image, const char *elf, cons
 	struct err err = ERR_INIT;
 
 	memset(w, 0, sizeof(*w));
-	if (ckpt_open(image, &w->ck, &err) || guest_open(w->ck, &w->g, &err) ||
+	if (ckpt_open(image, &w->ck, &err) || guest_open(memory_of_ckpt(w->ck), &w->g, &err) ||
 		(elf && symbols_from_file(elf, &w->sym, &err)))
 		fail_msg("%s: %s", image, err.text);
 	w->truth = json_object_from_file(truth);
@@ -610,7 +610,7 @@ static bool reopen(struct world *w, const struct memory_image *m)
 	assert_int_equal(source_from_memory(m->bytes, m->len, "image", &src, &err), 0);
 	if (ckpt_open_source(src, &w->ck, &err))
 		return false;
-	if (!guest_open(w->ck, &w->g, &err))
+	if (!guest_open(memory_of_ckpt(w->ck), &w->g, &err))
 		return true;
 	ckpt_close(w->ck);
 	return false;

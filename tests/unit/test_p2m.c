@@ -52,7 +52,7 @@ static void of_a_32_bit_checkpoint(void **state UNUSED)
 
 	for (i = 0; i < ARRAY_SIZE(narrow); i++)
 		num_put_le32(table + 4 * i, narrow[i].stored);
-	assert_int_equal(guest_open(ck, &g, &err), 0);
+	assert_int_equal(guest_open(memory_of_ckpt(ck), &g, &err), 0);
 	assert_int_equal(p2m_from_guest(g, &p, &err), 0);
 	for (i = 0; i < ARRAY_SIZE(narrow); i++)
 		check_lookup(p, 1024 + i, narrow[i].frame);

@@ -40,7 +40,7 @@ static struct guest *open_guest(void)
 	struct err err;
 
 	if (source_from_memory(h.stream, hg_stream(&h), "made", &src, &err) ||
-		ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err))
+		ckpt_open_source(src, &ck, &err) || guest_open(memory_of_ckpt(ck), &g, &err))
 		fail_msg("%s", err.text);
 	return g;
 }
@@ -127,7 +127,9 @@ static void pae_root_inside_a_page(void **state UNUSED)
 	assert_int_equal(guest_translate(g, GVA(0xc0200000), &map, &err), 0);
 	assert_true(map.writable && map.no_execute);
 	fails(g, 0x40000000, ERR_NOTFOUND, "level 3");
-	guest_set_root(g, PFN(TOP)); /* the other process */
+	close_guest(g);
+	h.cr3 = at(TOP, 0); /* the other process */
+	g = open_guest();
 	fails(g, 0xc01ff008, ERR_NODATA, "level 2");
 	close_guest(g);
 }

@@ -353,7 +353,7 @@ static void special_pages_are_listed_once(void **state UNUSED)
 	struct err err;
 	size_t nr, i, nr_p2m = 0;
 
-	assert_int_equal(check_specials(ck, &v, &nr, &err), 0);
+	assert_int_equal(check_specials(memory_of_ckpt(ck), &v, &nr, &err), 0);
 	for (i = 0; i < nr; i++) {
 		assert_true(!i || v[i].pfn > v[i - 1].pfn);
 		nr_p2m += !strcmp(v[i].what, "page of the p2m table");

@@ -34,18 +34,21 @@ struct world {
 
 static const uint8_t zero_page[PAGE_BYTES];
 
-static struct ckpt_page page_of(const void *arg, pfn_t pfn)
+static struct memory_page page_of(const void *source, pfn_t pfn)
 {
-	const struct world *w = arg;
-	struct ckpt_page p = {.kind = CKPT_PAGE_DATA, .data = zero_page};
+	const struct world *w = source;
+	struct memory_page p = {.state = MEMORY_DATA, .data = zero_page};
 
 	if (pfn.v >= NR_PFNS || w->absent[pfn.v])
-		return (struct ckpt_page){.kind = CKPT_PAGE_ABSENT};
-	p.type = w->types[pfn.v];
+		return (struct memory_page){.state = MEMORY_ABSENT};
+	p.level = w->types[pfn.v] & 7;
+	p.pinned = w->types[pfn.v] & 8;
 	if (pfn.v >= 0x100 && pfn.v < 0x140)
 		p.data = w->data[pfn.v - 0x100];
 	return p;
 }
+
+static const struct memory_ops memory_ops = {.page = page_of};
 
 static void add_segment(struct io_request *r, uint64_t pfn, int64_t gref)
 {
@@ -155,8 +158,7 @@ static void make_world(struct world *w, const char *frontend)
 	w->specials[1] = (struct check_special){0x802, "start_info page"};
 	w->in = (struct check_input){.snap = &w->snap,
 		.info = &w->info,
-		.page = page_of,
-		.page_arg = w,
+		.memory = {&memory_ops, w},
 		.specials = w->specials,
 		.nr_specials = 2};
 }
@@ -1358,7 +1360,7 @@ static void what_cannot_be_checked_is_said(void **state UNUSED)
 	strcpy(w->dev->state, "unknown");
 	free(take(w->ring->slots));
 	w->info.nr_pfns = 0;
-	w->in.page = NULL;
+	w->in.memory.ops = NULL;
 	w->ring->page_source_mfn[0] = MFN_NONE;
 	for (i = 0; i < w->dev->nr_requests; i++)
 		w->dev->requests[i].seg[0].source_mfn = MFN_NONE;
@@ -1473,7 +1475,7 @@ struct restored {
 static const uint8_t *fetch(void *arg, pfn_t pfn, struct err *err)
 {
 	struct restored *r = arg;
-	struct ckpt_page page = page_of(r->w, pfn);
+	struct memory_page page = page_of(r->w, pfn);
 
 	if (pfn.v == r->missing) {
 		err_set(err, ERR_SYSTEM, "not mapped");

@@ -63,18 +63,19 @@ static void lab_forget(struct lab *l)
 static void lab_run(struct lab *l)
 {
 	const struct frontend_options opt = {0};
-	struct check_input in = {.page = check_ckpt_page};
+	struct check_input in = {0};
 	struct source *src;
 	struct err err = ERR_INIT;
 
 	if (source_from_memory(l->bytes, l->nr_bytes, "lab", &src, &err) ||
-		ckpt_open_source(src, &l->ck, &err) || guest_open(l->ck, &l->g, &err) ||
+		ckpt_open_source(src, &l->ck, &err) ||
+		guest_open(memory_of_ckpt(l->ck), &l->g, &err) ||
 		frontend_analyse(l->g, &opt, &l->snap, &err) ||
-		check_specials(l->ck, &l->specials, &l->nr_specials, &err))
+		check_specials(memory_of_ckpt(l->ck), &l->specials, &l->nr_specials, &err))
 		fail_msg("%s", err.text);
 	in.snap = &l->snap;
 	in.info = ckpt_info(l->ck);
-	in.page_arg = l->ck;
+	in.memory = memory_of_ckpt(l->ck);
 	in.specials = l->specials;
 	in.nr_specials = l->nr_specials;
 	check_run(&in, &l->out);
@@ -167,7 +168,7 @@ static bool is_special(const struct lab *l, const char *what, uint64_t *ret)
 static void hvm_guests_have_special_pages(void **state UNUSED)
 {
 	static const char *const names[] = {"linux-6.1-hvm", "linux-6.1-pvh"};
-	struct check_input in = {.page = check_ckpt_page};
+	struct check_input in = {0};
 	uint64_t store, console;
 	struct lab l;
 	size_t i;
@@ -185,7 +186,7 @@ static void hvm_guests_have_special_pages(void **state UNUSED)
 		l.snap.devices[0].requests[0].seg[0].pfn = PFN(store);
 		in.snap = &l.snap;
 		in.info = ckpt_info(l.ck);
-		in.page_arg = l.ck;
+		in.memory = memory_of_ckpt(l.ck);
 		in.specials = l.specials;
 		in.nr_specials = l.nr_specials;
 		check_run(&in, &l.out);

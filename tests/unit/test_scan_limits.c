@@ -74,7 +74,7 @@ static uint64_t analyse(void)
 	uint64_t stopped;
 
 	if (source_from_memory(guest.stream, hg_stream(&guest), "made up", &src, &err) ||
-		ckpt_open_source(src, &ck, &err) || guest_open(ck, &g, &err) ||
+		ckpt_open_source(src, &ck, &err) || guest_open(memory_of_ckpt(ck), &g, &err) ||
 		frontend_analyse(g, &opt, &s, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(s.nr_devices, 0);

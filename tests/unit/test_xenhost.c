@@ -250,7 +250,7 @@ static void recorded_xenstore(void **state UNUSED)
 #define BASE_VA	    UINT64_C(0xffffc90000000000)
 #define FIRST_FRAME 0x700
 
-struct memory {
+struct host_memory {
 	uint8_t page[4][PAGE_BYTES];
 	unsigned unmapped; /* page of the table that has no mapping; >= 4: none */
 	unsigned unreadable;
@@ -259,7 +259,7 @@ struct memory {
 
 static uint64_t mem_translate(void *arg, uint64_t va)
 {
-	const struct memory *m = arg;
+	const struct host_memory *m = arg;
 	uint64_t index = (va >> PAGE_SHIFT) - (BASE_VA >> PAGE_SHIFT);
 
 	if (index >= 4 || index == m->unmapped)
@@ -269,7 +269,7 @@ static uint64_t mem_translate(void *arg, uint64_t va)
 
 static bool mem_read(void *arg, uint64_t frame, uint8_t *buf)
 {
-	struct memory *m = arg;
+	struct host_memory *m = arg;
 	uint64_t index = FIRST_FRAME - frame;
 
 	m->nr_reads++;
@@ -280,7 +280,7 @@ static bool mem_read(void *arg, uint64_t frame, uint8_t *buf)
 	return true;
 }
 
-static void put(struct memory *m, uint64_t at, uint64_t v, unsigned word)
+static void put(struct host_memory *m, uint64_t at, uint64_t v, unsigned word)
 {
 	uint8_t *p = &m->page[at >> PAGE_SHIFT][at & PAGE_OFFSET_MASK];
 
@@ -298,7 +298,7 @@ static void walk_in_both_widths(void **state UNUSED)
 
 	for (w = 0; w < ARRAY_SIZE(widths); w++) {
 		unsigned word = widths[w], off = 3 * word;
-		struct memory m = {.unmapped = 9, .unreadable = 9};
+		struct host_memory m = {.unmapped = 9, .unreadable = 9};
 		const struct xenhost_memory mem = {&m, mem_translate, mem_read};
 		uint64_t top = UINT64_C(1) << (word * 8 - 1);
 
@@ -320,7 +320,7 @@ static void walk_in_both_widths(void **state UNUSED)
 
 static void holes_in_the_table(void **state UNUSED)
 {
-	struct memory m = {.unmapped = 1, .unreadable = 2};
+	struct host_memory m = {.unmapped = 1, .unreadable = 2};
 	const struct xenhost_memory mem = {&m, mem_translate, mem_read};
 	uint64_t mfn[2048], i;
 

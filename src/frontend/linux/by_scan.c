@@ -230,7 +230,7 @@ static bool vmemmap_fits(struct linux_ctx *c, const struct scan *sc, uint64_t vm
  */
 static void find_vmemmap(struct linux_ctx *c, const struct scan *sc, const struct pointers *p)
 {
-	uint64_t nr_pfns = ckpt_info(guest_ckpt(c->g))->nr_pfns;
+	uint64_t nr_pfns = guest_info(c->g)->nr_pfns;
 	uint64_t base = p->low & ~(VMEMMAP_ALIGN - 1);
 	unsigned step, fits = 0;
 

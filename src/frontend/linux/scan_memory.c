@@ -226,23 +226,37 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	return try_old(sc, &a, err);
 }
 
-/*
- * Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512. This loop
- * sees all of memory: one subtraction and one comparison a word.
- */
+/* Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512. */
+static bool in_range(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v) - 32 <= 512 - 32;
+}
+
+/* Six words at a time: this loop sees all of memory. */
+static bool six_in_range(const uint8_t *p)
+{
+	return in_range(p) | in_range(p + 8) | in_range(p + 16) | in_range(p + 24) |
+	       in_range(p + 32) | in_range(p + 40);
+}
+
 static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
 {
-	const uint8_t *p = page + 8, *end = page + PAGE_BYTES - 8;
+	unsigned off, k;
 
-	for (; p < end; p += 8) {
-		uint64_t v;
-
-		memcpy(&v, p, sizeof(v));
-		v = le64toh(v);
-		if (v - 32 > 512 - 32 || (v & (v - 1)))
+	/* 510 words can be the one in the middle of an anchor: 85 times six. */
+	for (off = 8; off < PAGE_BYTES - 8; off += 48) {
+		if (!six_in_range(page + off))
 			continue;
-		if (consider(sc, pfn, page, (unsigned)(p - page) - 8, err))
-			return -1;
+		for (k = off; k < off + 48; k += 8) {
+			uint64_t v = num_le64(page + k);
+
+			if (in_range(page + k) && !(v & (v - 1)) &&
+				consider(sc, pfn, page, k - 8, err))
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -265,18 +279,17 @@ static void note_release(struct scan *sc, pfn_t pfn, const uint8_t *page)
 	snprintf(f->os, sizeof(f->os), "Linux");
 }
 
-static int scan_run(struct scan *sc, const struct ckpt_run *run, struct err *err)
-{
-	const struct source *src = ckpt_source(guest_ckpt(sc->c->g));
-	const uint8_t *data = source_at(src, run->off, (uint64_t)run->nr * PAGE_BYTES);
-	uint32_t i;
+struct visit {
+	struct scan *sc;
+	struct err *err;
+};
 
-	for (i = 0; data && i < run->nr; i++, data += PAGE_BYTES) {
-		note_release(sc, PFN(run->pfn + i), data);
-		if (scan_page(sc, PFN(run->pfn + i), data, err))
-			return -1;
-	}
-	return 0;
+static int visit_page(void *arg, pfn_t pfn, const uint8_t *page)
+{
+	struct visit *v = arg;
+
+	note_release(v->sc, pfn, page);
+	return scan_page(v->sc, pfn, page, v->err);
 }
 
 struct reverse {
@@ -343,8 +356,7 @@ static int resolve_by_mappings(struct scan *sc, struct err *err)
 
 	if (sc->nr_infos || !sc->nr_unresolved)
 		return 0;
-	rev.mappings_left =
-		MAPPINGS_BASE + MAPPINGS_PER_PAGE * ckpt_info(guest_ckpt(sc->c->g))->nr_data_pages;
+	rev.mappings_left = MAPPINGS_BASE + MAPPINGS_PER_PAGE * guest_info(sc->c->g)->nr_data_pages;
 	qsort(sc->unresolved, sc->nr_unresolved, sizeof(*sc->unresolved), by_pfn);
 	half = UINT64_MAX << (guest_pt_levels(sc->c->g) == 5 ? 56 : 47);
 	guest_for_each_mapping(
@@ -354,21 +366,12 @@ static int resolve_by_mappings(struct scan *sc, struct err *err)
 
 int scan_memory(struct scan *sc, struct err *err)
 {
-	const struct ckpt *ck = guest_ckpt(sc->c->g);
-	size_t i, nr = ckpt_nr_runs(ck);
+	struct visit visit = {.sc = sc, .err = err};
 
 	sc->walks_left = MAX_WALKS;
-	source_advise_sequential(ckpt_source(ck), true);
-	for (i = 0; i < nr; i++) {
-		struct ckpt_run run = ckpt_run(ck, i);
-
-		/* Page tables hold no rings. */
-		if (ckpt_type_has_data(run.type) && !ckpt_type_level(run.type) &&
-			scan_run(sc, &run, err))
-			return -1;
-	}
-	source_advise_sequential(ckpt_source(ck), false);
-	if (resolve_by_mappings(sc, err))
+	/* Page tables hold no rings. */
+	if (memory_for_each_page(guest_memory(sc->c->g), visit_page, &visit) ||
+		resolve_by_mappings(sc, err))
 		return -1;
 	if (!sc->walks_left)
 		finding_add(&sc->c->s->findings, "XB311", finding_anywhere(),

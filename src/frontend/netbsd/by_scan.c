@@ -34,39 +34,6 @@ struct candidates {
 	bool more;
 };
 
-typedef bool page_fn(void *arg, pfn_t pfn, const uint8_t *page);
-
-static bool visit_run(struct guest *g, const struct ckpt_run *run, page_fn *fn, void *arg)
-{
-	uint32_t i;
-
-	for (i = 0; i < run->nr; i++) {
-		pfn_t pfn = PFN(run->pfn + i);
-		const uint8_t *page = guest_peek(g, pfn);
-
-		if (page && fn(arg, pfn, page))
-			return true;
-	}
-	return false;
-}
-
-/* Calls fn for each page with data that is no page table; stops when it returns true. */
-static void for_each_page(struct guest *g, page_fn *fn, void *arg)
-{
-	const struct ckpt *ck = guest_ckpt(g);
-	size_t i, nr = ckpt_nr_runs(ck);
-	bool done = false;
-
-	source_advise_sequential(ckpt_source(ck), true);
-	for (i = 0; i < nr && !done; i++) {
-		struct ckpt_run run = ckpt_run(ck, i);
-
-		if (ckpt_type_has_data(run.type) && !ckpt_type_level(run.type))
-			done = visit_run(g, &run, fn, arg);
-	}
-	source_advise_sequential(ckpt_source(ck), false);
-}
-
 static uint32_t va_of(const struct nb_va_map *map, pfn_t pfn)
 {
 	return pfn.v < map->nr ? map->va[pfn.v] : 0;
@@ -89,7 +56,7 @@ static int note_mapping(void *arg, gva_t va, const struct guest_map *map, uint64
 /* The first kernel address of each frame. Xen 2.0 has at most 2^20 frames: 4 MiB. */
 static int map_kernel(struct guest *g, struct nb_va_map *m, struct err *err)
 {
-	m->nr = ckpt_info(guest_ckpt(g))->nr_pfns;
+	m->nr = guest_info(g)->nr_pfns;
 	if (!m->nr || m->nr > UINT64_C(1) << 20)
 		return err_set(err, ERR_CORRUPT, "%llu frames are not a guest of Xen 2.0",
 			(unsigned long long)m->nr);
@@ -172,7 +139,7 @@ struct log_scan {
 	bool filter[NB_FILTER];
 };
 
-static bool look_for_log(void *arg, pfn_t pfn, const uint8_t *page)
+static int look_for_log(void *arg, pfn_t pfn, const uint8_t *page)
 {
 	struct log_scan *scan = arg;
 	struct candidate *c = &scan->found->v[scan->found->nr];
@@ -218,7 +185,7 @@ static bool is_address_of(const struct candidate *c, uint32_t word)
 }
 
 /* Kernel words that hold a candidate's address: rec_ring itself is one. */
-static bool look_for_references(void *arg, pfn_t pfn, const uint8_t *page)
+static int look_for_references(void *arg, pfn_t pfn, const uint8_t *page)
 {
 	struct log_scan *scan = arg;
 	unsigned i;
@@ -340,7 +307,7 @@ static bool ring_header_ok(const struct nb_state *ring)
 	return true;
 }
 
-static bool look_for_ring(void *arg, pfn_t pfn, const uint8_t *page)
+static int look_for_ring(void *arg, pfn_t pfn, const uint8_t *page)
 {
 	struct ring_scan *scan = arg;
 	struct nb_state ring = {.req_prod = num_le32(page), .resp_prod = num_le32(page + 4)};
@@ -366,7 +333,7 @@ uint32_t nb_scan_ring(struct guest *g, const struct nb_va_map *map,
 	struct ring_scan scan = {.map = map, .log = log, .p2m = p2m};
 
 	if (p2m)
-		for_each_page(g, look_for_ring, &scan);
+		memory_for_each_page(guest_memory(g), look_for_ring, &scan);
 	return scan.ties ? 0 : scan.va;
 }
 
@@ -395,7 +362,7 @@ static bool covers_log(const struct nb_wire log[NB_SLOTS], const struct nb_vbd *
 }
 
 /* malloc() serves the 768 bytes from the bucket of 1024. */
-static bool look_for_vbds(void *arg, pfn_t pfn, const uint8_t *page)
+static int look_for_vbds(void *arg, pfn_t pfn, const uint8_t *page)
 {
 	struct vbd_scan *scan = arg;
 	struct nb_vbd vbd[NB_MAX_VBDS];
@@ -420,7 +387,7 @@ uint32_t nb_scan_vbds(struct guest *g, const struct nb_va_map *map,
 {
 	struct vbd_scan scan = {.map = map, .log = log};
 
-	for_each_page(g, look_for_vbds, &scan);
+	memory_for_each_page(guest_memory(g), look_for_vbds, &scan);
 	*ret_nr = scan.nr;
 	return scan.conflicts ? 0 : scan.va;
 }
@@ -457,11 +424,11 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 	va = map.va;
 	if (!found)
 		return err_nomem(err, "the candidates of a scan");
-	for_each_page(g, look_for_log, &scan);
+	memory_for_each_page(guest_memory(g), look_for_log, &scan);
 	if (found->nr) {
 		guest_for_each_mapping(
 			g, GVA(NB_KERNEL_LOW), GVA(NB_XEN_LOW - 1), note_alias, &scan);
-		for_each_page(g, look_for_references, &scan);
+		memory_for_each_page(guest_memory(g), look_for_references, &scan);
 	}
 	c = choose(found, s);
 	if (!c) {

@@ -58,8 +58,8 @@ static void emit_frame(struct guest *g, struct nb_state *st, uint32_t fas, struc
 		return;
 	}
 	seg->pfn = PFN(page - NB_BIAS_PAGES);
-	seg->frame = ckpt_page(guest_ckpt(g), seg->pfn).kind == CKPT_PAGE_DATA ? IO_FRAME_OK
-									       : IO_FRAME_HOLE;
+	seg->frame = memory_page(guest_memory(g), seg->pfn).state == MEMORY_DATA ? IO_FRAME_OK
+										 : IO_FRAME_HOLE;
 	if (st->p2m && p2m_lookup(st->p2m, seg->pfn, &seg->source_mfn) != P2M_VALID)
 		seg->source_mfn = MFN_NONE;
 }

@@ -17,13 +17,13 @@
 
 static const uint8_t *suspend_record(struct guest *g)
 {
-	const struct ckpt *ck = guest_ckpt(g);
+	const struct memory_info *info = guest_info(g);
 	const uint8_t *page;
 
-	if (!ckpt_nr_vcpus(ck) || ckpt_vcpu(ck, 0)->kind != CKPT_VCPU_XEN20)
+	if (info->suspend_record.v == UINT64_MAX)
 		return NULL;
-	page = guest_page(g, PFN(ckpt_vcpu(ck, 0)->si));
-	if (!page || num_le32(page + SUSPEND_NR_PFNS) != ckpt_info(ck)->nr_pfns)
+	page = guest_page(g, info->suspend_record);
+	if (!page || num_le32(page + SUSPEND_NR_PFNS) != info->nr_pfns)
 		return NULL;
 	return page;
 }
@@ -47,7 +47,7 @@ static int try_p2m_at(struct guest *g, uint32_t va, struct p2m **ret, struct err
 	*ret = NULL;
 	if (va < NB_KERNEL_LOW)
 		return 0;
-	if (p2m_from_va(g, GVA(va), ckpt_info(guest_ckpt(g))->nr_pfns, &p2m, err))
+	if (p2m_from_va(g, GVA(va), guest_info(g)->nr_pfns, &p2m, err))
 		return err->cls == ERR_SYSTEM ? -1 : 0;
 	if (!p2m_is_sane(p2m)) {
 		p2m_free(p2m);

@@ -126,9 +126,8 @@ static bool search_version(const uint8_t *page, struct version_search *v)
 /* Who runs there is only said when the kernel's own text proves it. */
 static void find_version(struct guest *g, struct snapshot *s)
 {
-	const struct ckpt *ck = guest_ckpt(g);
+	uint64_t pfn, nr = guest_info(g)->nr_pfns;
 	struct version_search v;
-	uint64_t pfn, nr = ckpt_info(ck)->nr_pfns;
 
 	if (*s->guest.os)
 		return;
@@ -148,10 +147,7 @@ static void find_version(struct guest *g, struct snapshot *s)
 
 static bool guest_fits(struct guest *g)
 {
-	const struct ckpt *ck = guest_ckpt(g);
-
-	return ckpt_nr_vcpus(ck) && ckpt_vcpu(ck, 0)->kind == CKPT_VCPU_XEN20 &&
-	       guest_pt_levels(g) == 2;
+	return guest_info(g)->suspend_record.v != UINT64_MAX && guest_pt_levels(g) == 2;
 }
 
 static int netbsd_scan(struct guest *g, const struct frontend_options *opt,
