@@ -104,6 +104,30 @@ setup() {
     [ "$status" -eq 0 ]
 }
 
+@test "many files are looked at together, and are told of as each alone, in their order" {
+    cd "$BATS_TEST_TMPDIR"
+    zstd -q -dc "$netbsd" >whole
+    head -c 4000000 whole >cut
+    many=() alone=()
+    for _ in 1 2 3; do
+        for f in cut "$fixture" "$SRCDIR/Makefile" whole /nonexistent "$netbsd"; do
+            many+=("$f")
+        done
+    done
+    "$XBDSNAP" info -J "${many[@]}" >together 2>talk && status=0 || status=$?
+    [ "$status" -eq 6 ]
+    for f in "${many[@]}"; do
+        "$XBDSNAP" info -J "$f" 2>>talk.alone || true
+    done | jq -cS 'del(.error)' >alone
+    # What cannot be opened has no document of its own.
+    jq -cS '.files[] | select(.error | not)' together | diff - alone
+    [ "$(jq -r '.files[].source.path' together)" = "$(printf '%s\n' "${many[@]}")" ]
+    # The front door says the worst once more.
+    head -n -1 talk | diff - talk.alone
+    run --separate-stderr "$XBDSNAP" info "${many[@]}"
+    [ "$(awk 'NR > 1 { print $1 }' <<<"$output")" = "$(printf '%s\n' "${many[@]}")" ]
+}
+
 @test "the exit status is the same with and without JSON" {
     for f in "$fixture" "$SRCDIR/Makefile" /nonexistent; do
         for c in info dump; do
