@@ -11,12 +11,14 @@
 #   make install       PREFIX=/usr/local, DESTDIR=
 #   make clean
 #
-# V=1 shows commands. CFLAGS, CPPFLAGS and LDFLAGS are yours. Checkpoints for the tests are looked
-# for in CHECKPOINTS (default ../shared/checkpoints); tests that need them skip when they are not there.
+# V=1 shows commands. CFLAGS, CPPFLAGS and LDFLAGS are yours. `make check ONLY=name` runs the test
+# files with that in their name; D=asan, opt or fuzz with another target chooses the flavour. The
+# tests run on the checkpoints of the repository; CHECKPOINTS=folder takes others of that shape
+# (tests/fixtures/real/NOTES).
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-CHECKPOINTS ?= ../shared/checkpoints
+CHECKPOINTS ?= tests/fixtures/real
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 

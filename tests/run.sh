@@ -1,59 +1,80 @@
 #!/bin/bash
 # run.sh OBJDIR: run every unit test (cmocka) and every command-line test (bats) against the
-# build in OBJDIR. Real checkpoints are unpacked once into a cache (XBDSNAP_CACHE, default
-# obj/checkpoints) when CHECKPOINTS has them.
+# build in OBJDIR, as many files at once as there are processors. CHECKPOINTS names a folder of
+# real checkpoints with what is known of them; without it, the reduced ones of the repository. They
+# are unpacked once into a cache (XBDSNAP_CACHE). ONLY=NAME: the files whose name holds NAME.
 set -u
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-objdir=$(cd "$1" && pwd)
-export XBDSNAP=$objdir/xbdsnap
-export SRCDIR=$here
-export CHECKPOINTS=${CHECKPOINTS:-$here/../shared/checkpoints}
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99}
-export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 cd "$here" || exit 1
 
-if [ -d "$CHECKPOINTS" ]; then
-    CHECKPOINTS=$(cd "$CHECKPOINTS" && pwd)
-    XBDSNAP_CACHE=$(tests/tools/unpack-checkpoints.sh "$CHECKPOINTS" "${XBDSNAP_CACHE:-$here/obj/checkpoints}") || exit 1
-    export XBDSNAP_CACHE
-else
-    echo "no checkpoints at $CHECKPOINTS: tests on them are skipped" >&2
-    unset CHECKPOINTS XBDSNAP_CACHE
+run_one() { # run_one FILE: its output, then "count PASSED FAILED SKIPPED"
+    local out status n_ok n_bad n_skip
+    echo "== ${1#"$objdir"/}"
+    case $1 in
+    *.bats)
+        out=$(bats --tap "$1" 2>&1)
+        status=$?
+        printf '%s\n' "$out" | grep -v '^ok [^#]*$' | grep -v '^1\.\.'
+        n_ok=$(printf '%s\n' "$out" | grep -c '^ok ')
+        n_skip=$(printf '%s\n' "$out" | grep -c '^ok .*# skip')
+        n_bad=$(printf '%s\n' "$out" | grep -c '^not ok ')
+        n_ok=$((n_ok - n_skip))
+        ;;
+    *)
+        out=$("$1" 2>&1)
+        status=$?
+        [ $status -eq 0 ] || printf '%s\n' "$out"
+        n_ok=$(printf '%s\n' "$out" | grep -c '^\[       OK \]')
+        n_skip=$(printf '%s\n' "$out" | grep -c '^\[  SKIPPED \] [a-z_]')
+        n_bad=$(printf '%s\n' "$out" | grep -c '^\[  FAILED  \] [a-z_0-9]*$')
+        ;;
+    esac
+    [ $status -ne 0 ] && [ "$n_bad" -eq 0 ] && n_bad=1
+    echo "count $n_ok $n_bad $n_skip"
+}
+
+if [ "$1" = --one ]; then
+    run_one "$2" >"$logs/$(basename "$2").log" 2>&1
+    exit 0
 fi
 
-passed=0 failed=0 skipped=0
-only=${ONLY:-}
+objdir=$(cd "$1" && pwd)
+logs=$objdir/test-logs
+export objdir logs
+export XBDSNAP=$objdir/xbdsnap
+export SRCDIR=$here
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+CHECKPOINTS=$(cd "${CHECKPOINTS:-tests/fixtures/real}" && pwd) || exit 1
+XBDSNAP_CACHE=$(tests/tools/unpack-checkpoints.sh "$CHECKPOINTS" \
+    "${XBDSNAP_CACHE:-$here/obj/unpacked/$(basename "$CHECKPOINTS")}") || exit 1
+export CHECKPOINTS XBDSNAP_CACHE
 
-for t in "$objdir"/unit/test_*; do
+# The longest first, so that none of them runs alone at the end.
+files=()
+for t in $(ls -S tests/*.bats tests/*/*.bats 2>/dev/null) "$objdir"/unit/test_*; do
     case $t in *.d | *'*') continue ;; esac
-    [ -n "$only" ] && [[ $t != *$only* ]] && continue
-    echo "== $(basename "$t")"
-    if out=$("$t" 2>&1); then
-        passed=$((passed + $(printf '%s\n' "$out" | grep -c '^\[       OK \]')))
-        skipped=$((skipped + $(printf '%s\n' "$out" | grep -c '^\[  SKIPPED \] [a-z_]')))
-    else
-        printf '%s\n' "$out"
-        n=$(printf '%s\n' "$out" | grep -c '^\[  FAILED  \] [a-z_0-9]*$')
-        failed=$((failed + (n > 0 ? n : 1)))
-    fi
+    [ -n "${ONLY:-}" ] && [[ $t != *$ONLY* ]] && continue
+    files+=("$t")
+done
+[ ${#files[@]} -gt 0 ] || {
+    echo "no test of that name: $ONLY" >&2
+    exit 1
+}
+
+rm -rf "$logs"
+mkdir -p "$logs"
+printf '%s\0' "${files[@]}" | xargs -0 -n1 -P"$(nproc)" "$0" --one
+
+passed=0 failed=0 skipped=0
+for t in "${files[@]}"; do
+    log=$logs/$(basename "$t").log
+    grep -v '^count ' "$log"
+    read -r _ ok bad skip < <(grep '^count ' "$log" || echo "count 0 1 0")
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 done
 
-for t in tests/*.bats; do
-    [ -e "$t" ] || continue
-    [ -n "$only" ] && [[ $t != *$only* ]] && continue
-    echo "== $t"
-    out=$(bats --tap "$t" 2>&1)
-    status=$?
-    printf '%s\n' "$out" | grep -v '^ok ' | grep -v '^1\.\.'
-    n_ok=$(printf '%s\n' "$out" | grep -c '^ok ')
-    n_skip=$(printf '%s\n' "$out" | grep -c '^ok .*# skip')
-    n_bad=$(printf '%s\n' "$out" | grep -c '^not ok ')
-    passed=$((passed + n_ok - n_skip))
-    skipped=$((skipped + n_skip))
-    [ $status -ne 0 ] && [ "$n_bad" -eq 0 ] && n_bad=1
-    failed=$((failed + n_bad))
-done
-
+[ "$skipped" -eq 0 ] || echo "skipped tests are named above, each with what it misses" >&2
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -6,9 +6,8 @@ binary=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 cd "$(dirname "$0")/../.."
 mkdir -p obj/bench
 cc -O2 -o obj/bench/barewalk tests/tools/barewalk.c
-if [ -d "${CHECKPOINTS:-../shared/checkpoints}" ]; then
-    XBDSNAP_CACHE=$(tests/tools/unpack-checkpoints.sh "${CHECKPOINTS:-../shared/checkpoints}" \
-        "${XBDSNAP_CACHE:-$PWD/obj/checkpoints}")
-    export XBDSNAP_CACHE
-fi
+checkpoints=${CHECKPOINTS:-tests/fixtures/real}
+XBDSNAP_CACHE=$(tests/tools/unpack-checkpoints.sh "$checkpoints" \
+    "${XBDSNAP_CACHE:-$PWD/obj/unpacked/$(basename "$checkpoints")}")
+export XBDSNAP_CACHE
 exec python3 tests/tools/bench.py "$binary" "$PWD/obj/bench/barewalk" "$PWD/obj/bench"

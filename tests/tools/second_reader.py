@@ -261,4 +261,5 @@ def main():
         sys.stdout.buffer.write(data[off:off + 4096] if off is not None else b"")
 
 
-main()
+if __name__ == "__main__":
+    main()
