@@ -38,134 +38,77 @@ static bool is_flush(const struct io_request *r)
 	return r->op == IO_FLUSH || r->op == IO_BARRIER;
 }
 
-static int add(struct replay_plan *plan, const struct blkdev *dev, const struct io_request *req,
-	bool queued, struct err *err)
+static int add_requests(struct replay_plan *plan, const struct blkdev *dev,
+	const struct io_request *v, size_t nr, struct err *err)
 {
-	if (util_grow(&plan->v, &plan->cap, plan->nr + 1, sizeof(*plan->v)))
+	struct resume_place p;
+	size_t i;
+
+	if (util_grow(&plan->v, &plan->cap, plan->nr + nr, sizeof(*plan->v)))
 		return err_nomem(err, "planning the replay");
-	plan->v[plan->nr++] = (struct replay_item){.dev = dev, .req = req, .queued = queued};
+	for (i = 0; i < nr; i++) {
+		frontend_resume_of(dev)->place(dev, &v[i], &p);
+		plan->v[plan->nr++] = (struct replay_item){.dev = dev,
+			.req = &v[i],
+			.why = p.why,
+			.stream = p.stream,
+			.order_known = p.order_known};
+	}
 	return 0;
 }
 
-static const char *why_here(const struct blkdev *d, const struct replay_item *it)
+static int add_device(struct replay_plan *plan, const struct blkdev *d, struct err *err)
 {
-	if (it->queued)
-		return "queued in the guest, order not known";
-	if (!blkdev_put_back_whole(it->req) && !*d->scheduler)
-		return "data, by ring and slot if no scheduler sorts it";
-	if (!blkdev_put_back_whole(it->req))
-		return blkdev_unsorted(d) ? "data, by ring and slot"
-					  : "data, as the I/O scheduler sorts it";
-	if (is_flush(it->req) && !it->req->nr_sectors)
-		return "put back, a flush first";
-	switch (d->requeue) {
-	case BLK_REQUEUE_LAST_FIRST:
-		return "put back, last slot first";
-	case BLK_REQUEUE_FIRST_FIRST:
-		return "put back, first slot first";
-	default:
-		return "put back, order not known";
-	}
+	return add_requests(plan, d, d->requests, d->nr_requests, err) ||
+			       add_requests(plan, d, d->queued, d->nr_queued, err)
+		       ? -1
+		       : 0;
 }
 
-/* The requeue list and the queues have workers, data is submitted by the task that resumes. */
-static const char *stream_of(const struct replay_item *it)
-{
-	if (it->queued)
-		return "queued";
-	return blkdev_put_back_whole(it->req) ? "put-back" : "data";
-}
-
-/* More than a ring holds: what finds no room waits in a scheduler, which may sort it. */
-static bool overfull(const struct blkdev *d)
-{
-	size_t i, least = SIZE_MAX;
-
-	for (i = 0; i < d->nr_rings; i++)
-		least = MIN(least, (size_t)d->rings[i].entries);
-	return d->nr_requests + d->nr_queued > least;
-}
-
-static bool order_known(const struct blkdev *d, const struct replay_item *it, bool full)
-{
-	if (it->queued)
-		return false;
-	if (!blkdev_put_back_whole(it->req))
-		return !full && blkdev_unsorted(d);
-	return d->requeue != BLK_REQUEUE_UNKNOWN || (is_flush(it->req) && !it->req->nr_sectors);
-}
-
-static unsigned turn(const struct replay_item *it)
-{
-	return it->queued ? 1 : blkdev_put_back_whole(it->req) ? 0 : 2;
-}
-
-static int by_resume(const void *a, const void *b)
+/* Of two that are ordered together; where the driver knows no order, as they stand in the snapshot.
+ */
+static int compare_resume(const void *a, const void *b)
 {
 	const struct replay_item *p = a, *q = b;
+	int order = frontend_resume_of(p->dev)->order(p->dev, p->req, q->req);
 
-	if (turn(p) != turn(q))
-		return turn(p) < turn(q) ? -1 : 1;
-	if (p->queued) /* of one array */
-		return p->req < q->req ? -1 : p->req > q->req;
-	return blkdev_resume_order(p->dev, p->req, q->req);
+	if (order)
+		return order;
+	if (p->dev != q->dev)
+		return p->dev < q->dev ? -1 : 1;
+	if ((p->req->state == IO_QUEUED) != (q->req->state == IO_QUEUED))
+		return p->req->state == IO_QUEUED ? 1 : -1;
+	return p->req < q->req ? -1 : p->req > q->req;
 }
 
-/*
- * blkfront_resume() of Linux 4.8 and later collects, and blkif_recover() issues: it requeues what
- * is put back whole, starts the queues, which hold what never reached a ring, and then submits the
- * bios of the rest. 3.11 to 4.7 do all in blkif_recover(); up to 3.10 each slot is posted again in
- * ascending order. Requeue list and queues are run by workers, which the bios may overtake.
- */
-static int add_linux(struct replay_plan *plan, const struct blkdev *d, struct err *err)
+/* Do the requests of a device stand in one log with those of another? */
+static bool share_log(const struct blkdev *a, const struct blkdev *b)
+{
+	return a->driver == b->driver && frontend_resume_of(a)->one_log;
+}
+
+static bool is_planned(const struct snapshot *s, size_t device)
+{
+	size_t i;
+
+	for (i = 0; i < device; i++)
+		if (share_log(&s->devices[i], &s->devices[device]))
+			return true;
+	return false;
+}
+
+/* A device, and those that share its log. */
+static int add_ordered(
+	struct replay_plan *plan, const struct snapshot *s, size_t device, struct err *err)
 {
 	size_t i, first = plan->nr;
-	bool full = overfull(d);
 
-	for (i = 0; i < d->nr_requests; i++)
-		if (add(plan, d, &d->requests[i], false, err))
-			return -1;
-	for (i = 0; i < d->nr_queued; i++)
-		if (add(plan, d, &d->queued[i], true, err))
+	for (i = device; i < s->nr_devices; i++)
+		if ((i == device || share_log(&s->devices[i], &s->devices[device])) &&
+			add_device(plan, &s->devices[i], err))
 			return -1;
 	if (plan->nr > first)
-		qsort(plan->v + first, plan->nr - first, sizeof(*plan->v), by_resume);
-	for (i = first; i < plan->nr; i++) {
-		plan->v[i].why = why_here(d, &plan->v[i]);
-		plan->v[i].stream = stream_of(&plan->v[i]);
-		plan->v[i].order_known = order_known(d, &plan->v[i], full);
-	}
-	return 0;
-}
-
-static bool is_netbsd(const struct blkdev *d)
-{
-	return !strcmp(d->frontend, "netbsd-xbd");
-}
-
-static int by_slot(const void *a, const void *b)
-{
-	const struct replay_item *p = a, *q = b;
-
-	return p->req->slot < q->req->slot ? -1 : p->req->slot > q->req->slot;
-}
-
-/* One log serves all disks of the interface: rec_ring_recover() goes through its slots. */
-static int add_netbsd(struct replay_plan *plan, const struct snapshot *s, struct err *err)
-{
-	size_t i, j, first = plan->nr;
-
-	for (i = 0; i < s->nr_devices; i++)
-		for (j = 0; is_netbsd(&s->devices[i]) && j < s->devices[i].nr_requests; j++)
-			if (add(plan, &s->devices[i], &s->devices[i].requests[j], false, err))
-				return -1;
-	for (i = first; i < plan->nr; i++) {
-		plan->v[i].why = "by slot";
-		plan->v[i].stream = "log";
-		plan->v[i].order_known = true;
-	}
-	if (plan->nr > first)
-		qsort(plan->v + first, plan->nr - first, sizeof(*plan->v), by_slot);
+		qsort(plan->v + first, plan->nr - first, sizeof(*plan->v), compare_resume);
 	return 0;
 }
 
@@ -312,10 +255,8 @@ int replay_plan_build(const struct snapshot *s, struct replay_plan *plan, struct
 	size_t i;
 
 	*plan = (struct replay_plan){0};
-	if (add_netbsd(plan, s, err))
-		return -1;
 	for (i = 0; i < s->nr_devices; i++)
-		if (!is_netbsd(&s->devices[i]) && add_linux(plan, &s->devices[i], err))
+		if (!is_planned(s, i) && add_ordered(plan, s, i, err))
 			return -1;
 	return replay_plan_mark(plan, err);
 }
@@ -324,4 +265,52 @@ void replay_plan_fini(struct replay_plan *plan)
 {
 	free(plan->v);
 	*plan = (struct replay_plan){0};
+}
+
+/* ---- the ring of the target --------------------------------------------------------------- */
+
+/* Of the driver that all disks of the guest have. */
+static const struct frontend_resume *find_ring_maker(const struct snapshot *s, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_devices; i++) {
+		const struct blkdev *d = &s->devices[i];
+
+		if (!frontend_resume_of(d)->ring_image) {
+			err_set(err, ERR_UNSUPPORTED,
+				d->driver ? "%s grants its pages anew when it resumes, so the ring "
+					    "of %s cannot be known before"
+					  : "the driver is %s, so the ring of %s is, too",
+				frontend_name(d->driver), d->name);
+			return NULL;
+		}
+		if (d->driver != s->devices[0].driver) {
+			err_set(err, ERR_UNSUPPORTED, "%s and %s have rings of different kinds",
+				s->devices[0].name, d->name);
+			return NULL;
+		}
+	}
+	if (!s->nr_devices) {
+		err_set(err, ERR_NOTFOUND, "there is no device to make a ring for");
+		return NULL;
+	}
+	return frontend_resume_of(&s->devices[0]);
+}
+
+int replay_ring(const struct snapshot *s, const struct replay_plan *plan, bool skip_unknown,
+	struct resume_ring *ret, struct err *err)
+{
+	const struct frontend_resume *how = find_ring_maker(s, err);
+	CLEANUP_FREE struct resume_item *v = NULL;
+	size_t i;
+
+	if (!how)
+		return -1;
+	v = calloc(plan->nr + 1, sizeof(*v));
+	if (!v)
+		return err_nomem(err, "the ring of the target");
+	for (i = 0; i < plan->nr; i++)
+		v[i] = (struct resume_item){plan->v[i].dev, plan->v[i].req};
+	return how->ring_image(v, plan->nr, skip_unknown, ret, err);
 }

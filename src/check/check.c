@@ -15,9 +15,9 @@ static const struct check_rules *const groups[] = {
 	&check_rules_hazard,
 };
 
-bool run_frontend(const struct check_run *run, const char *name)
+bool run_frontend(const struct check_run *run, const struct frontend_ops *driver)
 {
-	return !strcmp(run->dev->frontend, name);
+	return run->dev->driver == driver;
 }
 
 void run_no_memory(struct check_run *run)

@@ -12,7 +12,7 @@
 
 #include "check/catalogue.h"
 #include "checkpoint/checkpoint.h"
-#include "frontend/request.h"
+#include "frontend/frontend.h"
 #include "guest/memory.h"
 #include "io/disk.h"
 

@@ -2,8 +2,6 @@
  *
  * Requests whose result depends on their order. A frontend that resumes issues them again, and
  * the order in which the guest first issued them is not in the checkpoint.
- *
- * Resume order: blkdev_resume_order().
  */
 #include "check/run.h"
 
@@ -37,12 +35,12 @@ static void overlap(struct check_run *run, const struct extent *old, const struc
 	bool queued = old->r->state == IO_QUEUED || now->r->state == IO_QUEUED;
 	bool both = request_writes(old->r) && request_writes(now->r);
 	const struct io_request *first = now->r, *second = old->r;
+	const struct frontend_resume *how = frontend_resume_of(run->dev);
 	const char *rule = both ? "XB601" : "XB602";
 	char name[64];
 
 	/* Among them the order is that of the block layer, which issues the queued ones as well. */
-	if (queued ? second->state != IO_QUEUED
-		   : blkdev_resume_order(run->dev, first, second) > 0) {
+	if (queued ? second->state != IO_QUEUED : how->order(run->dev, first, second) > 0) {
 		first = old->r;
 		second = now->r;
 	}
@@ -51,9 +49,7 @@ static void overlap(struct check_run *run, const struct extent *old, const struc
 		"sectors %llu to %llu: resume issues this %s %s %s; which came first is not known",
 		(unsigned long long)now->start, (unsigned long long)(MIN(old->end, now->end) - 1),
 		io_op_name(second->op),
-		!queued && blkdev_resume_order_known(run->dev, first, second) ? "after"
-									      : "before or after",
-		name);
+		how->order_known(run->dev, first, second) ? "after" : "before or after", name);
 }
 
 static size_t gather(const struct check_run *run, struct extent *v)
@@ -65,7 +61,7 @@ static size_t gather(const struct check_run *run, struct extent *v)
 		struct extent e = {.r = r, .handle = r->handle_known ? r->wire_handle : 0};
 
 		/* Linux has one disk a ring, whether the slot says so or not. */
-		if (run_frontend(run, BLK_LINUX))
+		if (run_frontend(run, &frontend_linux_blkfront))
 			e.handle = 0;
 		if (request_range(r, &e.start, &e.end))
 			v[nr++] = e;

@@ -13,7 +13,7 @@ static void statuses(struct check_run *run)
 	uint32_t waiting = run->dev->status_waiting;
 	size_t i;
 
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -57,7 +57,7 @@ static void associations(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i], *other;
@@ -94,7 +94,7 @@ static void distinct(struct check_run *run)
 	CLEANUP_FREE const struct io_request **v = NULL;
 	size_t i, nr = 0;
 
-	if (!run_frontend(run, BLK_LINUX) || !run->dev->nr_requests)
+	if (!run_frontend(run, &frontend_linux_blkfront) || !run->dev->nr_requests)
 		return;
 	v = calloc(run->dev->nr_requests, sizeof(*v));
 	if (!v) {
@@ -143,7 +143,7 @@ static void copies(struct check_run *run)
 {
 	size_t i, j;
 
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	if (!run->in->memory.ops) {
 		run_skip(run, "XB304", "page data is not at hand");
@@ -159,7 +159,7 @@ static void copies(struct check_run *run)
 
 static void queued(struct check_run *run)
 {
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	if (!run->dev->queued_known)
 		run_skip(run, "XB305", "the queue of the guest's block layer was not found");
@@ -173,7 +173,7 @@ static void descriptors(struct check_run *run)
 {
 	size_t i, j;
 
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -203,7 +203,7 @@ static void own_requests(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -228,7 +228,7 @@ static void handles(struct check_run *run)
 	uint64_t own = run->dev->handle;
 	size_t i;
 
-	if (!run_frontend(run, BLK_LINUX) || own == BLK_UNKNOWN_U64)
+	if (!run_frontend(run, &frontend_linux_blkfront) || own == BLK_UNKNOWN_U64)
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -244,7 +244,7 @@ static void slot_ids(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, BLK_LINUX))
+	if (!run_frontend(run, &frontend_linux_blkfront))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -283,7 +283,7 @@ static void wrong_slot(struct check_run *run)
 	const struct blkdev *d = run->dev;
 	size_t i;
 
-	if (!run_frontend(run, BLK_LINUX) || !d->nr_requests)
+	if (!run_frontend(run, &frontend_linux_blkfront) || !d->nr_requests)
 		return;
 	if (!*run->in->snap->guest.release)
 		run_skip(run, "XB314", "the release of the guest's kernel is not known");
@@ -312,7 +312,8 @@ static void ring_count(struct check_run *run)
 	const struct check_caps *c = check_caps_of(run->in->caps, run->in->nr_caps, d);
 	uint64_t queues;
 
-	if (!run_frontend(run, BLK_LINUX) || !d->nr_requests || !release_between(run, 4, 5, 4, 8))
+	if (!run_frontend(run, &frontend_linux_blkfront) || !d->nr_requests ||
+		!release_between(run, 4, 5, 4, 8))
 		return;
 	if (!c || (c->partial && c->max_queues == BLK_UNKNOWN_U64)) {
 		run_skip(run, "XB315", "the target's features are not known");

@@ -16,7 +16,7 @@ static void garbage_sectors(struct check_run *run)
 {
 	size_t i, nr = 0, reads = 0;
 
-	if (!run_frontend(run, BLK_NETBSD))
+	if (!run_frontend(run, &frontend_netbsd_xbd))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -35,7 +35,7 @@ static void lost_sectors(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, BLK_NETBSD))
+	if (!run_frontend(run, &frontend_netbsd_xbd))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -52,7 +52,7 @@ static void request_pointers(struct check_run *run)
 	const struct io_request *first = NULL;
 	size_t i;
 
-	if (!run_frontend(run, BLK_NETBSD))
+	if (!run_frontend(run, &frontend_netbsd_xbd))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -82,7 +82,7 @@ static void live_count(struct check_run *run)
 {
 	size_t nr = run->dev->nr_requests;
 
-	if (!run_frontend(run, BLK_NETBSD))
+	if (!run_frontend(run, &frontend_netbsd_xbd))
 		return;
 	if (run->dev->nr_rings) /* of all disks together */
 		nr = MAX(nr, (size_t)run->dev->rings[0].nr_used);
@@ -96,7 +96,7 @@ static void bias(struct check_run *run)
 {
 	size_t i, j;
 
-	if (!run_frontend(run, BLK_NETBSD))
+	if (!run_frontend(run, &frontend_netbsd_xbd))
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
@@ -114,7 +114,7 @@ static void bias(struct check_run *run)
 
 static void recovering(struct check_run *run)
 {
-	if (!run_frontend(run, BLK_NETBSD))
+	if (!run_frontend(run, &frontend_netbsd_xbd))
 		return;
 	if (run->dev->recovering == TRI_UNKNOWN)
 		run_skip(run, "XB207", "the driver's recovery flag was not found");

@@ -116,7 +116,7 @@ static void count_mismatch(struct check_run *run, const struct io_ring *g, uint3
 {
 	CLEANUP_FREE uint8_t *seen = calloc(g->entries, 1);
 	uint32_t in_flight = g->req_prod_pvt - g->rsp_cons;
-	bool netbsd = run_frontend(run, BLK_NETBSD);
+	bool netbsd = run_frontend(run, &frontend_netbsd_xbd);
 	uint64_t first = 0;
 
 	if (!seen) {
@@ -179,8 +179,8 @@ static void shared_indices(struct check_run *run)
 				"the shared ring shows requests up to %u, the driver made them up "
 				"to %u",
 				g->sring_req_prod, g->req_prod_pvt);
-		else if (published < in_flight && run_frontend(run, BLK_LINUX) && g->slots &&
-			 count_used(g) == in_flight) /* else XB105 */
+		else if (published < in_flight && run_frontend(run, &frontend_linux_blkfront) &&
+			 g->slots && count_used(g) == in_flight) /* else XB105 */
 			/* Linux publishes under the lock under which it made the request. */
 			run_broken(run, "XB107", (int)g->index, -1,
 				"the driver made requests up to %u, the shared ring shows them "
@@ -341,9 +341,9 @@ static void compare_entry(struct check_run *run, const struct io_ring *g,
 	else if (r && (r->sector_from == IO_SECTOR_SHADOW || r->sector_from == IO_SECTOR_REQUEST) &&
 		 r->op != IO_FLUSH && r->op != IO_PROBE && e->sector != r->sector)
 		differs = "sector";
-	else if (r && run_frontend(run, BLK_LINUX) && !same_grefs(r, e))
+	else if (r && run_frontend(run, &frontend_linux_blkfront) && !same_grefs(r, e))
 		differs = "grants";
-	else if (r && run_frontend(run, BLK_LINUX) && !same_sectors(r, e))
+	else if (r && run_frontend(run, &frontend_linux_blkfront) && !same_sectors(r, e))
 		differs = r->op == IO_DISCARD ? "length" : "sectors of a segment";
 	if (differs)
 		run_broken(run, "XB113", (int)g->index, (int)e->id,

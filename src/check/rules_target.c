@@ -153,7 +153,7 @@ static void rings(struct check_run *run)
 	const struct blkdev *d = run->dev;
 	uint64_t queues, pages;
 
-	if (!c || !run_frontend(run, BLK_LINUX) || !d->nr_rings)
+	if (!c || !run_frontend(run, &frontend_linux_blkfront) || !d->nr_rings)
 		return;
 	if (c->partial && c->max_queues == BLK_UNKNOWN_U64 &&
 		c->max_ring_page_order == BLK_UNKNOWN_U64) {

@@ -7,9 +7,6 @@
 
 #include "check/check.h"
 
-#define BLK_LINUX  "linux-blkfront"
-#define BLK_NETBSD "netbsd-xbd"
-
 /* The largest shadow that a ring of Linux (16 pages of 32 entries) or Xen 2 (64) has, with room to
  * spare: nothing is allocated for a ring that claims more. */
 #define CHECK_MAX_ENTRIES 65536u
@@ -50,7 +47,7 @@ void run_skip(struct check_run *run, const char *rule, const char *fmt, ...) PRI
 void run_no_memory(struct check_run *run);
 /* rules_frame.c: fill ring_pages. False: no memory; what was allocated is still the caller's. */
 bool run_gather_rings(const struct snapshot *s, uint64_t **ret, size_t *nr);
-bool run_frontend(const struct check_run *run, const char *name);
+bool run_frontend(const struct check_run *run, const struct frontend_ops *driver);
 
 /* Do bytes go from or to pages of the guest? */
 static inline bool request_has_data(const struct io_request *r)

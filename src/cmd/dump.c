@@ -274,7 +274,7 @@ static void cell(struct libscols_line *line, size_t at, enum column c, const str
 			(unsigned long long)r->request_va.v);
 		break;
 	case COL_FRONTEND:
-		table_cell(line, at, "%s", d->frontend);
+		table_cell(line, at, "%s", frontend_name(d->driver));
 		break;
 	case COL_LOCATED:
 		table_cell(line, at, "%s", blk_located_name(d->located_by));
@@ -420,7 +420,7 @@ static void print_devices(const struct dump *d)
 		const struct blkdev *dev = &s->devices[i];
 
 		fprintf(out, "%s%s: %s, %s, found by %s%s\n", i ? "" : "\n", dev->name,
-			dev->frontend, dev->state, blk_located_name(dev->located_by),
+			frontend_name(dev->driver), dev->state, blk_located_name(dev->located_by),
 			dev->confirmed ? ", confirmed by a second way" : "");
 		for (k = 0; k < dev->nr_rings; k++)
 			print_ring(out, &dev->rings[k]);

@@ -156,8 +156,8 @@ static void sheet_device(FILE *out, const struct blkdev *d)
 		snprintf(size, sizeof(size), "%llu sectors", (unsigned long long)d->nr_sectors);
 	if (d->queued_known)
 		snprintf(queued, sizeof(queued), "%zu queued", d->nr_queued);
-	line(out, "frontend", "%s: %s, %s, %s, %zu ring%s, found by %s", d->name, d->frontend,
-		d->state, size, d->nr_rings, d->nr_rings == 1 ? "" : "s",
+	line(out, "frontend", "%s: %s, %s, %s, %zu ring%s, found by %s", d->name,
+		frontend_name(d->driver), d->state, size, d->nr_rings, d->nr_rings == 1 ? "" : "s",
 		blk_located_name(d->located_by));
 	line(out, "requests", "%s: %zu pending, %s", d->name, d->nr_requests, queued);
 }

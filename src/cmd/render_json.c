@@ -278,7 +278,7 @@ struct json_object *json_device(const struct blkdev *d, bool with_requests)
 
 	put_text(o, "vdev", d->name);
 	put(o, "handle", json_num_or_null(d->handle, BLK_UNKNOWN_U64));
-	put_text(o, "frontend", d->frontend);
+	put_text(o, "frontend", d->driver ? d->driver->name : NULL);
 	put_text(o, "located_by", blk_located_name(d->located_by));
 	put_bool(o, "confirmed", d->confirmed);
 	put_text(o, "state", d->state);

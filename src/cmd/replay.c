@@ -42,24 +42,23 @@ enum {
 
 static int write_ring(struct replay *x, struct err *err)
 {
-	uint8_t ring[REPLAY_RING_BYTES];
+	CLEANUP(resume_ring_fini) struct resume_ring ring = {0};
 	struct outfile f = OUTFILE_INIT;
-	size_t nr_skipped;
 
-	if (replay_ring(&x->plan, x->skip_unknown, ring, &nr_skipped, err))
+	if (replay_ring(&x->in.snap, &x->plan, x->skip_unknown, &ring, err))
 		return -1;
 	if (outfile_open(&f, x->ring_path, err))
 		return -1;
-	if (outfile_write_at(&f, 0, ring, sizeof(ring), err)) {
+	if (outfile_write_at(&f, 0, ring.bytes, ring.nr_bytes, err)) {
 		outfile_drop(&f);
 		return -1;
 	}
 	if (outfile_commit(&f, x->force, err))
 		return -1;
-	cmd_note(x->env, "%s: %zu requests", x->ring_path, x->plan.nr - nr_skipped);
-	if (nr_skipped)
+	cmd_note(x->env, "%s: %zu requests", x->ring_path, x->plan.nr - ring.nr_skipped);
+	if (ring.nr_skipped)
 		cmd_note(x->env, "%zu requests left out: their sector or a page is not known",
-			nr_skipped);
+			ring.nr_skipped);
 	return CMD_OK;
 }
 

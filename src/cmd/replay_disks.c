@@ -152,7 +152,7 @@ static void row(struct libscols_line *line, size_t step, const struct replay_ite
 	table_cell(line, 0, "%zu", step);
 	table_cell(line, 1, "%s", it->dev->name);
 	table_cell(line, 2, "%u", r->ring);
-	table_cell(line, 3, "%s%u", it->queued ? "q" : "", r->slot);
+	table_cell(line, 3, "%s%u", it->req->state == IO_QUEUED ? "q" : "", r->slot);
 	table_cell(line, 4, "%s", io_op_name(r->op));
 	if (!replay_needs_sector(r))
 		table_cell(line, 5, NULL);

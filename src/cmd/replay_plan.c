@@ -75,7 +75,7 @@ static void row(struct libscols_line *line, size_t step, const struct replay_ite
 	table_cell(line, 0, "%zu", step);
 	table_cell(line, 1, "%s", it->dev->name);
 	table_cell(line, 2, "%u", r->ring);
-	table_cell(line, 3, "%s%u", it->queued ? "q" : "", r->slot);
+	table_cell(line, 3, "%s%u", it->req->state == IO_QUEUED ? "q" : "", r->slot);
 	table_cell(line, 4, "%s", io_state_name(r->state));
 	table_cell(line, 5, "%s", io_op_name(r->op));
 	if (!replay_needs_sector(r))
@@ -135,7 +135,7 @@ static struct json_object *facts(const struct replay_item *it)
 	if (!o)
 		return NULL;
 	json_object_object_add(o, "device", json_text(it->dev->name));
-	json_object_object_add(o, "queued", json_object_new_boolean(it->queued));
+	json_object_object_add(o, "queued", json_object_new_boolean(it->req->state == IO_QUEUED));
 	return o;
 }
 
@@ -218,7 +218,8 @@ static bool names(struct json_object *o, const struct replay_item *it)
 	return json_object_is_type(dev, json_type_string) &&
 	       !strcmp(json_object_get_string(dev), it->dev->name) &&
 	       number(o, "ring") == it->req->ring && number(o, "slot") == it->req->slot &&
-	       json_object_get_boolean(json_object_object_get(o, "queued")) == it->queued;
+	       json_object_get_boolean(json_object_object_get(o, "queued")) ==
+		       (it->req->state == IO_QUEUED);
 }
 
 /* The same plan may be shown for one target and be taken back without it. */

@@ -10,6 +10,43 @@ static const struct frontend_ops *const registry[] = {
 	&frontend_netbsd_xbd,
 };
 
+const char *frontend_name(const struct frontend_ops *driver)
+{
+	return driver ? driver->name : "unknown";
+}
+
+static void place_unknown(
+	const struct blkdev *d UNUSED, const struct io_request *r UNUSED, struct resume_place *ret)
+{
+	*ret = (struct resume_place){.why = "its driver is not known", .stream = "unknown"};
+}
+
+static int keep_order(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
+	const struct io_request *b UNUSED)
+{
+	return 0;
+}
+
+static bool know_nothing(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
+	const struct io_request *b UNUSED)
+{
+	return false;
+}
+
+const struct frontend_resume *frontend_resume_of(const struct blkdev *d)
+{
+	static const struct frontend_resume unknown = {
+		.place = place_unknown, .order = keep_order, .order_known = know_nothing};
+
+	return d->driver ? d->driver->resume : &unknown;
+}
+
+void resume_ring_fini(struct resume_ring *r)
+{
+	free(r->bytes);
+	*r = (struct resume_ring){0};
+}
+
 /* What to do with each frame that the snapshot names. */
 struct frame_visitor {
 	void (*segment)(void *arg, struct io_segment *seg);
@@ -143,7 +180,7 @@ static int run_all(struct guest *g, const struct frontend_options *opt,
 				return -1;
 			continue;
 		}
-		if (ops->scan(g, opt, kernel_file, s, err))
+		if (ops->find(g, opt, kernel_file, s, err))
 			return err_in(err, "%s", ops->name);
 		if (note_looked_for(s, ops->looks_for, err))
 			return -1;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * frontend.h - finding the block frontends of a guest and decoding their shadow rings.
+ *
+ * What differs between drivers stands behind struct frontend_ops: a device points to those of its
+ * driver, and nobody outside frontend/<family>/ asks which driver it is.
  */
 #ifndef XB_FRONTEND_FRONTEND_H
 #define XB_FRONTEND_FRONTEND_H
@@ -21,6 +24,50 @@ struct frontend_options {
 	bool facts_only;	 /* enough for `info`: skip what only `dump -v` shows */
 };
 
+/* What resume does with a pending request. */
+struct resume_place {
+	const char *why;    /* static text: its place in the order */
+	const char *stream; /* static text: how it travels; what travels differently may overtake */
+	bool order_known;   /* its place in its device's stream */
+	/* Its data is submitted to the guest's block layer anew, which cuts it where the target's
+	 * limits ask; false also when that is not known. */
+	bool resubmitted;
+};
+
+/* A request of a device, pending or queued. */
+struct resume_item {
+	const struct blkdev *dev;
+	const struct io_request *req;
+};
+
+/* The shared ring as the driver will have filled it on the target host. */
+struct resume_ring {
+	uint8_t *bytes; /* malloc'ed */
+	size_t nr_bytes;
+	size_t nr_skipped;
+};
+void resume_ring_fini(struct resume_ring *r);
+
+/* What a driver does when its guest resumes. Pure functions over what was decoded. */
+struct frontend_resume {
+	void (*place)(const struct blkdev *d, const struct io_request *r, struct resume_place *ret);
+	/* Of two of its requests, which does it hand on first? As qsort() wants it; 0: as they
+	 * stand in the snapshot. */
+	int (*order)(
+		const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+	/* Do they reach the backend in that order? */
+	bool (*order_known)(
+		const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+	bool one_log; /* one order over all disks of the guest, which `order` may be asked for */
+	/*
+	 * The ring that these make, in this order; their target frames are set. ERR_REFUSED: more
+	 * than it holds; or a sector or a frame is unknown and skip_unknown is not set. NULL: the
+	 * driver grants its pages anew, so that its ring cannot be known before.
+	 */
+	int (*ring_image)(const struct resume_item *v, size_t nr, bool skip_unknown,
+		struct resume_ring *ret, struct err *err);
+};
+
 struct frontend_ops {
 	const char *name;
 	/* What is looked for, one clause, for the message when nothing is found. */
@@ -31,12 +78,18 @@ struct frontend_ops {
 	 * user must know (memory, unreadable --kernel file); trouble inside the guest becomes
 	 * a finding or a request's `trouble`.
 	 */
-	int (*scan)(struct guest *g, const struct frontend_options *opt,
+	int (*find)(struct guest *g, const struct frontend_options *opt,
 		const struct symbols *kernel_file, struct snapshot *s, struct err *err);
+	const struct frontend_resume *resume;
 };
 
 extern const struct frontend_ops frontend_linux_blkfront;
 extern const struct frontend_ops frontend_netbsd_xbd;
+
+/* "unknown" for NULL. */
+const char *frontend_name(const struct frontend_ops *driver);
+/* Never NULL: of a driver that is not known, no order is known. */
+const struct frontend_resume *frontend_resume_of(const struct blkdev *d);
 
 /*
  * Run every frontend that fits the guest, fill source_mfn of every segment and ring page, and add

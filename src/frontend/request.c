@@ -168,6 +168,13 @@ struct io_request *io_request_append(struct io_request **array, size_t *nr)
 	return r;
 }
 
+int io_request_by_slot(const struct io_request *a, const struct io_request *b)
+{
+	if (a->ring != b->ring)
+		return a->ring < b->ring ? -1 : 1;
+	return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
 struct io_segment *io_segment_append(struct io_request *r)
 {
 	struct io_segment *s = append_zeroed(&r->seg, &r->nr_seg, sizeof(*s));
@@ -188,55 +195,4 @@ void snapshot_how(struct snapshot *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	util_vnote(&s->how, fmt, ap);
 	va_end(ap);
-}
-
-bool blkdev_put_back_whole(const struct io_request *r)
-{
-	return r->op == IO_FLUSH || r->op == IO_BARRIER || r->op == IO_DISCARD ||
-	       (r->flags & IO_FLAG_FUA);
-}
-
-static int resume_class(const struct io_request *r)
-{
-	if (!blkdev_put_back_whole(r))
-		return 2;
-	return (r->op == IO_FLUSH || r->op == IO_BARRIER) && !r->nr_sectors ? 0 : 1;
-}
-
-static int by_place(const struct io_request *a, const struct io_request *b)
-{
-	if (a->ring != b->ring)
-		return a->ring < b->ring ? -1 : 1;
-	return a->slot < b->slot ? -1 : a->slot > b->slot;
-}
-
-int blkdev_resume_order(
-	const struct blkdev *d, const struct io_request *a, const struct io_request *b)
-{
-	int x, y;
-
-	if (strcmp(d->frontend, "linux-blkfront"))
-		return by_place(a, b);
-	x = resume_class(a);
-	y = resume_class(b);
-	if (x != y)
-		return x < y ? -1 : 1;
-	return x == 1 && d->requeue != BLK_REQUEUE_FIRST_FIRST ? by_place(b, a) : by_place(a, b);
-}
-
-bool blkdev_unsorted(const struct blkdev *d)
-{
-	return !strcmp(d->scheduler, "none");
-}
-
-bool blkdev_resume_order_known(
-	const struct blkdev *d, const struct io_request *a, const struct io_request *b)
-{
-	int x = resume_class(a), y = resume_class(b);
-
-	if (strcmp(d->frontend, "linux-blkfront"))
-		return true;
-	if (x == 2 || y == 2)
-		return x == y && blkdev_unsorted(d);
-	return x != y || d->requeue != BLK_REQUEUE_UNKNOWN;
 }

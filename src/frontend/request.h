@@ -169,7 +169,7 @@ enum tri {
 
 /*
  * The order of the requests that Linux's blkif_recover() puts back whole on the block layer's
- * requeue list (blkdev_put_back_whole()). blkfront_resume() lists them last slot first. Up to 6.4
+ * requeue list (linux/resume.c). blkfront_resume() lists them last slot first. Up to 6.4
  * blk_mq_requeue_request() turns that round and blk_mq_requeue_work() turns it round again; since
  * 6.5, which gave struct request_queue its flush_list, only the latter does.
  */
@@ -179,9 +179,11 @@ enum blk_requeue {
 	BLK_REQUEUE_FIRST_FIRST,
 };
 
+struct frontend_ops;
+
 struct blkdev {
-	char name[32];	   /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
-	char frontend[24]; /* "linux-blkfront", "netbsd-xbd" */
+	char name[32]; /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
+	const struct frontend_ops *driver; /* whose device it is; NULL unknown */
 	enum blk_located located_by;
 	bool confirmed;	     /* a second, independent way gave the same requests */
 	uint64_t handle;     /* virtual-device number; BLK_UNKNOWN_U64 unknown */
@@ -234,35 +236,11 @@ void snapshot_fini(struct snapshot *s);
 struct blkdev *snapshot_add_device(struct snapshot *s);
 /* Append a request with unknown fields marked so to an array. NULL: no memory. */
 struct io_request *io_request_append(struct io_request **array, size_t *nr);
+/* By ring, then slot, as qsort() wants it. */
+int io_request_by_slot(const struct io_request *a, const struct io_request *b);
 /* Append a segment. NULL: no memory. */
 struct io_segment *io_segment_append(struct io_request *r);
 /* Append a line to s->how. */
 void snapshot_how(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
-
-/*
- * linux-blkfront: does resume put this request back whole, on the block layer's requeue list, to be
- * issued by a worker while the resuming task submits the data of the others? A flush, a discard, or
- * one with FUA: blkfront_resume(), Linux 4.8 and later. All others have their bios submitted anew.
- * PREFLUSH alone does not count: the block layer takes it off.
- */
-bool blkdev_put_back_whole(const struct io_request *r);
-
-/*
- * Of two requests in one device's shadow, which does resume hand on first? As qsort() wants it.
- * netbsd-xbd: by slot. linux-blkfront: a flush (it goes round the scheduler, to the head of the
- * dispatch list), then what is put back whole, in the order of d->requeue (last slot first when
- * that is unknown), then the data by ring and slot.
- */
-int blkdev_resume_order(
-	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
-/*
- * Do they reach the backend in that order? On Linux not when one is put back and the other is data:
- * with one CPU the worker of the requeue list was seen to come first, with two and on Linux 7.3 to
- * come last. Nor when an I/O scheduler sorts the data.
- */
-bool blkdev_resume_order_known(
-	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
-/* Is the device's queue known to have no I/O scheduler? */
-bool blkdev_unsorted(const struct blkdev *d);
 
 #endif

@@ -9,7 +9,7 @@
 #define XB_REPLAY_REPLAY_H
 
 #include "checkpoint/checkpoint.h"
-#include "frontend/request.h"
+#include "frontend/frontend.h"
 
 #define REPLAY_OVERLAP	(1u << 0) /* with another write: which came first is not known */
 #define REPLAY_RACE	(1u << 1) /* a read and a write of the same sectors */
@@ -26,7 +26,6 @@ struct replay_item {
 	const struct io_request *req;
 	const char *why;    /* static text: its place in the order */
 	const char *stream; /* static text: how it travels; what travels differently may overtake */
-	bool queued;	    /* of dev->queued: held in the guest's block layer */
 	bool order_known;   /* its place in its device's stream */
 	unsigned hazards;
 };
@@ -61,15 +60,12 @@ bool replay_needs_sector(const struct io_request *r);
 /* Does it carry data to the disk? */
 bool replay_is_write(const struct io_request *r);
 
-/* The shared ring of Xen 2.0: req_prod, resp_prod, 64 slots of 60 bytes. */
-#define REPLAY_RING_BYTES (8u + 64u * 60u)
-
 /*
- * The ring of netbsd-xbd as its recovery code would write it, with the true sectors. The target's
- * frames must have been set in the snapshot. ERR_UNSUPPORTED: a frontend that grants its pages
- * anew. ERR_REFUSED: a sector or a frame is unknown and skip_unknown is not set.
+ * The shared ring as the driver would fill it on the target, with the true sectors. The target's
+ * frames must have been set in the snapshot. ERR_UNSUPPORTED: a driver that grants its pages anew.
+ * ERR_REFUSED: a sector or a frame is unknown and skip_unknown is not set.
  */
-int replay_ring(const struct replay_plan *plan, bool skip_unknown, uint8_t ring[REPLAY_RING_BYTES],
-	size_t *nr_skipped, struct err *err) MUST_CHECK;
+int replay_ring(const struct snapshot *s, const struct replay_plan *plan, bool skip_unknown,
+	struct resume_ring *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -12,12 +12,12 @@
 static bool handed_back(const struct replay_item *it)
 {
 	const struct io_request *r = it->req;
+	struct resume_place p;
 	uint32_t unit = MAX(it->dev->physical_block_bytes, SECTOR_BYTES) / SECTOR_BYTES;
 
-	return (r->op == IO_READ || r->op == IO_WRITE) && !it->queued &&
-	       !blkdev_put_back_whole(r) && it->dev->requeue != BLK_REQUEUE_UNKNOWN &&
-	       r->sector_from != IO_SECTOR_UNKNOWN && r->nr_seg && r->nr_seg == r->segs_wanted &&
-	       !(r->sector % unit);
+	frontend_resume_of(it->dev)->place(it->dev, r, &p);
+	return p.resubmitted && r->sector_from != IO_SECTOR_UNKNOWN && r->nr_seg &&
+	       r->nr_seg == r->segs_wanted && !(r->sector % unit);
 }
 
 struct cut {

@@ -107,7 +107,7 @@ static void analyse(struct guest *g, enum frontend_locate how)
 	struct snapshot s = {0};
 	struct err err = ERR_INIT;
 
-	if (!frontend_linux_blkfront.scan(g, &opt, symbols, &s, &err))
+	if (!frontend_linux_blkfront.find(g, &opt, symbols, &s, &err))
 		check(&s);
 	snapshot_fini(&s);
 }

@@ -27,7 +27,7 @@ static struct blkdev *add_device(struct snapshot *s, uint64_t va, uint64_t handl
 	assert_non_null(d);
 	d->va = GVA(va);
 	d->handle = handle;
-	snprintf(d->frontend, sizeof(d->frontend), "linux-blkfront");
+	d->driver = &frontend_linux_blkfront;
 	snprintf(d->name, sizeof(d->name), "vbd-%d", (int)handle);
 	d->rings = calloc(1, sizeof(*d->rings));
 	assert_non_null(d->rings);

@@ -33,7 +33,7 @@ static void open_world(struct world *w, const char *image, const char *elf, cons
 		fail_msg("%s: %s", image, err.text);
 	w->truth = json_object_from_file(truth);
 	assert_non_null(w->truth);
-	if (frontend_netbsd_xbd.scan(w->g, &opt, w->sym, &w->snap, &err))
+	if (frontend_netbsd_xbd.find(w->g, &opt, w->sym, &w->snap, &err))
 		fail_msg("%s: %s", image, err.text);
 }
 
@@ -621,7 +621,7 @@ static void rescan(struct world *w, struct symbols *sym, enum frontend_locate lo
 	struct frontend_options opt = {.locate = locate};
 	struct err err = ERR_INIT;
 
-	if (frontend_netbsd_xbd.scan(w->g, &opt, sym, &w->snap, &err))
+	if (frontend_netbsd_xbd.find(w->g, &opt, sym, &w->snap, &err))
 		fail_msg("%s", err.text);
 }
 

@@ -73,7 +73,7 @@ static struct io_request *add_request(struct world *w, enum io_op op, uint8_t wi
 	struct io_request *r = io_request_append(&w->dev->requests, &w->dev->nr_requests);
 	struct io_ring_entry *e = &w->ring->window[w->ring->nr_window++];
 	struct io_slot *s = &w->ring->slots[slot];
-	bool netbsd = !strcmp(w->dev->frontend, "netbsd-xbd");
+	bool netbsd = w->dev->driver == &frontend_netbsd_xbd;
 
 	assert_non_null(r);
 	r->slot = slot;
@@ -135,7 +135,7 @@ static void make_ring(struct world *w, uint32_t entries, uint64_t nil)
 		g->slots[i].id = i + 1 < entries ? i + 1 : nil;
 }
 
-static void make_world(struct world *w, const char *frontend)
+static void make_world(struct world *w, const struct frontend_ops *driver)
 {
 	memset(w, 0, sizeof(*w));
 	w->info.guest_type = CKPT_GUEST_PV;
@@ -143,7 +143,7 @@ static void make_world(struct world *w, const char *frontend)
 	w->dev = snapshot_add_device(&w->snap);
 	assert_non_null(w->dev);
 	strcpy(w->dev->name, "xvda");
-	strcpy(w->dev->frontend, frontend);
+	w->dev->driver = driver;
 	strcpy(w->dev->state, "connected");
 	w->dev->handle = 51712;
 	w->dev->nr_sectors = 65536;
@@ -165,7 +165,7 @@ static void make_world(struct world *w, const char *frontend)
 
 static void make_linux(struct world *w)
 {
-	make_world(w, "linux-blkfront");
+	make_world(w, &frontend_linux_blkfront);
 	strcpy(w->snap.guest.release, "6.1.0");
 	make_ring(w, 32, 0x0fffffff);
 	add_request(w, IO_WRITE, 1);
@@ -176,7 +176,7 @@ static void make_linux(struct world *w)
 
 static void make_netbsd(struct world *w)
 {
-	make_world(w, "netbsd-xbd");
+	make_world(w, &frontend_netbsd_xbd);
 	make_ring(w, 64, 4095);
 	add_request(w, IO_WRITE, 1);
 	add_request(w, IO_READ, 0);
@@ -447,7 +447,7 @@ static struct blkdev *second_disk(struct world *w)
 	w->dev = &w->snap.devices[0]; /* they have moved */
 	w->ring = w->dev->rings;
 	strcpy(d->name, "xvdb");
-	strcpy(d->frontend, "linux-blkfront");
+	d->driver = &frontend_linux_blkfront;
 	strcpy(d->state, "connected");
 	d->handle = 51728;
 	d->nr_sectors = 65536;
@@ -1379,7 +1379,7 @@ static void overlaps_stay_linear(void **state UNUSED)
 	unsigned i;
 
 	assert_non_null(w);
-	make_world(w, "linux-blkfront");
+	make_world(w, &frontend_linux_blkfront);
 	make_ring(w, 32768, 0x0fffffff);
 	for (i = 0; i < 32768; i++) {
 		struct io_request *r = add_request(w, IO_WRITE, 1);
@@ -1413,7 +1413,7 @@ static void many_rings_stay_linear(void **state UNUSED)
 	unsigned i, k;
 
 	assert_non_null(w);
-	make_world(w, "linux-blkfront");
+	make_world(w, &frontend_linux_blkfront);
 	strcpy(w->snap.guest.release, "4.9.0");
 	free(w->dev->rings);
 	w->dev->nr_rings = 8192;

@@ -30,7 +30,7 @@ static const struct one seen[] = {
 
 static struct blkdev linux_device(void)
 {
-	struct blkdev d = {.frontend = "linux-blkfront",
+	struct blkdev d = {.driver = &frontend_linux_blkfront,
 		.requeue = BLK_REQUEUE_FIRST_FIRST,
 		.logical_block_bytes = 512,
 		.physical_block_bytes = 512};
@@ -62,10 +62,12 @@ static void fill(struct io_request *r, const struct one *o)
 static size_t split(const struct blkdev *d, const struct io_request *r, bool queued, uint64_t max,
 	struct replay_part **ret)
 {
-	struct replay_item it = {.dev = d, .req = r, .queued = queued};
+	struct io_request asked = *r;
+	struct replay_item it = {.dev = d, .req = &asked};
 	struct err err;
 	size_t nr;
 
+	asked.state = queued ? IO_QUEUED : IO_PENDING;
 	assert_int_equal(replay_split(&it, max, ret, &nr, &err), 0);
 	return nr;
 }

@@ -287,7 +287,7 @@ static int by_both(struct guest *g, const struct frontend_options *opt, const st
 	return linux_reconcile(s, &sym, &scan, err);
 }
 
-static int linux_blkfront_scan(struct guest *g, const struct frontend_options *opt,
+static int find_blkfront(struct guest *g, const struct frontend_options *opt,
 	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
 {
 	switch (opt->locate) {
@@ -306,5 +306,6 @@ const struct frontend_ops frontend_linux_blkfront = {
 		"a 64-bit Linux kernel 4.5 or newer with xen-blkfront (its kallsyms and BTF in "
 		"memory, or its ring structures by their shape)",
 	.word_bytes = 8,
-	.scan = linux_blkfront_scan,
+	.find = find_blkfront,
+	.resume = &linux_resume,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * blkfront.h - the two ways to the devices of Linux' xen-blkfront, 4.5 and newer, 64 bit.
+ * blkfront.h - the two ways to the devices of Linux' xen-blkfront, 4.5 and newer, 64 bit, and what
+ * it does when the guest resumes.
  */
 #ifndef XB_FRONTEND_LINUX_BLKFRONT_H
 #define XB_FRONTEND_LINUX_BLKFRONT_H
@@ -18,5 +19,7 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err) MUST_CHE
  */
 int linux_reconcile(struct snapshot *s, struct snapshot *sym, struct snapshot *scan,
 	struct err *err) MUST_CHECK;
+
+extern const struct frontend_resume linux_resume;
 
 #endif

@@ -263,7 +263,7 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 	d->va = info;
 	d->located_by = c->located_by;
 	d->status_waiting = l->status_waiting;
-	snprintf(d->frontend, sizeof(d->frontend), "linux-blkfront");
+	d->driver = &frontend_linux_blkfront;
 	d->handle = layout_read_or(c->g, info, &l->info_vdevice, BLK_UNKNOWN_U64);
 	name_device(c, gd, d->handle, d);
 	connected = layout_read_or(c->g, info, &l->info_connected, UINT64_MAX);

@@ -204,7 +204,7 @@ int linux_reconcile(
 	for (i = 0; i < scan->nr_devices; i++) {
 		struct blkdev *b = &scan->devices[i];
 
-		if (!b->frontend[0] || find_device(s, b->va))
+		if (!b->driver || find_device(s, b->va))
 			continue;
 		if (both)
 			finding_add(&s->findings, "XB310", finding_at_device(b->name),

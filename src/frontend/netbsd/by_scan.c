@@ -272,7 +272,7 @@ static unsigned ring_score(const struct nb_state *ring, const struct nb_wire *lo
 	unsigned i, j, score = 0;
 
 	for (i = 0; i < NB_SLOTS; i++) {
-		struct nb_wire w = nb_ring_request(ring, i);
+		struct nb_wire w = nb_ring_request(ring->ring, i);
 		uint32_t logged;
 		pfn_t pfn;
 
@@ -299,7 +299,7 @@ static bool ring_header_ok(const struct nb_state *ring)
 	if (ring->req_prod - ring->resp_prod > NB_SLOTS)
 		return false;
 	for (i = ring->resp_prod; i != ring->req_prod; i++) {
-		struct nb_wire w = nb_ring_request(ring, i);
+		struct nb_wire w = nb_ring_request(ring->ring, i);
 
 		if (!nb_wire_ok(&w) || w.id >= NB_SLOTS)
 			return false;

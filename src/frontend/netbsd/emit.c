@@ -101,13 +101,11 @@ static bool is_answered(const struct nb_state *st, unsigned slot, int16_t *ret_s
 	if (!st->ring_known || nr > NB_SLOTS)
 		return false;
 	for (i = st->rsp_cons; i != st->resp_prod; i++) {
-		const uint8_t *rsp =
-			st->ring + NB_RING_HDR + (size_t)(i & (NB_SLOTS - 1)) * NB_SLOT_BYTES;
+		struct nb_response rsp = nb_response_parse(nb_ring_slot(st->ring, i));
 
-		/* blkif_response_t, packed: id u32, operation u8, status s16 at 5. */
-		if (num_le32(rsp) != slot)
+		if (rsp.id != slot)
 			continue;
-		*ret_status = (int16_t)num_le16(rsp + 5);
+		*ret_status = rsp.status;
 		return true;
 	}
 	return false;
@@ -149,15 +147,15 @@ static int emit_request(struct guest *g, struct nb_state *st, unsigned slot, str
 static void window_entry(
 	const struct nb_state *st, uint32_t index, bool is_response, struct io_ring_entry *e)
 {
-	const uint8_t *bytes =
-		st->ring + NB_RING_HDR + (size_t)(index & (NB_SLOTS - 1)) * NB_SLOT_BYTES;
+	const uint8_t *bytes = nb_ring_slot(st->ring, index);
+	struct nb_response rsp = nb_response_parse(bytes);
 	struct nb_wire w = nb_wire_parse(bytes);
 
 	*e = (struct io_ring_entry){.index = index, .is_response = is_response};
 	if (is_response) {
-		e->id = num_le32(bytes);
-		e->wire_op = bytes[4];
-		e->status = (int16_t)num_le16(bytes + 5);
+		e->id = rsp.id;
+		e->wire_op = rsp.op;
+		e->status = rsp.status;
 		return;
 	}
 	e->id = w.id;
@@ -259,7 +257,7 @@ static struct blkdev *emit_device(
 	if (!d)
 		return NULL;
 	snprintf(d->name, sizeof(d->name), "xbd");
-	snprintf(d->frontend, sizeof(d->frontend), "%s", frontend_netbsd_xbd.name);
+	d->driver = &frontend_netbsd_xbd;
 	snprintf(d->state, sizeof(d->state), "%s", state_name(&st->at));
 	d->located_by = st->at.by;
 	d->confirmed = confirmed;

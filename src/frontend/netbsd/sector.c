@@ -72,7 +72,7 @@ static struct nb_guess ring_by_id(const struct nb_state *st, unsigned slot, bool
 	if (nr > NB_SLOTS)
 		return guess_none("the indices of the shared ring contradict each other");
 	for (i = nr; i--;) {
-		struct nb_wire w = nb_ring_request(st, st->resp_prod + i);
+		struct nb_wire w = nb_ring_request(st->ring, st->resp_prod + i);
 		enum tri same;
 
 		if (w.id != slot)
@@ -121,7 +121,7 @@ static struct nb_guess ring_by_geometry(const struct nb_state *st, unsigned slot
 	if (buffers_are_shared(st, slot))
 		return guess_none("another pending request uses the same buffer");
 	for (i = 1; i <= nr; i++) {
-		struct nb_wire w = nb_ring_request(st, st->resp_prod - i);
+		struct nb_wire w = nb_ring_request(st->ring, st->resp_prod - i);
 
 		if (nb_same_geometry(st->p2m, mine, &w) != TRI_YES || w.sector == mine->sector)
 			continue;

@@ -2,11 +2,12 @@
  *
  * wire.c - the block interface of Xen 2.0 as bytes: requests, the log's free list, names.
  */
-#include "frontend/netbsd/xbd.h"
+#include "frontend/netbsd/wire.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "base/num.h"
-
-#include <string.h>
 
 /*
  * blkif_request_t, packed: operation u8, nr_segments u8, device u16, id u32 at 4, sector_number
@@ -28,10 +29,33 @@ struct nb_wire nb_wire_parse(const uint8_t bytes[NB_SLOT_BYTES])
 	return w;
 }
 
-struct nb_wire nb_ring_request(const struct nb_state *st, uint32_t index)
+void nb_wire_put(const struct nb_wire *w, uint8_t bytes[NB_SLOT_BYTES])
 {
-	return nb_wire_parse(
-		st->ring + NB_RING_HDR + (size_t)(index & (NB_SLOTS - 1)) * NB_SLOT_BYTES);
+	unsigned i;
+
+	bytes[0] = w->op;
+	bytes[1] = w->nr_seg;
+	num_put_le16(bytes + 2, w->device);
+	num_put_le32(bytes + 4, w->id);
+	num_put_le64(bytes + 8, w->sector);
+	for (i = 0; i < NB_MAX_SEGS; i++)
+		num_put_le32(bytes + 16 + 4 * i, w->fas[i]);
+}
+
+/* blkif_response_t, packed: id u32, operation u8, status s16 at 5. */
+struct nb_response nb_response_parse(const uint8_t bytes[NB_SLOT_BYTES])
+{
+	return (struct nb_response){num_le32(bytes), bytes[4], (int16_t)num_le16(bytes + 5)};
+}
+
+const uint8_t *nb_ring_slot(const uint8_t ring[NB_RING_BYTES], uint32_t index)
+{
+	return ring + NB_RING_HDR + (size_t)(index & (NB_SLOTS - 1)) * NB_SLOT_BYTES;
+}
+
+struct nb_wire nb_ring_request(const uint8_t ring[NB_RING_BYTES], uint32_t index)
+{
+	return nb_wire_parse(nb_ring_slot(ring, index));
 }
 
 bool nb_wire_ok(const struct nb_wire *w)

@@ -150,7 +150,7 @@ static bool guest_fits(struct guest *g)
 	return guest_info(g)->suspend_record.v != UINT64_MAX && guest_pt_levels(g) == 2;
 }
 
-static int netbsd_scan(struct guest *g, const struct frontend_options *opt,
+static int find_xbd(struct guest *g, const struct frontend_options *opt,
 	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
 {
 	bool confirmed = false;
@@ -182,5 +182,6 @@ const struct frontend_ops frontend_netbsd_xbd = {
 	.name = "netbsd-xbd",
 	.looks_for = "a NetBSD recovery ring (64 slots of 60 bytes) in a Xen 2.0 guest, by the "
 		     "symbol rec_ring of --kernel FILE or by its structure",
-	.scan = netbsd_scan,
+	.find = find_xbd,
+	.resume = &nb_resume,
 };
