@@ -4,6 +4,8 @@
  */
 #include "checkpoint/checkpoint.h"
 
+#include <inttypes.h>
+
 #include "checkpoint/ckpt_priv.h"
 
 /* The first that says anything but no has the file; long magics first, guesses last. */
@@ -12,7 +14,9 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_libxl,
 	&ckpt_format_libxc,
 	&ckpt_format_xen20,
+	&ckpt_format_xend,
 	&ckpt_format_unsupported,
+	&ckpt_format_legacy,
 };
 
 #define HEX_BYTES 32u
@@ -71,6 +75,15 @@ static int index_pages(struct ckpt *ck, struct err *err)
 	return 0;
 }
 
+static void check_end(struct ckpt *ck)
+{
+	uint64_t bytes = source_bytes(ck->src);
+
+	if (ck->info.complete && ck->end < bytes)
+		finding_add(&ck->findings, "XB013", finding_at_offset(ck->end),
+			"%" PRIu64 " bytes follow the end of the stream", bytes - ck->end);
+}
+
 static int open_all(struct ckpt *ck, struct err *err)
 {
 	if (source_compression(ck->src))
@@ -78,6 +91,7 @@ static int open_all(struct ckpt *ck, struct err *err)
 	ck->info.complete = true;
 	if (ckpt_open_payload(ck, 0, err) || index_pages(ck, err))
 		return err_in(err, "%s", source_path(ck->src));
+	check_end(ck);
 	return 0;
 }
 

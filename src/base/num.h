@@ -61,6 +61,11 @@ static inline uint64_t num_le64(const void *p)
 	return (uint64_t)num_le32(b) | (uint64_t)num_le32(b + 4) << 32;
 }
 
+static inline uint32_t num_be32(const void *p)
+{
+	return __builtin_bswap32(num_le32(p));
+}
+
 static inline void num_put_le16(void *p, uint16_t v)
 {
 	uint8_t *b = p;

@@ -33,6 +33,7 @@ enum ckpt_config_kind {
 	CKPT_CONFIG_NONE,
 	CKPT_CONFIG_XL_JSON, /* libxl_domain_config as JSON */
 	CKPT_CONFIG_SXP,     /* xend s-expression */
+	CKPT_CONFIG_XLCFG,   /* what an administrator writes for xl */
 };
 
 #define CKPT_MAX_LAYERS 6

@@ -211,10 +211,7 @@ static int open_libxc(struct ckpt *ck, uint64_t off, struct err *err)
 		if (stop == LIBXC_STOP_CHECKPOINT && ckpt_commit(ck, err))
 			return -1;
 	} while (stop == LIBXC_STOP_CHECKPOINT);
-	if (stop == LIBXC_STOP_END && x.off < source_bytes(ck->src))
-		finding_add(&ck->findings, "XB013", finding_at_offset(x.off),
-			"%llu bytes follow the end of the libxc stream",
-			(unsigned long long)(source_bytes(ck->src) - x.off));
+	ck->end = x.off;
 	return 0;
 }
 

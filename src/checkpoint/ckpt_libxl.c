@@ -210,10 +210,7 @@ static int read_records(struct libxl *l, struct err *err)
 		if (libxl_record(l, &rec, err))
 			return record_broken(ck, &rec, err);
 	}
-	if (ck->info.complete && l->off < source_bytes(ck->src))
-		finding_add(&ck->findings, "XB013", finding_at_offset(l->off),
-			"%llu bytes follow the end of the libxl stream",
-			(unsigned long long)(source_bytes(ck->src) - l->off));
+	ck->end = l->off;
 	return 0;
 }
 

@@ -23,6 +23,9 @@
  * this bounds it to tens of MiB. */
 #define CKPT_MAX_CONFIG_BYTES (256u << 10)
 
+/* Above the highest index of public/hvm/params.h of 4.5. */
+#define CKPT_NR_SINGLE_PARAMS 64u
+
 #define PFN_NONE PFN(UINT64_MAX)
 
 /* What every epoch of a checkpointed stream sends again. */
@@ -32,6 +35,9 @@ struct ckpt_state {
 	const uint8_t *shared_info; /* PAGE_BYTES bytes, or NULL */
 	const uint8_t *hvm_params;  /* nr_hvm_params of 16 bytes, or NULL */
 	uint32_t nr_hvm_params;
+	/* Parameters that a stream sends one by one; by index. */
+	uint64_t param_set; /* bit per index */
+	uint64_t param[CKPT_NR_SINGLE_PARAMS];
 	bool changed; /* since the last commit */
 };
 
@@ -56,6 +62,7 @@ struct ckpt {
 	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
 	unsigned nr_p2m;
 	unsigned depth;			/* of wrappers */
+	uint64_t end;			/* file offset behind what was read */
 	const struct ckpt_format *body; /* innermost */
 };
 
@@ -75,7 +82,7 @@ struct ckpt_format {
 };
 
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
-	ckpt_format_xen20, ckpt_format_unsupported;
+	ckpt_format_xen20, ckpt_format_xend, ckpt_format_legacy, ckpt_format_unsupported;
 
 /* Do the bytes at off begin with this text? */
 bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);
@@ -88,6 +95,8 @@ int ckpt_incomplete(struct ckpt *ck, uint64_t off, const char *fmt, ...) PRINTF(
 
 /* A cleared vcpu of that id, replacing an earlier one. NULL and err: no memory, or id too big. */
 struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err);
+/* HVM: the value that a restore sets. */
+void ckpt_set_hvm_param(struct ckpt *ck, unsigned index, uint64_t value);
 bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id);
 /* The epoch is complete. */
 int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
@@ -112,11 +121,5 @@ void ckpt_verify_vcpus(struct ckpt *ck);
 /* Frames that a restore of a PV guest depends on, after the page map is done; nothing for other
  * guests. A ckpt_format.verify of the save streams. */
 void ckpt_verify_pv(struct ckpt *ck);
-
-/* config_json.c, config_sxp.c: fill info.name, uuid, disks from info.config. A configuration that
- * makes no sense is a finding; -1 only when memory is out. */
-int config_parse_json(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err *err) MUST_CHECK;
-int config_parse_sxp(struct ckpt *ck, struct err *err) MUST_CHECK;
-struct ckpt_disk *config_add_disk(struct ckpt *ck, struct err *err);
 
 #endif

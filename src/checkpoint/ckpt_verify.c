@@ -147,6 +147,21 @@ static uint64_t highest_frame(const uint8_t *table)
 	return highest;
 }
 
+/* The same of a table with entries of 4 bytes. */
+static uint64_t highest_frame_short(const uint8_t *table)
+{
+	uint64_t highest = 0;
+	unsigned i;
+
+	for (i = 0; i < PAGE_BYTES / 4; i++) {
+		uint32_t entry = num_le32(table + 4 * (size_t)i);
+
+		if (entry & ENTRY_PRESENT)
+			highest = MAX(highest, (uint64_t)(entry >> PAGE_SHIFT));
+	}
+	return highest;
+}
+
 /* A later copy of a page does not save an earlier one: the restorer translates each as it comes. */
 void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings)
 {
@@ -165,7 +180,8 @@ void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings)
 			const uint8_t *table = source_at(ck->src, off, PAGE_BYTES);
 
 			if (table)
-				frame = highest_frame(table);
+				frame = ck->info.pt_levels == 2 ? highest_frame_short(table)
+								: highest_frame(table);
 			if (frame >= ck->info.nr_pfns)
 				finding_add(findings, "XB027", finding_at_offset(off),
 					"the L%u page table in page 0x%llx names pfn 0x%llx, the "

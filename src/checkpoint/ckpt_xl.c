@@ -12,7 +12,9 @@
  */
 #include <string.h>
 
-#include "checkpoint/ckpt_priv.h"
+#include "checkpoint/config.h"
+#include "checkpoint/legacy.h"
+#include "checkpoint/libxc.h"
 
 #define XL_MAGIC	"Xen saved domain, xl format\n \0 \r"
 #define XL_MAGIC_BYTES	32u
@@ -56,13 +58,23 @@ static int read_config(struct ckpt *ck, struct cursor *data, uint32_t flags,
 	}
 	info->config = (const char *)text;
 	info->config_bytes = strnlen(info->config, len);
-	if (!(flags & XL_FLAG_JSON))
-		return 0;
-	info->config_kind = CKPT_CONFIG_XL_JSON;
-	return config_parse_json(ck, ret_type, err);
+	info->config_kind = flags & XL_FLAG_JSON ? CKPT_CONFIG_XL_JSON : CKPT_CONFIG_XLCFG;
+	return flags & XL_FLAG_JSON ? config_parse_json(ck, ret_type, err)
+				    : config_parse_xlcfg(ck, ret_type, err);
 }
 
-static int open_stream(struct ckpt *ck, uint64_t off, uint32_t flags, struct err *err)
+/* What has no magic can only be what the flags say. */
+static int open_payload(
+	struct ckpt *ck, uint64_t off, uint32_t flags, enum ckpt_guest_type type, struct err *err)
+{
+	if (flags & XL_FLAG_V2 || ckpt_has_magic(ck->src, off, "LibxlFmt", 8) ||
+		libxc_has_magic(ck->src, off))
+		return ckpt_open_payload(ck, off, err);
+	return legacy_open(ck, off, legacy_hint_of(type), err);
+}
+
+static int open_stream(
+	struct ckpt *ck, uint64_t off, uint32_t flags, enum ckpt_guest_type type, struct err *err)
 {
 	bool v2 = ckpt_has_magic(ck->src, off, "LibxlFmt", 8);
 
@@ -79,7 +91,7 @@ static int open_stream(struct ckpt *ck, uint64_t off, uint32_t flags, struct err
 	if (!v2 && source_bytes(ck->src) - off < 8 && (flags & XL_FLAG_V2))
 		return ckpt_incomplete(ck, off, "the file ends in the libxl header at 0x%llx",
 			(unsigned long long)off);
-	if (ckpt_open_payload(ck, off, err))
+	if (open_payload(ck, off, flags, type, err))
 		return err_in(err, "behind the xl header, at 0x%llx", (unsigned long long)off);
 	return 0;
 }
@@ -150,7 +162,7 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 	data = cur_over(source_at(ck->src, off, data_bytes), data_bytes, off, "configuration");
 	data.swap = c.swap;
 	if (read_config(ck, &data, flags, &config_type, err) ||
-		open_stream(ck, off + data_bytes, flags, err))
+		open_stream(ck, off + data_bytes, flags, config_type, err))
 		return -1;
 	settle_guest_type(ck, config_type);
 	return 0;

@@ -6,9 +6,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
-#include "checkpoint/ckpt_priv.h"
-
-#define MAX_DISKS 256u
+#include "checkpoint/config.h"
 
 static void put_json(struct json_object **o)
 {
@@ -52,11 +50,9 @@ static bool truth(struct json_object *o, const char *name)
 	return v && json_object_get_boolean(v);
 }
 
-static int add_disk(struct ckpt *ck, struct json_object *o, struct err *err)
+static int fill_disk(struct ckpt_disk *d, struct json_object *o, struct err *err)
 {
-	struct ckpt_disk *d = config_add_disk(ck, err);
-
-	if (!d || copy_text(o, "vdev", &d->vdev, err) || copy_text(o, "pdev_path", &d->path, err) ||
+	if (copy_text(o, "vdev", &d->vdev, err) || copy_text(o, "pdev_path", &d->path, err) ||
 		copy_text(o, "format", &d->format, err) ||
 		copy_text(o, "backend", &d->backend, err))
 		return -1;
@@ -68,16 +64,19 @@ static int add_disk(struct ckpt *ck, struct json_object *o, struct err *err)
 static int add_disks(struct ckpt *ck, struct json_object *disks, struct err *err)
 {
 	size_t i, nr;
+	bool full = false;
 
 	if (!json_object_is_type(disks, json_type_array))
 		return 0;
 	nr = json_object_array_length(disks);
-	if (nr > MAX_DISKS)
-		finding_add(&ck->findings, "XB014", finding_anywhere(),
-			"the configuration names %zu disks, the first %u are shown", nr, MAX_DISKS);
-	for (i = 0; i < MIN(nr, (size_t)MAX_DISKS); i++)
-		if (add_disk(ck, json_object_array_get_idx(disks, i), err))
+	for (i = 0; i < nr && !full; i++) {
+		struct ckpt_disk *d = config_add_disk(ck, &full, err);
+
+		if (!d && !full)
 			return -1;
+		if (d && fill_disk(d, json_object_array_get_idx(disks, i), err))
+			return -1;
+	}
 	return 0;
 }
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * config_sxp.c - what xend's s-expression says about a domain (Xen 2.0: XendDomainInfo.py).
+ * config_sxp.c - what xend's s-expression says about a domain (XendDomainInfo.py, XendConfig.py).
  *
- * The restore uses the child `config` of `(domain ...)`, which holds `(vm ...)`; the rest describes
- * the domain as it ran. A form is found by walking its parent's children; nothing is copied
- * before it is wanted.
+ * Xen 2.0: the restore uses the child `config` of `(domain ...)`, which holds `(vm ...)`; the rest
+ * describes the domain as it ran. Since 3.0 everything stands in `(domain ...)` itself. A form is
+ * found by walking its parent's children; nothing is copied before it is wanted.
  */
 #include <string.h>
 
-#include "checkpoint/ckpt_priv.h"
+#include "checkpoint/config.h"
 
-#define MAX_DISKS 256u
 /* xend nests about eight deep. */
 #define MAX_DEPTH 64u
 
@@ -136,80 +135,76 @@ static int copy_atom(struct text list, const char *name, char **ret, struct err 
 	return *ret ? 0 : err_nomem(err, "the configuration");
 }
 
-/* "phy:vg0/root" -> backend "phy", path "vg0/root". */
-static int split_uname(struct ckpt_disk *d, struct err *err)
-{
-	char *colon = d->path ? strchr(d->path, ':') : NULL;
-
-	if (!colon)
-		return 0;
-	d->backend = strndup(d->path, (size_t)(colon - d->path));
-	if (!d->backend)
-		return err_nomem(err, "the configuration");
-	memmove(d->path, colon + 1, strlen(colon + 1) + 1);
-	return 0;
-}
-
-static int add_vbd(struct ckpt *ck, struct text vbd, struct err *err)
+static int add_disk(struct ckpt *ck, struct text vbd, struct err *err)
 {
 	CLEANUP_FREE char *mode = NULL;
-	struct ckpt_disk *d;
+	bool full;
+	struct ckpt_disk *d = config_add_disk(ck, &full, err);
 
-	if (ck->info.nr_disks >= MAX_DISKS)
-		return 0;
-	d = config_add_disk(ck, err);
-	if (!d || copy_atom(vbd, "dev", &d->vdev, err) || copy_atom(vbd, "uname", &d->path, err) ||
+	if (!d)
+		return full ? 0 : -1;
+	if (copy_atom(vbd, "dev", &d->vdev, err) || copy_atom(vbd, "uname", &d->path, err) ||
 		copy_atom(vbd, "mode", &mode, err))
 		return -1;
 	d->read_only = mode && !strchr(mode, 'w');
-	return split_uname(d, err);
+	config_trim_vdev(d);
+	return config_split_target(d, err);
 }
 
-/* Every `(device (vbd ...))` of the list. */
+/* Every `(device (CLASS ...))` of the list whose class is one of disks. */
 static int add_devices(struct ckpt *ck, struct text list, struct err *err)
 {
-	struct text item, name, body, vbd;
+	struct text item, name, body, device;
 
 	while (next_item(&list, &item))
 		if (open_form(item, &name, &body) && text_is(name, "device") &&
-			child(body, "vbd", &vbd) && add_vbd(ck, vbd, err))
+			(child(body, "vbd", &device) || child(body, "tap", &device) ||
+				child(body, "tap2", &device)) &&
+			add_disk(ck, device, err))
 			return -1;
 	return 0;
 }
 
-struct ckpt_disk *config_add_disk(struct ckpt *ck, struct err *err)
+/* `(image (hvm ...))` or `(image (linux ...))`; xend names no other kind of PV guest. */
+static enum ckpt_guest_type guest_type(struct text domain)
 {
-	struct ckpt_info *info = &ck->info;
-	struct ckpt_disk *grown;
+	struct text image, form, name, body;
 
-	/* At most MAX_DISKS of them: growing one by one costs nothing. */
-	grown = reallocarray(info->disks, info->nr_disks + 1, sizeof(*grown));
-	if (!grown) {
-		err_nomem(err, "the configuration's disks");
-		return NULL;
-	}
-	info->disks = grown;
-	memset(&grown[info->nr_disks], 0, sizeof(*grown));
-	return &grown[info->nr_disks++];
+	if (!child(domain, "image", &image) || !next_item(&image, &form) ||
+		!open_form(form, &name, &body))
+		return CKPT_GUEST_UNKNOWN;
+	return text_is(name, "hvm") ? CKPT_GUEST_HVM : CKPT_GUEST_PV;
 }
 
-int config_parse_sxp(struct ckpt *ck, struct err *err)
+static int read_domain(struct ckpt *ck, struct text domain, struct err *err)
+{
+	CLEANUP_FREE char *vcpus = NULL;
+	struct ckpt_info *info = &ck->info;
+	struct text config, vm;
+
+	if (copy_atom(domain, "name", &info->name, err) ||
+		copy_atom(domain, "uuid", &info->uuid, err) ||
+		copy_atom(domain, "vcpus", &vcpus, err) || add_devices(ck, domain, err))
+		return -1;
+	config_set_vcpus(ck, vcpus);
+	if (!child(domain, "config", &config) || !child(config, "vm", &vm))
+		return 0;
+	if (!info->name && copy_atom(vm, "name", &info->name, err))
+		return -1;
+	return add_devices(ck, vm, err);
+}
+
+int config_parse_sxp(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err *err)
 {
 	struct ckpt_info *info = &ck->info;
 	struct text all = {info->config, info->config + info->config_bytes};
-	struct text item, name, domain, config, vm;
+	struct text item, name, domain;
 
 	if (!next_item(&all, &item) || !open_form(item, &name, &domain)) {
 		finding_add(&ck->findings, "XB014", finding_anywhere(),
 			"the configuration is not an s-expression");
 		return 0;
 	}
-	if (copy_atom(domain, "name", &info->name, err) ||
-		copy_atom(domain, "uuid", &info->uuid, err))
-		return -1;
-	if (!child(domain, "config", &config) || !child(config, "vm", &vm))
-		return 0;
-	if (!info->name && copy_atom(vm, "name", &info->name, err))
-		return -1;
-	return add_devices(ck, vm, err);
+	*ret_type = guest_type(domain);
+	return read_domain(ck, domain, err);
 }

@@ -127,9 +127,21 @@ void hvm_context_mode(struct ckpt *ck)
 	ck->info.word_bytes = ck->info.pt_levels == 2 || ck->info.pt_levels == 3 ? 4 : 8;
 }
 
+void ckpt_set_hvm_param(struct ckpt *ck, unsigned index, uint64_t value)
+{
+	ck->state.param[index] = value;
+	ck->state.param_set |= UINT64_C(1) << index;
+	ck->state.changed = true;
+}
+
 bool ckpt_hvm_param(const struct ckpt *ck, uint64_t index, uint64_t *ret)
 {
 	uint32_t i;
+
+	if (index < CKPT_NR_SINGLE_PARAMS && ck->state.param_set >> index & 1) {
+		*ret = ck->state.param[index];
+		return true;
+	}
 
 	/* They are set one after the other: the last one stands. */
 	for (i = ck->state.nr_hvm_params; i--;) {

@@ -632,8 +632,6 @@ def un_xapi_v2(): return Stream().raw(b"XenSavedDomv2-\n" + struct.pack("<QQ", 0
 @recipe
 def un_xapi_v1(): return Stream().raw(b"XenSavedDomain\n" + bytes(64))
 @recipe
-def un_xend(): return Stream().raw(b"LinuxGuestRecord" + struct.pack(">I", 16) + b"(domain (name a))")
-@recipe
 def un_elf_core():
     return Stream().raw(b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHI", 4, 62, 1) +
                         struct.pack("<3QIHHHHHH", 0, 0, 64, 0, 64, 0, 0, 64, 6, 5) + bytes(64))
@@ -647,24 +645,6 @@ def un_xc_core(): return Stream().raw(b"\xed\xeb\x0f\xf0" + struct.pack("<5I", 1
 def un_qevm(): return Stream().raw(b"QEVM\0\0\0\3" + bytes(32))
 @recipe
 def un_kdump(): return Stream().raw(b"KDUMP   " + bytes(64))
-
-
-def legacy_batch(fmt, pfns):
-    return struct.pack("<i%d%s" % (len(pfns), fmt), len(pfns), *pfns) + b"".join(map(page, pfns))
-
-
-@recipe
-def un_legacy_64():
-    return Stream().raw(struct.pack("<QQI4sI", 1024, 2**64 - 1, 8 + 5168, b"vcpu", 5168) + bytes(5168) +
-                        struct.pack("<QQ", 8, 9) + legacy_batch("Q", range(8)))
-@recipe
-def un_legacy_32(): return Stream().raw(struct.pack("<II", 1024, 8) + legacy_batch("I", range(8)))
-@recipe
-def un_legacy_hvm():
-    return Stream().raw(struct.pack("<Q", 0x10000) + legacy_batch("Q", range(8)))
-@recipe
-def un_xl_legacy():
-    return in_xl(un_legacy_64(), flags=1)
 
 
 def write_batches(f, first, last):

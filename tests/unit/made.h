@@ -55,7 +55,7 @@ static UNUSED int make_all(void **state UNUSED)
 	return 0;
 }
 
-static int remove_all(void **state UNUSED)
+static UNUSED int remove_all(void **state UNUSED)
 {
 	char cmd[128];
 
@@ -63,7 +63,7 @@ static int remove_all(void **state UNUSED)
 	return system(cmd);
 }
 
-static struct stream make(const char *recipe)
+static UNUSED struct stream make(const char *recipe)
 {
 	struct stream s = {.bytes = malloc(MAX_STREAM_BYTES)};
 	char path[128];

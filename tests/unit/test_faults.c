@@ -149,17 +149,12 @@ static const struct {
 	{"un-libvirt", ERR_UNSUPPORTED, "libvirt save image (libxl driver): recognised"},
 	{"un-xapi-v2", ERR_UNSUPPORTED, "xapi v2"},
 	{"un-xapi-v1", ERR_UNSUPPORTED, "xapi v1"},
-	{"un-xend", ERR_UNSUPPORTED, "xend"},
 	{"un-elf-core", ERR_UNSUPPORTED, "Xen domain core dump"},
 	{"un-vmcore", ERR_UNSUPPORTED, "core dump with segments"},
 	{"un-xc-core", ERR_UNSUPPORTED, "xc_core"},
 	{"un-qevm", ERR_UNSUPPORTED, "QEVM"},
 	{"un-lzop", ERR_UNSUPPORTED, "packed with lzop"},
 	{"un-kdump", ERR_UNSUPPORTED, "kdump"},
-	{"un-legacy-64", ERR_UNSUPPORTED, "legacy libxc stream"},
-	{"un-legacy-32", ERR_UNSUPPORTED, "legacy libxc stream"},
-	{"un-legacy-hvm", ERR_UNSUPPORTED, "legacy libxc stream"},
-	{"un-xl-legacy", ERR_UNSUPPORTED, "legacy libxc stream (Xen 3.0 to 4.5): recognised"},
 };
 
 static void refusals_say_why(void **state UNUSED)
@@ -285,8 +280,8 @@ static size_t flip_at(const struct stream *s, uint64_t *seed)
 
 static void flipped_bytes_end_in_a_class(void **state UNUSED)
 {
-	static const char *const recipes[] = {"pv64-v3", "pv64-v2", "hvm-v2", "pvh", "live",
-		"epochs-libxl", "xen20", "un-legacy-64"};
+	static const char *const recipes[] = {
+		"pv64-v3", "pv64-v2", "hvm-v2", "pvh", "live", "epochs-libxl", "xen20"};
 	uint64_t seed = 0x9e3779b97f4a7c15;
 	unsigned seen[ERR_USAGE + 1] = {0};
 	size_t i, round, k;
