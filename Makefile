@@ -3,7 +3,7 @@
 #   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid)
 #   make demo          install what is missing, build, dump a real checkpoint
 #   make check         install what tests need, build with ASan and UBSan, run every test
-#   make lint          clang-format, the dependency law, cppcheck, mandoc, shellcheck
+#   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
 #   make bench         the speed and memory budgets, as ratios in one run
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
 #   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
@@ -135,7 +135,8 @@ check: deps-build deps-test
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen)
 
 lint: deps-build deps-lint
-	$(Q)tests/tools/lint.sh
+	$(Q)$(MAKE) --no-print-directory D=opt all
+	$(Q)tests/tools/lint.sh obj/opt$(if $(WITHOUT_XEN),-noxen)
 
 bench: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=opt all

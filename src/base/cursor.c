@@ -53,32 +53,11 @@ uint32_t cur_u32(struct cursor *c)
 	return c->swap ? __builtin_bswap32(num_le32(p)) : num_le32(p);
 }
 
-uint64_t cur_u64(struct cursor *c)
-{
-	const uint8_t *p = cur_bytes(c, 8);
-
-	if (!p)
-		return 0;
-	return c->swap ? __builtin_bswap64(num_le64(p)) : num_le64(p);
-}
-
 uint32_t cur_be32(struct cursor *c)
 {
 	const uint8_t *p = cur_bytes(c, 4);
 
 	return p ? __builtin_bswap32(num_le32(p)) : 0;
-}
-
-uint64_t cur_be64(struct cursor *c)
-{
-	const uint8_t *p = cur_bytes(c, 8);
-
-	return p ? __builtin_bswap64(num_le64(p)) : 0;
-}
-
-uint64_t cur_word(struct cursor *c, unsigned word_bytes)
-{
-	return word_bytes == 8 ? cur_u64(c) : cur_u32(c);
 }
 
 struct cursor cur_split(struct cursor *c, size_t n, const char *what)
@@ -98,14 +77,4 @@ int cur_check(const struct cursor *c, struct err *err)
 		return 0;
 	return err_set(err, ERR_CORRUPT, "%s at 0x%llx: %zu bytes, too short", c->what,
 		(unsigned long long)c->origin, (size_t)(c->end - c->start));
-}
-
-int cur_finish(const struct cursor *c, struct err *err)
-{
-	if (cur_check(c, err))
-		return -1;
-	if (c->pos == c->end)
-		return 0;
-	return err_set(err, ERR_CORRUPT, "%s at 0x%llx: %zu bytes left over after %zu", c->what,
-		(unsigned long long)c->origin, cur_left(c), (size_t)(c->pos - c->start));
 }

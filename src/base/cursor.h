@@ -3,7 +3,7 @@
  * cursor.h - a bounded reader over bytes that nobody trusts.
  *
  * A read past the end gives 0 and marks the cursor; the decoder reads its fixed fields and asks
- * once, with cur_ok() before a value is used as count, size or index, or with cur_finish() at the
+ * once, with cur_ok() before a value is used as count, size or index, or with cur_check() at the
  * end. `origin` is the file offset (or guest address) of the first byte, for messages.
  */
 #ifndef XB_BASE_CURSOR_H
@@ -24,11 +24,7 @@ struct cursor cur_over(const void *buf, size_t len, uint64_t origin, const char 
 uint8_t cur_u8(struct cursor *c);
 uint16_t cur_u16(struct cursor *c); /* in the cursor's byte order, little-endian by default */
 uint32_t cur_u32(struct cursor *c);
-uint64_t cur_u64(struct cursor *c);
 uint32_t cur_be32(struct cursor *c);
-uint64_t cur_be64(struct cursor *c);
-/* A guest or tool-stack word of 4 or 8 bytes. */
-uint64_t cur_word(struct cursor *c, unsigned word_bytes);
 /* The next n bytes in place, or NULL if there are fewer. */
 const uint8_t *cur_bytes(struct cursor *c, size_t n);
 void cur_skip(struct cursor *c, size_t n);
@@ -50,9 +46,7 @@ static inline bool cur_ok(const struct cursor *c)
 	return !c->failed;
 }
 
-/* 0 if every read succeeded and nothing is left over; else ERR_CORRUPT that names the place. */
-int cur_finish(const struct cursor *c, struct err *err) MUST_CHECK;
-/* 0 if every read succeeded; leftover bytes are fine. */
+/* 0 if every read succeeded, else ERR_CORRUPT that names the place. Leftover bytes are fine. */
 int cur_check(const struct cursor *c, struct err *err) MUST_CHECK;
 
 #endif

@@ -61,16 +61,6 @@ void finding_add(
 	store(list, rule, at, message);
 }
 
-uint64_t finding_seen(const struct finding_list *list, const char *rule)
-{
-	size_t i;
-
-	for (i = 0; i < list->nr_counts; i++)
-		if (!strcmp(list->counts[i].rule, rule))
-			return list->counts[i].seen;
-	return 0;
-}
-
 void finding_append(struct finding_list *list, const struct finding_list *from)
 {
 	size_t i;

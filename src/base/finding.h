@@ -68,8 +68,6 @@ static inline struct finding_at finding_anywhere(void)
 /* Never fails: when memory is out the list is marked `lost`. `list` may be NULL (then nothing). */
 void finding_add(struct finding_list *list, const char *rule, struct finding_at at, const char *fmt,
 	...) PRINTF(4, 5);
-/* How many findings of that rule were added, stored or not. */
-uint64_t finding_seen(const struct finding_list *list, const char *rule);
 /* Append copies of all of `from`. */
 void finding_append(struct finding_list *list, const struct finding_list *from);
 void finding_fini(struct finding_list *list);

@@ -56,7 +56,9 @@ static int set_mode(struct check_caps *c, const char *value, struct err *err)
 	return 0;
 }
 
-int check_caps_set(struct check_caps *c, const char *key, const char *value, struct err *err)
+/* One key of the backend's directory, by its xenstore name. ERR_USAGE: the value is nonsense;
+ * ERR_NOTFOUND: no such key is known. */
+static int set_cap(struct check_caps *c, const char *key, const char *value, struct err *err)
 {
 	enum tri yes;
 	uint64_t v;
@@ -107,7 +109,7 @@ static int read_lines(char *text, struct check_caps *c, struct err *err)
 			return err_set(
 				err, ERR_USAGE, "'%.40s' is not of the form key=value", line);
 		*equals = '\0';
-		if (check_caps_set(c, trim(line), trim(equals + 1), err))
+		if (set_cap(c, trim(line), trim(equals + 1), err))
 			return -1;
 	}
 	return 0;
@@ -121,7 +123,7 @@ static int read_object(struct json_object *o, struct check_caps *c, struct err *
 
 		if (json_object_is_type(val, json_type_boolean))
 			text = json_object_get_boolean(val) ? "1" : "0";
-		if (check_caps_set(c, key, text ? text : "", err))
+		if (set_cap(c, key, text ? text : "", err))
 			return -1;
 	}
 	return 0;

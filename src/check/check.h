@@ -69,10 +69,6 @@ struct check_caps {
 
 /* Everything absent, so that a key that is not there means what its absence means to a frontend. */
 struct check_caps check_caps_none(void);
-/* One key of the backend's directory, by its xenstore name. ERR_USAGE: the value is nonsense;
- * ERR_NOTFOUND: no such key is known. */
-int check_caps_set(
-	struct check_caps *c, const char *key, const char *value, struct err *err) MUST_CHECK;
 /* Those of the device; NULL: none were given for it. */
 const struct check_caps *check_caps_of(
 	const struct check_caps *v, size_t nr, const struct blkdev *dev);

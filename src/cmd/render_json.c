@@ -5,7 +5,7 @@
 
 #include "check/catalogue.h"
 
-struct json_object *json_hex(uint64_t v)
+static struct json_object *json_hex(uint64_t v)
 {
 	char text[24];
 
@@ -13,7 +13,7 @@ struct json_object *json_hex(uint64_t v)
 	return json_object_new_string(text);
 }
 
-struct json_object *json_hex_or_null(uint64_t v, uint64_t unknown)
+static struct json_object *json_hex_or_null(uint64_t v, uint64_t unknown)
 {
 	return v == unknown ? NULL : json_hex(v);
 }
@@ -38,7 +38,7 @@ struct json_object *json_text(const char *text)
 	return text ? text_n(text, strlen(text)) : NULL;
 }
 
-struct json_object *json_tri(enum tri v)
+static struct json_object *json_tri(enum tri v)
 {
 	return v == TRI_UNKNOWN ? NULL : json_object_new_boolean(v == TRI_YES);
 }
@@ -63,7 +63,7 @@ static void put_bool(struct json_object *o, const char *key, bool v)
 	put(o, key, json_object_new_boolean(v));
 }
 
-struct json_object *json_source(const struct ckpt *ck)
+static struct json_object *json_source(const struct ckpt *ck)
 {
 	const struct ckpt_info *info = ckpt_info(ck);
 	struct json_object *o = json_object_new_object(), *layers = json_object_new_array();
@@ -102,7 +102,7 @@ static const char *guest_type_name(enum ckpt_guest_type type)
 	return names[type];
 }
 
-struct json_object *json_guest(const struct ckpt *ck, const struct snapshot *s)
+static struct json_object *json_guest(const struct ckpt *ck, const struct snapshot *s)
 {
 	const struct ckpt_info *info = ckpt_info(ck);
 	const struct guest_facts *f = &s->guest;
@@ -126,7 +126,7 @@ struct json_object *json_guest(const struct ckpt *ck, const struct snapshot *s)
 	return o;
 }
 
-struct json_object *json_config(const struct ckpt *ck)
+static struct json_object *json_config(const struct ckpt *ck)
 {
 	static const char *const kinds[] = {
 		[CKPT_CONFIG_NONE] = NULL,
@@ -272,7 +272,7 @@ static struct json_object *requests(const struct io_request *r, size_t nr)
 	return a;
 }
 
-struct json_object *json_device(const struct blkdev *d, bool with_requests)
+static struct json_object *json_device(const struct blkdev *d, bool with_requests)
 {
 	struct json_object *o = json_object_new_object(), *rings = json_object_new_array();
 	size_t i;
@@ -304,7 +304,7 @@ struct json_object *json_device(const struct blkdev *d, bool with_requests)
 	return o;
 }
 
-struct json_object *json_findings(const struct finding_list *list)
+static struct json_object *json_findings(const struct finding_list *list)
 {
 	struct json_object *a = json_object_new_array();
 	size_t i;

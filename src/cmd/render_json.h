@@ -12,18 +12,10 @@
 
 #include "cmd/cmd.h"
 
-struct json_object *json_hex(uint64_t v);
-struct json_object *json_hex_or_null(uint64_t v, uint64_t unknown);
 struct json_object *json_num_or_null(uint64_t v, uint64_t unknown);
 /* NULL and "" give null; broken UTF-8 is replaced. */
 struct json_object *json_text(const char *text);
-struct json_object *json_tri(enum tri v);
-struct json_object *json_source(const struct ckpt *ck);
-struct json_object *json_guest(const struct ckpt *ck, const struct snapshot *s);
-struct json_object *json_config(const struct ckpt *ck);
 struct json_object *json_request(const struct io_request *r);
-struct json_object *json_device(const struct blkdev *d, bool with_requests);
-struct json_object *json_findings(const struct finding_list *list);
 /* The whole document of `dump` (with_requests) or `info`. */
 struct json_object *json_document(const struct cmd_input *in, bool with_requests);
 /* Write and free. */

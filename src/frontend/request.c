@@ -77,7 +77,7 @@ void io_request_fini(struct io_request *r)
 	memset(r, 0, sizeof(*r));
 }
 
-void io_ring_fini(struct io_ring *r)
+static void io_ring_fini(struct io_ring *r)
 {
 	free(r->pages);
 	free(r->page_source_mfn);

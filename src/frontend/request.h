@@ -227,7 +227,6 @@ struct snapshot {
 };
 
 void io_request_fini(struct io_request *r);
-void io_ring_fini(struct io_ring *r);
 void blkdev_fini(struct blkdev *d);
 void snapshot_fini(struct snapshot *s);
 

@@ -421,21 +421,6 @@ static size_t by_seqs_nr(const void *data)
 	return b->n.nr;
 }
 
-static void by_seqs_get(const void *data, size_t i, struct symbol *ret, char *buf, size_t cap)
-{
-	const struct by_seqs *b = data;
-	char name[MAX_NAME_BYTES];
-	size_t n = 1;
-
-	name[0] = '?';
-	if (cap > 2)
-		n = unpack(b, i, name, sizeof(name));
-	*ret = (struct symbol){GVA(address_of(&b->a, (uint32_t)i)), 0, name[0]};
-	n = MIN(n ? n - 1 : 0, cap - 1);
-	memcpy(buf, name + 1, n);
-	buf[n] = 0;
-}
-
 static size_t by_seqs_lookup(const void *data, const char *name, struct symbol *ret, size_t max)
 {
 	const struct by_seqs *b = data;
@@ -476,7 +461,6 @@ static void by_seqs_free(void *data)
 
 static const struct symbols_backend by_seqs_backend = {
 	.nr = by_seqs_nr,
-	.get = by_seqs_get,
 	.lookup = by_seqs_lookup,
 	.free = by_seqs_free,
 };

@@ -19,14 +19,10 @@ struct symbols {
 	size_t names_bytes, names_cap;
 	uint32_t *heads; /* index + 1, by hash */
 	size_t nr_heads;
-	uint32_t *by_addr;
 	char origin[160];
 	const struct symbols_backend *be; /* NULL: the arrays above */
 	void *be_data;
-	char *be_name; /* what symbols_at() returned last */
 };
-
-#define BACKEND_NAME_BYTES 1024
 
 struct symbols *symbols_new(void)
 {
@@ -39,11 +35,6 @@ struct symbols *symbols_from_backend(const struct symbols_backend *be, void *dat
 
 	if (!s)
 		return NULL;
-	s->be_name = malloc(BACKEND_NAME_BYTES);
-	if (!s->be_name) {
-		free(s);
-		return NULL;
-	}
 	s->be = be;
 	s->be_data = data;
 	return s;
@@ -56,10 +47,8 @@ void symbols_free(struct symbols *s)
 	free(s->v);
 	free(s->names);
 	free(s->heads);
-	free(s->by_addr);
 	if (s->be)
 		s->be->free(s->be_data);
-	free(s->be_name);
 	free(s);
 }
 
@@ -109,26 +98,6 @@ static size_t hash_of(const struct symbols *s, const char *name)
 	return (size_t)(h ^ h >> 32) & (s->nr_heads - 1);
 }
 
-static int compare_addr(const void *a, const void *b, void *arg)
-{
-	const struct symbols *s = arg;
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	if (s->v[x].addr != s->v[y].addr)
-		return s->v[x].addr < s->v[y].addr ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
-
-static bool ascending(const struct symbols *s)
-{
-	size_t i;
-
-	for (i = 1; i < s->nr; i++)
-		if (s->v[i].addr < s->v[i - 1].addr)
-			return false;
-	return true;
-}
-
 int symbols_seal(struct symbols *s)
 {
 	size_t i;
@@ -137,8 +106,7 @@ int symbols_seal(struct symbols *s)
 	while (s->nr_heads < s->nr)
 		s->nr_heads *= 2;
 	s->heads = calloc(s->nr_heads, sizeof(*s->heads));
-	s->by_addr = malloc((s->nr + 1) * sizeof(*s->by_addr));
-	if (!s->heads || !s->by_addr)
+	if (!s->heads)
 		return -1;
 	/* Backwards, so that a chain keeps the table's order. */
 	for (i = s->nr; i--;) {
@@ -147,10 +115,6 @@ int symbols_seal(struct symbols *s)
 		s->v[i].next = s->heads[h];
 		s->heads[h] = (uint32_t)i + 1;
 	}
-	for (i = 0; i < s->nr; i++)
-		s->by_addr[i] = (uint32_t)i;
-	if (!ascending(s))
-		qsort_r(s->by_addr, s->nr, sizeof(*s->by_addr), compare_addr, s);
 	return 0;
 }
 
@@ -186,73 +150,5 @@ int symbols_get(const struct symbols *s, const char *name, gva_t *ret, struct er
 				"symbol '%s' stands %zu times with different addresses (%s)", name,
 				n, s->origin);
 	*ret = found[0].addr;
-	return 0;
-}
-
-static uint64_t address_at(const struct symbols *s, size_t index)
-{
-	struct symbol sym;
-	char name[2];
-
-	if (!s->be)
-		return s->v[s->by_addr[index]].addr;
-	s->be->get(s->be_data, index, &sym, name, sizeof(name));
-	return sym.addr.v;
-}
-
-const char *symbols_at(const struct symbols *s, gva_t addr, uint64_t *ret_offset)
-{
-	size_t lo = 0, hi = symbols_nr(s);
-	const struct entry *e;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (address_at(s, mid) <= addr.v)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (!lo)
-		return NULL;
-	/* Of several names for one address the first in the table is the customary one. */
-	lo--;
-	while (lo && address_at(s, lo - 1) == address_at(s, lo))
-		lo--;
-	*ret_offset = addr.v - address_at(s, lo);
-	if (s->be) {
-		struct symbol sym;
-
-		s->be->get(s->be_data, lo, &sym, s->be_name, BACKEND_NAME_BYTES);
-		return s->be_name;
-	}
-	e = &s->v[s->by_addr[lo]];
-	if (e->bytes && *ret_offset >= e->bytes)
-		return NULL;
-	return s->names + e->name;
-}
-
-int symbols_for_each(const struct symbols *s,
-	int (*fn)(void *arg, const char *name, const struct symbol *sym), void *arg)
-{
-	size_t i, nr = symbols_nr(s);
-
-	for (i = 0; i < nr; i++) {
-		struct symbol sym;
-		const char *name = s->be_name;
-		int rc;
-
-		if (s->be) {
-			s->be->get(s->be_data, i, &sym, s->be_name, BACKEND_NAME_BYTES);
-		} else {
-			const struct entry *e = &s->v[s->by_addr[i]];
-
-			sym = (struct symbol){GVA(e->addr), e->bytes, e->type};
-			name = s->names + e->name;
-		}
-		rc = fn(arg, name, &sym);
-		if (rc)
-			return rc;
-	}
 	return 0;
 }

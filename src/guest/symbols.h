@@ -34,10 +34,4 @@ size_t symbols_lookup(const struct symbols *s, const char *name, struct symbol *
 /* The one symbol of that name. ERR_NOTFOUND when it is missing or stands more than once with
  * different addresses. */
 int symbols_get(const struct symbols *s, const char *name, gva_t *ret, struct err *err) MUST_CHECK;
-/* The name of the symbol at or below addr, within it; NULL when none. */
-const char *symbols_at(const struct symbols *s, gva_t addr, uint64_t *ret_offset);
-/* Every symbol, in address order. A non-zero return of fn stops and is returned. */
-int symbols_for_each(const struct symbols *s,
-	int (*fn)(void *arg, const char *name, const struct symbol *sym), void *arg);
-
 #endif

@@ -15,13 +15,9 @@ int symbols_add(struct symbols *s, const char *name, size_t name_bytes, uint64_t
 /* To be called once, when all are in. -1: no memory. */
 int symbols_seal(struct symbols *s) MUST_CHECK;
 
-/*
- * Or a table that decodes on demand: `data` is owned and freed with free(). Names are written to
- * buf (cap bytes, NUL-terminated). Indices are those of the table, in ascending order of address.
- */
+/* Or a table that decodes on demand: `data` is owned and freed with free(). */
 struct symbols_backend {
 	size_t (*nr)(const void *data);
-	void (*get)(const void *data, size_t index, struct symbol *ret, char *buf, size_t cap);
 	/* As symbols_lookup(). */
 	size_t (*lookup)(const void *data, const char *name, struct symbol *ret, size_t max);
 	void (*free)(void *data);

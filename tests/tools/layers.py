@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Enforce the dependency law of the source tree from its #include lines.
 
-A folder may include itself and what stands to its right in LAW. Formats (checkpoint/) do not
-include each other except a wrapper its payload's opener; frontends do not include each other. Above
-guest/ nobody asks a checkpoint for a page's bytes: memory is not a file (guest/memory.h).
-Only xenhost/ may include the Xen libraries' headers.
+A folder may include itself and what stands to its right in LAW. A format (checkpoint/ckpt_NAME.c
+with its NAME*.c and NAME*.h) does not include another's headers, except a wrapper those of the
+payloads that PAYLOADS gives it; frontends do not include each other. Above guest/ nobody asks a
+checkpoint for a page's bytes: memory is not a file (guest/memory.h). Only xenhost/ may include the
+Xen libraries' headers.
 """
 import pathlib
 import re
@@ -29,7 +30,14 @@ TOP = {
     "src/replay.c": "replay",
 }
 # They see a guest's memory, not the file that it may stand in.
-ABOVE_FILES = {"guest", "frontend", "check", "replay", "cmd"}
+ABOVE_FILES = {"guest", "kernel", "frontend", "check", "replay", "cmd"}
+# What may stand in a wrapper. The body of an image of Xen 2.0 is that of the legacy stream.
+PAYLOADS = {
+    "libxl": {"libxc"},
+    "xen20": {"legacy"},
+    "xend": {"legacy"},
+    "xl": {"legacy", "libxc"},
+}
 XEN = re.compile(r"xenctrl|xenguest|xenstore|^xen/|xenevtchn|xenforeignmemory|xengnttab|xentoollog")
 
 
@@ -50,12 +58,23 @@ def family_of(path):
     return parts[1] if parts[0] == "frontend" and len(parts) == 3 else None
 
 
+def formats():
+    return {f.stem[len("ckpt_") :] for f in pathlib.Path("src/checkpoint").glob("ckpt_*.c")}
+
+
+def format_of(path, known):
+    """The format that a file of checkpoint/ belongs to, or nothing: it belongs to all."""
+    stem = pathlib.PurePath(path).stem.removeprefix("ckpt_")
+    return max((n for n in known if stem == n or stem.startswith(n + "_")), key=len, default=None)
+
+
 def is_door(f):
     return str(f) == "src/frontend/frontend.c"
 
 
 def main():
     bad = 0
+    known = formats()
     for f in sorted(pathlib.Path("src").rglob("*.[ch]")):
         mine = layer_of(str(f))
         for nr, line in enumerate(f.read_text().splitlines(), 1):
@@ -75,6 +94,11 @@ def main():
             if theirs != mine and theirs not in LAW[mine]:
                 print(f"{f}:{nr}: {mine} must not include {theirs} ({inc})")
                 bad = 1
+            if mine == theirs == "checkpoint":
+                whose, other = format_of(f, known), format_of(inc, known)
+                if whose and other not in {None, whose} | PAYLOADS.get(whose, set()):
+                    print(f"{f}:{nr}: the format {whose} must not include {other} ({inc})")
+                    bad = 1
             if mine == theirs == "frontend" and family_of(inc) and not is_door(f):
                 if family_of(inc) != family_of(str(f)[4:]):
                     print(f"{f}:{nr}: a family of frontends is its own ({inc})")

@@ -1,5 +1,6 @@
 #!/bin/bash
-# lint.sh: everything that can be said about the tree without running it.
+# lint.sh [OBJDIR]: everything that can be said about the tree without running it. Which functions
+# nobody uses is asked from the objects in OBJDIR (obj/opt).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
@@ -21,11 +22,13 @@ mapfile -t py_files < <(git ls-files '*.py')
 
 say "clang-format" clang-format --dry-run --Werror "${c_files[@]}"
 say "dependency law" python3 tests/tools/layers.py
+say "function length" python3 tests/tools/functions.py
+say "unused functions" python3 tests/tools/unused.py "${1:-obj/opt}"
 say "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
     --enable=warning,portability --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
     -D_GNU_SOURCE -Isrc -j2 src
 [ -e man/xbdsnap.1 ] && say "manual page" mandoc -Tlint -Wwarning man/xbdsnap.1
 say "shell scripts" shellcheck -x "${sh_files[@]}"
 say "python compiles" python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' "${py_files[@]}"
-say "spelling" codespell -L sring,gref,nd,fo --skip '*.zst,*.xz,*.json,*.S,corpus,*.bin' README HACKING man docs src tests Makefile
+say "spelling" codespell -L sring,gref,nd,fo,msdos --skip '*.zst,*.xz,*.json,*.S,corpus,*.bin' README HACKING man docs src tests Makefile
 exit $bad

@@ -15,6 +15,8 @@
 #include "base/num.h"
 #include "checkpoint/checkpoint.h"
 
+#include "seen.h"
+
 #define MAX_STREAM_BYTES (512u << 10)
 
 /* What a tool under tests/tools prints. */

@@ -13,6 +13,8 @@
 
 #include "guest/guest.h"
 
+#include "seen.h"
+
 static inline struct guest *real_open(const char *name, struct ckpt **ck)
 {
 	const char *cache = getenv("XBDSNAP_CACHE");

@@ -15,6 +15,7 @@
 #include "guest/p2m.h"
 
 #include "linux_guest.h"
+#include "seen.h"
 
 struct image {
 	struct lguest g;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "linux_queue_guest.h"
+#include "seen.h"
 
 struct image {
 	struct lguest g;

@@ -12,6 +12,7 @@
 #include "frontend/linux/blkfront.h"
 
 #include "linux_guest.h"
+#include "seen.h"
 
 struct pair {
 	struct snapshot sym, scan, s;

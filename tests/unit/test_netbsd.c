@@ -13,6 +13,8 @@
 
 #include "frontend/netbsd/xbd.h"
 
+#include "seen.h"
+
 struct world {
 	struct ckpt *ck;
 	struct guest *g;

@@ -11,6 +11,8 @@
 
 #include "check/check.h"
 
+#include "seen.h"
+
 #define NR_PFNS	  0x1000u
 #define RING_PFN  0x900u
 #define BASE_GREF 40u

@@ -17,6 +17,8 @@
 #include "check/check.h"
 #include "frontend/frontend.h"
 
+#include "seen.h"
+
 /* A private, writable copy of a checkpoint, and what is found in it. */
 struct lab {
 	uint8_t *bytes;

@@ -13,6 +13,7 @@
 /* Enough pages full of anchors for the scan's patience. */
 #define HG_PAGES 12300u
 #include "hvm_guest.h"
+#include "seen.h"
 
 #define DIRECT	0xffff888000000000ull
 #define PRESENT 3u

@@ -19,39 +19,44 @@ static struct symbols *kallsyms(struct guest *g)
 	return s;
 }
 
-struct expected {
-	FILE *f;
-	size_t nr;
-};
+/* Names that stand often in a kernel: static functions of drivers. */
+#define MAX_NAMESAKES 2048
 
-/* /proc/kallsyms of the guest lists the same symbols in the same order; modules' lines follow. */
-static int same_as_guest(void *arg, const char *name, const struct symbol *sym)
+static bool has_symbol(const struct symbols *s, const char *name, uint64_t addr, char type)
 {
-	struct expected *e = arg;
-	unsigned long long addr;
-	char type, want[600];
+	struct symbol found[MAX_NAMESAKES];
+	size_t i, nr = symbols_lookup(s, name, found, MAX_NAMESAKES);
 
-	assert_int_equal(fscanf(e->f, "%llx %c %599s%*[^\n]", &addr, &type, want), 3);
-	assert_true(sym->addr.v == addr);
-	assert_int_equal(sym->type, type);
-	assert_string_equal(name, want);
-	e->nr++;
-	return 0;
+	assert_true(nr <= MAX_NAMESAKES);
+	for (i = 0; i < nr; i++)
+		if (found[i].addr.v == addr && found[i].type == type)
+			return true;
+	return false;
 }
 
+/* /proc/kallsyms of the guest lists the same symbols; modules' lines follow. */
 static void kallsyms_equal_the_guests_own(void **state UNUSED)
 {
 	struct ckpt *ck;
 	struct guest *g = real_open("linux-6.1-base", &ck);
-	struct expected e = {.f = real_truth("linux-6.1-base", "guest-kallsyms.xz")};
+	FILE *f = real_truth("linux-6.1-base", "guest-kallsyms.xz");
 	struct symbols *s = kallsyms(g);
-	uint64_t off;
+	struct err err;
+	gva_t addr;
+	size_t i;
 
-	assert_int_equal(symbols_for_each(s, same_as_guest, &e), 0);
-	assert_int_equal(e.nr, 87347);
-	assert_string_equal(symbols_at(s, GVA(ckpt_vcpu(ck, 0)->ip), &off), "xen_hypercall_pv");
-	assert_int_equal(off, 5);
-	pclose(e.f);
+	assert_int_equal(symbols_nr(s), 87347);
+	for (i = 0; i < symbols_nr(s); i++) {
+		unsigned long long at;
+		char type, name[600];
+
+		assert_int_equal(fscanf(f, "%llx %c %599s%*[^\n]", &at, &type, name), 3);
+		if (!has_symbol(s, name, at, type))
+			fail_msg("%s is not at 0x%llx", name, at);
+	}
+	assert_int_equal(symbols_get(s, "xen_hypercall_pv", &addr, &err), 0);
+	assert_true(addr.v + 5 == ckpt_vcpu(ck, 0)->ip);
+	pclose(f);
 	symbols_free(s);
 	real_close(g, ck);
 }

@@ -254,7 +254,8 @@ static int decode_devices(const struct linux_kernel *k, struct linux_ctx *c, str
 	return 0;
 }
 
-int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
+/* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
+static int by_symbols(struct guest *g, const struct frontend_options *opt,
 	const struct symbols *file, struct snapshot *s, struct err *err)
 {
 	CLEANUP(linux_kernel_close) struct linux_kernel k;
@@ -279,7 +280,7 @@ static int by_both(struct guest *g, const struct frontend_options *opt, const st
 	CLEANUP(snapshot_fini) struct snapshot sym = {0};
 	CLEANUP(snapshot_fini) struct snapshot scan = {0};
 
-	if (linux_by_symbols(g, opt, file, &sym, err))
+	if (by_symbols(g, opt, file, &sym, err))
 		return -1;
 	/* `info` wants an answer, not two. */
 	if (!(opt->facts_only && sym.nr_devices) && linux_by_scan(g, &scan, err))
@@ -292,7 +293,7 @@ static int find_blkfront(struct guest *g, const struct frontend_options *opt,
 {
 	switch (opt->locate) {
 	case FRONTEND_LOCATE_SYMBOLS:
-		return linux_by_symbols(g, opt, kernel_file, s, err);
+		return by_symbols(g, opt, kernel_file, s, err);
 	case FRONTEND_LOCATE_SCAN:
 		return linux_by_scan(g, s, err);
 	default:

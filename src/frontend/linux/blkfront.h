@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * blkfront.h - the two ways to the devices of Linux' xen-blkfront, 4.5 and newer, 64 bit, and what
- * it does when the guest resumes.
+ * blkfront.h - finding the devices of Linux' xen-blkfront, 4.5 and newer, 64 bit, and what it does
+ * when the guest resumes.
  */
 #ifndef XB_FRONTEND_LINUX_BLKFRONT_H
 #define XB_FRONTEND_LINUX_BLKFRONT_H
 
 #include "frontend/linux/ctx.h"
 
-/* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
-int linux_by_symbols(struct guest *g, const struct frontend_options *opt,
-	const struct symbols *file, struct snapshot *s, struct err *err) MUST_CHECK;
 /* By the shape of the driver's ring structures in all of memory. */
 int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err) MUST_CHECK;
 /*

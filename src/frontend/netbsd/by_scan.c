@@ -327,7 +327,8 @@ static int look_for_ring(void *arg, pfn_t pfn, const uint8_t *page)
 	return false;
 }
 
-uint32_t nb_scan_ring(struct guest *g, const struct nb_va_map *map,
+/* The shared-ring page with which the log agrees; 0 when none does. */
+static uint32_t scan_ring(struct guest *g, const struct nb_va_map *map,
 	const struct nb_wire log[NB_SLOTS], struct p2m *p2m)
 {
 	struct ring_scan scan = {.map = map, .log = log, .p2m = p2m};
@@ -382,7 +383,8 @@ static int look_for_vbds(void *arg, pfn_t pfn, const uint8_t *page)
 	return false;
 }
 
-uint32_t nb_scan_vbds(struct guest *g, const struct nb_va_map *map,
+/* vbd_info without a pointer to it; 0 when no table, or more than one, fits the log. */
+static uint32_t scan_vbds(struct guest *g, const struct nb_va_map *map,
 	const struct nb_wire log[NB_SLOTS], unsigned *ret_nr)
 {
 	struct vbd_scan scan = {.map = map, .log = log};
@@ -401,9 +403,9 @@ static int locate_rest(struct guest *g, const struct nb_va_map *map, const struc
 
 	if (nb_open_p2m(g, 0, NULL, &p2m, err))
 		return -1;
-	place->ring_va = nb_scan_ring(g, map, c->log, p2m);
+	place->ring_va = scan_ring(g, map, c->log, p2m);
 	p2m_free(p2m);
-	place->vbd_va = nb_scan_vbds(g, map, c->log, &nr);
+	place->vbd_va = scan_vbds(g, map, c->log, &nr);
 	if (place->vbd_va)
 		place->nr_vbds = (struct nb_value){.known = true, .v = nr};
 	return 0;

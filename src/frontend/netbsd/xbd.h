@@ -80,12 +80,6 @@ int nb_locate_scan(
  * table cannot be found. */
 int nb_open_p2m(struct guest *g, uint32_t va, struct snapshot *s, struct p2m **ret,
 	struct err *err) MUST_CHECK;
-/* The shared-ring page with which the log agrees; 0 when none does. */
-uint32_t nb_scan_ring(struct guest *g, const struct nb_va_map *map,
-	const struct nb_wire log[NB_SLOTS], struct p2m *p2m);
-/* vbd_info without a pointer to it; 0 when no table, or more than one, fits the log. */
-uint32_t nb_scan_vbds(struct guest *g, const struct nb_va_map *map,
-	const struct nb_wire log[NB_SLOTS], unsigned *ret_nr);
 /* Read everything that `place` names. */
 int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s, struct nb_state *st,
 	struct err *err) MUST_CHECK;
