@@ -8,6 +8,7 @@
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
 #   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
 #   make lab-check     the same for a short table; three minutes
+#   make deb           Debian packages in obj/deb, built twice and compared, lintian, their own test
 #   make install       PREFIX=/usr/local, DESTDIR=
 #   make clean
 #
@@ -81,7 +82,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
 DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 
-.PHONY: all demo check lint bench fuzz install clean deps-% unit fuzz-bin FORCE
+.PHONY: all demo check lint bench fuzz deb install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
 
 all: xbdsnap
@@ -145,6 +146,9 @@ bench: deps-build deps-test
 fuzz: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
 	$(Q)tests/fuzz/run.sh obj/fuzz$(if $(WITHOUT_XEN),-noxen) $(FUZZ_SECONDS)
+
+deb: deps-build deps-deb
+	$(Q)tests/tools/deb.sh obj/deb
 
 install: all
 	install -D -m 0755 xbdsnap $(DESTDIR)$(PREFIX)/bin/xbdsnap

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh PURPOSE: make sure that the packages for build, test, lint or lab are there.
+# install-deps.sh PURPOSE: make sure that the packages for build, test, lint, deb or lab are there.
 # On Debian and its relatives it installs what is missing; elsewhere it says what to install.
 set -eu
 
@@ -7,6 +7,7 @@ build='gcc make pkg-config libelf-dev libdw-dev libbpf-dev libjson-c-dev libsmar
 	libarchive-dev libnbd-dev libblkid-dev libxen-dev zstd'
 test='libcmocka-dev bats python3 python3-jsonschema jq xz-utils zstd qemu-utils qemu-system-common
 	e2fsprogs clang libclang-rt-14-dev procps nbdkit'
+deb='debhelper dpkg-dev lintian mandoc jq zstd'
 lint='clang-format cppcheck mandoc shellcheck codespell python3'
 lab='qemu-system-x86 qemu-system-xen xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils busybox-static cpio
 	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs'
@@ -15,9 +16,10 @@ case ${1:-} in
 build) want=$build ;;
 test) want=$test ;;
 lint) want=$lint ;;
+deb) want=$deb ;;
 lab) want=$lab ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|lab" >&2
+    echo "usage: install-deps.sh build|test|lint|deb|lab" >&2
     exit 2
     ;;
 esac

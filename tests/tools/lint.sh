@@ -17,7 +17,7 @@ say() { # say TITLE: runs the rest; its output and failure count
 }
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
-mapfile -t sh_files < <(git ls-files '*.sh' '.ci/run')
+mapfile -t sh_files < <(git ls-files '*.sh' '.ci/run' 'debian/tests/dump-*')
 mapfile -t py_files < <(git ls-files '*.py')
 
 say "clang-format" clang-format --dry-run --Werror "${c_files[@]}"
