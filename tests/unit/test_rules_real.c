@@ -171,7 +171,7 @@ static void hvm_guests_have_special_pages(void **state UNUSED)
 {
 	static const char *const names[] = {"linux-6.1-hvm", "linux-6.1-pvh"};
 	struct check_input in = {0};
-	uint64_t store, console;
+	uint64_t store = 0, console = 0;
 	struct lab l;
 	size_t i;
 
