@@ -40,22 +40,23 @@ struct tokens {
 
 struct names {
 	gva_t num_syms; /* address of the count; the names begin `align` bytes on */
-	unsigned align; /* of every table: 8; 4 in 7.2 */
+	unsigned align; /* of every table: 8; 4 in 7.2 and in 32-bit kernels */
 	uint32_t nr;
 	uint8_t *at; /* owned copy: the search buffer is much larger */
 	size_t bytes;
-	unsigned marker_bytes; /* 4; 8 before 4.20 */
+	unsigned marker_bytes; /* 4; 8 before 4.20 in 64-bit kernels */
 };
 
 enum encoding {
 	ENC_PERCPU,   /* s32: v >= 0 absolute, else base - 1 - v (4.6 .. 6.14, x86-64 SMP) */
-	ENC_RELATIVE, /* base + u32 (6.15) */
+	ENC_RELATIVE, /* base + u32 (6.15; 4.6 without absolute per-cpu symbols, so 32-bit) */
 	ENC_PLACE,    /* address of the entry + s32 (7.0) */
-	ENC_ABSOLUTE, /* u64 (before 4.6) */
+	ENC_ABSOLUTE, /* a word (before 4.6) */
 };
 
 struct addresses {
 	enum encoding enc;
+	unsigned word_bytes; /* of the kernel: 4 or 8 */
 	gva_t table;
 	uint64_t base;
 	uint8_t *raw; /* owned */
@@ -238,7 +239,7 @@ static uint64_t address_of(const struct addresses *a, uint32_t i)
 {
 	int64_t v;
 
-	if (a->enc == ENC_ABSOLUTE)
+	if (a->enc == ENC_ABSOLUTE && a->word_bytes == 8)
 		return num_le64(a->raw + 8ull * i);
 	v = (int32_t)num_le32(a->raw + 4ull * i);
 	switch (a->enc) {
@@ -246,6 +247,8 @@ static uint64_t address_of(const struct addresses *a, uint32_t i)
 		return v >= 0 ? (uint64_t)v : a->base - 1 - (uint64_t)v;
 	case ENC_RELATIVE:
 		return a->base + (uint32_t)v;
+	case ENC_ABSOLUTE:
+		return (uint32_t)v;
 	default:
 		return a->table.v + 4ull * i + (uint64_t)v;
 	}
@@ -268,7 +271,7 @@ static unsigned ascending(const struct addresses *a, uint32_t nr)
 
 static size_t entry_bytes(const struct addresses *a)
 {
-	return a->enc == ENC_ABSOLUTE ? 8 : 4;
+	return a->enc == ENC_ABSOLUTE ? a->word_bytes : 4;
 }
 
 /* Empty memory: read as place-relative offsets, it is a list of addresses that ascend. */
@@ -303,10 +306,9 @@ static bool accept_relative(
 	struct guest *g, struct addresses *a, gva_t table, gva_t base_at, uint32_t nr)
 {
 	static const enum encoding encodings[] = {ENC_PERCPU, ENC_RELATIVE};
-	struct err err;
 	size_t i;
 
-	if (guest_read_u64(g, base_at, &a->base, &err) || !guest_is_kernel_addr(g, a->base))
+	if (guest_read_word(g, base_at, &a->base, NULL) || !guest_is_kernel_addr(g, a->base))
 		return false;
 	for (i = 0; i < ARRAY_SIZE(encodings); i++) {
 		a->enc = encodings[i];
@@ -323,21 +325,21 @@ static bool accept_relative(
  *  7.0:       the same without relative_base
  *  up to 4.5: addresses, num_syms, names, ...
  * Every table starts 8-aligned, so an odd number of offsets is followed by four bytes of padding;
- * Linux 7.2 has them 4-aligned, and the names right behind their number.
+ * Linux 7.2 and 32-bit kernels have them 4-aligned, and the names right behind their number.
  */
 static bool find_addresses(
 	struct guest *g, const struct tokens *t, const struct names *n, struct addresses *a)
 {
 	uint64_t offsets_bytes = num_align_up(4ull * n->nr, n->align);
 	gva_t post = GVA(num_align_up(t->index.v + NR_TOKENS * 2, n->align));
-	gva_t pre = GVA(n->num_syms.v - 8 - offsets_bytes);
+	gva_t base = GVA(n->num_syms.v - a->word_bytes), pre = GVA(base.v - offsets_bytes);
 
-	if (accept_relative(g, a, pre, GVA(n->num_syms.v - 8), n->nr) ||
+	if (accept_relative(g, a, pre, base, n->nr) ||
 		accept_relative(g, a, post, gva_add(post, offsets_bytes), n->nr))
 		return true;
 	/* The weakest proof comes last: place-relative offsets have no base to check. */
 	a->enc = ENC_ABSOLUTE;
-	if (accept(g, a, GVA(n->num_syms.v - 8ull * n->nr), n->nr))
+	if (accept(g, a, GVA(n->num_syms.v - (uint64_t)a->word_bytes * n->nr), n->nr))
 		return true;
 	a->enc = ENC_PLACE;
 	return accept(g, a, post, n->nr);
@@ -509,7 +511,7 @@ static bool read_seqs(struct guest *g, struct by_seqs *b)
 	uint64_t offsets_bytes = num_align_up(4ull * b->n.nr, b->n.align);
 	const gva_t places[] = {
 		GVA((b->t.table.v - bytes) & ~7ull),
-		gva_add(post, offsets_bytes + 8),
+		gva_add(post, offsets_bytes + b->a.word_bytes),
 		gva_add(post, offsets_bytes),
 	};
 	struct err err;
@@ -589,7 +591,7 @@ static int search_names(struct guest *g, const struct tokens *t, uint64_t *steps
 		if (!buf)
 			return err_nomem(err, "the search for kallsyms");
 		len = window_peek_back(g, t->table, buf, cap, &origin);
-		for (ret->align = 8; ret->align >= 4; ret->align -= 4)
+		for (ret->align = guest_word_bytes(g); ret->align >= 4; ret->align -= 4)
 			if (find_names(buf, len, origin, t, steps, ret))
 				return 1;
 		if (len + PAGE_BYTES <= cap) /* there is no more */
@@ -602,7 +604,7 @@ static int search_names(struct guest *g, const struct tokens *t, uint64_t *steps
 static int try_hit(
 	struct guest *g, gva_t digits, uint64_t *steps, struct symbols **ret, struct err *err)
 {
-	struct addresses a = {.raw = NULL};
+	struct addresses a = {.word_bytes = guest_word_bytes(g)};
 	struct names n = {.at = NULL};
 	struct symbols *s = NULL;
 	struct tokens t;
@@ -631,7 +633,6 @@ static int try_hit(
 }
 
 struct search {
-	struct guest *g;
 	gva_t hits[MAX_HITS];
 	size_t nr;
 };
@@ -647,20 +648,24 @@ static bool found_digits(void *arg, gva_t at)
 int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err)
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
-	struct search search = {.g = g};
 	uint64_t steps = MAX_STEPS;
-	size_t i;
+	struct window in;
+	size_t i, nr = 0;
+	unsigned k;
 	int rc = 0;
 
-	if (guest_word_bytes(g) != 8)
-		return err_set(err, ERR_NOTFOUND, "kallsyms of 32-bit kernels is not looked for");
-	window_search(g, digits, sizeof(digits), found_digits, &search);
-	if (!search.nr)
-		return err_set(err, ERR_NOTFOUND, "no kallsyms token table in the kernel image");
-	for (i = 0; i < search.nr && !rc && steps; i++)
-		rc = try_hit(g, search.hits[i], &steps, ret, err);
+	for (k = 0; !rc && window_at(g, k, &in); k++) {
+		struct search search = {.nr = 0};
+
+		window_search(g, in, digits, sizeof(digits), found_digits, &search);
+		for (i = 0; i < search.nr && !rc && steps; i++)
+			rc = try_hit(g, search.hits[i], &steps, ret, err);
+		nr += search.nr;
+	}
 	if (rc)
 		return rc == 1 ? 0 : -1;
+	if (!nr)
+		return err_set(err, ERR_NOTFOUND, "no kallsyms token table in the kernel image");
 	return err_set(err, ERR_NOTFOUND,
-		"%zu places look like a kallsyms token table, none has a name table", search.nr);
+		"%zu places look like a kallsyms token table, none has a name table", nr);
 }

@@ -138,6 +138,9 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %s", (unsigned long long)start.v,
 			strerror(errno));
 	free(take(blob)); /* libbpf has a copy */
+	if (btf__set_pointer_size(l->btf, guest_word_bytes(g)))
+		return err_set(
+			err, ERR_UNSUPPORTED, "BTF of pointers of %u bytes", guest_word_bytes(g));
 	l->base = base;
 	l->first_id = base ? base->first_id + base->nr_ids : 1;
 	l->nr_ids = btf__type_cnt(l->btf) - l->first_id;

@@ -4,6 +4,13 @@
 #include <string.h>
 
 #define MAX_NEEDLE 64u
+/* __START_KERNEL_map and the end of the module area (Documentation/arch/x86/x86_64/mm.rst). */
+#define START_64 0xffffffff80000000ull
+#define END_64	 0xffffffffffffefffull
+/* PAGE_OFFSET of a 32-bit kernel. The image begins 1 or 16 MiB behind it (PHYSICAL_START). */
+#define START_32 0xc0000000ull
+#define NEAR_32	 (128ull << 20)
+#define END_32	 0xffffefffull
 /* A hostile guest can map one page everywhere; real images and modules take some 100 MiB. */
 #define MAX_PAGES (1u << 18)
 
@@ -14,12 +21,25 @@ struct scan {
 	bool (*fn)(void *arg, gva_t at);
 	void *arg;
 	bool rodata_only;
-	uint64_t pages_left, seen;
+	uint64_t pages_left;
 	uint64_t next_va; /* where the tail of the page before would go on */
 	uint8_t tail[2 * MAX_NEEDLE];
 	size_t tail_bytes;
 	uint8_t held[PAGE_BYTES]; /* the page, where pages do not stay */
 };
+
+bool window_at(const struct guest *g, unsigned index, struct window *ret)
+{
+	static const struct window wide[] = {{{START_64}, {END_64}}};
+	static const struct window narrow[] = {
+		{{START_32}, {START_32 + NEAR_32 - 1}}, {{START_32 + NEAR_32}, {END_32}}};
+	bool is_wide = guest_word_bytes(g) == 8;
+
+	if (index >= (is_wide ? ARRAY_SIZE(wide) : ARRAY_SIZE(narrow)))
+		return false;
+	*ret = is_wide ? wide[index] : narrow[index];
+	return true;
+}
 
 static bool hits_in(struct scan *s, const uint8_t *p, size_t n, uint64_t va)
 {
@@ -67,20 +87,17 @@ static int scan_mapping(void *arg, gva_t va, const struct guest_map *map, uint64
 		if (!s->pages_left--)
 			return -1;
 		page = guest_hold(s->g, page, s->held);
-		s->seen++;
 		if (!hits_across(s, page, va.v + off) || !hits_in(s, page, PAGE_BYTES, va.v + off))
 			return 1;
 	}
 	return 0;
 }
 
-static uint64_t count_hit(struct scan *s, struct guest *g)
+static void search_pages(struct scan *s, struct guest *g, struct window in)
 {
 	s->pages_left = MAX_PAGES;
-	s->seen = 0;
 	s->tail_bytes = 0;
-	(void)guest_for_each_mapping(g, GVA(WINDOW_START), GVA(WINDOW_END), scan_mapping, s);
-	return s->seen;
+	(void)guest_for_each_mapping(g, in.start, in.end, scan_mapping, s);
 }
 
 struct counted {
@@ -97,8 +114,8 @@ static bool counting(void *arg, gva_t at)
 	return c->fn(c->arg, at);
 }
 
-void window_search(
-	struct guest *g, const void *needle, size_t len, bool (*fn)(void *arg, gva_t at), void *arg)
+void window_search(struct guest *g, struct window in, const void *needle, size_t len,
+	bool (*fn)(void *arg, gva_t at), void *arg)
 {
 	struct counted counted = {.fn = fn, .arg = arg};
 	struct scan s = {.g = g,
@@ -110,11 +127,11 @@ void window_search(
 
 	if (!len || len > MAX_NEEDLE)
 		return;
-	count_hit(&s, g);
+	search_pages(&s, g, in);
 	if (counted.hits)
 		return;
 	s.rodata_only = false;
-	count_hit(&s, g);
+	search_pages(&s, g, in);
 }
 
 size_t window_peek_back(struct guest *g, gva_t end, uint8_t *buf, size_t cap, gva_t *ret_start)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * kallsyms tables written by hand, in every order and encoding that Linux has used on x86-64, and
+ * kallsyms tables written by hand, in every order and encoding that Linux has used on x86, and
  * a guest that tries to keep the search busy. Format: Linux scripts/kallsyms.c.
  */
 #include <setjmp.h>
@@ -16,7 +16,8 @@
 #define HG_PAGES 64u
 #include "hvm_guest.h"
 
-#define BASE	 0xffffffff81000000ull /* where the tables are mapped, read-only and no-execute */
+#define WIDE	 0xffffffff81000000ull /* where the tables are mapped, read-only */
+#define NARROW	 0xc1000000ull	       /* the same in 32-bit guests */
 #define FIRST	 8u		       /* their first frame */
 #define NR	 2101u		       /* an odd number: offsets are padded */
 #define RO	 (1ull | 1ull << 63)
@@ -30,11 +31,20 @@ enum shape {
 	POST_PLACE,   /* 7.0 */
 	PACKED_PLACE, /* 7.2: the same, with tables at multiples of 4 */
 	ABSOLUTE,     /* before 4.6, markers of 8 bytes */
+	NR_WIDE,
+	/* 32 bits, tables at multiples of 4 */
+	PRE_BASE_32 = NR_WIDE, /* 4.6 to 6.3 */
+	POST_BASE_32,	       /* 6.4 to 6.16 */
+	POST_PLACE_32,	       /* 7.0 */
+	ABSOLUTE_32,	       /* before 4.6 */
+	NR_SHAPES,
 };
 
 static struct hguest h;
 static uint8_t *at;   /* end of what is written */
 static unsigned unit; /* tables start at its multiples */
+static unsigned word; /* of the guest: 4 or 8 bytes */
+static uint64_t base; /* where the tables are mapped */
 
 static uint8_t *start(void)
 {
@@ -43,7 +53,7 @@ static uint8_t *start(void)
 
 static uint64_t here(void)
 {
-	return BASE + (uint64_t)(at - start());
+	return base + (uint64_t)(at - start());
 }
 
 static void emit(uint64_t v, unsigned bytes)
@@ -58,10 +68,26 @@ static void align(void)
 		emit(0, 1);
 }
 
+static bool is_absolute(enum shape shape)
+{
+	return shape == ABSOLUTE || shape == ABSOLUTE_32;
+}
+
+static bool is_place(enum shape shape)
+{
+	return shape == POST_PLACE || shape == PACKED_PLACE || shape == POST_PLACE_32;
+}
+
+/* Addresses before the names? */
+static bool is_pre(enum shape shape)
+{
+	return shape == PRE_PERCPU || shape == PRE_BASE_32 || is_absolute(shape);
+}
+
 /* The first five are per-cpu and absolute. */
 static uint64_t address(unsigned i, enum shape shape)
 {
-	return i < 5 && shape <= POST_PERCPU ? 16 * i : BASE + 32ull * i;
+	return i < 5 && shape <= POST_PERCPU ? 16 * i : base + 32ull * i;
 }
 
 static void name_of(unsigned i, char *ret)
@@ -82,18 +108,18 @@ static void emit_offsets(enum shape shape)
 	for (i = 0; i < NR; i++) {
 		uint64_t v = address(i, shape);
 
-		if (shape == ABSOLUTE)
-			emit(v, 8);
-		else if (shape == POST_BASE)
-			emit(v - BASE, 4);
-		else if (shape == POST_PLACE || shape == PACKED_PLACE)
+		if (is_absolute(shape))
+			emit(v, word);
+		else if (shape == POST_BASE || shape == PRE_BASE_32 || shape == POST_BASE_32)
+			emit(v - base, 4);
+		else if (is_place(shape))
 			emit(v - here(), 4);
 		else
-			emit(v < BASE ? v : BASE - 1 - v, 4);
+			emit(v < base ? v : base - 1 - v, 4);
 	}
 	align();
-	if (shape < POST_PLACE)
-		emit(BASE, 8);
+	if (!is_absolute(shape) && !is_place(shape))
+		emit(base, word);
 }
 
 static void emit_names(unsigned marker_bytes)
@@ -144,7 +170,7 @@ static void emit_tokens(void)
 		emit(off[i], 2);
 }
 
-static void build(enum shape shape)
+static void map_wide(void)
 {
 	unsigned i;
 
@@ -154,18 +180,49 @@ static void build(enum shape shape)
 	hg_entry(&h, 3, 8 * 8, 4 << 12 | TABLE, 8);
 	for (i = FIRST; i < HG_PAGES; i++)
 		hg_entry(&h, 4, 8 * (i - FIRST), (uint64_t)i << 12 | RO, 8);
+}
+
+/* With PAE, or without, where no page can be marked as data. */
+static void map_narrow(bool pae)
+{
+	unsigned i, each = pae ? 8 : 4;
+
+	hg_init(&h, pae ? 3 : 2, 1 << 12);
+	if (pae) {
+		hg_entry(&h, 1, 8 * 3, 2 << 12 | 1, 8);
+		hg_entry(&h, 2, 8 * 8, 4 << 12 | TABLE, 8);
+	} else {
+		hg_entry(&h, 1, 4 * 772, 4 << 12 | TABLE, 4);
+	}
+	for (i = FIRST; i < HG_PAGES; i++)
+		hg_entry(&h, 4, each * (i - FIRST), (uint64_t)i << 12 | (pae ? RO : 1), each);
+}
+
+static void build_in(enum shape shape, bool pae)
+{
+	word = shape < NR_WIDE ? 8 : 4;
+	base = word == 8 ? WIDE : NARROW;
+	if (word == 8)
+		map_wide();
+	else
+		map_narrow(pae);
 	at = start();
-	unit = shape == PACKED_PLACE ? 4 : 8;
+	unit = shape == PACKED_PLACE ? 4 : word;
 	emit(0x1122334455667788, 8);
 	if (unit == 4)
 		emit(0x99aabbcc, 4);
-	if (shape == PRE_PERCPU || shape == ABSOLUTE)
+	if (is_pre(shape))
 		emit_offsets(shape);
 	emit_names(shape == ABSOLUTE ? 8 : 4);
 	emit_tokens();
-	if (shape != PRE_PERCPU && shape != ABSOLUTE)
+	if (!is_pre(shape))
 		emit_offsets(shape);
 	assert_true(at < h.mem[HG_PAGES - 1]);
+}
+
+static void build(enum shape shape)
+{
+	build_in(shape, false);
 }
 
 static int search(struct symbols **ret, struct err *err)
@@ -199,28 +256,35 @@ static void compare(const struct symbols *s, unsigned nr, enum shape shape)
 	assert_int_equal(found[i].type, nr % 2 ? 'T' : 'd');
 }
 
+static void check_all(enum shape shape, bool pae)
+{
+	struct symbols *s = NULL;
+	struct symbol two[2];
+	struct err err;
+	gva_t addr;
+	unsigned i;
+
+	build_in(shape, pae);
+	if (search(&s, &err))
+		fail_msg("shape %d: %s", shape, err.text);
+	assert_int_equal(symbols_nr(s), NR);
+	for (i = 0; i < NR; i++)
+		compare(s, i, shape);
+	assert_int_equal(symbols_lookup(s, "sym_1100", two, 2), 2);
+	assert_int_equal(symbols_get(s, "sym_1100", &addr, &err), -1);
+	assert_int_equal(symbols_get(s, "sym_1101", &addr, &err), 0);
+	assert_true(addr.v == base + 32 * 1101);
+	symbols_free(s);
+}
+
 static void every_order_and_encoding(void **state UNUSED)
 {
-	enum shape shape;
+	unsigned shape;
 
-	for (shape = PRE_PERCPU; shape <= ABSOLUTE; shape++) {
-		struct symbols *s = NULL;
-		struct symbol two[2];
-		struct err err;
-		gva_t addr;
-		unsigned i;
-
-		build(shape);
-		if (search(&s, &err))
-			fail_msg("shape %d: %s", shape, err.text);
-		assert_int_equal(symbols_nr(s), NR);
-		for (i = 0; i < NR; i++)
-			compare(s, i, shape);
-		assert_int_equal(symbols_lookup(s, "sym_1100", two, 2), 2);
-		assert_int_equal(symbols_get(s, "sym_1100", &addr, &err), -1);
-		assert_int_equal(symbols_get(s, "sym_1101", &addr, &err), 0);
-		assert_true(addr.v == BASE + 32 * 1101);
-		symbols_free(s);
+	for (shape = 0; shape < NR_SHAPES; shape++) {
+		check_all((enum shape)shape, false);
+		if (shape >= NR_WIDE)
+			check_all((enum shape)shape, true);
 	}
 }
 
@@ -278,7 +342,7 @@ static void the_search_has_an_end(void **state UNUSED)
 		hg_put(&h.mem[NAMES][8 * i], 0x100007, 8);
 	}
 	at = h.mem[TOKENS];
-	unit = 8;
+	unit = word = 8;
 	emit_tokens();
 	before = clock();
 	assert_int_equal(search(&s, &err), -1);
