@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guest/guest.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
 #include "guest/pagetable.h"
+#include "guest/pfn_set.h"
 
 /* Direct-mapped caches; sizes are powers of two. Page lookups are a binary search over runs. */
 #define PAGE_CACHE 256u
@@ -29,10 +31,7 @@ struct guest {
 	struct memory_root root;
 	struct cached_page pages[PAGE_CACHE];
 	struct cached_map tlb[TLB_CACHE];
-	/* Open-addressed set of the pfns that were read; NULL when not tracking. */
-	uint64_t *read_set;
-	size_t read_cap, nr_read;
-	bool read_lost;
+	struct pfn_set *reads; /* NULL when not tracking */
 };
 
 static void empty_tlb(struct guest *g)
@@ -82,7 +81,7 @@ void guest_close(struct guest *g)
 {
 	if (!g)
 		return;
-	free(g->read_set);
+	pfn_set_free(g->reads);
 	free(g);
 }
 
@@ -121,69 +120,20 @@ static struct memory_page find_page(struct guest *g, uint64_t pfn)
 	return c->page;
 }
 
-static size_t set_slot(const struct guest *g, uint64_t pfn)
-{
-	size_t i = (size_t)((pfn * 0x9e3779b97f4a7c15ull) >> 20) & (g->read_cap - 1);
-
-	while (g->read_set[i] != UINT64_MAX && g->read_set[i] != pfn)
-		i = (i + 1) & (g->read_cap - 1);
-	return i;
-}
-
-static int set_grow(struct guest *g)
-{
-	uint64_t *old = g->read_set;
-	size_t old_cap = g->read_cap, i;
-	uint64_t *fresh = malloc(old_cap * 2 * sizeof(*fresh));
-
-	if (!fresh)
-		return -1;
-	memset(fresh, 0xff, old_cap * 2 * sizeof(*fresh));
-	g->read_set = fresh;
-	g->read_cap = old_cap * 2;
-	for (i = 0; i < old_cap; i++)
-		if (old[i] != UINT64_MAX)
-			g->read_set[set_slot(g, old[i])] = old[i];
-	free(old);
-	return 0;
-}
-
 static void mark_read(struct guest *g, uint64_t pfn)
 {
-	size_t i;
-
-	if (!g->read_set)
-		return;
-	i = set_slot(g, pfn);
-	if (g->read_set[i] == pfn)
-		return;
-	if (g->nr_read * 2 >= g->read_cap) {
-		if (set_grow(g)) {
-			g->read_lost = true;
-			return;
-		}
-		i = set_slot(g, pfn);
-	}
-	g->read_set[i] = pfn;
-	g->nr_read++;
+	if (g->reads)
+		pfn_set_add(g->reads, pfn);
 }
 
 int guest_track_reads(struct guest *g, struct err *err)
 {
-	g->read_cap = 4096;
-	g->read_set = malloc(g->read_cap * sizeof(*g->read_set));
-	if (!g->read_set)
-		return err_nomem(err, "the set of pages read");
-	memset(g->read_set, 0xff, g->read_cap * sizeof(*g->read_set));
-	return 0;
+	return pfn_set_new(&g->reads, err);
 }
 
 bool guest_was_read(const struct guest *g, pfn_t pfn)
 {
-	/* When memory ran out, say yes: a page kept too many is harmless. */
-	if (!g->read_set || g->read_lost)
-		return true;
-	return g->read_set[set_slot(g, pfn.v)] == pfn.v;
+	return !g->reads || pfn_set_has(g->reads, pfn.v);
 }
 
 const uint8_t *guest_page(struct guest *g, pfn_t pfn)
@@ -226,6 +176,25 @@ bool guest_is_kernel_addr(const struct guest *g, uint64_t va)
 	return va >> 63 && canonical(g->mode, va);
 }
 
+/*
+ * Xen's part of a PV guest's address space, HYPERVISOR_VIRT_START in public/arch-x86/xen-x86_64.h
+ * and xen-x86_32.h. A saved image has nothing there; where page tables hold machine frames it has
+ * Xen's own entries, some of which lead back into the guest's tables.
+ */
+static bool is_xens(const struct guest *g, uint64_t va)
+{
+	if (g->info.pte_unit == CKPT_PTE_PFN)
+		return false;
+	switch (g->mode->levels) {
+	case 4:
+		return va >= 0xffff800000000000 && va < 0xffff880000000000;
+	case 3:
+		return va >= 0xf5800000;
+	default:
+		return va >= 0xfc000000;
+	}
+}
+
 static uint64_t raw_entry(
 	const struct guest *g, const uint8_t *table, unsigned level, unsigned index)
 {
@@ -258,32 +227,55 @@ static int read_entry(struct guest *g, uint64_t table, unsigned level, uint64_t 
 	return 0;
 }
 
-static void fill_leaf(const struct guest *g, const struct pt_entry *e, unsigned level, uint64_t va,
+/* An entry holds a pfn, or a machine frame that the source has a table for. False: it is none of
+ * the guest's own (granted by another domain, shared_info, Xen's). */
+static bool frame_pfn(const struct guest *g, uint64_t frame, pfn_t *ret)
+{
+	*ret = PFN(frame);
+	return g->info.pte_unit == CKPT_PTE_PFN || memory_to_pfn(g->mem, MFN(frame), ret);
+}
+
+/* Pages whose machine frames follow each other need not do so themselves: each is a mapping. */
+static uint64_t leaf_span(const struct guest *g, unsigned level)
+{
+	return g->info.pte_unit == CKPT_PTE_PFN ? pt_span(g->mode, level) : PAGE_BYTES;
+}
+
+static bool fill_leaf(const struct guest *g, const struct pt_entry *e, unsigned level, uint64_t va,
 	struct guest_map *map)
 {
-	uint64_t span = pt_span(g->mode, level), in = va & (span - 1);
+	uint64_t span = leaf_span(g, level), in = va & (pt_span(g->mode, level) - 1);
 
-	map->pfn = PFN(e->frame + (in >> PAGE_SHIFT));
 	map->offset = va & PAGE_OFFSET_MASK;
-	map->left = span - in;
+	map->left = span - (va & (span - 1));
 	map->level = level;
+	return frame_pfn(g, e->frame + (in >> PAGE_SHIFT), &map->pfn);
+}
+
+static int err_foreign(struct err *err, uint64_t va, unsigned level, uint64_t frame)
+{
+	return err_set(err, ERR_NODATA,
+		"0x%" PRIx64 ": the level %u entry names machine frame 0x%" PRIx64
+		", which is no page of the guest",
+		va, level, frame);
 }
 
 static int walk(struct guest *g, uint64_t va, struct guest_map *map, struct err *err)
 {
-	uint64_t table = g->root.table.v;
+	pfn_t table = g->root.table;
 	unsigned level;
 
 	for (level = g->mode->levels; level; level--) {
 		struct pt_entry e = {.present = false};
 
-		if (read_entry(g, table, level, va, map, &e, err))
+		if (read_entry(g, table.v, level, va, map, &e, err))
 			return -1;
-		if (level == 1 || e.large) {
-			fill_leaf(g, &e, level, va, map);
-			return 0;
-		}
-		table = e.frame;
+		if (level == 1 || e.large)
+			return fill_leaf(g, &e, level, va, map)
+				       ? 0
+				       : err_foreign(err, va, level, e.frame);
+		if (!frame_pfn(g, e.frame, &table))
+			return err_foreign(err, va, level, e.frame);
 	}
 	return err_set(err, ERR_CORRUPT, "page tables have no levels");
 }
@@ -304,6 +296,9 @@ int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err
 	if (!canonical(g->mode, va.v))
 		return err_set(err, ERR_NOTFOUND, "0x%llx is not a canonical address",
 			(unsigned long long)va.v);
+	if (is_xens(g, va.v))
+		return err_set(
+			err, ERR_NOTFOUND, "0x%" PRIx64 " is Xen's own part of memory", va.v);
 	if (c->va_page != va.v >> PAGE_SHIFT) {
 		if (walk(g, va.v & ~(uint64_t)PAGE_OFFSET_MASK, &map, err))
 			return -1;
@@ -417,14 +412,47 @@ struct enumeration {
 	uint8_t held[MAX_LEVELS][PAGE_BYTES]; /* the tables on the way, where pages do not stay */
 };
 
-static int visit_table(struct enumeration *en, uint64_t table, unsigned level, uint64_t base,
+static int visit_leaf(struct enumeration *en, const struct pt_entry *e, unsigned level, uint64_t va,
+	struct guest_map *map)
+{
+	uint64_t step = leaf_span(en->g, level), off;
+	int rc = 0;
+
+	/* Page by page: costs as much as a table, and Xen gives PV guests nothing larger. */
+	if (step < pt_span(en->g->mode, level) && (level > 2 || !en->tables_left--))
+		return level > 2 ? 0 : -1;
+	for (off = 0; off < pt_span(en->g->mode, level) && !rc; off += step)
+		if (va + off + (step - 1) >= en->start && va + off <= en->end &&
+			fill_leaf(en->g, e, level, va + off, map))
+			rc = en->fn(en->arg, GVA(va + off), map, step);
+	return rc;
+}
+
+static int visit_table(struct enumeration *en, pfn_t table, unsigned level, uint64_t base,
+	const struct guest_map *above);
+
+static int visit_entry(struct enumeration *en, const struct pt_entry *e, unsigned level,
+	uint64_t va, struct guest_map *map)
+{
+	pfn_t table;
+
+	map->writable &= e->writable;
+	map->user &= e->user;
+	map->no_execute |= e->no_execute;
+	if (level == 1 || e->large)
+		return visit_leaf(en, e, level, va, map);
+	return frame_pfn(en->g, e->frame, &table) ? visit_table(en, table, level - 1, va, map) : 0;
+}
+
+static int visit_table(struct enumeration *en, pfn_t table, unsigned level, uint64_t base,
 	const struct guest_map *above)
 {
 	const struct pt_mode *m = en->g->mode;
-	struct memory_page p = find_page(en->g, table);
+	struct memory_page p = find_page(en->g, table.v);
 	uint64_t span = pt_span(m, level);
 	unsigned i, first, last;
 	const uint8_t *entries;
+	int rc = 0;
 
 	if (!p.data)
 		return 0;
@@ -433,31 +461,19 @@ static int visit_table(struct enumeration *en, uint64_t table, unsigned level, u
 	entries = guest_hold(en->g, p.data, en->held[level - 1]);
 	first = en->start > base ? (unsigned)((en->start - base) / span) : 0;
 	last = (unsigned)MIN((en->end - base) / span, (uint64_t)pt_entries(m, level) - 1);
-	for (i = first; i <= last; i++) {
+	for (i = first; i <= last && !rc; i++) {
 		struct pt_entry e = pt_decode(m, level, raw_entry(en->g, entries, level, i));
 		struct guest_map map = *above;
 		uint64_t va = base + i * span;
-		int rc;
 
-		if (!e.present)
-			continue;
-		map.writable &= e.writable;
-		map.user &= e.user;
-		map.no_execute |= e.no_execute;
 		map.untrusted |= en->g->info.tables_marked && p.level != level;
 		/* Sign-extend what the top level's index reaches. */
 		if (m->va_bits > 32 && va >> (m->va_bits - 1) & 1)
 			va |= UINT64_MAX << m->va_bits;
-		if (level == 1 || e.large) {
-			fill_leaf(en->g, &e, level, va, &map);
-			rc = en->fn(en->arg, GVA(va), &map, span);
-		} else {
-			rc = visit_table(en, e.frame, level - 1, va, &map);
-		}
-		if (rc)
-			return rc;
+		if (e.present && !is_xens(en->g, va))
+			rc = visit_entry(en, &e, level, va, &map);
 	}
-	return 0;
+	return rc;
 }
 
 int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn *fn, void *arg)
@@ -477,5 +493,5 @@ int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn
 	/* The root table covers a window of va_bits; in the kernel half it starts sign-extended. */
 	if (g->mode->va_bits > 32 && start.v >> 63)
 		base = UINT64_MAX << g->mode->va_bits;
-	return visit_table(&en, g->root.table.v, g->mode->levels, base, &top);
+	return visit_table(&en, g->root.table, g->mode->levels, base, &top);
 }

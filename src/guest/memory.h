@@ -59,8 +59,10 @@ struct memory_info {
 	unsigned word_bytes; /* 4 or 8; 0 unknown */
 	unsigned pt_levels;  /* 2..5; 0 unknown */
 	enum ckpt_pte_unit pte_unit;
+	bool frames_known;  /* to_pfn() and to_mfn() answer */
 	bool tables_marked; /* the source says which pages are page tables (PV save streams) */
 	bool pages_stay;
+	bool suspended; /* as it agreed: its drivers stood still */
 	uint64_t nr_pfns, nr_data_pages;
 	size_t nr_roots;
 	size_t nr_p2m_frames;  /* that p2m_frame() names; 0 unknown */

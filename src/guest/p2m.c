@@ -14,8 +14,9 @@ struct reverse_row {
 };
 
 struct p2m {
+	/* The entry as stored. False: it cannot be read. */
+	bool (*read_entry)(struct p2m *p, uint64_t pfn, uint64_t *ret);
 	struct guest *g; /* NULL: `array` or `file` holds the table */
-	bool by_va;
 	gva_t table;
 	unsigned word_bytes; /* of an entry */
 	uint64_t nr;
@@ -30,16 +31,73 @@ uint64_t p2m_entry_frame(uint64_t raw, unsigned word_bytes)
 	return raw >> (word_bytes * 8 - 2) ? UINT64_MAX : raw;
 }
 
-static int new_p2m(unsigned word_bytes, uint64_t nr, struct p2m **ret, struct err *err)
+typedef bool read_entry_fn(struct p2m *p, uint64_t pfn, uint64_t *ret);
+
+static int new_p2m(read_entry_fn *read_entry, unsigned word_bytes, uint64_t nr, struct p2m **ret,
+	struct err *err)
 {
 	struct p2m *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return err_nomem(err, "the p2m table");
+	p->read_entry = read_entry;
 	p->word_bytes = word_bytes;
 	p->nr = nr;
 	*ret = p;
 	return 0;
+}
+
+static uint64_t entry_of(const struct p2m *p, const uint8_t *b)
+{
+	return p->word_bytes == 8 ? num_le64(b) : num_le32(b);
+}
+
+static bool read_from_memory(struct p2m *p, uint64_t pfn, uint64_t *ret)
+{
+	mfn_t mfn;
+
+	*ret = memory_to_mfn(guest_memory(p->g), PFN(pfn), &mfn) ? mfn.v : UINT64_MAX;
+	return true;
+}
+
+static bool read_from_page(struct p2m *p, uint64_t pfn, uint64_t *ret)
+{
+	unsigned per_page = PAGE_BYTES / p->word_bytes;
+	pfn_t frame = memory_p2m_frame(guest_memory(p->g), (size_t)(pfn / per_page));
+	struct err err;
+	uint8_t b[8];
+
+	if (guest_read_phys(
+		    p->g, frame, (size_t)(pfn % per_page) * p->word_bytes, b, p->word_bytes, &err))
+		return false;
+	*ret = entry_of(p, b);
+	return true;
+}
+
+static bool read_from_va(struct p2m *p, uint64_t pfn, uint64_t *ret)
+{
+	struct err err;
+	uint8_t b[8];
+
+	if (guest_read(p->g, gva_add(p->table, pfn * p->word_bytes), b, p->word_bytes, &err))
+		return false;
+	*ret = entry_of(p, b);
+	return true;
+}
+
+static bool read_from_file(struct p2m *p, uint64_t pfn, uint64_t *ret)
+{
+	const uint8_t *at = source_at(p->file, pfn * 8, 8);
+
+	if (at)
+		*ret = num_le64(at);
+	return at;
+}
+
+static bool read_from_array(struct p2m *p, uint64_t pfn, uint64_t *ret)
+{
+	*ret = p->array[pfn];
+	return true;
 }
 
 int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err)
@@ -50,10 +108,13 @@ int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err)
 	if (info->type != CKPT_GUEST_PV)
 		return err_set(err, ERR_UNSUPPORTED,
 			"not a PV guest: its frames have no machine frames to translate to");
-	if (!info->nr_p2m_frames)
+	if (!info->frames_known && !info->nr_p2m_frames)
 		return err_set(err, ERR_NOTFOUND, "the checkpoint lists no p2m frames");
 	listed = (uint64_t)info->nr_p2m_frames * (PAGE_BYTES / guest_word_bytes(g));
-	if (new_p2m(guest_word_bytes(g), MIN(info->nr_pfns, listed), ret, err))
+	/* The source's own table is that of the host; the guest's may be stale. */
+	if (info->frames_known ? new_p2m(read_from_memory, 8, info->nr_pfns, ret, err)
+			       : new_p2m(read_from_page, guest_word_bytes(g),
+					 MIN(info->nr_pfns, listed), ret, err))
 		return -1;
 	(*ret)->g = g;
 	return 0;
@@ -61,10 +122,9 @@ int p2m_from_guest(struct guest *g, struct p2m **ret, struct err *err)
 
 int p2m_from_va(struct guest *g, gva_t table, uint64_t nr_pfns, struct p2m **ret, struct err *err)
 {
-	if (new_p2m(guest_word_bytes(g), nr_pfns, ret, err))
+	if (new_p2m(read_from_va, guest_word_bytes(g), nr_pfns, ret, err))
 		return -1;
 	(*ret)->g = g;
-	(*ret)->by_va = true;
 	(*ret)->table = table;
 	return 0;
 }
@@ -100,7 +160,8 @@ int p2m_from_file(const char *path, uint64_t last_pfn, struct p2m **ret, struct 
 
 	if (source_open(path, &src, err))
 		return err_in(err, "p2m table");
-	if (check_file(src, last_pfn, err) || new_p2m(8, source_bytes(src) / 8, ret, err)) {
+	if (check_file(src, last_pfn, err) ||
+		new_p2m(read_from_file, 8, source_bytes(src) / 8, ret, err)) {
 		source_close(src);
 		return err_in(err, "p2m table '%s'", path);
 	}
@@ -110,7 +171,7 @@ int p2m_from_file(const char *path, uint64_t last_pfn, struct p2m **ret, struct 
 
 int p2m_from_array(uint64_t *mfns, uint64_t nr, struct p2m **ret, struct err *err)
 {
-	if (new_p2m(8, nr, ret, err)) {
+	if (new_p2m(read_from_array, 8, nr, ret, err)) {
 		free(mfns);
 		return -1;
 	}
@@ -133,42 +194,11 @@ uint64_t p2m_nr(const struct p2m *p2m)
 	return p2m->nr;
 }
 
-/* The entry as stored. false: cannot be read. */
-static bool raw_lookup(struct p2m *p, uint64_t pfn, uint64_t *ret)
-{
-	unsigned per_page = PAGE_BYTES / p->word_bytes;
-	uint8_t b[8];
-	struct err err;
-
-	if (p->array) {
-		*ret = p->array[pfn];
-		return true;
-	}
-	if (p->file) {
-		const uint8_t *at = source_at(p->file, pfn * 8, 8);
-
-		if (at)
-			*ret = num_le64(at);
-		return at;
-	}
-	if (p->by_va) {
-		if (guest_read(
-			    p->g, gva_add(p->table, pfn * p->word_bytes), b, p->word_bytes, &err))
-			return false;
-	} else if (guest_read_phys(p->g,
-			   memory_p2m_frame(guest_memory(p->g), (size_t)(pfn / per_page)),
-			   (size_t)(pfn % per_page) * p->word_bytes, b, p->word_bytes, &err)) {
-		return false;
-	}
-	*ret = p->word_bytes == 8 ? num_le64(b) : num_le32(b);
-	return true;
-}
-
 enum p2m_state p2m_lookup(struct p2m *p2m, pfn_t pfn, mfn_t *ret)
 {
 	uint64_t raw;
 
-	if (pfn.v >= p2m->nr || !raw_lookup(p2m, pfn.v, &raw))
+	if (pfn.v >= p2m->nr || !p2m->read_entry(p2m, pfn.v, &raw))
 		return P2M_UNKNOWN;
 	raw = p2m_entry_frame(raw, p2m->word_bytes);
 	if (raw == UINT64_MAX)

@@ -269,6 +269,140 @@ static void a_table_of_itself(void **state UNUSED)
 	close_guest(g);
 }
 
+/* ---- tables that hold machine frames ------------------------------------------------------ */
+
+/* Page p has machine frame 0x1000 + 7p mod 32; no page has one of 0x1005 and from 0x1020 on. */
+#define FRAME(p) (0x1000 + 7 * (uint64_t)(p) % 32)
+#define GRANTED	 0x1005u
+
+static struct memory_page frames_page(const void *source UNUSED, pfn_t pfn)
+{
+	if (pfn.v >= HG_PAGES || h.absent[pfn.v])
+		return (struct memory_page){.state = MEMORY_ABSENT};
+	return (struct memory_page){.state = MEMORY_DATA, .data = h.mem[pfn.v]};
+}
+
+static bool frames_to_page(const void *source UNUSED, mfn_t mfn, pfn_t *ret)
+{
+	unsigned p;
+
+	for (p = 0; p < HG_PAGES; p++)
+		if (FRAME(p) == mfn.v && mfn.v != GRANTED) {
+			*ret = PFN(p);
+			return true;
+		}
+	return false;
+}
+
+static struct memory_root frames_root(const void *source UNUSED, size_t index UNUSED)
+{
+	return (struct memory_root){.paging = true, .table = PFN(TOP)};
+}
+
+static unsigned frames_levels;
+
+static struct memory_info frames_info(const void *source UNUSED)
+{
+	return (struct memory_info){
+		.type = CKPT_GUEST_PV,
+		.word_bytes = frames_levels == 4 ? 8 : 4,
+		.pt_levels = frames_levels,
+		.pte_unit = CKPT_PTE_MFN,
+		.pages_stay = true,
+		.frames_known = true,
+		.nr_pfns = HG_PAGES,
+		.nr_data_pages = HG_PAGES,
+		.nr_roots = 1,
+		.suspend_record = PFN(UINT64_MAX),
+	};
+}
+
+static struct guest *open_frames(unsigned levels)
+{
+	static const struct memory_ops ops = {
+		.info = frames_info,
+		.page = frames_page,
+		.root = frames_root,
+		.to_pfn = frames_to_page,
+	};
+	struct guest *g = NULL;
+	struct err err;
+
+	frames_levels = levels;
+	if (guest_open((struct memory){.ops = &ops}, &g, &err))
+		fail_msg("%s", err.text);
+	return g;
+}
+
+static void frame_entry(
+	unsigned frame, unsigned index, uint64_t mfn, uint64_t flags, unsigned bytes)
+{
+	hg_entry(&h, frame, index * bytes, mfn << 12 | flags, bytes);
+}
+
+static void machine_frames(void **state UNUSED)
+{
+	const unsigned levels = 4;
+	const uint64_t base = 0xffff888000000000ull;
+	struct seen s = {.nr = 0};
+	struct guest *g;
+	unsigned p;
+
+	hg_init(&h, levels, 0);
+	frame_entry(TOP, 273, FRAME(T3), P | W, 8);
+	frame_entry(TOP, 258, FRAME(TOP), P | W, 8); /* Xen's: the tables as memory */
+	frame_entry(TOP, 511, 0x2000, P | W, 8);     /* of nobody */
+	frame_entry(T3, 0, FRAME(T2), P | W, 8);
+	frame_entry(T2, 0, FRAME(T1), P | W, 8);
+	frame_entry(T2, 1, 0x1000, P | W | PS, 8); /* 512 frames, of which 31 are the guest's */
+	frame_entry(T2, 2, GRANTED, P | W, 8);
+	frame_entry(T1, 0, FRAME(DATA), P | W, 8);
+	frame_entry(T1, 1, GRANTED, P | W, 8);
+	g = open_frames(levels);
+	leads_to(g, base + 0x123, DATA, 1, 0x1000 - 0x123);
+	for (p = 0; p < HG_PAGES; p++)
+		if (FRAME(p) != GRANTED)
+			leads_to(g, base + 0x200000 + 0x1000 * (FRAME(p) - 0x1000) + 8, p, 2,
+				0x1000 - 8);
+	fails(g, base + 0x1000, ERR_NODATA, "level 1 entry names machine frame 0x1005");
+	fails(g, base + 0x400000, ERR_NODATA, "level 2 entry names machine frame 0x1005");
+	fails(g, base + 0x220000, ERR_NODATA, "which is no page of the guest");
+	fails(g, UINT64_MAX - 0xfff, ERR_NODATA, "level 4 entry names machine frame 0x2000");
+	fails(g, 0xffff810000000000ull, ERR_NOTFOUND, "Xen's own");
+	assert_int_equal(guest_for_each_mapping(g, GVA(base), GVA(base + 0x202fff), note, &s), 0);
+	assert_int_equal(s.nr, 4);
+	assert_true(s.va[0] == base && s.bytes[0] == 4096);
+	assert_true(s.va[3] == base + 0x202000 && s.bytes[3] == 4096);
+	guest_close(g);
+}
+
+static void machine_frames_of_32_bits(void **state UNUSED)
+{
+	const unsigned pae = 3, two = 2;
+	uint64_t nr = 0;
+	struct guest *g;
+
+	hg_init(&h, pae, 0);
+	frame_entry(TOP, 3, FRAME(T2), P, 8);
+	frame_entry(T2, 0, FRAME(T1), P | W, 8);
+	frame_entry(T2, 0x1ac, FRAME(T1), P | W, 8); /* 0xf5800000: Xen's */
+	frame_entry(T1, 2, FRAME(DATA), P | W, 8);
+	g = open_frames(pae);
+	leads_to(g, 0xc0002004, DATA, 1, 0x1000 - 4);
+	fails(g, 0xf5802000, ERR_NOTFOUND, "Xen's own");
+	assert_int_equal(guest_for_each_mapping(g, GVA(0), GVA(UINT32_MAX), count, &nr), 0);
+	assert_int_equal(nr, 1);
+	guest_close(g);
+
+	hg_init(&h, two, 0);
+	frame_entry(TOP, 768, FRAME(T1), P | W, 4);
+	frame_entry(T1, 5, FRAME(DATA), P | W, 4);
+	g = open_frames(two);
+	leads_to(g, 0xc0005000, DATA, 1, 0x1000);
+	fails(g, 0xfc005000, ERR_NOTFOUND, "Xen's own");
+	guest_close(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +413,8 @@ int main(void)
 		cmocka_unit_test(paging_off),
 		cmocka_unit_test(enumerates_in_order),
 		cmocka_unit_test(a_table_of_itself),
+		cmocka_unit_test(machine_frames),
+		cmocka_unit_test(machine_frames_of_32_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
