@@ -15,6 +15,7 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_libxc,
 	&ckpt_format_xen20,
 	&ckpt_format_xend,
+	&ckpt_format_xencore,
 	&ckpt_format_unsupported,
 	&ckpt_format_legacy,
 };
@@ -89,6 +90,7 @@ static int open_all(struct ckpt *ck, struct err *err)
 	if (source_compression(ck->src))
 		ckpt_add_layer(ck, "%s", source_compression(ck->src));
 	ck->info.complete = true;
+	ck->info.suspended = true;
 	if (ckpt_open_payload(ck, 0, err) || index_pages(ck, err))
 		return err_in(err, "%s", source_path(ck->src));
 	check_end(ck);

@@ -178,6 +178,37 @@ static const struct rule rules[] = {
 		.remedy = "Take it in as the secondary host does (xl migrate-receive --remus).",
 	},
 	{
+		.id = "XB018",
+		.severity = SEVERITY_WARNING,
+		.summary = "a core dump, not a saved guest",
+		.explanation =
+			"A core dump is of a guest that ran or had crashed. Nobody told its "
+			"drivers "
+			"to stop, so a ring and the driver's record of it may be seen in the "
+			"middle "
+			"of a change, and requests may have completed right after. Rules that "
+			"compare "
+			"what a driver changes one after the other are not evaluated. Xen cannot "
+			"restore a core dump.",
+		.remedy =
+			"Take what is listed as pending for what was on its way when the dump was "
+			"made. To go on with the guest, restore a saved image of it.",
+	},
+	{
+		.id = "XB019",
+		.severity = SEVERITY_WARNING,
+		.summary = "the tables of a core dump contradict each other",
+		.explanation =
+			"The header, the table of pages and the registers of the vcpus must agree "
+			"on "
+			"how many there are, and a page has one machine frame that no other page "
+			"has. "
+			"A dump of a domain that was not paused (xl dump-core -L) can be so; a "
+			"damaged file, too. A frame that two pages claim is taken for nobody's.",
+		.remedy = "Make another dump, of a paused domain. If that is not possible, trust "
+			  "nothing that hangs on a single page.",
+	},
+	{
 		.id = "XB020",
 		.severity = SEVERITY_ERROR,
 		.summary = "the suspend record does not belong to the image",

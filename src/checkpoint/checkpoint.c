@@ -147,6 +147,7 @@ void ckpt_close(struct ckpt *ck)
 	free(ck->state.vcpus);
 	free(ck->committed.vcpus);
 	pagemap_fini(&ck->map);
+	frames_fini(&ck->frames);
 	finding_fini(&ck->findings);
 	source_close(ck->src);
 	free(ck);
@@ -175,6 +176,21 @@ size_t ckpt_nr_vcpus(const struct ckpt *ck)
 const struct ckpt_vcpu *ckpt_vcpu(const struct ckpt *ck, size_t index)
 {
 	return &ck->state.vcpus[index];
+}
+
+bool ckpt_has_frames(const struct ckpt *ck)
+{
+	return ck->frames.nr > 0;
+}
+
+bool ckpt_to_pfn(const struct ckpt *ck, mfn_t mfn, pfn_t *ret)
+{
+	return frames_to_pfn(&ck->frames, mfn.v, &ret->v);
+}
+
+bool ckpt_to_mfn(const struct ckpt *ck, pfn_t pfn, mfn_t *ret)
+{
+	return frames_to_mfn(&ck->frames, pfn.v, &ret->v);
 }
 
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)

@@ -52,6 +52,9 @@ struct ckpt_info {
 	unsigned nr_layers;
 	bool complete;		  /* the end marker was read (and nothing is missing before it) */
 	char incomplete_why[160]; /* "" when complete */
+	/* The guest agreed to be saved, so that its drivers stood still. A core dump is of one that
+	 * ran, or crashed, as far as anybody can tell. */
+	bool suspended;
 	enum ckpt_guest_type guest_type;
 	unsigned word_bytes; /* 4 or 8: guest width (HVM: 8) ; 0 unknown */
 	unsigned pt_levels;  /* 2..5 as the vcpu's paging mode says; 0 unknown */
@@ -75,7 +78,7 @@ enum ckpt_vcpu_kind {
 	CKPT_VCPU_PV64,	 /* vcpu_guest_context, 5168 bytes */
 	CKPT_VCPU_PV32,	 /* vcpu_guest_context, 2800 bytes */
 	CKPT_VCPU_XEN20, /* full_execution_context_t, 2516 bytes */
-	CKPT_VCPU_HVM,	 /* HVM save record type 2 (CPU) */
+	CKPT_VCPU_HVM,	 /* HVM save record type 2 (CPU); in a core dump vcpu_guest_context */
 };
 
 struct ckpt_vcpu {
@@ -86,6 +89,7 @@ struct ckpt_vcpu {
 	uint64_t ctx_off; /* its file offset */
 	/* decoded; 0 where the kind has no such register */
 	uint64_t cr0, cr3, cr4, efer;
+	bool efer_unknown; /* core dumps have none: its bit LMA is told from the page tables */
 	uint64_t ip, sp;
 	uint64_t dx;	 /* PV: pfn of start_info */
 	uint64_t si;	 /* Xen 2.0: pfn of the suspend record */
@@ -154,6 +158,12 @@ void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings);
 size_t ckpt_nr_vcpus(const struct ckpt *ck);
 const struct ckpt_vcpu *ckpt_vcpu(const struct ckpt *ck, size_t index);
 
+/* Core dumps of PV guests: which page had which machine frame, as the dump's own table says. False:
+ * none, not known, or a frame that several pages claim. */
+bool ckpt_has_frames(const struct ckpt *ck);
+bool ckpt_to_pfn(const struct ckpt *ck, mfn_t mfn, pfn_t *ret);
+bool ckpt_to_mfn(const struct ckpt *ck, pfn_t pfn, mfn_t *ret);
+
 /* The last copy of a page that the stream holds. */
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn);
 
@@ -177,8 +187,8 @@ struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index);
 size_t ckpt_nr_p2m_frames(const struct ckpt *ck);
 pfn_t ckpt_p2m_frame(const struct ckpt *ck, size_t index);
 
-/* PV guests of Xen 3 and newer: what start_info, the page that vcpu 0's edx names, says of the
- * rings that the restore sets up anew. Pfns, as the guest left them in a saved image. */
+/* Suspended PV guests of Xen 3 and newer: what start_info, the page that vcpu 0's edx names, says
+ * of the rings that the restore sets up anew. Pfns, as the guest left them in a saved image. */
 struct ckpt_start_info {
 	pfn_t page;
 	uint64_t store_off, console_off; /* file offsets of the two words */

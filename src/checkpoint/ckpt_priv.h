@@ -11,6 +11,7 @@
 #include "base/cursor.h"
 #include "base/num.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/frames.h"
 #include "checkpoint/pagemap.h"
 
 /* Above Xen's own limits (HVM 128, PV 8192 in the word, 512 in practice). */
@@ -55,6 +56,7 @@ struct ckpt {
 	struct ckpt_info info;
 	struct finding_list findings;
 	struct pagemap map;
+	struct frame_map frames;
 	struct ckpt_state state;
 	struct ckpt_state committed; /* as of the last complete epoch */
 	size_t committed_runs;
@@ -82,7 +84,8 @@ struct ckpt_format {
 };
 
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
-	ckpt_format_xen20, ckpt_format_xend, ckpt_format_legacy, ckpt_format_unsupported;
+	ckpt_format_xen20, ckpt_format_xend, ckpt_format_legacy, ckpt_format_xencore,
+	ckpt_format_unsupported;
 
 /* Do the bytes at off begin with this text? */
 bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);
@@ -112,7 +115,9 @@ unsigned pv_context_nr_gdt_frames(const struct ckpt_vcpu *v);
 /* hvm_context.c: take the vcpus out of an HVM context blob, in place of those of an earlier one. */
 int hvm_context_decode(
 	struct ckpt *ck, const uint8_t *blob, size_t len, uint64_t off, struct err *err) MUST_CHECK;
-/* Word size and paging levels of the guest, from its first vcpu. */
+/* The same of a vcpu_guest_context that pv_context_decode() has read, as core dumps have it. */
+void hvm_context_from_core(struct ckpt_vcpu *v);
+/* Word size and paging levels of the guest, from its first vcpu. Needs the page map. */
 void hvm_context_mode(struct ckpt *ck);
 
 /* ckpt_verify.c: the domain is made with the configuration's number of vcpus before its state is
@@ -121,5 +126,7 @@ void ckpt_verify_vcpus(struct ckpt *ck);
 /* Frames that a restore of a PV guest depends on, after the page map is done; nothing for other
  * guests. A ckpt_format.verify of the save streams. */
 void ckpt_verify_pv(struct ckpt *ck);
+/* What is to be said of every core dump. A ckpt_format.verify. */
+void ckpt_verify_core(struct ckpt *ck);
 
 #endif

@@ -30,20 +30,8 @@ static bool is_xapi_v1(const struct source *src, uint64_t off)
 	return ckpt_has_magic(src, off, "XenSavedDomain\n", 15);
 }
 
-#define ELF_CORE    4u
-#define ELF_TYPE    16
-#define ELF64_PHNUM 56
-#define ELF64_SHNUM 60
-
-/* Only Xen's dump-core has sections and no segments; its class is always 64 bit. */
-static bool is_xen_core(const struct source *src, uint64_t off)
-{
-	const uint8_t *p = source_at(src, off, 64);
-
-	return p && ckpt_has_magic(src, off, "\177ELF\2\1", 6) &&
-	       num_le16(p + ELF_TYPE) == ELF_CORE && !num_le16(p + ELF64_PHNUM) &&
-	       num_le16(p + ELF64_SHNUM);
-}
+#define ELF_CORE 4u
+#define ELF_TYPE 16
 
 static bool is_elf_core(const struct source *src, uint64_t off)
 {
@@ -89,7 +77,6 @@ static const struct {
 	{"libvirt save image (qemu driver, not Xen)", is_libvirt_qemu},
 	{"XenServer suspend image (xapi v2)", is_xapi_v2},
 	{"XenServer suspend image (xapi v1, legacy)", is_xapi_v1},
-	{"Xen domain core dump (ELF)", is_xen_core},
 	{"core dump with segments (QEMU or kdump vmcore)", is_elf_core},
 	{"ELF file that is no core dump", is_elf},
 	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},

@@ -205,3 +205,11 @@ void ckpt_verify_pv(struct ckpt *ck)
 	if (ck->info.complete)
 		verify_p2m_frames(ck);
 }
+
+void ckpt_verify_core(struct ckpt *ck)
+{
+	finding_add(&ck->findings, "XB018", finding_anywhere(),
+		"this is a core dump, not a saved guest: its drivers may have been in the middle "
+		"of a "
+		"change");
+}

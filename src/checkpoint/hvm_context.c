@@ -31,6 +31,37 @@
 #define CR4_LA57 (1u << 12)
 #define EFER_LMA (1u << 10)
 
+#define CR4_PCIDE    (1u << 17)
+#define PTE_PRESENT  1u
+#define PTE_WRITABLE 2u
+
+/* Bits 63-52 are no part of the address; 31-5 are all that PAE and 2-level paging use. */
+static pfn_t root_of(uint64_t cr3)
+{
+	return PFN((cr3 & ((UINT64_C(1) << 52) - 1)) >> PAGE_SHIFT);
+}
+
+/*
+ * The four entries of PAE's top table must not have the bit that makes an entry of four levels
+ * writable (Intel SDM volume 3, 4.4.1); a kernel without long mode has at least one of them. Names
+ * of address spaces (PCID), which change where CR3 seems to point, need long mode.
+ */
+static bool is_long_mode(const struct ckpt *ck, const struct ckpt_vcpu *v)
+{
+	unsigned off = v->cr4 & CR4_PCIDE ? 0 : (unsigned)(v->cr3 & 0xfe0), i;
+	const uint8_t *top = ckpt_page(ck, v->root).data;
+
+	if (v->cr4 & (CR4_PCIDE | CR4_LA57) || (v->ip | v->sp) >> 32 || !top)
+		return true;
+	for (i = 0; i < 4; i++) {
+		uint64_t entry = num_le64(top + off + 8 * (size_t)i);
+
+		if (entry & PTE_PRESENT)
+			return entry & PTE_WRITABLE;
+	}
+	return true;
+}
+
 /* Levels of the paging mode; 0 when paging is off. */
 static unsigned paging_levels(const struct ckpt_vcpu *v)
 {
@@ -65,8 +96,7 @@ static int decode_cpu(struct ckpt *ck, unsigned id, const uint8_t *body, size_t 
 	v->sp = num_le64(body + CPU_RSP);
 	v->dx = num_le64(body + CPU_RDX);
 	v->si = num_le64(body + CPU_RSI);
-	/* Bits 63-52 are no part of the address; 31-5 are all that PAE and 2-level paging use. */
-	v->root = PFN((v->cr3 & ((UINT64_C(1) << 52) - 1)) >> PAGE_SHIFT);
+	v->root = root_of(v->cr3);
 	return 0;
 }
 
@@ -117,12 +147,22 @@ int hvm_context_decode(
 	return 0;
 }
 
+void hvm_context_from_core(struct ckpt_vcpu *v)
+{
+	v->kind = CKPT_VCPU_HVM;
+	v->root = root_of(v->cr3);
+	v->user_root = PFN_NONE;
+	v->efer_unknown = true;
+}
+
 void hvm_context_mode(struct ckpt *ck)
 {
-	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
+	struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
 
 	if (!v || v->kind != CKPT_VCPU_HVM)
 		return;
+	if (v->efer_unknown && v->cr4 & CR4_PAE && is_long_mode(ck, v))
+		v->efer |= EFER_LMA;
 	ck->info.pt_levels = paging_levels(v);
 	ck->info.word_bytes = ck->info.pt_levels == 2 || ck->info.pt_levels == 3 ? 4 : 8;
 }

@@ -140,7 +140,8 @@ bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret)
 	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
 	struct ckpt_page page;
 
-	if (!wide && !(v && v->kind == CKPT_VCPU_PV32))
+	/* The guest puts it there when it asks to be suspended. */
+	if ((!wide && !(v && v->kind == CKPT_VCPU_PV32)) || !ck->info.suspended)
 		return false;
 	page = ckpt_page(ck, PFN(v->dx));
 	if (!page.data)

@@ -37,7 +37,9 @@ static struct memory_info info_of_ckpt(const void *source)
 		.word_bytes = ci->word_bytes,
 		.pt_levels = ci->pt_levels,
 		.pte_unit = ci->pte_unit,
-		.tables_marked = ci->guest_type == CKPT_GUEST_PV,
+		.frames_known = ckpt_has_frames(source),
+		.tables_marked = ci->guest_type == CKPT_GUEST_PV && ci->pte_unit == CKPT_PTE_PFN,
+		.suspended = ci->suspended,
 		.pages_stay = true,
 		.nr_pfns = ci->nr_pfns,
 		.nr_data_pages = ci->nr_data_pages,
@@ -102,6 +104,16 @@ static bool hvm_param_of_ckpt(const void *source, uint64_t index, uint64_t *ret)
 	return ckpt_hvm_param(source, index, ret);
 }
 
+static bool to_pfn_of_ckpt(const void *source, mfn_t mfn, pfn_t *ret)
+{
+	return ckpt_to_pfn(source, mfn, ret);
+}
+
+static bool to_mfn_of_ckpt(const void *source, pfn_t pfn, mfn_t *ret)
+{
+	return ckpt_to_mfn(source, pfn, ret);
+}
+
 static const struct finding_list *findings_of_ckpt(const void *source)
 {
 	return ckpt_findings(source);
@@ -121,6 +133,8 @@ struct memory memory_of_ckpt(const struct ckpt *ck)
 		.root = ckpt_root,
 		.p2m_frame = p2m_frame_of_ckpt,
 		.hvm_param = hvm_param_of_ckpt,
+		.to_pfn = to_pfn_of_ckpt,
+		.to_mfn = to_mfn_of_ckpt,
 		.findings = findings_of_ckpt,
 		.advise = advise_ckpt,
 	};

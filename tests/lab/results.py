@@ -404,8 +404,13 @@ def core_file(res):
     for i in range(0, len(pairs), 16):
         pfn, frame = (int.from_bytes(pairs[j : j + 8], "little") for j in (i, i + 8))
         must(f"core: frame of pfn {pfn}", frame, entries[pfn])
-    res.ask("info", res.path("core.elf"), status=4)
-    return f"the core dump has the same {len(pairs) // 16} frames; info recognises it"
+    dump = res.dump("core.elf")
+    sectors = same_requests(res, dump["devices"], "core")
+    for _, r, s in segments(dump):
+        must(f"core: source frame of slot {r['slot']}", number(s["source_mfn"]),
+             entries[number(s["pfn"])])
+    return (f"the core dump has the same {len(pairs) // 16} frames, and dump of it the guest's "
+            f"requests ({sectors} sectors)")
 
 
 def elf_sections(raw):

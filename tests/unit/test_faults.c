@@ -149,7 +149,7 @@ static const struct {
 	{"un-libvirt", ERR_UNSUPPORTED, "libvirt save image (libxl driver): recognised"},
 	{"un-xapi-v2", ERR_UNSUPPORTED, "xapi v2"},
 	{"un-xapi-v1", ERR_UNSUPPORTED, "xapi v1"},
-	{"un-elf-core", ERR_UNSUPPORTED, "Xen domain core dump"},
+	{"un-elf-core", ERR_CORRUPT, "section headers at 0x40 are beyond the end of the file"},
 	{"un-vmcore", ERR_UNSUPPORTED, "core dump with segments"},
 	{"un-xc-core", ERR_UNSUPPORTED, "xc_core"},
 	{"un-qevm", ERR_UNSUPPORTED, "QEVM"},
