@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/json.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+struct json_object *json_hex(uint64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, v);
+	return json_object_new_string(text);
+}
+
+struct json_object *json_hex_or_null(uint64_t v, uint64_t unknown)
+{
+	return v == unknown ? NULL : json_hex(v);
+}
+
+struct json_object *json_num_or_null(uint64_t v, uint64_t unknown)
+{
+	return v == unknown ? NULL : json_object_new_uint64(v);
+}
+
+struct json_object *json_int_or_null(int v)
+{
+	return v < 0 ? NULL : json_object_new_int(v);
+}
+
+struct json_object *json_text(const char *text)
+{
+	CLEANUP_FREE char *valid = NULL;
+
+	if (!text || !*text)
+		return NULL;
+	valid = cmd_valid_utf8(text, strlen(text));
+	return valid ? json_object_new_string(valid) : NULL;
+}
+
+struct json_object *json_tri(enum tri v)
+{
+	return v == TRI_UNKNOWN ? NULL : json_object_new_boolean(v == TRI_YES);
+}
+
+void json_put(struct json_object *o, const char *key, struct json_object *value)
+{
+	if (!o || json_object_object_add(o, key, value))
+		json_object_put(value);
+}
+
+void json_put_num(struct json_object *o, const char *key, uint64_t v)
+{
+	json_put(o, key, json_object_new_uint64(v));
+}
+
+void json_put_text(struct json_object *o, const char *key, const char *text)
+{
+	json_put(o, key, json_text(text));
+}
+
+void json_put_bool(struct json_object *o, const char *key, bool v)
+{
+	json_put(o, key, json_object_new_boolean(v));
+}
+
+struct json_object *json_new_document(void)
+{
+	struct json_object *doc = json_object_new_object();
+
+	json_put_text(doc, "schema", "xbdsnap/1");
+	return doc;
+}
+
+int json_print(struct json_object *doc, FILE *out, struct err *err)
+{
+	const char *text = doc ? json_object_to_json_string_ext(doc,
+					 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
+			       : NULL;
+	int rc = 0;
+
+	if (!text)
+		rc = err_nomem(err, "the JSON document");
+	else if (fputs(text, out) == EOF || fputc('\n', out) == EOF)
+		rc = err_sys(err, "cannot write the output");
+	json_object_put(doc);
+	return rc;
+}
