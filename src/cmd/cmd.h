@@ -13,6 +13,7 @@
 #include <argp.h>
 
 #include "frontend/frontend.h"
+#include "io/inputs.h"
 
 enum cmd_status {
 	CMD_OK = 0,
@@ -76,11 +77,16 @@ struct cmd_input {
 	struct memory memory; /* of ck */
 	struct guest *guest;
 	struct snapshot snap;
-	struct err why; /* when guest is NULL: why its memory cannot be read */
+	struct err why;	     /* when guest is NULL: why its memory cannot be read */
+	struct inputs files; /* the checkpoint and --kernel; a command adds what else it reads */
 };
 
-/* Open the file and the guest's memory. The latter may fail: then in->guest is NULL. */
-int cmd_open(const char *path, struct cmd_input *in, struct err *err) MUST_CHECK;
+/*
+ * Open the file and the guest's memory. The latter may fail: then in->guest is NULL. ERR_REFUSED
+ * when standard output is that file.
+ */
+int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in,
+	struct err *err) MUST_CHECK;
 /* Run the frontends. Without guest memory: -1 and in->why. */
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
 void cmd_close(struct cmd_input *in);

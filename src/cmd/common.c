@@ -170,11 +170,24 @@ bool cmd_use_color(const struct cmd_env *env)
 	return !(no && *no) && !(term && !strcmp(term, "dumb")) && isatty(fileno(env->out));
 }
 
-int cmd_open(const char *path, struct cmd_input *in, struct err *err)
+static int note_inputs(const struct cmd_env *env, struct cmd_input *in, struct err *err)
+{
+	if (inputs_add_source(&in->files, ckpt_source(in->ck), err) ||
+		inputs_add_path(&in->files, env->frontend.kernel_path, err))
+		return -1;
+	return inputs_refuse_fd(&in->files, fileno(env->out), "standard output", err);
+}
+
+int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
 {
 	memset(in, 0, sizeof(*in));
 	if (ckpt_open(path, &in->ck, err))
 		return -1;
+	if (note_inputs(env, in, err)) {
+		cmd_close(in);
+		memset(in, 0, sizeof(*in));
+		return -1;
+	}
 	in->memory = memory_of_ckpt(in->ck);
 	if (guest_open(in->memory, &in->guest, &in->why))
 		in->guest = NULL;
@@ -204,6 +217,7 @@ void cmd_close(struct cmd_input *in)
 	snapshot_fini(&in->snap);
 	guest_close(in->guest);
 	ckpt_close(in->ck);
+	inputs_fini(&in->files);
 }
 
 int cmd_verdict(const struct cmd_input *in, struct err *err)

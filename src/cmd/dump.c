@@ -453,7 +453,7 @@ static int run(struct dump *d, struct err *err)
 {
 	if (table_choose(columns, ARRAY_SIZE(columns), DEFAULT_COLUMNS, d->columns, &d->cols,
 		    &d->nr_cols, err) ||
-		cmd_open(d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
+		cmd_open(d->env, d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
 		target_read(d->env, &d->target, false, &d->in, err) || filter(d, err))
 		return -1;
 	if (d->env->json ? json_print(json_document(&d->in, true), d->env->out, err)

@@ -4,26 +4,23 @@
  */
 #include "cmd/cmd.h"
 
-#include <ctype.h>
-#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/num.h"
-#include "cmd/outfile.h"
-#include "cmd/render_json.h"
+#include "cmd/extract_out.h"
 
 /* One request cannot name more: 4096 segments of a page. */
 #define MAX_EXTRACT_BYTES (1u << 30)
 
 struct extract {
 	struct cmd_env *env;
-	const char *path, *device, *out_path, *all_dir;
-	bool hex, zero_holes, force;
+	const char *path, *device;
+	bool zero_holes;
 	bool ring_set, slot_set, page_set, va_set, bytes_set;
 	uint64_t ring, slot, page, va, bytes;
 	struct cmd_input in;
+	struct extract_out out;
 	uint64_t holes;
 };
 
@@ -49,9 +46,25 @@ static void number(struct argp_state *state, const char *option, const char *arg
 	*set = true;
 }
 
+static void check_output(const struct extract *x, struct argp_state *state)
+{
+	const struct extract_out *o = &x->out;
+
+	if (o->path && !strcmp(o->path, "-") && x->env->json)
+		argp_error(state, "--json and the bytes cannot both go to standard output");
+	if (x->env->json && !o->path && !o->dir)
+		argp_error(state, "--json tells what was written: --output or --all names where");
+	if (o->hex && o->path && strcmp(o->path, "-"))
+		argp_error(state, "--hex writes to standard output");
+	if (o->dir && (o->path || o->hex))
+		argp_error(state, "--all writes raw files into its folder");
+	if (o->dir && !strcmp(o->dir, "-"))
+		argp_error(state, "--all takes a folder, not standard output");
+}
+
 static void check_choice(const struct extract *x, struct argp_state *state)
 {
-	int ways = (x->all_dir != NULL) + x->page_set + x->va_set;
+	int ways = (x->out.dir != NULL) + x->page_set + x->va_set;
 
 	if (!x->path)
 		argp_error(state, "no checkpoint named");
@@ -61,8 +74,7 @@ static void check_choice(const struct extract *x, struct argp_state *state)
 		argp_error(state, "--va and --bytes go together");
 	if (ways && (x->device || x->ring_set || x->slot_set))
 		argp_error(state, "--device, --ring and --slot choose one request");
-	if (x->all_dir && (x->out_path || x->hex))
-		argp_error(state, "--all writes raw files into its folder");
+	check_output(x, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -83,7 +95,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		number(state, "slot", arg, UINT32_MAX, &x->slot_set, &x->slot);
 		return 0;
 	case OPT_ALL:
-		x->all_dir = arg;
+		x->out.dir = arg;
 		return 0;
 	case OPT_PAGE:
 		number(state, "page", arg, (1ull << 52) - 1, &x->page_set, &x->page);
@@ -95,7 +107,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		number(state, "bytes", arg, MAX_EXTRACT_BYTES, &x->bytes_set, &x->bytes);
 		return 0;
 	case OPT_HEX:
-		x->hex = true;
+		x->out.hex = true;
 		return 0;
 	case OPT_HOLES:
 		if (strcmp(arg, "zero") && strcmp(arg, "fail"))
@@ -103,10 +115,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		x->zero_holes = !strcmp(arg, "zero");
 		return 0;
 	case OPT_FORCE:
-		x->force = true;
+		x->out.force = true;
 		return 0;
 	case 'o':
-		x->out_path = arg;
+		x->out.path = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (x->path)
@@ -227,7 +239,8 @@ static bool matches(const struct extract *x, const struct blkdev *d, const struc
 	       (!x->ring_set || x->ring == r->ring) && (!x->slot_set || x->slot == r->slot);
 }
 
-static int choose(const struct extract *x, const struct io_request **ret, struct err *err)
+static int choose(const struct extract *x, const struct blkdev **ret_dev,
+	const struct io_request **ret, struct err *err)
 {
 	const struct io_request *found = NULL;
 	size_t i, k, n = 0;
@@ -237,6 +250,7 @@ static int choose(const struct extract *x, const struct io_request **ret, struct
 
 		for (k = 0; k < d->nr_requests; k++)
 			if (matches(x, d, &d->requests[k])) {
+				*ret_dev = d;
 				found = &d->requests[k];
 				n++;
 			}
@@ -251,170 +265,105 @@ static int choose(const struct extract *x, const struct io_request **ret, struct
 	return 0;
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- what was asked for ------------------------------------------------------------------- */
 
-static void print_hex(FILE *out, uint64_t origin, const uint8_t *p, size_t len)
-{
-	size_t at, i;
-
-	for (at = 0; at < len; at += 16) {
-		size_t n = MIN(len - at, (size_t)16);
-
-		fprintf(out, "%016llx ", (unsigned long long)(origin + at));
-		for (i = 0; i < 16; i++)
-			if (i < n)
-				fprintf(out, "%s%02x", i == 8 ? "  " : " ", p[at + i]);
-			else
-				fputs(i == 8 ? "    " : "   ", out);
-		fputs("  |", out);
-		for (i = 0; i < n; i++)
-			fputc(isprint(p[at + i]) && p[at + i] < 0x80 ? p[at + i] : '.', out);
-		fputs("|\n", out);
-	}
-}
-
-static int emit(struct extract *x, uint64_t origin, const uint8_t *p, size_t len, struct err *err)
-{
-	struct outfile f;
-
-	if (x->hex && !x->out_path) {
-		print_hex(x->env->out, origin, p, len);
-		return 0;
-	}
-	if (!x->out_path) {
-		if (isatty(fileno(x->env->out)))
-			return err_set(err, ERR_USAGE,
-				"not writing raw bytes to a terminal; --hex, or -o FILE");
-		return fwrite(p, 1, len, x->env->out) == len
-			       ? 0
-			       : err_sys(err, "cannot write the output");
-	}
-	if (x->hex)
-		return err_set(err, ERR_USAGE, "--hex writes to standard output");
-	if (outfile_open(&f, x->out_path, err))
-		return -1;
-	if (outfile_write_at(&f, 0, p, len, err)) {
-		outfile_drop(&f);
-		return -1;
-	}
-	return outfile_commit(&f, x->force, err);
-}
-
-/* The device's name comes from the guest: nothing of it may be a path. */
-static void file_name(const struct blkdev *d, const struct io_request *r, char *buf, size_t cap)
-{
-	char name[sizeof(d->name)];
-	size_t i;
-
-	for (i = 0; d->name[i] && i + 1 < sizeof(name); i++)
-		name[i] = isalnum((unsigned char)d->name[i]) ? d->name[i] : '_';
-	name[i] = 0;
-	if (r->sector_from == IO_SECTOR_UNKNOWN)
-		snprintf(
-			buf, cap, "%s-ring%u-slot%u-%s", name, r->ring, r->slot, io_op_name(r->op));
-	else
-		snprintf(buf, cap, "%s-ring%u-slot%u-%s-sector%llu", name, r->ring, r->slot,
-			io_op_name(r->op), (unsigned long long)r->sector);
-}
-
-static int extract_into(struct extract *x, const struct blkdev *d, const struct io_request *r,
-	struct json_object *manifest, struct err *err)
+static int extract_one(struct extract *x, struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = NULL;
-	CLEANUP_FREE char *path = NULL;
-	struct json_object *row = json_request(r);
-	char name[160];
+	const struct blkdev *d = NULL;
+	const struct io_request *r = NULL;
 	size_t len = 0;
-	int rc;
 
-	file_name(d, r, name, sizeof(name));
-	json_object_object_add(row, "device", json_text(d->name));
-	json_object_array_add(manifest, row);
-	if (payload(x, r, &buf, &len, err)) {
-		if (err->cls == ERR_SYSTEM)
-			return -1;
-		/* The others are still worth having; the manifest says what is missing. */
-		cmd_note(x->env, "%s: %s", name, err->text);
-		json_object_object_add(row, "error", json_text(err->text));
-		x->holes++;
-		return 0;
-	}
-	json_object_object_add(row, "file", json_text(name));
-	if (asprintf(&path, "%s/%s", x->all_dir, name) < 0)
-		return err_nomem(err, "a file name");
-	x->out_path = path;
-	rc = emit(x, 0, buf, len, err);
-	x->out_path = NULL;
-	return rc;
+	if (choose(x, &d, &r, err) || payload(x, r, &buf, &len, err))
+		return -1;
+	return extract_put(&x->out, extract_row_request(d, r), 0, buf, len, err);
 }
 
-static int write_manifest(struct extract *x, struct json_object *manifest, struct err *err)
+/* What cannot be had is named; the others are still worth having. */
+static int extract_into(
+	struct extract *x, const struct blkdev *d, const struct io_request *r, struct err *err)
 {
-	const char *text = json_object_to_json_string_ext(manifest, JSON_C_TO_STRING_PRETTY);
-	CLEANUP_FREE char *path = NULL;
-	int rc;
+	CLEANUP_FREE uint8_t *buf = NULL;
+	struct err why;
+	size_t len = 0;
 
-	if (!text || asprintf(&path, "%s/manifest.json", x->all_dir) < 0)
-		return err_nomem(err, "the manifest");
-	x->out_path = path;
-	rc = emit(x, 0, (const uint8_t *)text, strlen(text), err);
-	x->out_path = NULL;
-	return rc;
+	if (!payload(x, r, &buf, &len, &why))
+		return extract_put_named(&x->out, d, r, buf, len, err);
+	if (why.cls == ERR_SYSTEM) {
+		*err = why;
+		return -1;
+	}
+	x->holes++;
+	return extract_put_failed(&x->out, d, r, &why, err);
 }
 
 static int extract_all(struct extract *x, struct err *err)
 {
-	struct json_object *manifest = json_object_new_array();
 	size_t i, k;
-	int rc = 0;
 
-	if (mkdir(x->all_dir, 0777) && errno != EEXIST)
-		rc = err_sys(err, "cannot make %s", x->all_dir);
-	for (i = 0; !rc && i < x->in.snap.nr_devices; i++) {
+	for (i = 0; i < x->in.snap.nr_devices; i++) {
 		const struct blkdev *d = &x->in.snap.devices[i];
 
-		for (k = 0; !rc && k < d->nr_requests; k++)
-			if (d->requests[k].nr_seg || d->requests[k].trouble)
-				rc = extract_into(x, d, &d->requests[k], manifest, err);
+		for (k = 0; k < d->nr_requests; k++)
+			if ((d->requests[k].nr_seg || d->requests[k].trouble) &&
+				extract_into(x, d, &d->requests[k], err))
+				return -1;
 	}
-	if (!rc)
-		rc = write_manifest(x, manifest, err);
-	json_object_put(manifest);
-	return rc;
+	return 0;
+}
+
+static int extract_page(struct extract *x, struct err *err)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	size_t len = 0;
+
+	if (page(x, &buf, &len, err))
+		return -1;
+	return extract_put(
+		&x->out, extract_row_range("pfn", x->page), x->page << PAGE_SHIFT, buf, len, err);
+}
+
+static int extract_range(struct extract *x, struct err *err)
+{
+	CLEANUP_FREE uint8_t *buf = NULL;
+	size_t len = 0;
+
+	if (!x->in.guest) {
+		*err = x->in.why;
+		return -1;
+	}
+	if (range(x, &buf, &len, err))
+		return -1;
+	return extract_put(&x->out, extract_row_range("address", x->va), x->va, buf, len, err);
+}
+
+static int extract_requests(struct extract *x, struct err *err)
+{
+	if (cmd_analyse(x->env, &x->in, err))
+		return -1;
+	cmd_note_findings(x->env, &x->in);
+	return x->out.dir ? extract_all(x, err) : extract_one(x, err);
 }
 
 static int run(struct extract *x, struct err *err)
 {
-	CLEANUP_FREE uint8_t *buf = NULL;
-	const struct io_request *r = NULL;
-	size_t len = 0;
+	bool of_requests = !x->page_set && !x->va_set;
 
-	if (cmd_open(x->path, &x->in, err))
+	x->out.env = x->env;
+	x->out.inputs = &x->in.files;
+	if (cmd_open(x->env, x->path, &x->in, err) || extract_out_open(&x->out, err))
 		return -1;
-	if (x->page_set) {
-		if (page(x, &buf, &len, err))
-			return -1;
-		return emit(x, x->page << PAGE_SHIFT, buf, len, err);
-	}
-	if (x->va_set) {
-		if (!x->in.guest) {
-			*err = x->in.why;
-			return -1;
-		}
-		return range(x, &buf, &len, err) ? -1 : emit(x, x->va, buf, len, err);
-	}
-	if (cmd_analyse(x->env, &x->in, err))
+	if (x->page_set	    ? extract_page(x, err)
+		: x->va_set ? extract_range(x, err)
+			    : extract_requests(x, err))
 		return -1;
-	cmd_note_findings(x->env, &x->in);
-	if (x->all_dir) {
-		if (extract_all(x, err))
-			return -1;
-	} else if (choose(x, &r, err) || payload(x, r, &buf, &len, err) ||
-		   emit(x, 0, buf, len, err)) {
+	if (extract_out_finish(&x->out, &x->in, x->holes, err))
 		return -1;
-	}
-	return cmd_verdict(&x->in, err);
+	return of_requests ? cmd_verdict(&x->in, err) : CMD_OK;
 }
+
+#define EXTRACT_DOC                                                                                \
+	"Write the payload of a pending request, or other bytes of the guest." CMD_HELP_STATUS
 
 int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
@@ -446,8 +395,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "FILE",
-		.doc = "Write the payload of a pending request, or other bytes of the guest." //
-		CMD_HELP_STATUS,
+		.doc = EXTRACT_DOC,
 		.children = children};
 	struct extract x = {.env = env};
 	int rc;
@@ -456,6 +404,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 	rc = run(&x, err);
 	if (x.holes && !rc)
 		cmd_note(env, "%llu holes", (unsigned long long)x.holes);
+	extract_out_fini(&x.out);
 	cmd_close(&x.in);
 	return rc;
 }

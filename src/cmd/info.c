@@ -177,7 +177,7 @@ static void print_sheet(const struct cmd_env *env, const struct cmd_input *in)
 
 int info_look(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
 {
-	if (cmd_open(path, in, err) || cmd_analyse(env, in, err))
+	if (cmd_open(env, path, in, err) || cmd_analyse(env, in, err))
 		return -1;
 	return cmd_verdict(in, err);
 }

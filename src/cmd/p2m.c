@@ -12,7 +12,7 @@
 
 struct p2m_args {
 	struct cmd_env *env;
-	const char *path; /* NULL: stdout */
+	const char *path; /* "-": standard output */
 	bool domid_set;
 	uint32_t domid;
 };
@@ -36,7 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->domid_set = true;
 		return 0;
 	case 'o':
-		a->path = strcmp(arg, "-") ? arg : NULL;
+		a->path = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "no argument is taken: '%s'", arg);
@@ -44,6 +44,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->domid_set)
 			argp_error(state, "no domain named; --domid N");
+		if (a->env->json && !strcmp(a->path, "-"))
+			argp_error(state, "--json and the table cannot both go to standard output");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -64,7 +66,7 @@ static const struct argp argp = {
 	.args_doc = "--domid N [-o FILE]",
 	.doc = "Write the table of machine frames of a PV domain: for each pfn one little-endian "
 	       "64-bit number, all ones where there is no frame. The domain may be restored and "
-	       "still paused. It is not changed.\v" CMD_HELP_STATUS,
+	       "still paused. It is not changed." CMD_HELP_STATUS,
 	.children = children,
 };
 
@@ -94,8 +96,10 @@ static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)
 
 	if (xenhost_domain(x, a->domid, &dom, err) || xenhost_p2m(x, &dom, &t, err))
 		return -1;
-	failed = a->path ? p2m_save(&t, a->path, err) : p2m_save_stream(&t, a->env->out, err);
-	if (!failed)
+	failed = p2m_save(&t, a->path, err);
+	if (!failed && a->env->json)
+		failed = json_print(p2m_save_json(&dom, &t, a->path), a->env->out, err);
+	else if (!failed)
 		tell(a->env, &dom, &t);
 	status = t.nr_differ || t.nr_foreign ? CMD_WARNINGS : CMD_OK;
 	xenhost_p2m_fini(&t);
@@ -104,12 +108,12 @@ static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)
 
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-	struct p2m_args a = {.env = env};
+	struct p2m_args a = {.env = env, .path = "-"};
 	struct xenhost *x;
 	int status;
 
 	cmd_parse(&argp, argc, argv, &a);
-	if (!a.path && isatty(fileno(env->out)))
+	if (!strcmp(a.path, "-") && isatty(fileno(env->out)))
 		return err_set(err, ERR_USAGE, "the table is binary: name a file with -o");
 	if (xenhost_open(&x, err))
 		return -1;

@@ -1,74 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/p2m_save.h"
 
-#include <sys/stat.h>
-
 #include "base/num.h"
 #include "cmd/outfile.h"
 
-/* Calls put() with the table as bytes, in order. */
-static int each_piece(const struct xenhost_p2m *t,
-	int (*put)(void *arg, uint64_t off, const void *buf, size_t len, struct err *err),
-	void *arg, struct err *err)
-{
-	uint8_t buf[8 * 4096];
-	uint64_t i, start = 0;
-	size_t n = 0;
+#define PIECE_ENTRIES 4096u
 
-	for (i = 0; i < t->nr; i++) {
-		num_put_le64(buf + n, t->mfn[i]);
-		n += 8;
-		if (n < sizeof(buf) && i + 1 < t->nr)
-			continue;
-		if (put(arg, start, buf, n, err))
+/* The table as bytes, a piece at a time. */
+static int write_table(struct outfile *out, const struct xenhost_p2m *t, struct err *err)
+{
+	uint8_t buf[8 * PIECE_ENTRIES];
+	uint64_t i, k;
+
+	for (i = 0; i < t->nr; i += k) {
+		uint64_t n = MIN(t->nr - i, (uint64_t)PIECE_ENTRIES);
+
+		for (k = 0; k < n; k++)
+			num_put_le64(buf + 8 * k, t->mfn[i + k]);
+		if (outfile_write_at(out, 8 * i, buf, (size_t)(8 * n), err))
 			return -1;
-		start += n;
-		n = 0;
 	}
 	return 0;
-}
-
-static int put_stream(void *arg, uint64_t off UNUSED, const void *buf, size_t len, struct err *err)
-{
-	return fwrite(buf, 1, len, arg) == len ? 0 : err_sys(err, "cannot write the output");
-}
-
-int p2m_save_stream(const struct xenhost_p2m *t, FILE *out, struct err *err)
-{
-	return each_piece(t, put_stream, out, err);
-}
-
-static int put_file(void *arg, uint64_t off, const void *buf, size_t len, struct err *err)
-{
-	return outfile_write_at(arg, off, buf, len, err);
-}
-
-static int save_special(const struct xenhost_p2m *t, const char *path, struct err *err)
-{
-	FILE *f = fopen(path, "wb");
-	int rc;
-
-	if (!f)
-		return err_sys(err, "cannot open %s", path);
-	rc = each_piece(t, put_stream, f, err);
-	if (fclose(f) && !rc)
-		rc = err_sys(err, "cannot write %s", path);
-	return rc;
 }
 
 int p2m_save(const struct xenhost_p2m *t, const char *path, struct err *err)
 {
-	struct outfile out = OUTFILE_INIT;
-	struct stat st;
+	struct outfile out;
 
-	/* A device or a pipe is written to, not replaced. */
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return save_special(t, path, err);
-	if (outfile_open(&out, path, err))
+	if (outfile_open(&out, path, true, NULL, err))
 		return -1;
-	if (each_piece(t, put_file, &out, err) || outfile_commit(&out, true, err)) {
+	if (write_table(&out, t, err)) {
 		outfile_drop(&out);
 		return -1;
 	}
-	return 0;
+	return outfile_commit(&out, err);
+}
+
+struct json_object *p2m_save_json(
+	const struct xenhost_domain *dom, const struct xenhost_p2m *t, const char *path)
+{
+	struct json_object *doc = json_new_document(), *domain = json_object_new_object();
+	struct json_object *table = json_object_new_object();
+
+	json_put_num(domain, "domid", dom->domid);
+	json_put_text(domain, "name", dom->name);
+	json_put_text(domain, "uuid", dom->uuid);
+	json_put_bool(domain, "paused", dom->paused);
+	json_put_num(domain, "word_bytes", dom->word_bytes);
+	json_put_num(domain, "pages", dom->nr_pages);
+	json_put_text(table, "path", path);
+	json_put_num(table, "bytes", t->nr * 8);
+	json_put_num(table, "entries", t->nr);
+	json_put_num(table, "frames", t->nr_valid);
+	json_put_text(table, "found_by", t->how);
+	json_put_text(table, "compared_with", t->checked);
+	json_put(table, "differ", t->checked ? json_object_new_uint64(t->nr_differ) : NULL);
+	json_put_num(table, "foreign", t->nr_foreign);
+	json_put(doc, "domain", domain);
+	json_put(doc, "table", table);
+	return doc;
 }

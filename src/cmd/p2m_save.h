@@ -6,10 +6,14 @@
 #ifndef XB_CMD_P2M_SAVE_H
 #define XB_CMD_P2M_SAVE_H
 
+#include "cmd/json.h"
 #include "xenhost/xenhost.h"
 
-/* A regular file appears whole or not at all; a device or pipe is written to. */
+/* A regular file appears whole or not at all, in the place of an older one; a character device or
+ * pipe is written to, and "-" is standard output. */
 int p2m_save(const struct xenhost_p2m *t, const char *path, struct err *err) MUST_CHECK;
-int p2m_save_stream(const struct xenhost_p2m *t, FILE *out, struct err *err) MUST_CHECK;
+/* What was written there, as a document. */
+struct json_object *p2m_save_json(
+	const struct xenhost_domain *dom, const struct xenhost_p2m *t, const char *path);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "cmd/cmd.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,6 +50,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!r->out_path)
 			argp_error(state, "two file names are needed: IN and OUT");
+		else if (r->env->json && !strcmp(r->out_path, "-"))
+			argp_error(state, "--json and the copy cannot both go to standard output");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -206,7 +209,7 @@ static int verify(struct redact *r, struct err *err)
 	struct cmd_input again;
 	int rc;
 
-	if (cmd_open(r->out.temp, &again, err) || cmd_analyse(r->env, &again, err)) {
+	if (cmd_open(r->env, r->out.temp, &again, err) || cmd_analyse(r->env, &again, err)) {
 		cmd_close(&again);
 		return err_in(err, "the redacted file cannot be read back");
 	}
@@ -222,26 +225,46 @@ static int verify(struct redact *r, struct err *err)
 	return rc;
 }
 
-static int run(struct redact *r, struct err *err)
+static int tell(const struct redact *r, struct err *err)
 {
+	struct json_object *doc, *o;
 	char kept[32];
 
-	if (cmd_open(r->in_path, &r->in, err))
+	if (!r->env->json) {
+		table_bytes(r->kept * PAGE_BYTES, kept, sizeof(kept));
+		cmd_note(r->env,
+			"%s: kept %" PRIu64 " pages (%s), zeroed %" PRIu64
+			"; info and dump are the same",
+			r->out_path, r->kept, kept, r->zeroed);
+		return 0;
+	}
+	doc = json_new_document();
+	o = json_object_new_object();
+	json_put_text(o, "path", r->out_path);
+	json_put_num(o, "bytes", source_bytes(ckpt_source(r->in.ck)));
+	json_put_num(o, "kept_pages", r->kept);
+	json_put_num(o, "zeroed_pages", r->zeroed);
+	json_put_bool(o, "payload_kept", r->keep_payload);
+	json_put(doc, "source", json_source(r->in.ck));
+	json_put(doc, "redacted", o);
+	return json_print(doc, r->env->out, err);
+}
+
+static int run(struct redact *r, struct err *err)
+{
+	if (cmd_open(r->env, r->in_path, &r->in, err))
 		return -1;
 	if (r->in.guest && guest_track_reads(r->in.guest, err))
 		return -1;
 	if (cmd_analyse(r->env, &r->in, err) || collect_payload(r, err) ||
-		outfile_open(&r->out, r->out_path, err))
+		outfile_open(&r->out, r->out_path, r->force, &r->in.files, err))
 		return -1;
 	if (write_out(r, err) || verify(r, err)) {
 		outfile_drop(&r->out);
 		return -1;
 	}
-	if (outfile_commit(&r->out, r->force, err))
+	if (outfile_commit(&r->out, err) || tell(r, err))
 		return -1;
-	table_bytes(r->kept * PAGE_BYTES, kept, sizeof(kept));
-	cmd_note(r->env, "%s: kept %llu pages (%s), zeroed %llu; info and dump are the same",
-		r->out_path, (unsigned long long)r->kept, kept, (unsigned long long)r->zeroed);
 	return cmd_verdict(&r->in, err);
 }
 

@@ -40,21 +40,28 @@ enum {
 	OPT_FSCK,
 };
 
+static int print_ring_json(const struct replay *x, const struct resume_ring *ring, struct err *err)
+{
+	struct json_object *doc = json_new_document(), *o = json_object_new_object();
+
+	json_put_text(o, "path", x->ring_path);
+	json_put_num(o, "bytes", ring->nr_bytes);
+	json_put_num(o, "requests", x->plan.nr - ring->nr_skipped);
+	json_put_num(o, "left_out", ring->nr_skipped);
+	json_put(doc, "source", json_source(x->in.ck));
+	json_put(doc, "ring", o);
+	return json_print(doc, x->env->out, err);
+}
+
 static int write_ring(struct replay *x, struct err *err)
 {
 	CLEANUP(resume_ring_fini) struct resume_ring ring = {0};
-	struct outfile f = OUTFILE_INIT;
 
-	if (replay_ring(&x->in.snap, &x->plan, x->skip_unknown, &ring, err))
+	if (replay_ring(&x->in.snap, &x->plan, x->skip_unknown, &ring, err) ||
+		outfile_put(x->ring_path, x->force, &x->in.files, ring.bytes, ring.nr_bytes, err))
 		return -1;
-	if (outfile_open(&f, x->ring_path, err))
-		return -1;
-	if (outfile_write_at(&f, 0, ring.bytes, ring.nr_bytes, err)) {
-		outfile_drop(&f);
-		return -1;
-	}
-	if (outfile_commit(&f, x->force, err))
-		return -1;
+	if (x->env->json)
+		return print_ring_json(x, &ring, err);
 	cmd_note(x->env, "%s: %zu requests", x->ring_path, x->plan.nr - ring.nr_skipped);
 	if (ring.nr_skipped)
 		cmd_note(x->env, "%zu requests left out: their sector or a page is not known",
@@ -152,12 +159,36 @@ static int show_or_write(struct replay *x, struct err *err)
 	return show_plan(x, err);
 }
 
+/* What is written must be none of what is read; a disk is read too, and written to by --write. */
+static int check_outputs(struct replay *x, struct err *err)
+{
+	const char *const read[] = {x->plan_path, x->target.p2m_path, x->target.caps_path};
+	const char *const written[] = {x->ring_path, x->apply.undo_path, x->apply.overlay_path};
+	struct inputs *files = &x->in.files;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(read); i++)
+		if (inputs_add_path(files, read[i], err))
+			return -1;
+	for (i = 0; x->apply.write && i < x->disks.nr; i++)
+		if (inputs_refuse_path(files, x->disks.v[i].path, err))
+			return -1;
+	for (i = 0; i < x->disks.nr; i++)
+		if (inputs_add_path(files, x->disks.v[i].path, err))
+			return -1;
+	for (i = 0; i < ARRAY_SIZE(written); i++)
+		if (written[i] && inputs_refuse_path(files, written[i], err))
+			return -1;
+	return 0;
+}
+
 static int run(struct replay *x, struct err *err)
 {
 	if (x->apply.revert_path)
 		return replay_apply_revert(
 			x->env, &x->apply, x->disks.nr ? &x->disks.v[0] : NULL, err);
-	if (cmd_open(x->path, &x->in, err) || cmd_analyse(x->env, &x->in, err) ||
+	if (cmd_open(x->env, x->path, &x->in, err) || check_outputs(x, err) ||
+		cmd_analyse(x->env, &x->in, err) ||
 		target_read(x->env, &x->target, true, &x->in, err) ||
 		replay_plan_build(&x->in.snap, &x->plan, err))
 		return -1;
@@ -170,6 +201,11 @@ static int run(struct replay *x, struct err *err)
 		return show_or_write(x, err);
 	/* Half a checkpoint has half a ring: better none. */
 	return cmd_verdict(&x->in, err) ? -1 : write_ring(x, err);
+}
+
+static bool is_stdout(const char *path)
+{
+	return path && !strcmp(path, "-");
 }
 
 static void check_choice(const struct replay *x, struct argp_state *state)
@@ -195,6 +231,10 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 		argp_error(state, "--revert needs no target");
 	if (!x->ring_path && (x->skip_unknown || x->force))
 		argp_error(state, "--skip-unknown and --force need --ring");
+	if (is_stdout(x->ring_path) && x->env->json)
+		argp_error(state, "--json and the ring cannot both go to standard output");
+	if (is_stdout(x->apply.undo_path) || is_stdout(x->apply.overlay_path))
+		argp_error(state, "--undo and --to take a file, not standard output");
 	if (x->ring_path && x->disks.nr)
 		argp_error(state, "--ring and --disk exclude each other");
 }

@@ -246,6 +246,17 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	return fsck[1] || w.nr_left_out ? CMD_WARNINGS : CMD_OK;
 }
 
+static int print_reverted(
+	const struct cmd_env *env, const char *undo, uint64_t bytes, struct err *err)
+{
+	struct json_object *doc = json_new_document(), *o = json_object_new_object();
+
+	json_put_text(o, "undo", undo);
+	json_put_num(o, "bytes", bytes);
+	json_put(doc, "reverted", o);
+	return json_print(doc, env->out, err);
+}
+
 int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
 	const struct replay_target *target, struct err *err)
 {
@@ -265,6 +276,8 @@ int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *ho
 	meter_end(&meter);
 	if (rc)
 		return -1;
+	if (env->json)
+		return print_reverted(env, how->revert_path, bytes, err);
 	cmd_note(env, "%llu bytes restored and read back", (unsigned long long)bytes);
 	return CMD_OK;
 }

@@ -2,6 +2,7 @@
 #include "cmd/replay_plan.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/render_json.h"
 #include "cmd/table.h"
@@ -308,7 +309,7 @@ static int take_all(struct replay_plan *plan, struct json_object *list, struct e
 static char *read_text(const char *path, size_t *bytes, struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
-	CLEANUP_FILE FILE *f = fopen(path, "re");
+	CLEANUP_FILE FILE *f = strcmp(path, "-") ? fopen(path, "re") : fdopen(dup(0), "r");
 	size_t cap = 0, nr = 0, got;
 
 	if (!f) {

@@ -186,7 +186,7 @@ static int run(struct validate *v, struct err *err)
 	struct err why;
 	int said;
 
-	if (cmd_open(v->path, &v->in, err))
+	if (cmd_open(v->env, v->path, &v->in, err))
 		return -1;
 	ckpt_verify_tables(v->in.ck, &v->result.findings);
 	if (v->in.guest && (cmd_analyse(v->env, &v->in, err) || evaluate(v, err)))

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -15,6 +14,7 @@
 
 struct source {
 	char *path;
+	struct stat st;	      /* of the file itself */
 	const uint8_t *bytes; /* NULL when size is 0 */
 	uint64_t size;
 	bool mapped; /* ours to unmap */
@@ -25,28 +25,28 @@ struct source {
 static const uint8_t nothing[1];
 
 /* *stream: it can only be read once, from its start to its end. */
-static int measure(int fd, const char *path, uint64_t *ret, bool *stream, struct err *err)
+static int measure(struct source *src, int fd, uint64_t *ret, bool *stream, struct err *err)
 {
-	struct stat st;
+	const char *path = src->path;
+	struct stat *st = &src->st;
 
 	*stream = false;
-
-	if (fstat(fd, &st))
+	if (fstat(fd, st))
 		return err_sys(err, "cannot read '%s'", path);
-	if (S_ISREG(st.st_mode)) {
-		*ret = (uint64_t)st.st_size;
+	if (S_ISREG(st->st_mode)) {
+		*ret = (uint64_t)st->st_size;
 		return 0;
 	}
-	if (S_ISBLK(st.st_mode)) {
+	if (S_ISBLK(st->st_mode)) {
 		if (ioctl(fd, BLKGETSIZE64, ret))
 			return err_sys(err, "cannot get the size of block device '%s'", path);
 		return 0;
 	}
-	if (S_ISDIR(st.st_mode)) {
+	if (S_ISDIR(st->st_mode)) {
 		errno = EISDIR;
 		return err_sys(err, "cannot read '%s'", path);
 	}
-	*stream = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+	*stream = S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode);
 	if (*stream)
 		return 0;
 	return err_set(err, ERR_UNSUPPORTED,
@@ -102,7 +102,7 @@ static int open_fd(struct source *src, int fd, struct err *err)
 	uint64_t size;
 	bool stream;
 
-	if (measure(fd, src->path, &size, &stream, err) ||
+	if (measure(src, fd, &size, &stream, err) ||
 		(stream && unpack_stream(fd, src->path, &spooled, &size, err)))
 		return -1;
 	return open_plain_or_packed(src, stream ? spooled : fd, size, err);
@@ -176,6 +176,11 @@ void source_close(struct source *src)
 const char *source_path(const struct source *src)
 {
 	return src->path;
+}
+
+const struct stat *source_stat(const struct source *src)
+{
+	return &src->st;
 }
 
 uint64_t source_bytes(const struct source *src)

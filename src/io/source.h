@@ -10,6 +10,8 @@
 #ifndef XB_IO_SOURCE_H
 #define XB_IO_SOURCE_H
 
+#include <sys/stat.h>
+
 #include "base/err.h"
 
 struct source;
@@ -21,6 +23,8 @@ int source_from_memory(const void *buf, size_t len, const char *name, struct sou
 void source_close(struct source *src);
 
 const char *source_path(const struct source *src);
+/* Of the file as it was opened, packed or not; zeros for memory. */
+const struct stat *source_stat(const struct source *src);
 uint64_t source_bytes(const struct source *src);
 /* "gzip", "xz", ...; NULL when the file was not compressed. */
 const char *source_compression(const struct source *src);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "io/temp.h"
 
 /* Zero stretches of this many bytes become holes: one page of the guest. */
 #define HOLE_BYTES 4096u
@@ -41,29 +42,6 @@ static void free_archive(struct archive **a)
 {
 	if (*a)
 		archive_read_free(*a);
-}
-
-static int open_temp(struct err *err)
-{
-	const char *dir = getenv("TMPDIR");
-	char *name = NULL;
-	int fd;
-
-	if (!dir || !*dir)
-		dir = "/var/tmp";
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-	if (fd >= 0)
-		return fd;
-	/* A file system without O_TMPFILE. */
-	if (asprintf(&name, "%s/xbdsnap-XXXXXX", dir) < 0)
-		return err_nomem(err, "the name of a temporary file");
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0)
-		err_sys(err, "cannot create a temporary file in '%s'", dir);
-	else
-		unlink(name);
-	free(name);
-	return fd;
 }
 
 static bool all_zero(const uint8_t *p, size_t n)
@@ -164,7 +142,7 @@ int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_
 		return err_sys(err, "cannot read '%s'", path);
 	if (open_filter(a, fd, path, name, err))
 		return -1;
-	out = open_temp(err);
+	out = temp_open(err);
 	if (out < 0)
 		return -1;
 	if (copy_blocks(a, out, path, name, &size, err))
@@ -179,7 +157,7 @@ int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_
 
 int unpack_stream(int fd, const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *err)
 {
-	CLEANUP_CLOSE int out = open_temp(err);
+	CLEANUP_CLOSE int out = temp_open(err);
 	CLEANUP_FREE uint8_t *buf = NULL;
 	uint64_t size = 0;
 	ssize_t n;

@@ -117,9 +117,10 @@ static struct world *open_world(const char *fixture, enum frontend_locate locate
 	char path[4096];
 
 	assert_non_null(w);
+	w->env.out = stdout;
 	snprintf(path, sizeof(path), "%s/tests/fixtures/%s/checkpoint.save.zst", src ? src : ".",
 		fixture);
-	if (cmd_open(path, &w->in, &err))
+	if (cmd_open(&w->env, path, &w->in, &err))
 		fail_msg("%s", err.text);
 	w->pages.failing = UINT64_MAX;
 	w->fleeting = (struct fleeting){w->in.memory, &w->pages};

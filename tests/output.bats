@@ -1,0 +1,196 @@
+#!/usr/bin/env bats
+# What is written, and what never is: an input in the place of an output, raw bytes on a terminal.
+
+setup() {
+    bats_require_minimum_version 1.5.0
+    mkdir "$BATS_TEST_TMPDIR/work"
+    cd "$BATS_TEST_TMPDIR/work"
+    python3 "$SRCDIR/tests/tools/mkxen2.py" a.save --seed 3
+    python3 -c '
+import struct
+with open("p2m", "wb") as f:
+    for pfn in range(1024):
+        f.write(struct.pack("<Q", 5000 + pfn))'
+}
+
+real() {
+    zstd -qdo linux.save "$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst"
+}
+
+schema() { # schema FILE
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" "$1"
+}
+
+# refused WORDS COMMAND...: status 3, the words, and every file as it was.
+refused() {
+    local words=$1 before
+    shift
+    before=$(find . -type f -o -type l | sort | xargs sha256sum)
+    run -3 --separate-stderr "$@"
+    [[ $stderr == *"$words"* ]]
+    [ "$before" = "$(find . -type f -o -type l | sort | xargs sha256sum)" ]
+}
+
+@test "no output takes the checkpoint's place, by whatever name" {
+    ln -s a.save symlink
+    ln a.save hardlink
+    mkdir dir
+    zstd -q a.save -o a.zst
+    for out in a.save ./a.save "$PWD/a.save" dir/../a.save symlink hardlink; do
+        refused "is the input 'a.save'" "$XBDSNAP" redact --force a.save "$out"
+        refused "is the input 'a.save'" "$XBDSNAP" extract --force --page 5 -o "$out" a.save
+        refused "is the input 'a.save'" "$XBDSNAP" replay --force --p2m p2m --ring "$out" a.save
+        refused "is the input 'symlink'" "$XBDSNAP" redact --force symlink "$out"
+        refused "is the input '-'" "$XBDSNAP" redact --force - "$out" <a.save
+    done
+    refused "is the input 'a.zst'" "$XBDSNAP" redact --force a.zst a.zst
+    refused "is the input 'a.zst'" "$XBDSNAP" extract --force --page 5 -o ./a.zst a.zst
+}
+
+@test "no output takes the place of any other input" {
+    touch kernel
+    refused "is the input 'p2m'" "$XBDSNAP" replay --force --p2m p2m --ring ./p2m a.save
+    echo '{}' >plan
+    refused "is the input 'plan'" "$XBDSNAP" replay --force --p2m p2m --plan plan --ring plan a.save
+    echo feature-barrier=1 >caps
+    refused "is the input 'caps'" \
+        "$XBDSNAP" replay --force --p2m p2m --target-caps caps --ring caps a.save
+    cp "$XBDSNAP" kernel
+    refused "is the input 'kernel'" "$XBDSNAP" extract --force --kernel kernel --page 5 -o kernel a.save
+    refused "is the input 'kernel'" "$XBDSNAP" redact --force --kernel kernel a.save kernel
+}
+
+@test "extract --all keeps an input that has the name of one of its files" {
+    real
+    "$XBDSNAP" extract -q --slot 3 --holes=zero -J -o x linux.save >doc || true
+    "$XBDSNAP" extract -q --holes=zero --all names linux.save || true
+    mkdir dir
+    ln linux.save dir/manifest.json
+    refused "dir/manifest.json is the input 'linux.save'" \
+        "$XBDSNAP" extract -q --force --all dir linux.save
+}
+
+@test "replay never writes to a file that it reads" {
+    real
+    truncate -s 64M disk
+    cp linux.save save
+    for as in --undo --to; do
+        for out in save disk; do
+            refused "is the input '$out'" "$XBDSNAP" replay --write "$as" "$out" \
+                --allow=findings --allow=capacity --disk xvda=raw:disk save
+        done
+    done
+    refused "is the input 'save'" "$XBDSNAP" replay --write --undo undo \
+        --allow=findings --allow=capacity --allow=identity --disk xvda=raw:save save
+}
+
+@test "standard output is not the checkpoint either" {
+    refused "standard output is the input 'a.save'" bash -c '"$XBDSNAP" dump a.save >>a.save'
+    refused "standard output is the input '-'" bash -c '"$XBDSNAP" info - <a.save 1<>a.save'
+    run -0 bash -c '"$XBDSNAP" info - <a.save >/dev/null'
+}
+
+@test "- is standard output" {
+    "$XBDSNAP" extract --page 5 -o want a.save
+    "$XBDSNAP" extract --page 5 -o - a.save | cmp - want
+    "$XBDSNAP" extract --page 5 --hex -o - a.save | grep -c '^0000000000005'
+    "$XBDSNAP" redact -q a.save small
+    "$XBDSNAP" redact -q a.save - | cmp - small
+    "$XBDSNAP" redact -q - - <a.save >small2
+    cmp small small2
+    "$XBDSNAP" replay -q --skip-unknown --p2m p2m --ring ring a.save
+    "$XBDSNAP" replay -q --skip-unknown --p2m p2m --ring - a.save | cmp - ring
+    "$XBDSNAP" replay -J a.save >plan || true
+    run "$XBDSNAP" replay --plan plan a.save
+    want=$output
+    run bash -c '"$XBDSNAP" replay --plan - a.save <plan'
+    [ "$output" = "$want" ]
+    [ ! -e - ]
+}
+
+@test "where - makes no sense it is bad usage" {
+    truncate -s 1M disk
+    run -2 "$XBDSNAP" replay --write --undo - --disk xvda=disk a.save
+    [[ $output == *"--undo and --to take a file"* ]]
+    run -2 "$XBDSNAP" replay --write --to - --disk xvda=disk a.save
+    run -2 "$XBDSNAP" extract --all - a.save
+    [[ $output == *"--all takes a folder"* ]]
+    run -2 "$XBDSNAP" extract -J --page 5 -o - a.save
+    run -2 "$XBDSNAP" extract -J --page 5 a.save
+    [[ $output == *"--output or --all"* ]]
+    run -2 "$XBDSNAP" redact -J a.save -
+    run -2 "$XBDSNAP" replay -J --p2m p2m --ring - a.save
+    run -2 "$XBDSNAP" p2m -J --domid 1
+    [ ! -e - ]
+}
+
+@test "raw bytes never go to a terminal" {
+    for args in "extract --page 5 a.save" "extract --page 5 -o - a.save" "redact a.save -" \
+        "replay --skip-unknown --p2m p2m --ring - a.save" "p2m --domid 1" "p2m --domid 1 -o -" \
+        "extract --page 5 -o /dev/tty a.save"; do
+        run -2 script -qec "'$XBDSNAP' $args" /dev/null
+        [[ $output == *terminal* || $output == *"name a file with -o"* ]]
+    done
+    run -0 script -qec "'$XBDSNAP' extract --hex --page 5 a.save" /dev/null
+}
+
+@test "devices and pipes are written to, folders and block devices are not" {
+    "$XBDSNAP" extract --page 5 -o want a.save
+    mkfifo pipe
+    cat pipe >got &
+    "$XBDSNAP" extract --page 5 -o pipe a.save
+    wait
+    cmp want got
+    [ -p pipe ]
+    run -6 "$XBDSNAP" extract --page 5 -o /dev/full a.save
+    [[ $output == *"/dev/full"*"No space left"* ]]
+    [ -c /dev/full ]
+    mkdir dir
+    run -6 "$XBDSNAP" extract --force --page 5 -o dir a.save
+    [[ $output == *"dir"*"Is a directory"* ]]
+    run -0 "$XBDSNAP" extract --page 5 -o /dev/null a.save
+    [ -c /dev/null ]
+}
+
+@test "extract and redact tell as a document what they wrote" {
+    real
+    "$XBDSNAP" extract -J --page 5 -o page a.save >doc
+    schema doc
+    jq -e '.extracted == [{"pfn": "0x5", "path": "page", "bytes": 4096, "error": null}] and
+        .holes == 0 and .manifest == null and .source.format == "xen2"' doc
+    "$XBDSNAP" extract -J --slot 3 --holes=zero -o slot linux.save >doc
+    schema doc
+    jq -e '.extracted[0] | .path == "slot" and .device == "xvda" and .slot == 3 and
+        .bytes == ([.segments[].bytes] | add)' doc
+    [ "$(jq '.extracted[0].bytes' doc)" -eq "$(stat -c %s slot)" ]
+    "$XBDSNAP" extract -J --all all --holes=zero linux.save >doc
+    schema doc
+    jq -e '.manifest == "all/manifest.json" and (.extracted | length) == 20' doc
+    while read -r path bytes; do
+        [ "$(stat -c %s "$path")" -eq "$bytes" ]
+    done < <(jq -r '.extracted[] | "\(.path) \(.bytes)"' doc)
+    "$XBDSNAP" redact -J linux.save small >doc 2>talk
+    schema doc
+    [ ! -s talk ]
+    size=$(stat -c %s small)
+    jq -e --argjson size "$size" '.redacted | .path == "small" and .bytes == $size and
+        .kept_pages > 0 and .zeroed_pages > 0 and .payload_kept == false' doc
+    pages=$("$XBDSNAP" info -J linux.save | jq .source.data_pages)
+    [ "$(jq '.redacted.kept_pages + .redacted.zeroed_pages' doc)" -eq "$pages" ]
+    "$XBDSNAP" replay -J --skip-unknown --p2m p2m --ring ring a.save >doc
+    schema doc
+    steps=$("$XBDSNAP" replay -J a.save | jq '.plan | length')
+    jq -e --argjson steps "$steps" '.ring | .path == "ring" and .bytes == 3848 and
+        .requests > 0 and .requests + .left_out == $steps' doc
+}
+
+@test "every command takes -J and prints one document" {
+    real
+    for args in "info a.save" "dump a.save" "validate a.save" "replay a.save" "rules XB101" \
+        "extract --page 5 -o out1 a.save" "redact a.save out2"; do
+        # shellcheck disable=SC2086
+        "$XBDSNAP" ${args%% *} -J ${args#* } >doc || [ $? -le 4 ]
+        jq -es 'length == 1 and .[0].schema == "xbdsnap/1"' doc
+        schema doc
+    done
+}
