@@ -154,13 +154,16 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB304",
-		.severity = SEVERITY_ERROR,
-		.summary = "the data of a pending write and its copy for the backend differ",
+		.severity = SEVERITY_NOTE,
+		.summary = "a pending write was changed since its copy for the backend was made",
 		.explanation =
-			"The driver copies data into pages that it shares with the backend. The "
-			"guest changed the original since: what the source host may already have "
-			"written is not what will be written on resume.",
-		.remedy = "Compare with the disk (replay --disk) before the guest resumes.",
+			"The driver copies data into pages that it shares with the backend when it "
+			"issues a request. The owner of the data may go on writing to it: mapped "
+			"files, swap and direct I/O of databases do. Resume copies anew, so that "
+			"it "
+			"and replay both write the newer data, and the owner writes again what is "
+			"newer still. The source host may have written the older.",
+		.remedy = "None needed.",
 	},
 	{
 		.id = "XB305",
@@ -181,12 +184,15 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB307",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_ERROR,
 		.summary = "the slot and the block layer's request ask for different things",
 		.explanation =
-			"The sector, the operation or the pages. Linux resumes from the block "
-			"layer's request, so that one counts. One of the two was overwritten.",
-		.remedy = "Compare the request with the shared ring in dump -v.",
+			"The sector, the operation or the pages. The driver makes the slot from "
+			"the "
+			"request, so that one of the two was overwritten. Linux resumes from the "
+			"request, and what is shown and replayed is the slot.",
+		.remedy = "Do not resume the guest before you know why. Compare the request with "
+			  "the shared ring in dump -v.",
 	},
 	{
 		.id = "XB308",
@@ -262,6 +268,18 @@ static const struct rule rows[] = {
 			       "of a ring that is no more are not issued again. Kernels of "
 			       "distributions may have the correction.",
 		.remedy = "Set multi-queue-max-queues of the target's backend to what it was.",
+	},
+	{
+		.id = "XB316",
+		.severity = SEVERITY_ERROR,
+		.summary = "resume sends an old copy of a pending write",
+		.explanation =
+			"As XB304, but this driver gives the backend the copies again that it made "
+			"when it issued the request. Newer data that reached the disk meanwhile, "
+			"by "
+			"a replay or on the source host, is overwritten with older.",
+		.remedy = "Replay the pending requests to the disk and boot the guest from it, or "
+			  "resume it without a replay.",
 	},
 };
 

@@ -151,13 +151,12 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB510",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_NOTE,
 		.summary = "the target offers fewer queues than the guest has rings with requests",
 		.explanation =
-			"Linux 4.5 to 4.7 loses the pending requests when the number of rings "
-			"changes; later versions issue them all.",
-		.remedy = "For those versions, set multi-queue-max-queues on the target as on the "
-			  "source.",
+			"The guest issues all of them on the rings that it gets. Linux 4.5 to 4.7 "
+			"loses some then, of which XB315 warns.",
+		.remedy = "None needed.",
 	},
 	{
 		.id = "XB511",
@@ -204,20 +203,23 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB601",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_NOTE,
 		.summary = "two pending writes go to the same place",
 		.explanation =
-			"Resume issues them in the order of their slots, which is not the order "
-			"in which the guest made them. The older data may win.",
-		.remedy = "Compare both with the disk (replay --disk); the guest should not have "
-			  "two such writes in flight.",
+			"Direct writes of one block, or one of them beside write-back. Neither was "
+			"reported to the guest as done, so the data of either may stay, with or "
+			"without the restore: a program that cares waits for the first. A discard "
+			"counts as a write.",
+		.remedy = "None needed.",
 	},
 	{
 		.id = "XB602",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_NOTE,
 		.summary = "a pending read and a pending write go to the same place",
-		.explanation = "The guest may read the data from before or after the write.",
-		.remedy = "None in most cases: a guest that does this accepts either.",
+		.explanation =
+			"The guest reads the data from before or after the write, as it would have "
+			"without the restore: read-ahead beside a direct write does this.",
+		.remedy = "None needed.",
 	},
 	{
 		.id = "XB603",
@@ -233,9 +235,21 @@ static const struct rule rows[] = {
 		.severity = SEVERITY_WARNING,
 		.summary = "writes are pending beside a barrier",
 		.explanation =
-			"A barrier orders the writes around it. Resume issues them without that "
-			"order.",
+			"The guest's block layer makes writes behind a barrier without waiting for "
+			"it, and counts on their order. Resume issues them without that order.",
 		.remedy = "If the host fails before all are written, check the file system.",
+	},
+	{
+		.id = "XB605",
+		.severity = SEVERITY_ERROR,
+		.summary = "two pending writes whose order counts go to the same place",
+		.explanation =
+			"There is a barrier beside them (XB604), so that the guest may have made "
+			"the "
+			"second knowing that it comes after the first. Resume issues them in the "
+			"order of their slots: the older data may win.",
+		.remedy = "Replay the writes to a copy of the disk, in the right order "
+			  "(replay --plan), and check the file system.",
 	},
 };
 

@@ -212,19 +212,23 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB124",
-		.severity = SEVERITY_ERROR,
+		.severity = SEVERITY_NOTE,
 		.summary = "two pending reads fill the same bytes of memory",
 		.explanation =
-			"The last answer wins, and which one that is nobody knows. The shadow is "
-			"damaged, or the page was used again too early.",
-		.remedy = "Do not resume the guest before you know why.",
+			"Direct reads into one buffer: of a program that measures, or throws the "
+			"data away. The last answer wins, with or without the restore. Of a "
+			"damaged "
+			"slot other rules tell (XB113, XB307).",
+		.remedy = "None needed.",
 	},
 	{
 		.id = "XB125",
-		.severity = SEVERITY_WARNING,
+		.severity = SEVERITY_NOTE,
 		.summary = "a pending read fills memory that a pending write sends to the disk",
-		.explanation = "What reaches the disk depends on which of them is served first.",
-		.remedy = "Find out whether the program in the guest does this on purpose.",
+		.explanation =
+			"Direct reads and writes of one buffer. What reaches the disk depends on "
+			"which of them is served first, with or without the restore.",
+		.remedy = "None needed.",
 	},
 	{
 		.id = "XB126",

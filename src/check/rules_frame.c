@@ -349,6 +349,75 @@ static void grants(struct check_run *run)
 	run->dev = turn;
 }
 
+/* ---- the data of writes and their copies --------------------------------------------------- */
+
+/* Segments of one write beside the copies that the backend was given. */
+struct copies {
+	size_t nr, changed;
+	const struct io_segment *first; /* that was changed */
+};
+
+static bool has_copy(const struct io_segment *s)
+{
+	return s->frame == IO_FRAME_OK && s->grant_pfn.v != UINT64_MAX &&
+	       s->grant_pfn.v != s->pfn.v &&
+	       (uint64_t)s->offset + s->bytes <= PAGE_BYTES; /* XB118 */
+}
+
+static void compare_copy(struct check_run *run, const struct io_segment *s, struct copies *c)
+{
+	struct memory_page own = memory_page(run->in->memory, s->pfn);
+	const uint8_t *copy = memory_page(run->in->memory, s->grant_pfn).data;
+
+	if (own.level) /* XB122 */
+		return;
+	if (!copy) {
+		run_skip(run, "XB304", "page 0x%llx, which was granted to the backend, is missing",
+			(unsigned long long)s->grant_pfn.v);
+		return;
+	}
+	c->nr++;
+	if (own.data && memcmp(own.data + s->offset, copy + s->offset, s->bytes) && !c->changed++)
+		c->first = s;
+}
+
+/* A page cache, swap and direct I/O all let a page be written to while it is on its way. */
+static void compare_copies(struct check_run *run, const struct io_request *r)
+{
+	struct resume_place place;
+	struct copies c = {0};
+	size_t i;
+
+	for (i = 0; i < r->nr_seg; i++)
+		if (has_copy(&r->seg[i]))
+			compare_copy(run, &r->seg[i], &c);
+	if (!c.changed)
+		return;
+	frontend_resume_of(run->dev)->place(run->dev, r, &place);
+	run_broken_request(run, place.copied_anew ? "XB304" : "XB316", r,
+		"%zu of %zu pages were changed since they were copied for the backend, page 0x%llx "
+		"(copy 0x%llx) first: %s",
+		c.changed, c.nr, (unsigned long long)c.first->pfn.v,
+		(unsigned long long)c.first->grant_pfn.v,
+		place.copied_anew ? "replay and resume write what they hold now"
+				  : "resume writes the copies, replay what they hold now");
+}
+
+static void copies(struct check_run *run)
+{
+	size_t i;
+
+	if (!run->in->memory.ops) {
+		run_skip(run, "XB304", "page data is not at hand");
+		run_skip(run, "XB316", "page data is not at hand");
+		return;
+	}
+	for (i = 0; i < run->dev->nr_requests; i++)
+		if (request_has_data(&run->dev->requests[i]) &&
+			request_writes(&run->dev->requests[i]))
+			compare_copies(run, &run->dev->requests[i]);
+}
+
 static const struct check_rule rules[] = {
 	{"XB119", bounds},
 	{"XB120", holes},
@@ -357,6 +426,7 @@ static const struct check_rule rules[] = {
 	{"XB123", specials},
 	{"XB124 XB125", shared_bytes},
 	{"XB127 XB128", grants},
+	{"XB304 XB316", copies},
 };
 
 const struct check_rules check_rules_frame = {rules, ARRAY_SIZE(rules)};

@@ -36,7 +36,8 @@ static void overlap(struct check_run *run, const struct extent *old, const struc
 	bool both = request_writes(old->r) && request_writes(now->r);
 	const struct io_request *first = now->r, *second = old->r;
 	const struct frontend_resume *how = frontend_resume_of(run->dev);
-	const char *rule = both ? "XB601" : "XB602";
+	bool ordered = both && frontend_counts_on_order(run->dev);
+	const char *rule = ordered ? "XB605" : both ? "XB601" : "XB602";
 	char name[64];
 
 	/* Among them the order is that of the block layer, which issues the queued ones as well. */
@@ -82,6 +83,7 @@ static void overlaps(struct check_run *run)
 			request_has_data(&run->dev->requests[i])) {
 			run_skip(run, "XB601", "not all sectors are known");
 			run_skip(run, "XB602", "not all sectors are known");
+			run_skip(run, "XB605", "not all sectors are known");
 			break;
 		}
 	v = calloc(run->dev->nr_requests + run->dev->nr_queued + 1, sizeof(*v));
@@ -118,14 +120,14 @@ static void crossings(struct check_run *run)
 	}
 	if (!mark || !writes)
 		return;
-	run_broken_request(run, mark->op == IO_BARRIER ? "XB604" : "XB603", mark,
+	run_broken_request(run, frontend_counts_on_order(d) ? "XB604" : "XB603", mark,
 		"resume issues this %s among %zu pending writes; which of them came before it is "
 		"not known",
 		io_op_name(mark->op), writes);
 }
 
 static const struct check_rule rules[] = {
-	{"XB601 XB602", overlaps},
+	{"XB601 XB602 XB605", overlaps},
 	{"XB603 XB604", crossings},
 };
 

@@ -113,50 +113,6 @@ static void distinct(struct check_run *run)
 				v[i - 1]->slot);
 }
 
-static const uint8_t *data_of(const struct check_run *run, pfn_t pfn)
-{
-	return memory_page(run->in->memory, pfn).data;
-}
-
-static void one_copy(struct check_run *run, const struct io_request *r, const struct io_segment *s)
-{
-	const uint8_t *own, *copy;
-
-	if (s->frame != IO_FRAME_OK || s->grant_pfn.v == UINT64_MAX || s->grant_pfn.v == s->pfn.v)
-		return;
-	if ((uint64_t)s->offset + s->bytes > PAGE_BYTES)
-		return; /* XB118 */
-	own = data_of(run, s->pfn);
-	copy = data_of(run, s->grant_pfn);
-	if (memory_page(run->in->memory, s->pfn).level) /* XB122 */
-		return;
-	if (!copy)
-		run_skip(run, "XB304", "page 0x%llx, which was granted to the backend, is missing",
-			(unsigned long long)s->grant_pfn.v);
-	else if (own && memcmp(own + s->offset, copy + s->offset, s->bytes))
-		run_broken_request(run, "XB304", r,
-			"the data of page 0x%llx and its copy for the backend, page 0x%llx, differ",
-			(unsigned long long)s->pfn.v, (unsigned long long)s->grant_pfn.v);
-}
-
-static void copies(struct check_run *run)
-{
-	size_t i, j;
-
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
-	if (!run->in->memory.ops) {
-		run_skip(run, "XB304", "page data is not at hand");
-		return;
-	}
-	for (i = 0; i < run->dev->nr_requests; i++) {
-		const struct io_request *r = &run->dev->requests[i];
-
-		for (j = 0; (r->op == IO_WRITE || r->op == IO_BARRIER) && j < r->nr_seg; j++)
-			one_copy(run, r, &r->seg[j]);
-	}
-}
-
 static void queued(struct check_run *run)
 {
 	if (!run_frontend(run, &frontend_linux_blkfront))
@@ -331,7 +287,6 @@ static const struct check_rule rules[] = {
 	{"XB301", statuses},
 	{"XB302", associations},
 	{"XB303", distinct},
-	{"XB304", copies},
 	{"XB305", queued},
 	{"XB306", descriptors},
 	{"XB307 XB308", own_requests},

@@ -28,6 +28,7 @@ static unsigned refusal_of(const char *rule)
 		{"XB120", 0}, /* --allow=hole, if it is of a write */
 		{"XB201", 0},
 		{"XB202", 0}, /* the same */
+		{"XB316", 0}, /* resume sends older data, replay does not */
 		{"XB401", 0}, /* --allow=size */
 		{"XB402", 0}, /* --allow=capacity */
 		{"XB406", REPLAY_ALLOW_IDENTITY},
@@ -115,6 +116,8 @@ static void say(const struct cmd_env *env, const struct replay_apply *how, const
 		path, w->nr_writes, w->nr_discards, (unsigned long long)w->bytes);
 	if (how->undo_path)
 		cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
+	if (w->overlap)
+		cmd_note(env, "requests change the same sectors: the plan's later ones stand");
 	if (w->nr_left_out)
 		cmd_note(env, "%zu requests left out", w->nr_left_out);
 	if (w->nr_discards_left_out)

@@ -35,10 +35,22 @@ static bool know_nothing(const struct blkdev *d UNUSED, const struct io_request 
 
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d)
 {
-	static const struct frontend_resume unknown = {
-		.place = place_unknown, .order = keep_order, .order_known = know_nothing};
+	static const struct frontend_resume unknown = {.place = place_unknown,
+		.order = keep_order,
+		.order_known = know_nothing,
+		.counts_on_barriers = true};
 
 	return d->driver ? d->driver->resume : &unknown;
+}
+
+bool frontend_counts_on_order(const struct blkdev *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->nr_requests; i++)
+		if (d->requests[i].op == IO_BARRIER)
+			return frontend_resume_of(d)->counts_on_barriers;
+	return false;
 }
 
 void resume_ring_fini(struct resume_ring *r)

@@ -32,6 +32,9 @@ struct resume_place {
 	/* Its data is submitted to the guest's block layer anew, which cuts it where the target's
 	 * limits ask; false also when that is not known. */
 	bool resubmitted;
+	/* The backend gets what its pages hold by then, not a copy that was made for it before;
+	 * false also when that is not known. */
+	bool copied_anew;
 };
 
 /* A request of a device, pending or queued. */
@@ -59,6 +62,9 @@ struct frontend_resume {
 	bool (*order_known)(
 		const struct blkdev *d, const struct io_request *a, const struct io_request *b);
 	bool one_log; /* one order over all disks of the guest, which `order` may be asked for */
+	/* Its block layer makes writes behind a barrier before the barrier is answered, and counts
+	 * on their order. Elsewhere nobody does: who needs an order waits for the answers. */
+	bool counts_on_barriers;
 	/*
 	 * The ring that these make, in this order; their target frames are set. ERR_REFUSED: more
 	 * than it holds; or a sector or a frame is unknown and skip_unknown is not set. NULL: the
@@ -98,6 +104,9 @@ const struct frontend_resume *frontend_resume_of(const struct blkdev *d);
  */
 int frontend_analyse(struct guest *g, const struct frontend_options *opt, struct snapshot *s,
 	struct err *err) MUST_CHECK;
+
+/* Did the guest count on an order among writes in flight? Resume does not keep it. */
+bool frontend_counts_on_order(const struct blkdev *d);
 
 struct p2m;
 /* Fill target_mfn / target_missing of every segment and ring page. */

@@ -37,7 +37,7 @@ struct build {
 	bool pages_stay;
 	uint64_t disk_bytes;
 	unsigned allow;
-	bool discard;
+	bool discard, order_counts;
 	const struct replay_item *item;
 	struct replay_ops *ops;
 };
@@ -181,11 +181,11 @@ static int sort_places(struct build *b, struct err *err)
 
 		if (last && now->off < last->off + last->len) {
 			ops->overlap = true;
-			if (!(b->allow & REPLAY_ALLOW_OVERLAP))
+			if (b->order_counts && !(b->allow & REPLAY_ALLOW_OVERLAP))
 				return err_set(err, ERR_REFUSED,
 					"ring %u slot %u and ring %u slot %u change the same "
-					"sectors, and which came first is not known; "
-					"--allow=overlap takes the plan's order",
+					"sectors beside a barrier, and which came first is not "
+					"known; --allow=overlap takes the plan's order",
 					last->item->req->ring, last->item->req->slot,
 					now->item->req->ring, now->item->req->slot);
 		}
@@ -203,6 +203,7 @@ int replay_ops_build(struct memory m, const struct replay_plan *plan, const stru
 		.disk_bytes = disk_bytes,
 		.allow = allow,
 		.discard = discard,
+		.order_counts = frontend_counts_on_order(dev),
 		.ops = ret};
 	size_t i;
 

@@ -21,7 +21,7 @@ static int refuse(const struct replay_write *w, struct err *err)
 		return -1;
 	if (w->allow & REPLAY_ALLOW_CAPACITY || sectors == BLK_UNKNOWN_U64)
 		return 0;
-	if (sectors == bytes / SECTOR_BYTES && !(bytes % SECTOR_BYTES))
+	if (sectors == bytes / SECTOR_BYTES) /* as backends count those of a file */
 		return 0;
 	return err_set(err, ERR_REFUSED,
 		"%s has %llu bytes, but the guest's %s has %llu sectors of 512; --allow=capacity "
@@ -206,6 +206,7 @@ static int write_job(struct job *j, struct err *err)
 		j->all += j->ops.v[i].len;
 	if (w->undo_path && save_undo(j, err))
 		return -1;
+	j->ret->overlap = j->ops.overlap;
 	j->ret->nr_left_out = j->ops.nr_left_out;
 	j->ret->nr_discards_left_out = j->ops.nr_discards_left_out;
 	if (write_all(j, err))

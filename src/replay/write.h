@@ -15,7 +15,7 @@
 #define REPLAY_ALLOW_SIZE     (1u << 1) /* a request beyond the end: left out */
 #define REPLAY_ALLOW_IN_USE   (1u << 2)
 #define REPLAY_ALLOW_CAPACITY (1u << 3) /* the guest knows another size */
-#define REPLAY_ALLOW_OVERLAP  (1u << 4) /* in the plan's order */
+#define REPLAY_ALLOW_OVERLAP  (1u << 4) /* whose order counts: in the plan's */
 #define REPLAY_ALLOW_HOLE     (1u << 5) /* data or place unknown: left out */
 #define REPLAY_ALLOW_CHANGED  (1u << 6) /* the disk was written since */
 #define REPLAY_ALLOW_IDENTITY (1u << 7) /* it holds another file system than the guest knows */
@@ -37,7 +37,7 @@ struct replay_ops {
 	size_t nr, cap;
 	const struct replay_op **by_place; /* writes and discards, by offset */
 	size_t nr_places;
-	bool overlap; /* two of them touch the same sectors; allowed */
+	bool overlap; /* two of them touch the same sectors: the plan's order decides */
 	size_t nr_left_out, nr_discards_left_out;
 	uint8_t **copies; /* owned */
 	size_t nr_copies, cap_copies;
@@ -45,7 +45,8 @@ struct replay_ops {
 
 /*
  * ERR_REFUSED: data or a sector is not known, a request leaves the disk, or two requests touch the
- * same sectors, and `allow` does not say otherwise. Discards are left out unless `discard`.
+ * same sectors and the guest counted on their order, and `allow` does not say otherwise. Discards
+ * are left out unless `discard`.
  */
 int replay_ops_build(struct memory m, const struct replay_plan *plan, const struct blkdev *dev,
 	uint64_t disk_bytes, unsigned allow, bool discard, struct replay_ops *ret,
@@ -65,6 +66,7 @@ struct replay_write {
 
 struct replay_written {
 	size_t nr_writes, nr_discards, nr_left_out, nr_discards_left_out;
+	bool overlap; /* of two changes to the same sectors the plan's later one stands */
 	uint64_t bytes;
 };
 

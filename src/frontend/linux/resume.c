@@ -6,6 +6,14 @@
  * is put back whole, starts the queues, which hold what never reached a ring, and then submits the
  * bios of the rest. 3.11 to 4.7 do all in blkif_recover(); up to 3.10 each slot is posted again in
  * ascending order. Requeue list and queues are run by workers, which the bios may overtake.
+ *
+ * With persistent grants and bounce buffers the data of a write is copied when the request is
+ * issued. 3.8 to 3.10 granted those copies again; since 3.11, which has indirect_grants in each
+ * slot as all layouts here, a request is issued anew and so is its copy made.
+ *
+ * Nor does anybody count on barriers since 2.6.37, whose block layer took them out (commit
+ * 28e7d1845216, "block: drop barrier ordering by queue draining"): a backend without a flush of the
+ * cache gets one in place of a flush or of FUA, and what must come later is made after the answer.
  */
 #include "frontend/linux/blkfront.h"
 
@@ -124,7 +132,7 @@ static const char *why_put_back(const struct blkdev *d)
 static void place_request(
 	const struct blkdev *d, const struct io_request *r, struct resume_place *ret)
 {
-	*ret = (struct resume_place){.stream = "put-back"};
+	*ret = (struct resume_place){.stream = "put-back", .copied_anew = true};
 	switch (class_of(r)) {
 	case QUEUED:
 		ret->stream = "queued";

@@ -2,7 +2,8 @@
  *
  * resume.c - what the driver does with its pending requests when the guest resumes.
  *
- * One log serves all disks of the interface: rec_ring_recover() goes through its slots.
+ * One log serves all disks of the interface: rec_ring_recover() goes through its slots. Xen 2.0 has
+ * no barriers.
  */
 #include "frontend/netbsd/xbd.h"
 
