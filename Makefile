@@ -1,6 +1,7 @@
 # xbdsnap: what to type
 #
-#   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid)
+#   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid; WITHOUT_XML=1:
+#                      without libxml2, libvirt's configuration is not read)
 #   make demo          install what is missing, build, dump a real checkpoint
 #   make check         install what tests need, build with ASan and UBSan, run every test
 #   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
@@ -34,6 +35,10 @@ ifndef WITHOUT_XEN
 LIBS += xencontrol xenguest xenstore
 XEN_CPPFLAGS := -DHAVE_XEN=1
 endif
+ifndef WITHOUT_XML
+LIBS += libxml-2.0
+XML_CPPFLAGS := -DHAVE_XML=1
+endif
 
 # Debian's hardening flags, so that what is tested is what a package ships.
 HARDENING := -fstack-protector-strong -Wformat -Werror=format-security -fPIE
@@ -45,7 +50,8 @@ WERROR ?= -Werror
 
 # A flavour has its own object directory: opt (what is installed), asan (what is tested), fuzz.
 D ?= opt
-O := obj/$(D)$(if $(WITHOUT_XEN),-noxen)
+NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)
+O := obj/$(D)$(NO)
 CFLAGS ?= -O2 -g
 ifeq ($(D),opt)
 FLAVOUR_C := -D_FORTIFY_SOURCE=2 $(HARDENING)
@@ -65,7 +71,7 @@ FLAVOUR_LD := -fsanitize=fuzzer,address,undefined
 WARN += -Wno-unknown-warning-option
 endif
 
-XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS)
+XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS)
 XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LIBS_LATE) 2>/dev/null)
 XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -ldl -pthread
 # Asked once a run, not once a file.
@@ -131,9 +137,9 @@ demo: deps-build
 
 check: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=opt all
-	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(if $(WITHOUT_XEN),-noxen)/xbdsnap unit fuzz-bin
-	$(Q)tests/fuzz/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen) 0
-	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(if $(WITHOUT_XEN),-noxen)
+	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(NO)/xbdsnap unit fuzz-bin
+	$(Q)tests/fuzz/run.sh obj/asan$(NO) 0
+	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(NO)
 
 lint: deps-build deps-lint
 	$(Q)$(MAKE) --no-print-directory D=opt all
@@ -145,7 +151,7 @@ bench: deps-build deps-test
 
 fuzz: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
-	$(Q)tests/fuzz/run.sh obj/fuzz$(if $(WITHOUT_XEN),-noxen) $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run.sh obj/fuzz$(NO) $(FUZZ_SECONDS)
 
 deb: deps-build deps-deb
 	$(Q)tests/tools/deb.sh obj/deb

@@ -16,6 +16,9 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_xen20,
 	&ckpt_format_xend,
 	&ckpt_format_xencore,
+	&ckpt_format_libvirt,
+	&ckpt_format_xapi,
+	&ckpt_format_xapi_old,
 	&ckpt_format_unsupported,
 	&ckpt_format_legacy,
 };
@@ -63,7 +66,7 @@ static int index_pages(struct ckpt *ck, struct err *err)
 {
 	struct ckpt_info *info = &ck->info;
 
-	if (pagemap_finish(&ck->map))
+	if (pagemap_finish(&ck->map) || (ck->squeeze && squeeze_finish(ck->squeeze, &ck->map)))
 		return err_nomem(err, "the index of pages");
 	info->nr_data_pages = ck->map.nr_data_pages;
 	info->nr_repeats = ck->map.nr_repeats;
@@ -93,6 +96,9 @@ static int open_all(struct ckpt *ck, struct err *err)
 	ck->info.suspended = true;
 	if (ckpt_open_payload(ck, 0, err) || index_pages(ck, err))
 		return err_in(err, "%s", source_path(ck->src));
+	/* One that does not say so read all of it. */
+	if (!ck->end)
+		ck->end = source_bytes(ck->src);
 	check_end(ck);
 	return 0;
 }

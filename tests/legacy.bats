@@ -17,41 +17,44 @@ mklegacy() {
 }
 
 # Devices and what is known of the guest; its name and kind depend on what the wrapper says.
-essence='[.devices, (.guest | del(.name, .uuid, .vcpus, .type)), .source.complete]'
+essence='[.devices, (.guest | del(.name, .uuid, .vcpus, .type))]'
 
-same_dump() { # same_dump FIXTURE FILE: does it say what the fixture says?
-    "$XBDSNAP" dump -J "$2" > "$BATS_TEST_TMPDIR/json" || return 1
+same_dump() { # same_dump FIXTURE FILE [STATUS]: does it say what the fixture says?
+    run "-${3:-0}" --separate-stderr "$XBDSNAP" dump -J "$2"
+    printf '%s' "$output" > "$BATS_TEST_TMPDIR/json"
     diff <(jq -S "$essence" "$SRCDIR/tests/fixtures/$1/dump.json") \
         <(jq -S "$essence" "$BATS_TEST_TMPDIR/json")
 }
 
-each_recipe() { # each_recipe KIND FIXTURE SKIPPED...
-    local name options
+# Streams that end in an epoch of Remus are incomplete, and their state is that of the one before.
+each_recipe() { # each_recipe KIND FIXTURE
+    local name options status
     while read -r name options; do
-        case " ${*:3} " in *" $name "*) continue ;; esac
         echo "$1 $name: $options"
         # shellcheck disable=SC2086
         mklegacy "$REAL/$2" "$BATS_TEST_TMPDIR/image" $options
-        same_dump "$2" "$BATS_TEST_TMPDIR/image" || return 1
+        status=0
+        [[ $options == *--cut* ]] && status=5
+        same_dump "$2" "$BATS_TEST_TMPDIR/image" "$status" || return 1
     done < <(mklegacy --recipes "$1")
 }
 
 @test "a 64-bit PV guest in every format it can be in" {
-    each_recipe pv64 linux-6.1-base remus-4.0 remus-4.2 remus-4.5 libvirt xapi xapi-old
+    each_recipe pv64 linux-6.1-base
 }
 
 @test "an HVM guest in every format it can be in" {
-    each_recipe hvm linux-6.1-hvm remus libvirt xapi xapi-old
+    each_recipe hvm linux-6.1-hvm
 }
 
 configuration='[.guest.name, .guest.uuid, .config.vcpus, .config.kind,
     (.config.disks[] | [.vdev, .path, .read_only, .cdrom])]'
 
-@test "the configuration of xend and xl gives name, uuid, vcpus and disks" {
+@test "the configuration of xend, xl and libvirt gives name, uuid, vcpus and disks" {
     image="$BATS_TEST_TMPDIR/image"
     want='"stuck","02fa61a4-e6f5-11f1-9762-553ec0263bd5",1,'
     disk='["xvda","/dev/mapper/stuck",false,false]'
-    for form in xend:sxp xl:xlcfg xl-json:xl-json; do
+    for form in xend:sxp xl:xlcfg xl-json:xl-json libvirt1:libvirt-xml; do
         mklegacy "$REAL/linux-6.1-base" "$image" --since 4.1 --wrap "${form%:*}"
         run -0 "$XBDSNAP" info -J "$image"
         echo "$form: $output"
@@ -109,6 +112,58 @@ LIST
 --since 4.1 --wrap xl|-x|No xl header
 --since 3.2 --wrap xend||Stream Error
 LIST
+}
+
+# What libvirt and xapi put around the streams of today's Xen: the version does not tell.
+@test "libvirt's and xapi's images of Xen 4.6 and newer" {
+    image="$BATS_TEST_TMPDIR/image"
+    for form in base:libvirt1 hvm:libvirt2 base:xapi2 hvm:xapi2; do
+        name=linux-6.1-${form%:*}
+        echo "$form"
+        mklegacy --wrap "${form#*:}" --stream "$REAL/$name" "$image"
+        same_dump "$name" "$image"
+    done
+    run -0 "$XBDSNAP" validate "$image"
+    # A suspend image often stands on a volume that is larger.
+    truncate -s +1M "$image"
+    run -0 "$XBDSNAP" validate "$image"
+    [[ $output == *"note XB013"*"1048576 bytes follow the end"* ]]
+}
+
+@test "a wrapper in a compression in a pipe" {
+    for options in "--wrap libvirt1" "--since 3.0"; do
+        # shellcheck disable=SC2086
+        mklegacy "$REAL/linux-6.1-base" "$BATS_TEST_TMPDIR/image" $options
+        zstd -q -c "$BATS_TEST_TMPDIR/image" | "$XBDSNAP" dump -J - > "$BATS_TEST_TMPDIR/json"
+        diff <(jq -S "$essence" "$SRCDIR/tests/fixtures/linux-6.1-base/dump.json") \
+            <(jq -S "$essence" "$BATS_TEST_TMPDIR/json")
+    done
+}
+
+has_text() { # has_text FILE PYTHON-BYTES
+    python3 -c 'import sys; sys.exit(eval(sys.argv[2]) not in open(sys.argv[1], "rb").read())' "$@"
+}
+
+# Pages of an epoch that was lost, pages that a delta changed in vain, pages of tmem.
+@test "redact keeps what compressed pages are made of, and nothing else" {
+    image="$BATS_TEST_TMPDIR/image" out="$BATS_TEST_TMPDIR/out"
+    mklegacy "$REAL/linux-6.1-base" "$image" --since 4.2 --wrap xl --remus 3 --compress --split --cut
+    run -5 "$XBDSNAP" redact -q "$image" "$out"
+    same_dump linux-6.1-base "$out" 5
+    # Each page of the lost epoch is one pattern: 16 bytes that ascend, again and again.
+    lost='bytes((7 * 0x1000 + 9 * 13 + i) & 255 for i in range(16)) * 4'
+    has_text "$image" "$lost"
+    run -1 has_text "$out" "$lost"
+    mklegacy "$REAL/linux-6.1-base" "$image" --since 4.0 --tmem
+    "$XBDSNAP" redact -q --force "$image" "$out"
+    same_dump linux-6.1-base "$out"
+    has_text "$image" 'b"\xee" * 4096'
+    run -1 has_text "$out" 'b"\xee" * 64'
+    # An older image behind this one.
+    cat "$REAL/linux-6.1-hvm" >> "$image"
+    "$XBDSNAP" redact -q --force "$image" "$out"
+    same_dump linux-6.1-base "$out"
+    run -1 has_text "$out" 'b"LibxlFmt"'
 }
 
 @test "every command works on a legacy stream" {

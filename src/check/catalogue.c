@@ -149,12 +149,12 @@ static const struct rule rules[] = {
 	{
 		.id = "XB015",
 		.severity = SEVERITY_ERROR,
-		.summary = "the xl header does not fit the stream",
+		.summary = "the header of xl or libvirt does not fit the stream",
 		.explanation =
-			"The header announces features that xl does not know, another kind of "
-			"stream than the one that follows, or more configuration than it has room "
-			"for, or it is that of a machine of the other byte order. xl refuses the "
-			"file.",
+			"The header announces features or a version that the tool does not know, "
+			"another kind of stream than the one that follows, or more configuration "
+			"than it has room for, or it is that of a machine of the other byte order. "
+			"xl and libvirt refuse the file.",
 		.remedy = "Do not restore it. Look for another copy of the file.",
 	},
 	{

@@ -127,6 +127,31 @@ struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err)
 	return &s->vcpus[at];
 }
 
+void ckpt_settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type)
+{
+	enum ckpt_guest_type *type = &ck->info.guest_type;
+
+	if (config_type == CKPT_GUEST_UNKNOWN)
+		return;
+	if (*type == CKPT_GUEST_UNKNOWN) {
+		*type = config_type; /* the stream was cut before it said */
+		return;
+	}
+	if ((*type == CKPT_GUEST_PV) != (config_type == CKPT_GUEST_PV)) {
+		finding_add(&ck->findings, "XB026", finding_at_offset(ck->info.stream_off),
+			"the configuration is that of %s guest, the stream that of %s guest",
+			config_type == CKPT_GUEST_PV ? "a PV" : "an HVM or PVH",
+			*type == CKPT_GUEST_PV ? "a PV" : "an HVM or PVH");
+		return;
+	}
+	*type = config_type;
+	if (config_type == CKPT_GUEST_PVH && ck->info.nr_emulator_records)
+		finding_add(&ck->findings, "XB006", finding_at_offset(ck->info.stream_off),
+			"the stream of a PVH guest holds %u records of an emulator, of which it "
+			"has none",
+			ck->info.nr_emulator_records);
+}
+
 void ckpt_close(struct ckpt *ck)
 {
 	size_t i;
@@ -146,6 +171,8 @@ void ckpt_close(struct ckpt *ck)
 	free(ck->info.uuid);
 	free(ck->state.vcpus);
 	free(ck->committed.vcpus);
+	squeeze_free(ck->squeeze);
+	free(ck->extras);
 	pagemap_fini(&ck->map);
 	frames_fini(&ck->frames);
 	finding_fini(&ck->findings);
@@ -193,6 +220,11 @@ bool ckpt_to_mfn(const struct ckpt *ck, pfn_t pfn, mfn_t *ret)
 	return frames_to_mfn(&ck->frames, pfn.v, &ret->v);
 }
 
+bool ckpt_pages_stay(const struct ckpt *ck)
+{
+	return !ck->squeeze;
+}
+
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
 {
 	const struct ckpt_run *run = pagemap_find(&ck->map, pfn.v);
@@ -201,7 +233,11 @@ struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
 	if (!run)
 		return page;
 	page.type = run->type;
-	if (ckpt_type_has_data(run->type)) {
+	if (run->squeezed) {
+		page.off = run->off;
+		page.data = squeeze_page(ck->squeeze, run, &page.why);
+		page.kind = page.data ? CKPT_PAGE_DATA : CKPT_PAGE_FAILED;
+	} else if (ckpt_type_has_data(run->type)) {
 		page.kind = CKPT_PAGE_DATA;
 		page.off = run->off + (pfn.v - run->pfn) * PAGE_BYTES;
 		page.data = source_at(ck->src, page.off, PAGE_BYTES);
@@ -234,6 +270,41 @@ size_t ckpt_nr_file_runs(const struct ckpt *ck)
 struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index)
 {
 	return ck->map.runs[index];
+}
+
+int ckpt_for_each_source(
+	const struct ckpt *ck, const struct ckpt_run *run, ckpt_run_fn *fn, void *arg)
+{
+	return squeeze_for_each_source(ck->squeeze, run, fn, arg);
+}
+
+int ckpt_for_each_literal(
+	const struct ckpt *ck, const struct ckpt_run *run, ckpt_literal_fn *fn, void *arg)
+{
+	return squeeze_for_each_literal(ck->squeeze, run, fn, arg);
+}
+
+int ckpt_add_extra(struct ckpt *ck, uint64_t off, uint64_t bytes, struct err *err)
+{
+	if (util_grow(&ck->extras, &ck->cap_extras, ck->nr_extras + 1, sizeof(*ck->extras)))
+		return err_nomem(err, "the list of other content");
+	ck->extras[ck->nr_extras++] = (struct ckpt_extra){off, bytes};
+	return 0;
+}
+
+size_t ckpt_nr_extras(const struct ckpt *ck)
+{
+	return ck->nr_extras;
+}
+
+struct ckpt_extra ckpt_extra(const struct ckpt *ck, size_t index)
+{
+	return ck->extras[index];
+}
+
+uint64_t ckpt_end(const struct ckpt *ck)
+{
+	return MIN(ck->end, source_bytes(ck->src));
 }
 
 size_t ckpt_nr_p2m_frames(const struct ckpt *ck)

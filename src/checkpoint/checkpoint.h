@@ -34,6 +34,8 @@ enum ckpt_config_kind {
 	CKPT_CONFIG_XL_JSON, /* libxl_domain_config as JSON */
 	CKPT_CONFIG_SXP,     /* xend s-expression */
 	CKPT_CONFIG_XLCFG,   /* what an administrator writes for xl */
+	CKPT_CONFIG_XML,     /* libvirt's domain XML */
+	CKPT_CONFIG_XENOPS,  /* xenopsd's s-expression */
 };
 
 #define CKPT_MAX_LAYERS 6
@@ -102,6 +104,7 @@ enum ckpt_page_kind {
 	CKPT_PAGE_DATA,
 	CKPT_PAGE_NO_DATA, /* listed without data: XTAB (unmapped) or XALLOC */
 	CKPT_PAGE_BROKEN,  /* listed as poisoned */
+	CKPT_PAGE_FAILED,  /* listed with data that cannot be had: `why` */
 };
 
 struct ckpt_page {
@@ -110,6 +113,7 @@ struct ckpt_page {
 			 15 xtab */
 	uint64_t off; /* file offset of the data */
 	const uint8_t *data; /* PAGE_BYTES bytes, or NULL */
+	const char *why;     /* CKPT_PAGE_FAILED: a static text */
 };
 
 /* A run of page entries as the stream lists them, in file order. Frames of a run are consecutive,
@@ -119,7 +123,8 @@ struct ckpt_run {
 	uint64_t off; /* file offset of the first page's data; 0 when the type has none */
 	uint32_t nr;
 	uint8_t type;
-	bool ignored; /* resent for comparison only (VERIFY) */
+	bool ignored;  /* resent for comparison only (VERIFY) */
+	bool squeezed; /* one page, whose content is made: `off` is that of its code, not of data */
 };
 
 #define CKPT_TYPE_XALLOC 14 /* memory without content */
@@ -164,6 +169,9 @@ bool ckpt_has_frames(const struct ckpt *ck);
 bool ckpt_to_pfn(const struct ckpt *ck, mfn_t mfn, pfn_t *ret);
 bool ckpt_to_mfn(const struct ckpt *ck, pfn_t pfn, mfn_t *ret);
 
+/* Do pointers to pages live as long as the checkpoint? Else those of pages that are made of deltas
+ * (Remus) stand until SQUEEZE_HELD (squeeze.h) others were asked for. */
+bool ckpt_pages_stay(const struct ckpt *ck);
 /* The last copy of a page that the stream holds. */
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn);
 
@@ -181,6 +189,27 @@ struct ckpt_run ckpt_run(const struct ckpt *ck, size_t index);
 /* Every run in file order, replaced and ignored ones too. */
 size_t ckpt_nr_file_runs(const struct ckpt *ck);
 struct ckpt_run ckpt_file_run(const struct ckpt *ck, size_t index);
+
+/*
+ * Of a run that is squeezed, for who rewrites the file: the runs that its page is made from, itself
+ * included; and where its code copies bytes of the file into the page, to `at`. Non-zero from fn
+ * stops and is returned.
+ */
+typedef int ckpt_run_fn(void *arg, const struct ckpt_run *run);
+int ckpt_for_each_source(
+	const struct ckpt *ck, const struct ckpt_run *run, ckpt_run_fn *fn, void *arg);
+typedef int ckpt_literal_fn(void *arg, uint32_t at, uint64_t off, uint32_t bytes);
+int ckpt_for_each_literal(
+	const struct ckpt *ck, const struct ckpt_run *run, ckpt_literal_fn *fn, void *arg);
+
+/* What the file holds of the guest that is no page of its own (transcendent memory). */
+struct ckpt_extra {
+	uint64_t off, bytes;
+};
+size_t ckpt_nr_extras(const struct ckpt *ck);
+struct ckpt_extra ckpt_extra(const struct ckpt *ck, size_t index); /* ascending */
+/* Behind this offset nothing of the file was understood, or anything else stands. */
+uint64_t ckpt_end(const struct ckpt *ck);
 
 /* PV: pfns of the pages that make up the p2m, as the stream lists them; 0 entries when it does not.
  */

@@ -126,10 +126,11 @@ static int read_frame_list(struct legacy *l)
 	uint64_t bytes = l->form.extended ? nr * l->form.tools : l->form.list_bytes;
 	const uint8_t *list = legacy_take(l, bytes, "the list of p2m frames");
 
+	nr = MIN(nr, bytes / l->form.tools);
 	if (list)
 		ck->p2m[ck->nr_p2m++] = (struct ckpt_p2m_part){
 			.words = list,
-			.nr = MIN(nr, bytes / l->form.tools),
+			.nr = nr,
 			.word_bytes = l->form.tools,
 		};
 	return 0;
@@ -167,10 +168,27 @@ static void settle_levels(struct legacy *l)
 		info->pt_levels = info->word_bytes == 8 ? 4 : l->top_level >= 2 ? l->top_level : 0;
 }
 
+/* The list of missing pfns is for the whole of the guest; only the last one counts. */
+static void replace_missing(struct legacy *l, size_t before)
+{
+	pagemap_ignore(&l->ck->map, l->missing_first, l->nr_missing);
+	l->missing_first = before;
+	l->nr_missing = l->ck->map.nr - before;
+}
+
 static int read_tail(struct legacy *l, struct err *err)
 {
+	size_t before = l->ck->map.nr;
+
 	settle_levels(l);
-	return l->form.hvm ? legacy_hvm_tail(l, err) : legacy_pv_tail(l, err);
+	if (l->form.hvm)
+		return legacy_hvm_tail(l, err);
+	pagemap_close_run(&l->ck->map);
+	if (legacy_pv_tail(l, err))
+		return -1;
+	if (!l->cut)
+		replace_missing(l, before);
+	return 0;
 }
 
 static int broken_epoch(struct legacy *l, struct err *err)
@@ -201,6 +219,7 @@ static int read_epochs(struct legacy *l, struct err *err)
 		if (ckpt_commit(l->ck, err))
 			return -1;
 		l->verify = false;
+		l->compressed = l->compress;
 	}
 }
 
@@ -233,8 +252,14 @@ static int refuse(struct ckpt *ck, uint64_t off, struct err *err)
 	return err_set(err, ERR_CORRUPT, "no libxc stream of Xen 3.0 to 4.5 begins with%s", hex);
 }
 
+static void free_words(struct legacy *l)
+{
+	free(l->words);
+}
+
 int legacy_open(struct ckpt *ck, uint64_t off, enum legacy_hint hint, struct err *err)
 {
+	CLEANUP(free_words)
 	struct legacy l = {
 		.ck = ck,
 		.off = off,

@@ -211,7 +211,8 @@ static int open_libxc(struct ckpt *ck, uint64_t off, struct err *err)
 		if (stop == LIBXC_STOP_CHECKPOINT && ckpt_commit(ck, err))
 			return -1;
 	} while (stop == LIBXC_STOP_CHECKPOINT);
-	ck->end = x.off;
+	if (stop == LIBXC_STOP_END)
+		ck->end = x.off;
 	return 0;
 }
 

@@ -36,9 +36,14 @@ struct libxl {
 	bool done;
 };
 
+bool libxl_has_magic(const struct source *src, uint64_t off)
+{
+	return ckpt_has_magic(src, off, "LibxlFmt", 8);
+}
+
 static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
-	return ckpt_has_magic(src, off, "LibxlFmt", 8) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
+	return libxl_has_magic(src, off) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
 }
 
 /* Let libxc read on; afterwards libxl's next record stands behind what it read. */
@@ -210,7 +215,8 @@ static int read_records(struct libxl *l, struct err *err)
 		if (libxl_record(l, &rec, err))
 			return record_broken(ck, &rec, err);
 	}
-	ck->end = l->off;
+	if (ck->info.complete)
+		ck->end = l->off;
 	return 0;
 }
 

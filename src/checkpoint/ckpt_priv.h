@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/frames.h"
 #include "checkpoint/pagemap.h"
+#include "checkpoint/squeeze.h"
 
 /* Above Xen's own limits (HVM 128, PV 8192 in the word, 512 in practice). */
 #define CKPT_MAX_VCPUS 4096u
@@ -57,14 +58,17 @@ struct ckpt {
 	struct finding_list findings;
 	struct pagemap map;
 	struct frame_map frames;
+	struct squeeze *squeeze; /* NULL: no page is compressed */
 	struct ckpt_state state;
 	struct ckpt_state committed; /* as of the last complete epoch */
 	size_t committed_runs;
 	unsigned nr_epochs; /* complete ones */
 	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
 	unsigned nr_p2m;
-	unsigned depth;			/* of wrappers */
-	uint64_t end;			/* file offset behind what was read */
+	unsigned depth; /* of wrappers */
+	uint64_t end;	/* see ckpt_end() */
+	struct ckpt_extra *extras;
+	size_t nr_extras, cap_extras;
 	const struct ckpt_format *body; /* innermost */
 };
 
@@ -84,8 +88,8 @@ struct ckpt_format {
 };
 
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
-	ckpt_format_xen20, ckpt_format_xend, ckpt_format_legacy, ckpt_format_xencore,
-	ckpt_format_unsupported;
+	ckpt_format_xen20, ckpt_format_xend, ckpt_format_libvirt, ckpt_format_xapi,
+	ckpt_format_xapi_old, ckpt_format_legacy, ckpt_format_xencore, ckpt_format_unsupported;
 
 /* Do the bytes at off begin with this text? */
 bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);
@@ -101,6 +105,10 @@ struct ckpt_vcpu *ckpt_new_vcpu(struct ckpt *ck, uint32_t id, struct err *err);
 /* HVM: the value that a restore sets. */
 void ckpt_set_hvm_param(struct ckpt *ck, unsigned index, uint64_t value);
 bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id);
+/* The stream knows PV from HVM; only the configuration knows HVM from PVH. */
+void ckpt_settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type);
+/* Content of the guest's that is no page; in file order. */
+int ckpt_add_extra(struct ckpt *ck, uint64_t off, uint64_t bytes, struct err *err) MUST_CHECK;
 /* The epoch is complete. */
 int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
 

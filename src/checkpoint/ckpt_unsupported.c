@@ -9,25 +9,10 @@
 
 typedef bool looks_like_fn(const struct source *src, uint64_t off);
 
-static bool is_libvirt(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "libvirt-xml\n \0 \r", 16);
-}
-
 static bool is_libvirt_qemu(const struct source *src, uint64_t off)
 {
 	return ckpt_has_magic(src, off, "LibvirtQemudSave", 16) ||
 	       ckpt_has_magic(src, off, "LibvirtQemudPart", 16);
-}
-
-static bool is_xapi_v2(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "XenSavedDomv2-\n", 15);
-}
-
-static bool is_xapi_v1(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "XenSavedDomain\n", 15);
 }
 
 #define ELF_CORE 4u
@@ -73,10 +58,7 @@ static const struct {
 	const char *name;
 	looks_like_fn *looks_like;
 } known[] = {
-	{"libvirt save image (libxl driver)", is_libvirt},
 	{"libvirt save image (qemu driver, not Xen)", is_libvirt_qemu},
-	{"XenServer suspend image (xapi v2)", is_xapi_v2},
-	{"XenServer suspend image (xapi v1, legacy)", is_xapi_v1},
 	{"core dump with segments (QEMU or kdump vmcore)", is_elf_core},
 	{"ELF file that is no core dump", is_elf},
 	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},

@@ -55,6 +55,7 @@ static int open_xend(struct ckpt *ck, uint64_t off, struct err *err)
 	off += HEADER_BYTES + bytes;
 	if (legacy_open(ck, off, legacy_hint_of(type), err))
 		return err_in(err, "behind the configuration, at 0x%" PRIx64, off);
+	ckpt_settle_guest_type(ck, type);
 	return 0;
 }
 

@@ -67,8 +67,7 @@ static int read_config(struct ckpt *ck, struct cursor *data, uint32_t flags,
 static int open_payload(
 	struct ckpt *ck, uint64_t off, uint32_t flags, enum ckpt_guest_type type, struct err *err)
 {
-	if (flags & XL_FLAG_V2 || ckpt_has_magic(ck->src, off, "LibxlFmt", 8) ||
-		libxc_has_magic(ck->src, off))
+	if (flags & XL_FLAG_V2 || libxl_has_magic(ck->src, off) || libxc_has_magic(ck->src, off))
 		return ckpt_open_payload(ck, off, err);
 	return legacy_open(ck, off, legacy_hint_of(type), err);
 }
@@ -76,7 +75,7 @@ static int open_payload(
 static int open_stream(
 	struct ckpt *ck, uint64_t off, uint32_t flags, enum ckpt_guest_type type, struct err *err)
 {
-	bool v2 = ckpt_has_magic(ck->src, off, "LibxlFmt", 8);
+	bool v2 = libxl_has_magic(ck->src, off);
 
 	if (off == source_bytes(ck->src))
 		return ckpt_incomplete(ck, off,
@@ -94,32 +93,6 @@ static int open_stream(
 	if (open_payload(ck, off, flags, type, err))
 		return err_in(err, "behind the xl header, at 0x%llx", (unsigned long long)off);
 	return 0;
-}
-
-/* The stream knows PV from HVM; only the configuration knows HVM from PVH. */
-static void settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type)
-{
-	enum ckpt_guest_type *type = &ck->info.guest_type;
-
-	if (config_type == CKPT_GUEST_UNKNOWN)
-		return;
-	if (*type == CKPT_GUEST_UNKNOWN) {
-		*type = config_type; /* the stream was cut before it said */
-		return;
-	}
-	if ((*type == CKPT_GUEST_PV) != (config_type == CKPT_GUEST_PV)) {
-		finding_add(&ck->findings, "XB026", finding_at_offset(ck->info.stream_off),
-			"the configuration is that of %s guest, the stream that of %s guest",
-			config_type == CKPT_GUEST_PV ? "a PV" : "an HVM or PVH",
-			*type == CKPT_GUEST_PV ? "a PV" : "an HVM or PVH");
-		return;
-	}
-	*type = config_type;
-	if (config_type == CKPT_GUEST_PVH && ck->info.nr_emulator_records)
-		finding_add(&ck->findings, "XB006", finding_at_offset(ck->info.stream_off),
-			"the stream of a PVH guest holds %u records of an emulator, of which it "
-			"has none",
-			ck->info.nr_emulator_records);
 }
 
 static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
@@ -164,7 +137,7 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 	if (read_config(ck, &data, flags, &config_type, err) ||
 		open_stream(ck, off + data_bytes, flags, config_type, err))
 		return -1;
-	settle_guest_type(ck, config_type);
+	ckpt_settle_guest_type(ck, config_type);
 	return 0;
 }
 

@@ -15,11 +15,15 @@ int config_parse_json(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct er
 int config_parse_sxp(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err *err) MUST_CHECK;
 /* the text that the administrator wrote for xl, 4.1 to 4.4 */
 int config_parse_xlcfg(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err *err) MUST_CHECK;
+/* libvirt's domain XML; unread in a build without libxml2 */
+int config_parse_xml(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err *err) MUST_CHECK;
+/* config_sxp.c: what xenopsd notes of a domain, which is not its disks */
+int config_parse_xenops(struct ckpt *ck, struct err *err) MUST_CHECK;
 
 /* config_disk.c. A cleared disk; NULL without an error of *full: there are too many, which is a
  * finding. */
 struct ckpt_disk *config_add_disk(struct ckpt *ck, bool *full, struct err *err);
-/* "ioemu:hda:cdrom" -> "hda", and that it is one. */
+/* "ioemu:xvdb:cdrom" -> "xvdb", and that it is one. */
 void config_trim_vdev(struct ckpt_disk *d);
 /* "phy:vg/root", "tap:aio:/image", "vhd:/image" -> path, backend, format. */
 int config_split_target(struct ckpt_disk *d, struct err *err) MUST_CHECK;

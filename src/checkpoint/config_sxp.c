@@ -79,7 +79,8 @@ static bool next_item(struct text *list, struct text *ret)
 	} else if (is_quote(*p)) {
 		p = skip_quoted(p, list->end);
 	} else {
-		while (p < list->end && !is_blank(*p) && *p != '(' && *p != ')')
+		/* OCaml leaves no blank before a quoted atom. */
+		while (p < list->end && !is_blank(*p) && *p != '(' && *p != ')' && *p != '"')
 			p++;
 		if (p == list->p)
 			return false;
@@ -207,4 +208,80 @@ int config_parse_sxp(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct err
 	}
 	*ret_type = guest_type(domain);
 	return read_domain(ck, domain, err);
+}
+
+/* ---- xenopsd ------------------------------------------------------------------------------ */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* What a quoted atom stands for, as Sexplib writes it: \" \\ \n \t \r \b and \ddd, decimal. */
+static char *unquote(struct text atom)
+{
+	char *text = malloc((size_t)(atom.end - atom.p) + 1), *to = text;
+	const char *p = atom.p;
+
+	while (text && p < atom.end) {
+		if (*p != '\\' || p + 1 == atom.end) {
+			*to++ = *p++;
+		} else if (atom.end - p >= 4 && is_digit(p[1]) && is_digit(p[2]) &&
+			   is_digit(p[3])) {
+			*to++ = (char)((p[1] - '0') * 100 + (p[2] - '0') * 10 + p[3] - '0');
+			p += 4;
+		} else {
+			*to++ = p[1] == 'n' ? '\n' : p[1];
+			p += 2;
+		}
+	}
+	if (to)
+		*to = 0;
+	return text;
+}
+
+/* The inside of a list of forms. */
+static bool open_list(struct text all, struct text *ret)
+{
+	struct text item;
+
+	if (!next_item(&all, &item) || *item.p != '(' || item.end - item.p < 2)
+		return false;
+	*ret = (struct text){item.p + 1, item.end - 1};
+	return true;
+}
+
+static int read_vm(struct ckpt *ck, struct text vm, struct err *err)
+{
+	CLEANUP_FREE char *vcpus = NULL;
+	struct ckpt_info *info = &ck->info;
+
+	if (copy_atom(vm, "name", &info->name, err) || copy_atom(vm, "id", &info->uuid, err) ||
+		copy_atom(vm, "vcpu_max", &vcpus, err))
+		return -1;
+	config_set_vcpus(ck, vcpus);
+	return 0;
+}
+
+int config_parse_xenops(struct ckpt *ck, struct err *err)
+{
+	struct ckpt_info *info = &ck->info;
+	struct text all = {info->config, info->config + info->config_bytes};
+	struct text record, body, atom, vm;
+	CLEANUP_FREE char *inner = NULL;
+
+	if (!open_list(all, &record)) {
+		finding_add(&ck->findings, "XB014", finding_anywhere(),
+			"the xenops record is not an s-expression");
+		return 0;
+	}
+	/* Images of before 2016 have none. */
+	if (!child(record, "vm_str", &body) || !next_item(&body, &atom) || !is_quote(*atom.p) ||
+		atom.end - atom.p < 2)
+		return 0;
+	inner = unquote((struct text){atom.p + 1, atom.end - 1});
+	if (!inner)
+		return err_nomem(err, "the configuration");
+	vm = (struct text){inner, inner + strlen(inner)};
+	return open_list(vm, &vm) ? read_vm(ck, vm, err) : 0;
 }

@@ -21,9 +21,10 @@
 
 #define LEGACY_MAX_BATCH 1024
 /* A word has 28 bits for the frame. */
-#define LEGACY_MAX_PFNS	 (UINT64_C(1) << 28)
-#define LEGACY_WORD_PFN	 (LEGACY_MAX_PFNS - 1)
-#define LEGACY_TYPE_XTAB 15u
+#define LEGACY_MAX_PFNS	       (UINT64_C(1) << 28)
+#define LEGACY_WORD_PFN	       (LEGACY_MAX_PFNS - 1)
+#define LEGACY_WORD_TYPE_SHIFT 28
+#define LEGACY_TYPE_XTAB       15u
 
 /* What is known of a stream before it is read. */
 enum legacy_hint {
@@ -70,6 +71,14 @@ struct legacy {
 	unsigned top_level;   /* highest level of a page table in any batch */
 	uint64_t nr_listed;   /* words of all batches that count */
 	uint64_t vcpus[CKPT_MAX_VCPUS / 64];
+	/* Of the list of missing pfns as of the last whole tail, in the map. */
+	size_t missing_first, nr_missing;
+	/* Compressed checkpoints: batches are words only, and codes in their order come apart. */
+	bool compress; /* from the next epoch on */
+	bool compressed;
+	struct squeeze_parser parser;
+	uint32_t *words; /* with data, of this epoch */
+	size_t nr_words, cap_words, next_word;
 };
 
 /* legacy_probe.c: is it one, and of what form? False: no, or (with a wrapper's word for it) not
@@ -99,7 +108,14 @@ bool legacy_chunk_is_known(int32_t id);
 int legacy_tmem(struct legacy *l, struct err *err) MUST_CHECK;
 int legacy_tmem_extra(struct legacy *l, struct err *err) MUST_CHECK;
 
+/* legacy_compressed.c: a batch's word whose page comes as a code; codes; and whether all came. */
+int legacy_keep_word(struct legacy *l, uint32_t word, struct err *err) MUST_CHECK;
+int legacy_compressed_data(struct legacy *l, struct err *err) MUST_CHECK;
+int legacy_enable_compression(struct legacy *l, struct err *err) MUST_CHECK;
+int legacy_check_compressed(struct legacy *l, struct err *err) MUST_CHECK;
+
 /* legacy_pages.c */
+int legacy_index_run(struct legacy *l, const struct ckpt_run *run, struct err *err) MUST_CHECK;
 int legacy_batch(struct legacy *l, uint32_t count, struct err *err) MUST_CHECK;
 /* u32 count, ulong pfn[]: frames that the guest does not have. */
 int legacy_missing(struct legacy *l, struct err *err) MUST_CHECK;

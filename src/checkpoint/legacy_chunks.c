@@ -88,6 +88,8 @@ static const struct chunk_row rows[-CHUNK_LOWEST + 1] = {
 	[9] = {"LAST_CHECKPOINT", 0x0401, 0, .read = read_last},
 	[10] = {"HVM_ACPI_IOPORTS_LOCATION", 0x0401, 12, .param = 19},
 	[11] = {"HVM_VIRIDIAN", 0x0402, 12, .param = 9},
+	[12] = {"COMPRESSED_DATA", 0x0402, VARIES, .read = legacy_compressed_data},
+	[13] = {"ENABLE_COMPRESSION", 0x0402, 0, .read = legacy_enable_compression},
 	[14] = {"HVM_GENERATION_ID_ADDR", 0x0402, 12, .param = 34},
 	[15] = {"HVM_PAGING_RING_PFN", 0x0402, 12, .param = 27},
 	[16] = {"HVM_ACCESS_RING_PFN", 0x0402, 12, .param = 28},
@@ -166,7 +168,7 @@ int legacy_body(struct legacy *l, struct err *err)
 		if (!p)
 			break;
 		if (id == CHUNK_END)
-			return 0;
+			return legacy_check_compressed(l, err);
 		if (id > LEGACY_MAX_BATCH)
 			failed = err_set(err, ERR_CORRUPT,
 				"batch at 0x%" PRIx64 ": count %d, expected at most %d", at, id,

@@ -8,15 +8,16 @@
 
 #include "checkpoint/legacy.h"
 
-#define WORD_TYPE_SHIFT 28
 /* Stretches of frames that a file can have: every other one has data, 4 KiB of the file at least. A
  * list of frames without any would be indexed at many times its own size. */
 #define RUNS_BASE     (32u << 10)
 #define BYTES_PER_RUN 1024u
+/* A compressed page has a word and a code, which may be small. */
+#define BYTES_PER_CODE 64u
 
 static unsigned type_of(uint64_t word)
 {
-	return (unsigned)(word >> WORD_TYPE_SHIFT);
+	return (unsigned)(word >> LEGACY_WORD_TYPE_SHIFT);
 }
 
 bool legacy_word_ok(const struct legacy_form *form, uint64_t word)
@@ -100,11 +101,12 @@ static void find_repeats(const struct legacy *l, const struct batch *b)
 	}
 }
 
-static int index_run(struct legacy *l, const struct ckpt_run *run, struct err *err)
+int legacy_index_run(struct legacy *l, const struct ckpt_run *run, struct err *err)
 {
 	uint64_t end = source_bytes(l->ck->src);
+	uint64_t each = l->ck->squeeze ? BYTES_PER_CODE : BYTES_PER_RUN;
 
-	if (l->ck->map.nr >= RUNS_BASE + end / BYTES_PER_RUN)
+	if (l->ck->map.nr >= RUNS_BASE + end / each)
 		return err_set(err, ERR_CORRUPT,
 			"frames and types change more often before 0x%" PRIx64
 			" than in any file of 0x%" PRIx64 " bytes",
@@ -141,10 +143,16 @@ static int take_pages(struct legacy *l, const struct batch *b, struct err *err)
 		note_type(l, word);
 		if (run.type == LEGACY_TYPE_XTAB)
 			continue;
+		if (l->compressed && ckpt_type_has_data(run.type)) {
+			n = 1;
+			if (legacy_keep_word(l, (uint32_t)word, err))
+				return -1;
+			continue;
+		}
 		run.nr = n;
 		if (ckpt_type_has_data(run.type))
 			run.nr = (uint32_t)MIN((uint64_t)n, left / PAGE_BYTES);
-		if (run.nr && index_run(l, &run, err))
+		if (run.nr && legacy_index_run(l, &run, err))
 			return -1;
 		if (ckpt_type_has_data(run.type))
 			legacy_take(l, (uint64_t)n * PAGE_BYTES, "the pages of a batch");
@@ -193,7 +201,7 @@ int legacy_missing(struct legacy *l, struct err *err)
 				", expected below 0x%" PRIx64,
 				run.pfn, l->off - (uint64_t)(nr - i) * l->form.tools,
 				l->form.p2m_size);
-		if (index_run(l, &run, err))
+		if (legacy_index_run(l, &run, err))
 			return -1;
 	}
 	return 0;

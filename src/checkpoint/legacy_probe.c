@@ -47,12 +47,13 @@ static uint64_t skip_batch(
 
 	for (i = 0; words && i < nr; i++) {
 		uint64_t word = legacy_ulong(form, words + (size_t)i * form->tools);
-		bool xtab = word >> 28 == LEGACY_TYPE_XTAB;
+		bool xtab = word >> LEGACY_WORD_TYPE_SHIFT == LEGACY_TYPE_XTAB;
 
 		if (!legacy_word_ok(form, word) || (word == before && !xtab))
 			return 0;
 		before = word;
-		end += ckpt_type_has_data((unsigned)(word >> 28)) ? PAGE_BYTES : 0;
+		end += ckpt_type_has_data((unsigned)(word >> LEGACY_WORD_TYPE_SHIFT)) ? PAGE_BYTES
+										      : 0;
 	}
 	return words ? end : source_bytes(src);
 }

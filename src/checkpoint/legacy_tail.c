@@ -161,6 +161,7 @@ static void take_qemu(struct legacy *l)
 		return;
 	}
 	legacy_not_before(l, signatures[i].since);
+	l->wrapped = true; /* so it is in every epoch */
 	l->off += strlen(signatures[i].text);
 	if (signatures[i].form == QEMU_TO_END) {
 		take_emulator(l, MAX(source_bytes(src) - l->off, UINT64_C(4)));

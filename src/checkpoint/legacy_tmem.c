@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * legacy_tmem.c - pass over the pages that a guest put into the hypervisor's transcendent memory
- * (4.0 to 4.5, tools/libxc/xc_tmem.c). They are none of the guest's own, so nothing of them is
- * kept.
+ * (4.0 to 4.5, tools/libxc/xc_tmem.c). They are none of the guest's own, so only their
+ * places are noted.
  *
  * u32 version, max pools, ~0, client flags, weight, cap, ~0; pools {u32 id, flags, nr pages, u64
  * uuid[2], nr x {oid, u32 index, page}} until the id is ~0. A list of pages may end early with an
@@ -23,6 +23,8 @@ struct walk {
 	const struct source *src;
 	uint64_t off;
 	unsigned oid_bytes;
+	struct ckpt *keep; /* note where pages stand; NULL: not yet */
+	struct err *err;   /* of that */
 };
 
 /* The next n bytes; NULL: the file ends. */
@@ -55,6 +57,8 @@ static bool walk_pool(struct walk *w)
 		if (!memcmp(oid, ones, w->oid_bytes))
 			break;
 		if (!walk_take(w, 4 + bytes))
+			return false;
+		if (w->keep && ckpt_add_extra(w->keep, w->off - bytes, bytes, w->err))
 			return false;
 	}
 	return true;
@@ -91,7 +95,9 @@ static bool leads_to_chunk(const struct legacy *l, uint64_t off)
 	return p && (id > 0 ? id <= LEGACY_MAX_BATCH : legacy_chunk_is_known(id));
 }
 
-static int pass_over(struct legacy *l, bool (*walk)(struct walk *w), const char *what)
+typedef bool walk_fn(struct walk *w);
+
+static int pass_over(struct legacy *l, walk_fn *walk, const char *what, struct err *err)
 {
 	static const struct {
 		unsigned oid_bytes, first, last;
@@ -99,7 +105,8 @@ static int pass_over(struct legacy *l, bool (*walk)(struct walk *w), const char 
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(forms); i++) {
-		struct walk w = {l->ck->src, l->off, forms[i].oid_bytes};
+		struct walk w = {l->ck->src, l->off, forms[i].oid_bytes, NULL, NULL};
+		struct walk again = {l->ck->src, l->off, forms[i].oid_bytes, l->ck, err};
 
 		if (l->age.first > forms[i].last || l->age.last < forms[i].first || !walk(&w) ||
 			!leads_to_chunk(l, w.off))
@@ -107,7 +114,7 @@ static int pass_over(struct legacy *l, bool (*walk)(struct walk *w), const char 
 		legacy_not_before(l, forms[i].first);
 		legacy_not_after(l, forms[i].last);
 		l->off = w.off;
-		return 0;
+		return walk(&again) ? 0 : -1;
 	}
 	l->cut = true;
 	return ckpt_incomplete(l->ck, l->off,
@@ -116,12 +123,12 @@ static int pass_over(struct legacy *l, bool (*walk)(struct walk *w), const char 
 		what, l->off - 4);
 }
 
-int legacy_tmem(struct legacy *l, struct err *err UNUSED)
+int legacy_tmem(struct legacy *l, struct err *err)
 {
-	return pass_over(l, walk_pools, "TMEM");
+	return pass_over(l, walk_pools, "TMEM", err);
 }
 
-int legacy_tmem_extra(struct legacy *l, struct err *err UNUSED)
+int legacy_tmem_extra(struct legacy *l, struct err *err)
 {
-	return pass_over(l, walk_extra, "TMEM_EXTRA");
+	return pass_over(l, walk_extra, "TMEM_EXTRA", err);
 }

@@ -68,6 +68,8 @@ enum libxc_stop {
 };
 
 bool libxc_has_magic(const struct source *src, uint64_t off);
+/* ckpt_libxl.c: of the stream around it */
+bool libxl_has_magic(const struct source *src, uint64_t off);
 /* Read the image and domain headers. *ret_cut: the file ends inside them. */
 int libxc_begin(
 	struct libxc *x, struct ckpt *ck, uint64_t off, bool *ret_cut, struct err *err) MUST_CHECK;

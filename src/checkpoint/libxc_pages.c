@@ -200,5 +200,9 @@ int libxc_page_data(struct libxc *x, const struct libxc_record *rec, struct err 
 			(unsigned long long)b.nr_data);
 	if (find_repeats(x, rec, &b, err))
 		return -1;
+	/* A part of a page is none. */
+	if (rec->have < rec->len)
+		x->ck->end =
+			source_bytes(x->ck->src) - (source_bytes(x->ck->src) - b.data) % PAGE_BYTES;
 	return add_runs(x, rec, &b, err);
 }

@@ -14,6 +14,9 @@ static bool continues(const struct ckpt_run *last, const struct ckpt_run *next)
 
 	if (ckpt_type_has_data(last->type))
 		off = last->off + (uint64_t)last->nr * PAGE_BYTES;
+	/* Codes have no common length. */
+	if (last->squeezed || next->squeezed)
+		return false;
 	return next->pfn == run_end(last) && next->type == last->type &&
 	       next->ignored == last->ignored && next->off == off &&
 	       next->nr <= UINT32_MAX - last->nr;
@@ -38,10 +41,15 @@ void pagemap_close_run(struct pagemap *pm)
 	pm->first_open = pm->nr;
 }
 
+void pagemap_ignore(struct pagemap *pm, size_t first, size_t nr)
+{
+	for (; nr; first++, nr--)
+		pm->runs[first].ignored = true;
+}
+
 void pagemap_ignore_from(struct pagemap *pm, size_t first)
 {
-	for (; first < pm->nr; first++)
-		pm->runs[first].ignored = true;
+	pagemap_ignore(pm, first, pm->nr - first);
 }
 
 static bool already_current(const struct pagemap *pm)

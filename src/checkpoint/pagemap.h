@@ -26,7 +26,9 @@ struct pagemap {
 int pagemap_add(struct pagemap *pm, struct ckpt_run run) MUST_CHECK;
 /* What follows starts a run of its own, so that it can be ignored by itself. */
 void pagemap_close_run(struct pagemap *pm);
-/* Runs from index `first` on no longer count (they stay listed). */
+/* These runs no longer count (they stay listed). */
+void pagemap_ignore(struct pagemap *pm, size_t first, size_t nr);
+/* Neither do those from index `first` on. */
 void pagemap_ignore_from(struct pagemap *pm, size_t first);
 /* Call once, after the last entry. -1: out of memory. */
 int pagemap_finish(struct pagemap *pm) MUST_CHECK;

@@ -20,6 +20,8 @@ struct redact {
 	struct outfile out;
 	uint64_t *payload; /* pfns of data pages, ascending */
 	size_t nr_payload, cap_payload;
+	uint64_t *sources; /* file offsets of what pages made of deltas need, ascending */
+	size_t nr_sources, cap_sources;
 	uint64_t kept, zeroed;
 };
 
@@ -105,13 +107,68 @@ static bool is_payload(const struct redact *r, uint64_t pfn)
 	return r->payload && bsearch(&pfn, r->payload, r->nr_payload, sizeof(pfn), compare_u64);
 }
 
+/* Where the file holds what a page of the run is, or is made from. */
+static uint64_t page_off(const struct ckpt_run *run, uint64_t pfn)
+{
+	return run->squeezed ? run->off : run->off + (pfn - run->pfn) * PAGE_BYTES;
+}
+
+static bool is_wanted(const struct redact *r, uint64_t pfn)
+{
+	return guest_was_read(r->in.guest, PFN(pfn)) || (r->keep_payload && is_payload(r, pfn));
+}
+
+struct source_call {
+	struct redact *r;
+	uint64_t pfn;
+	struct err *err;
+};
+
+static int add_source(void *arg, const struct ckpt_run *run)
+{
+	const struct source_call *call = arg;
+	struct redact *r = call->r;
+
+	if (util_grow(&r->sources, &r->cap_sources, r->nr_sources + 1, sizeof(*r->sources)))
+		return err_nomem(call->err, "the list of pages");
+	r->sources[r->nr_sources++] = page_off(run, call->pfn);
+	return 0;
+}
+
+/* What pages that are made of deltas need: copies that later ones replaced, too. */
+static int collect_sources(struct redact *r, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < ckpt_nr_runs(r->in.ck); i++) {
+		struct ckpt_run run = ckpt_run(r->in.ck, i);
+		struct source_call call = {r, run.pfn, err};
+
+		if (run.squeezed && is_wanted(r, run.pfn) &&
+			ckpt_for_each_source(r->in.ck, &run, add_source, &call))
+			return -1;
+	}
+	if (r->sources)
+		qsort(r->sources, r->nr_sources, sizeof(*r->sources), compare_u64);
+	return 0;
+}
+
+static bool is_current(const struct redact *r, uint64_t pfn, uint64_t off)
+{
+	size_t i = ckpt_run_from(r->in.ck, PFN(pfn));
+	struct ckpt_run run;
+
+	if (i == ckpt_nr_runs(r->in.ck))
+		return false;
+	run = ckpt_run(r->in.ck, i);
+	return run.pfn <= pfn && page_off(&run, pfn) == off;
+}
+
 static bool keep_page(const struct redact *r, uint64_t pfn, uint64_t off)
 {
-	if (ckpt_page(r->in.ck, PFN(pfn)).off != off)
-		return false; /* a copy that a later one replaced */
-	if (guest_was_read(r->in.guest, PFN(pfn)))
+	if (r->sources && bsearch(&off, r->sources, r->nr_sources, sizeof(off), compare_u64))
 		return true;
-	return r->keep_payload && is_payload(r, pfn);
+	return is_current(r, pfn, off) && is_wanted(r, pfn);
 }
 
 /* Write [from, to) of the input, in steps; zero pages stay holes of the new file. */
@@ -155,13 +212,71 @@ static struct ckpt_run *sorted_runs(const struct ckpt *ck, size_t *nr)
 	return v;
 }
 
+/* The place of page content, which is left out of the file: zeros, or, as nobody may take zeros for
+ * what the guest meant to write, the mark. */
+struct hole {
+	struct redact *r;
+	uint64_t *at; /* the file is written up to here */
+	bool marked;
+	struct err *err;
+};
+
+static int leave_out(void *arg, uint32_t from, uint64_t off, uint32_t bytes)
+{
+	static const uint8_t mark[PAGE_BYTES] = CKPT_REMOVED_MARK;
+	const struct hole *h = arg;
+
+	if (copy_range(h->r, *h->at, off, h->err))
+		return -1;
+	*h->at = off + bytes;
+	if (!h->marked)
+		return 0;
+	return outfile_write_at(&h->r->out, off, mark + from, bytes, h->err);
+}
+
+static int write_run(struct redact *r, const struct ckpt_run *run, uint64_t *at, struct err *err)
+{
+	uint32_t k;
+
+	for (k = 0; k < run->nr; k++) {
+		uint64_t pfn = run->pfn + k, off = page_off(run, pfn);
+		struct hole hole = {r, at, is_payload(r, pfn), err};
+
+		if (!run->ignored && keep_page(r, pfn, off)) {
+			r->kept++;
+			continue;
+		}
+		r->zeroed++;
+		if (run->squeezed ? ckpt_for_each_literal(r->in.ck, run, leave_out, &hole)
+				  : leave_out(&hole, 0, off, PAGE_BYTES))
+			return -1;
+	}
+	return 0;
+}
+
+/* Content that is of no page; it stands between those that are. */
+static int write_extras(
+	struct redact *r, size_t *next, uint64_t until, uint64_t *at, struct err *err)
+{
+	for (; *next < ckpt_nr_extras(r->in.ck); ++*next) {
+		struct ckpt_extra extra = ckpt_extra(r->in.ck, *next);
+		struct hole hole = {r, at, false, err};
+
+		if (extra.off >= until)
+			break;
+		if (leave_out(&hole, 0, extra.off, (uint32_t)extra.bytes))
+			return -1;
+	}
+	return 0;
+}
+
+/* Nobody knows what stands behind the end. */
 static int write_out(struct redact *r, struct err *err)
 {
 	const struct source *src = ckpt_source(r->in.ck);
 	CLEANUP_FREE struct ckpt_run *runs = NULL;
+	size_t nr, i, extra = 0;
 	uint64_t at = 0;
-	size_t nr, i;
-	uint32_t k;
 
 	runs = sorted_runs(r->in.ck, &nr);
 	if (!runs)
@@ -170,24 +285,12 @@ static int write_out(struct redact *r, struct err *err)
 		return err_sys(err, "cannot size %s", r->out_path);
 	source_advise_sequential(src, true);
 	for (i = 0; i < nr; i++)
-		for (k = 0; k < runs[i].nr; k++) {
-			uint64_t off = runs[i].off + (uint64_t)k * PAGE_BYTES;
-
-			if (!runs[i].ignored && keep_page(r, runs[i].pfn + k, off)) {
-				r->kept++;
-				continue;
-			}
-			r->zeroed++;
-			if (copy_range(r, at, off, err))
-				return -1;
-			at = off + PAGE_BYTES;
-			/* Nobody may take zeros for what the guest meant to write. */
-			if (is_payload(r, runs[i].pfn + k) &&
-				outfile_write_at(&r->out, off, CKPT_REMOVED_MARK,
-					sizeof(CKPT_REMOVED_MARK) - 1, err))
-				return -1;
-		}
-	return copy_range(r, at, source_bytes(src), err);
+		if (write_extras(r, &extra, runs[i].off, &at, err) ||
+			write_run(r, &runs[i], &at, err))
+			return -1;
+	if (write_extras(r, &extra, UINT64_MAX, &at, err))
+		return -1;
+	return copy_range(r, at, ckpt_end(r->in.ck), err);
 }
 
 /* The analysis as a document, without the names of the files. */
@@ -257,6 +360,7 @@ static int run(struct redact *r, struct err *err)
 	if (r->in.guest && guest_track_reads(r->in.guest, err))
 		return -1;
 	if (cmd_analyse(r->env, &r->in, err) || collect_payload(r, err) ||
+		collect_sources(r, err) ||
 		outfile_open(&r->out, r->out_path, r->force, &r->in.files, err))
 		return -1;
 	if (write_out(r, err) || verify(r, err)) {
@@ -294,5 +398,6 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 	outfile_drop(&r.out);
 	cmd_close(&r.in);
 	free(r.payload);
+	free(r.sources);
 	return rc;
 }

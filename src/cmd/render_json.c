@@ -75,6 +75,8 @@ static struct json_object *json_config(const struct ckpt *ck)
 		[CKPT_CONFIG_XL_JSON] = "xl-json",
 		[CKPT_CONFIG_SXP] = "sxp",
 		[CKPT_CONFIG_XLCFG] = "xlcfg",
+		[CKPT_CONFIG_XML] = "libvirt-xml",
+		[CKPT_CONFIG_XENOPS] = "xenops",
 	};
 	const struct ckpt_info *info = ckpt_info(ck);
 	struct json_object *o = json_object_new_object(), *disks = json_object_new_array();

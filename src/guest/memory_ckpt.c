@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * memory_ckpt.c - the memory that a checkpoint holds. Its pages are where the file is mapped.
+ * memory_ckpt.c - the memory that a checkpoint holds. Its pages are where the file is mapped, but
+ * for those that are made of deltas.
  */
 #include "guest/memory.h"
 
@@ -40,7 +41,7 @@ static struct memory_info info_of_ckpt(const void *source)
 		.frames_known = ckpt_has_frames(source),
 		.tables_marked = ci->guest_type == CKPT_GUEST_PV && ci->pte_unit == CKPT_PTE_PFN,
 		.suspended = ci->suspended,
-		.pages_stay = true,
+		.pages_stay = ckpt_pages_stay(source),
 		.nr_pfns = ci->nr_pfns,
 		.nr_data_pages = ci->nr_data_pages,
 		.nr_roots = ckpt_nr_vcpus(source),
@@ -61,6 +62,7 @@ static struct memory_page page_of_ckpt(const void *source, pfn_t pfn)
 		[CKPT_PAGE_DATA] = MEMORY_DATA,
 		[CKPT_PAGE_NO_DATA] = MEMORY_NO_DATA,
 		[CKPT_PAGE_BROKEN] = MEMORY_BROKEN,
+		[CKPT_PAGE_FAILED] = MEMORY_FAILED,
 	};
 	struct ckpt_page p = ckpt_page(source, pfn);
 
@@ -69,6 +71,7 @@ static struct memory_page page_of_ckpt(const void *source, pfn_t pfn)
 		.level = (uint8_t)ckpt_type_level(p.type),
 		.pinned = p.kind == CKPT_PAGE_DATA && p.type & 8,
 		.data = p.data,
+		.why = p.why,
 	};
 }
 
@@ -87,8 +90,9 @@ static bool next_run_of_ckpt(const void *source, pfn_t from, struct memory_run *
 			.nr = run.nr - past,
 			.level = (uint8_t)ckpt_type_level(run.type),
 		};
-		ret->data = source_at(
-			ckpt_source(source), run.off + past * PAGE_BYTES, ret->nr * PAGE_BYTES);
+		if (!run.squeezed)
+			ret->data = source_at(ckpt_source(source), run.off + past * PAGE_BYTES,
+				ret->nr * PAGE_BYTES);
 		return true;
 	}
 	return false;

@@ -21,7 +21,10 @@ static void visit_pages(const struct ckpt *ck)
 
 		if (first.type != run.type || last.type != run.type)
 			abort();
-		if (ckpt_type_has_data(run.type) != (last.data && first.data))
+		if (!run.squeezed && ckpt_type_has_data(run.type) != (last.data && first.data))
+			abort();
+		if (run.squeezed &&
+			(run.nr != 1 || !first.data != (first.kind == CKPT_PAGE_FAILED)))
 			abort();
 		if (i && run.pfn < ckpt_run(ck, i - 1).pfn + ckpt_run(ck, i - 1).nr)
 			abort();

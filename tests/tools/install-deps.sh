@@ -4,7 +4,7 @@
 set -eu
 
 build='gcc make pkg-config libelf-dev libdw-dev libbpf-dev libjson-c-dev libsmartcols-dev
-	libarchive-dev libnbd-dev libblkid-dev libxen-dev zstd'
+	libarchive-dev libxml2-dev libnbd-dev libblkid-dev libxen-dev zstd'
 test='libcmocka-dev bats python3 python3-jsonschema jq xz-utils zstd qemu-utils qemu-system-common
 	e2fsprogs clang libclang-rt-14-dev procps nbdkit'
 deb='debhelper dpkg-dev lintian mandoc jq zstd'

@@ -33,7 +33,9 @@ TOP = {
 ABOVE_FILES = {"guest", "kernel", "frontend", "check", "replay", "cmd"}
 # What may stand in a wrapper. The body of an image of Xen 2.0 is that of the legacy stream.
 PAYLOADS = {
+    "libvirt": {"legacy", "libxc"},
     "libxl": {"libxc"},
+    "xapi": {"legacy"},
     "xen20": {"legacy"},
     "xend": {"legacy"},
     "xl": {"legacy", "libxc"},

@@ -27,6 +27,7 @@ say "unused functions" python3 tests/tools/unused.py "${1:-obj/opt}"
 say "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
     --enable=warning,portability --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
     -D_GNU_SOURCE -Isrc -j2 src
+say "builds without libxml2" gcc -std=c11 -D_GNU_SOURCE -Isrc -Wall -Wextra -Werror -fsyntax-only src/checkpoint/config_xml.c
 [ -e man/xbdsnap.1 ] && say "manual page" mandoc -Tlint -Wwarning man/xbdsnap.1
 say "shell scripts" shellcheck -x "${sh_files[@]}"
 say "python compiles" python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' "${py_files[@]}"

@@ -11,7 +11,7 @@ shares no code with the program, nor with mkstream.py.
   mklegacy.py --corpus DIR            small ones of all kinds, as seeds for fuzzing
 
 Zeros become holes of OUT. --marks FILE: the offsets at which something begins, one a line.
---facts FILE: what a reader must find, as JSON.
+--epochs FILE: those at which epochs of Remus end.
 """
 import argparse
 import json
@@ -254,6 +254,7 @@ class Out:
     def __init__(self, path):
         self.f = open(path, "wb")
         self.marks = [0]
+        self.epochs = []  # where each ends
         self.at = 0
 
     def mark(self):
@@ -280,16 +281,23 @@ def squeeze(old, new):
     """One page as Remus sends it: nothing, a delta in words of four bytes, or all of it."""
     if new == old:
         return b"\0"
-    out, at = b"", 0
-    while at < PAGE:
-        copy = new[at:at + 4] != old[at:at + 4]
-        end = at
-        while end < PAGE and end - at < 127 * 4 and (new[end:end + 4] != old[end:end + 4]) == copy:
-            end += 4
-        words = (end - at) // 4
-        out += bytes([words]) + new[at:end] if copy else bytes([0x80 | words])
+    before, after = struct.unpack("<1024I", old), struct.unpack("<1024I", new)
+    changed = [i for i in range(1024) if before[i] != after[i]] + [1024]
+    out, at = [], 0
+    while at < 1024:
+        copy = changed[0] == at
+        end = changed[0]
+        if copy:
+            end = at
+            while changed[0] == end < 1024:
+                changed.pop(0)
+                end += 1
+        for first in range(at, end, 127):
+            n = min(127, end - first)
+            out.append(bytes([n]) + new[4 * first:4 * (first + n)] if copy else bytes([0x80 | n]))
         at = end
-    return out if len(out) < PAGE else b"\x80" + new
+    code = b"".join(out)
+    return code if len(code) < PAGE else b"\x80" + new
 
 
 class Legacy:
@@ -345,9 +353,7 @@ class Legacy:
     # -- pages
 
     def order(self):
-        pfns = sorted(p for p in range(self.g.p2m_size) if self.g.hvm or p in self.g.pages)
-        if self.g.hvm:
-            pfns = [p for p in pfns if p in self.g.pages]
+        pfns = sorted(self.g.pages)
         if self.since < (3, 3):  # they went through a permutation
             n = len(pfns)
             step = next(s for s in range(n * 5 // 8 | 1, 2 * n + 3, 2) if gcd(s, n) == 1)
@@ -451,7 +457,7 @@ class Legacy:
     # -- tails
 
     def pv_tail(self):
-        missing = sorted(set(range(self.g.p2m_size)) - set(self.g.pages))
+        missing = [p for p in range(self.g.p2m_size) if p not in self.g.pages]
         self.out.mark()
         self.out.put(struct.pack("<I", len(missing)) + self.ulong(*missing))
         for n, ctx in sorted(self.g.vcpus.items()):
@@ -528,6 +534,7 @@ class Legacy:
             self.current.update(new)
             self.body_end(last=False)
             self.tail()
+            self.out.epochs.append(self.out.at)
         if self.opt.cut:
             self.lost_epoch(pages)
 
@@ -649,6 +656,18 @@ def xapi_record(out, kind, body=b""):
     out.put(body)
 
 
+def copy_stream(g, out, opt):
+    """What stands behind the xl header of the guest's file, as it is."""
+    with open(opt.guest, "rb") as f:
+        f.seek(44)
+        f.seek(48 + struct.unpack("<I", f.read(4))[0])
+        for block in iter(lambda: f.read(PAGE), b""):
+            if len(block) == PAGE:
+                out.page(block)
+            else:
+                out.put(block)
+
+
 def write_wrapped(g, out, opt):
     wrap = opt.wrap
     if wrap == "xend":
@@ -669,57 +688,57 @@ def write_wrapped(g, out, opt):
     elif wrap == "xapi2":
         out.put(b"XenSavedDomv2-\n")
         name = g.config.get("c_info", {})
-        xapi_record(out, 0x000f, b'((time 20150801T10:00:00Z)(word_size 64)(vm_str "((id(%s))(name \\"%s\\"))"))' %
+        xapi_record(out, 0x000f, b'((time 20150801T10:00:00Z)(word_size 64)(vm_str"((id %s)(name\\"%s\\")(ssidref 0)(vcpu_max 2)'
+                    b'(vcpus 2))")(xs_subtree((/local/domain/3/vm-data""))))' %
                     (str(name.get("uuid")).encode(), str(name.get("name")).encode()))
-        xapi_record(out, 0x00f2)
+        xapi_record(out, 0x00f1 if opt.stream else 0x00f2)
     out.mark()
-    Legacy(g, out, opt).write()
+    if opt.stream:
+        copy_stream(g, out, opt)
+    else:
+        Legacy(g, out, opt).write()
     if wrap == "xapi2":
         xapi_record(out, 0xffff)
     out.mark()
 
 
-def facts(g, opt):
-    data = sorted(p for p, (t, d) in g.pages.items() if d is not None)
-    since = tuple(int(n) for n in opt.since.split("."))
-    return {"pfns": g.p2m_size, "data_pages": len(data), "guest": "hvm" if g.hvm else "pv",
-            "word_bytes": g.width, "pt_levels": g.levels,
-            "vcpus": len(g.vcpus) if since >= (3, 1) else min(1, len(g.vcpus))}
-
-
+# Of real guests, to be dumped; and what else is there to be read of small ones.
 PV64 = {
     "3.0": "--since 3.0 --tools 64",
-    "3.0-xend": "--since 3.0 --tools 64 --wrap xend",
     "3.1-live": "--since 3.1 --tools 64 --wrap xend --live",
-    "3.2-xend": "--since 3.2 --tools 64 --wrap xend",
     "3.4-32": "--since 3.4 --tools 32 --wrap xend",
     "4.0-tmem": "--since 4.0 --tools 64 --tmem",
-    "4.1-xl": "--since 4.1 --tools 64 --wrap xl",
     "4.1-xl-32": "--since 4.1 --tools 32 --wrap xl --verify",
-    "4.3-broken": "--since 4.3 --tools 64 --wrap xl --broken",
     "4.4-live": "--since 4.4 --tools 64 --wrap xl --live --tmem --verify",
     "4.5-json": "--since 4.5 --tools 64 --wrap xl-json --odd-block",
-    "4.5-no-xsave": "--since 4.5 --tools 64 --no-xsave",
     "remus-4.0": "--since 4.0 --tools 64 --wrap xend --remus 3 --cut",
     "remus-4.2": "--since 4.2 --tools 64 --wrap xl --remus 4 --compress --cut",
-    "remus-4.5": "--since 4.5 --tools 32 --remus 3 --compress --split",
     "libvirt": "--since 4.4 --tools 64 --wrap libvirt1",
     "xapi": "--since 4.4 --tools 64 --wrap xapi2",
     "xapi-old": "--since 4.1 --tools 32 --wrap xapi1",
 }
 HVM = {
     "3.1": "--since 3.1 --tools 64 --wrap xend --qemu eof",
-    "3.4-32": "--since 3.4 --tools 32 --wrap xend --qemu eof",
-    "4.0": "--since 4.0 --tools 64 --qemu eof",
     "4.2-xl": "--since 4.2 --tools 64 --wrap xl --qemu 0002 --live",
-    "4.5-json": "--since 4.5 --tools 64 --wrap xl-json --qemu 0002",
     "4.5-bare": "--since 4.5 --tools 32",
     "remus": "--since 4.2 --tools 64 --wrap xl --qemu remus --remus 3 --compress --cut",
-    "libvirt": "--since 4.5 --tools 64 --wrap libvirt1 --qemu 0002",
-    "xapi": "--since 4.4 --tools 64 --wrap xapi2 --qemu 0002",
     "xapi-old": "--since 4.1 --tools 32 --wrap xapi1 --qemu xapi",
 }
 SMALL = {"pv64-" + k: "made:pv64 " + v for k, v in PV64.items()}
+SMALL.update({"hvm-" + k: "made:hvm " + v for k, v in HVM.items()})
+SMALL.update({
+    "pv64-3.0-xend": "made:pv64 --since 3.0 --tools 64 --wrap xend",
+    "pv64-3.2-xend": "made:pv64 --since 3.2 --tools 64 --wrap xend",
+    "pv64-4.1-xl": "made:pv64 --since 4.1 --tools 64 --wrap xl",
+    "pv64-4.3-broken": "made:pv64 --since 4.3 --tools 64 --wrap xl --broken",
+    "pv64-4.5-no-xsave": "made:pv64 --since 4.5 --tools 64 --no-xsave",
+    "pv64-remus-4.5": "made:pv64 --since 4.5 --tools 32 --remus 3 --compress --split",
+    "hvm-3.4-32": "made:hvm --since 3.4 --tools 32 --wrap xend --qemu eof",
+    "hvm-4.0": "made:hvm --since 4.0 --tools 64 --qemu eof",
+    "hvm-4.5-json": "made:hvm --since 4.5 --tools 64 --wrap xl-json --qemu 0002",
+    "hvm-libvirt": "made:hvm --since 4.5 --tools 64 --wrap libvirt1 --qemu 0002",
+    "hvm-xapi": "made:hvm --since 4.4 --tools 64 --wrap xapi2 --qemu 0002",
+})
 SMALL.update({"hvm-" + k: "made:hvm " + v for k, v in HVM.items()})
 SMALL.update({
     "2level-3.0": "made:2level --since 3.0 --tools 32",
@@ -748,10 +767,11 @@ def arguments():
     p.add_argument("--qemu", default="none", choices=["none", "eof", "0002", "remus", "xapi"])
     for flag in ("live", "verify", "tmem", "compress", "cut", "split", "broken", "odd-block", "no-xsave", "ext-cr3"):
         p.add_argument("--" + flag, action="store_true")
+    p.add_argument("--stream", action="store_true", help="keep the stream of GUEST, change the wrapper")
     p.add_argument("--remus", type=int, default=0, metavar="EPOCHS")
     p.add_argument("--list-bytes", type=int, default=0, help="length of the list of p2m frames")
     p.add_argument("--marks", metavar="FILE")
-    p.add_argument("--facts", metavar="FILE")
+    p.add_argument("--epochs", metavar="FILE", help="the offsets at which Remus' epochs end")
     return p
 
 
@@ -760,12 +780,10 @@ def make(opt):
     out = Out(opt.out)
     write_wrapped(g, out, opt)
     out.close()
-    if opt.marks:
-        with open(opt.marks, "w") as f:
-            f.writelines("%d\n" % m for m in out.marks)
-    if opt.facts:
-        with open(opt.facts, "w") as f:
-            json.dump(facts(g, opt), f)
+    for path, offsets in ((opt.marks, out.marks), (opt.epochs, out.epochs)):
+        if path:
+            with open(path, "w") as f:
+                f.writelines("%d\n" % n for n in offsets)
 
 
 def main():

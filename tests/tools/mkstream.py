@@ -626,12 +626,6 @@ def un_libxl_big_endian(): return Stream().libxl(1)
 @recipe
 def un_libxc_v4(): return Stream().libxc(1, 4)
 @recipe
-def un_libvirt(): return Stream().raw(b"libvirt-xml\n \0 \r" + struct.pack("<II", 2, 9) + bytes(40) + b"<domain>\0")
-@recipe
-def un_xapi_v2(): return Stream().raw(b"XenSavedDomv2-\n" + struct.pack("<QQ", 0xf, 4) + b"(())")
-@recipe
-def un_xapi_v1(): return Stream().raw(b"XenSavedDomain\n" + bytes(64))
-@recipe
 def un_elf_core():
     return Stream().raw(b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHI", 4, 62, 1) +
                         struct.pack("<3QIHHHHHH", 0, 0, 64, 0, 64, 0, 0, 64, 6, 5) + bytes(64))
