@@ -45,6 +45,8 @@ static const struct rule rows[] = {
 		.remedy = "None needed; worth a report to the kernel's maintainer.",
 	},
 	{
+		/* At a proper suspension no request is half-made: both counts change under the
+		 * ring's lock, with interrupts off. The same goes for XB107. */
 		.id = "XB105",
 		.severity = SEVERITY_ERROR,
 		.summary = "the number of used slots is not the number of requests in flight",
@@ -116,6 +118,8 @@ static const struct rule rows[] = {
 		.remedy = "Do not resume the guest. Replay the pending requests and boot instead.",
 	},
 	{
+		/* Of answers that came out of order older entries are left; they are not compared.
+		 */
 		.id = "XB113",
 		.severity = SEVERITY_ERROR,
 		.summary = "the shared ring and the shadow disagree about a request",
@@ -174,6 +178,8 @@ static const struct rule rows[] = {
 		.remedy = "Do not resume the guest.",
 	},
 	{
+		/* A page under I/O is pinned: it is neither swapped out nor given back to the host.
+		 */
 		.id = "XB120",
 		.severity = SEVERITY_ERROR,
 		.summary = "a pending request uses a page that is not in the checkpoint",
@@ -192,6 +198,8 @@ static const struct rule rows[] = {
 		.remedy = "Do not resume the guest.",
 	},
 	{
+		/* Nor one that was a page table before: for Xen a page is either that or writable,
+		 * and Linux maps a page writable again when it frees the table. */
 		.id = "XB122",
 		.severity = SEVERITY_ERROR,
 		.summary = "a pending request uses a page table as its buffer",
@@ -293,7 +301,9 @@ static const struct rule rows[] = {
 		.id = "XB134",
 		.severity = SEVERITY_ERROR,
 		.summary = "a pending request changes a disk that is read-only",
-		.explanation = "The backend refuses the request; the guest sees an error.",
+		.explanation =
+			"The guest issues it anew, and its block layer or the backend refuses "
+			"it then: the data is lost.",
 		.remedy = "Find out whether the disk was writable when the guest was saved.",
 	},
 	{

@@ -279,6 +279,10 @@ static void use(struct check_run *run)
 		return;
 	if (run->in->restored)
 		run_skip(run, "XB408", "the restored domain uses the disk by now");
+	else if (run->dev->read_only == TRI_YES && disk->user)
+		run_skip(run, "XB408",
+			"the guest has the disk read-only, so that others may use it too (%s)",
+			disk->user);
 	else if (disk->user)
 		run_broken(run, "XB408", -1, -1, "%s is in use on this host: %s", disk->path,
 			disk->user);

@@ -306,7 +306,8 @@ static bool gather_grants(const struct blkdev *d, struct grant **ret, size_t *nr
 	for (i = 0; i < d->nr_rings; i++) {
 		if (util_grow(ret, cap, *nr + d->rings[i].nr_grefs, sizeof(**ret)))
 			return false;
-		for (j = 0; j < d->rings[i].nr_grefs; j++)
+		/* A ring that is not connected has none: each is the invalid one. */
+		for (j = 0; strcmp(d->state, "disconnected") != 0 && j < d->rings[i].nr_grefs; j++)
 			(*ret)[(*nr)++] = (struct grant){d->rings[i].grefs[j], d, NULL};
 	}
 	return true;

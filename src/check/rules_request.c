@@ -202,6 +202,9 @@ static void state(struct check_run *run)
 {
 	const char *s = run->dev->state;
 
+	/* A disk that was never attached, or has no medium: nothing of it can be lost. */
+	if (!run->dev->nr_requests && !run->dev->nr_queued)
+		return;
 	if (!strcmp(s, "unknown"))
 		run_skip(run, "XB130", "the state of the device was not found");
 	else if (strcmp(s, "connected") && strcmp(s, "suspended"))

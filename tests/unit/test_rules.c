@@ -782,6 +782,40 @@ static void disk_journal_ahead(struct world *w)
 	w->disk_fs.journal_sequence = 9;
 }
 
+static void disk_shared_read_only(struct world *w)
+{
+	disk_used(w);
+	w->dev->read_only = TRI_YES;
+	w->dev->requests[0].op = w->dev->requests[2].op = IO_READ;
+	w->ring->slots[0].wire_op = w->ring->window[0].wire_op = 0;
+	w->ring->slots[2].wire_op = w->ring->window[2].wire_op = 0;
+}
+
+/* Its backend never came, or it has no medium: references of rings are the invalid one. */
+static void idle_disk_without_backend(struct world *w)
+{
+	struct blkdev *d = snapshot_add_device(&w->snap);
+
+	assert_non_null(d);
+	w->dev = &w->snap.devices[0];
+	w->ring = w->dev->rings;
+	strcpy(d->name, "xvdc");
+	strcpy(d->state, "disconnected");
+	d->driver = &frontend_linux_blkfront;
+	d->nr_sectors = 0;
+	d->queued_known = d->fs_known = true;
+	d->rings = calloc(1, sizeof(*d->rings));
+	assert_non_null(d->rings);
+	d->nr_rings = 1;
+	w->dev = d;
+	w->ring = d->rings;
+	make_ring(w, 32, 0x0fffffff);
+	d->rings->grefs = realloc(d->rings->grefs, 2 * sizeof(uint32_t));
+	assert_non_null(d->rings->grefs);
+	d->rings->grefs[0] = d->rings->grefs[1] = 0;
+	d->rings->nr_grefs = 2;
+}
+
 static void disk_frozen(struct world *w)
 {
 	give_disk(w);
@@ -1277,6 +1311,8 @@ static const struct {
 	{writes_overlap, "XB601", NULL},
 	{read_overlaps_write, "XB602", NULL},
 	{target_queues, "XB510", NULL},
+	{disk_shared_read_only, NULL, "XB408"},
+	{idle_disk_without_backend, NULL, NULL},
 	{disk_frozen, NULL, NULL},
 	{disk_labelled_by_guest, NULL, NULL},
 	{disk_label_in_flight, NULL, NULL},
