@@ -20,6 +20,8 @@ struct rule {
 	const char *summary;	 /* one line, no stop */
 	const char *explanation; /* why it matters */
 	const char *remedy;	 /* what to do */
+	bool still; /* a driver changes what it compares one after the other: only a suspended
+		       guest holds it at every moment */
 };
 
 size_t catalogue_nr(void);

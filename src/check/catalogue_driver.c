@@ -126,6 +126,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB301",
+		.still = true,
 		.severity = SEVERITY_WARNING,
 		.summary = "a pending request is not in the state \"waiting\"",
 		.explanation =
@@ -145,6 +146,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB303",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "two slots belong to the same request of the block layer",
 		.explanation =
@@ -175,6 +177,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB306",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "the descriptors and the scatter list of a request disagree",
 		.explanation =
@@ -184,6 +187,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB307",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "the slot and the block layer's request ask for different things",
 		.explanation =

@@ -27,6 +27,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB103",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "a slot holds a request and is on the free list too",
 		.explanation =
@@ -37,6 +38,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB104",
+		.still = true,
 		.severity = SEVERITY_WARNING,
 		.summary = "a free slot is missing from the free list",
 		.explanation =
@@ -48,6 +50,7 @@ static const struct rule rows[] = {
 		/* At a proper suspension no request is half-made: both counts change under the
 		 * ring's lock, with interrupts off. The same goes for XB107. */
 		.id = "XB105",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "the number of used slots is not the number of requests in flight",
 		.explanation =
@@ -68,6 +71,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB107",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "the indices of the shared ring contradict those of the driver",
 		.explanation =
@@ -79,6 +83,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB108",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "an answer in the ring is for a slot without a request",
 		.explanation =
@@ -111,6 +116,7 @@ static const struct rule rows[] = {
 	},
 	{
 		.id = "XB112",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "a slot stands on the ring more than once",
 		.explanation =
@@ -121,6 +127,7 @@ static const struct rule rows[] = {
 		/* Of answers that came out of order older entries are left; they are not compared.
 		 */
 		.id = "XB113",
+		.still = true,
 		.severity = SEVERITY_ERROR,
 		.summary = "the shared ring and the shadow disagree about a request",
 		.explanation =

@@ -204,9 +204,17 @@ static void one_type(struct check_run *run, const struct io_request *r, const st
 			page.pinned ? " pinned" : "", page.level);
 }
 
+/* Only a PV guest's tables must not be written, and only a save stream marks them. */
+static bool types_known(struct memory m)
+{
+	struct memory_info info = memory_info(m);
+
+	return info.type != CKPT_GUEST_PV || info.tables_marked;
+}
+
 static void types(struct check_run *run)
 {
-	if (run->in->memory.ops)
+	if (run->in->memory.ops && types_known(run->in->memory))
 		each_segment(run, one_type);
 	else
 		run_skip(run, "XB122", "page types are not known");

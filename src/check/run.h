@@ -14,6 +14,7 @@
 struct check_run {
 	const struct check_input *in;
 	const struct blkdev *dev; /* the device of the current turn */
+	bool moving;		  /* the guest was not suspended */
 	uint64_t *ring_pages;	  /* of the rings of all devices, ascending; owned */
 	size_t nr_ring_pages;
 	struct check_result *out;

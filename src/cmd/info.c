@@ -97,6 +97,9 @@ static void sheet_file(FILE *out, const struct cmd_input *in)
 	line(out, "guest", "%s, %u-bit, %u-level page tables, %zu vcpu%s",
 		info_guest_type(info->guest_type), info->word_bytes * 8, info->pt_levels,
 		ckpt_nr_vcpus(in->ck), ckpt_nr_vcpus(in->ck) == 1 ? "" : "s");
+	if (!info->suspended)
+		line(out, "state",
+			"not suspended: its drivers may have been in the middle of a change");
 	line(out, "memory", "%llu pages with data (%s), frame numbers below 0x%llx",
 		(unsigned long long)info->nr_data_pages, bytes, (unsigned long long)info->nr_pfns);
 	if (info->nr_repeats)

@@ -55,6 +55,7 @@ static struct json_object *json_guest(const struct ckpt *ck, const struct snapsh
 	json_put(o, "pt_levels", json_num_or_null(info->pt_levels, 0));
 	json_put_num(o, "vcpus", ckpt_nr_vcpus(ck));
 	json_put_num(o, "nr_pfns", info->nr_pfns);
+	json_put_bool(o, "suspended", info->suspended);
 	json_put_text(o, "name", info->name);
 	json_put_text(o, "uuid", info->uuid);
 	json_put_text(o, "os", f->os);
