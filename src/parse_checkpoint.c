@@ -19,6 +19,7 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_libvirt,
 	&ckpt_format_xapi,
 	&ckpt_format_xapi_old,
+	&ckpt_format_vmcore,
 	&ckpt_format_unsupported,
 	&ckpt_format_legacy,
 };

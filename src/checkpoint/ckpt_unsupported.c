@@ -15,16 +15,6 @@ static bool is_libvirt_qemu(const struct source *src, uint64_t off)
 	       ckpt_has_magic(src, off, "LibvirtQemudPart", 16);
 }
 
-#define ELF_CORE 4u
-#define ELF_TYPE 16
-
-static bool is_elf_core(const struct source *src, uint64_t off)
-{
-	const uint8_t *p = source_at(src, off, 20);
-
-	return p && ckpt_has_magic(src, off, "\177ELF", 4) && num_le16(p + ELF_TYPE) == ELF_CORE;
-}
-
 static bool is_elf(const struct source *src, uint64_t off)
 {
 	return ckpt_has_magic(src, off, "\177ELF", 4);
@@ -59,7 +49,6 @@ static const struct {
 	looks_like_fn *looks_like;
 } known[] = {
 	{"libvirt save image (qemu driver, not Xen)", is_libvirt_qemu},
-	{"core dump with segments (QEMU or kdump vmcore)", is_elf_core},
 	{"ELF file that is no core dump", is_elf},
 	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},
 	{"kdump file", is_kdump},

@@ -48,7 +48,7 @@ const struct finding_list *memory_findings(struct memory m)
 	return m.ops->findings ? m.ops->findings(m.source) : NULL;
 }
 
-void memory_advise(struct memory m, bool sequential)
+static void memory_advise(struct memory m, bool sequential)
 {
 	if (m.ops->advise)
 		m.ops->advise(m.source, sequential);

@@ -110,7 +110,6 @@ bool memory_hvm_param(struct memory m, uint64_t index, uint64_t *ret);
 bool memory_to_pfn(struct memory m, mfn_t mfn, pfn_t *ret);
 bool memory_to_mfn(struct memory m, pfn_t pfn, mfn_t *ret);
 const struct finding_list *memory_findings(struct memory m); /* NULL: none */
-void memory_advise(struct memory m, bool sequential);
 
 /* Call fn with each page that has data and is not marked as a page table, ascending. The page lives
  * until fn returns, whatever fn asks for. Non-zero stops the walk and is returned. */

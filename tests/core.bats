@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# Core dumps: the requests of real guests are found again in every kind of dump that can hold them.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no real checkpoints (CHECKPOINTS)"
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# What the guest has to do with: devices, requests, the guest itself but for what its file says.
+guest='{devices, guest: (.guest | del(.name, .uuid, .suspended, .type))}'
+
+make_core() { # make_core KIND CHECKPOINT: core
+    python3 "$SRCDIR/tests/tools/mkcore.py" "$1" "$XBDSNAP_CACHE/$2/image.save" core
+}
+
+same_guest() { # same_guest KIND CHECKPOINT [FILTER]
+    make_core "$1" "$2"
+    "$XBDSNAP" dump -q -J core | jq -S "$guest ${3:-}" >got
+    "$XBDSNAP" dump -q -J "$XBDSNAP_CACHE/$2/image.save" | jq -S "$guest ${3:-}" >want
+    [ "$(jq '.devices | length' want)" -gt 0 ]
+    diff want got
+    [ -n "${3:-}" ] || "$XBDSNAP" dump -q -J core >dump.json
+    [ -n "${3:-}" ] || python3 "$SRCDIR/tests/tools/compare_truth.py" dump.json "$CHECKPOINTS/$2/truth.json"
+}
+
+@test "a core dump of a PV guest has the checkpoint's requests, frames and all" {
+    same_guest xen linux-6.1-base
+    same_guest xen linux-6.1-mq
+    same_guest xen linux-6.12-discard
+}
+
+@test "machine frames without any order are found" {
+    same_guest xen-mixed linux-6.1-base '| del(.. | .source_mfn?, .source_mfns?)'
+    [ "$("$XBDSNAP" dump -q -J core | jq -r '.devices[0].requests[0].segments[0].source_mfn')" = 0x4bf53f ]
+    [ "$("$XBDSNAP" dump -q -J --locate=scan core | jq '.devices[0].requests | length')" -eq 20 ]
+}
+
+@test "core dumps of PVH and HVM guests have the checkpoint's requests" {
+    same_guest xen linux-6.1-pvh
+    same_guest xen linux-6.1-hvm
+}
+
+@test "a dump of the emulator's has the checkpoint's requests" {
+    same_guest qemu linux-6.1-pvh
+    same_guest qemu linux-6.1-hvm
+}
+
+@test "every command says that the guest of a core dump was not suspended" {
+    make_core xen linux-6.1-base
+    run --separate-stderr "$XBDSNAP" info core
+    [ "$status" -eq 0 ]
+    [[ $output == *"state          not suspended"* ]]
+    [ "$("$XBDSNAP" info -J core | jq .guest.suspended)" = false ]
+    run -1 --separate-stderr "$XBDSNAP" validate -J core
+    [ "$(jq -c '[.findings[].rule]' <<<"$output")" = '["XB018"]' ]
+    [ "$(jq -r '.not_evaluated[] | select(.rule == "XB105") | .reason' <<<"$output")" = \
+        "the guest was not suspended" ]
+    run --separate-stderr "$XBDSNAP" replay core
+    [ "$status" -eq 0 ]
+    [ "$(grep -c pending <<<"$output")" -eq 20 ]
+    [[ $stderr == *XB018* ]]
+}
+
+@test "extract and redact work on a core dump" {
+    make_core xen linux-6.1-base
+    "$XBDSNAP" extract -q --slot 1 core >got
+    "$XBDSNAP" extract -q --slot 1 "$XBDSNAP_CACHE/linux-6.1-base/image.save" >want
+    cmp want got
+    "$XBDSNAP" redact -q core small
+    [ "$(du -k small | cut -f 1)" -lt 20000 ]
+    diff <("$XBDSNAP" dump -q core) <("$XBDSNAP" dump -q small)
+}
+
+@test "a core dump that is cut off is shown as far as it goes" {
+    make_core xen linux-6.1-base
+    truncate -s 100M core
+    run -5 --separate-stderr "$XBDSNAP" info core
+    [[ $output == *"complete       NO: the file ends at 0x6400000, before the end of its section"* ]]
+    [[ $output == *"PV, 64-bit, 4-level page tables, 1 vcpu"* ]]
+}
+
+@test "core dumps that are of no guest are named" {
+    printf '\177ELF\002\001\001\0\0\0\0\0\0\0\0\0\004\0\076\0\001\0\0\0' >process
+    head -c 8192 /dev/zero >>process
+    printf '\x40' | dd of=process bs=1 seek=32 conv=notrunc status=none # e_phoff
+    printf '\x38\0\x01\0' | dd of=process bs=1 seek=54 conv=notrunc status=none # one header of 56
+    run -4 "$XBDSNAP" info process
+    [[ $output == *"it is not one of a guest"* ]]
+}
