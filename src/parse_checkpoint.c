@@ -101,6 +101,7 @@ static int open_all(struct ckpt *ck, struct err *err)
 	if (!ck->end)
 		ck->end = source_bytes(ck->src);
 	check_end(ck);
+	ckpt_say_origin(ck);
 	return 0;
 }
 

@@ -182,3 +182,67 @@ has_text() { # has_text FILE PYTHON-BYTES
     "$XBDSNAP" extract --page 0x10 "$REAL/linux-6.1-base" > "$BATS_TEST_TMPDIR/b"
     cmp "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
 }
+
+# What wrote it, and what can restore it.
+@test "info names the writer, its versions and the way back" {
+    image="$BATS_TEST_TMPDIR/image"
+    while IFS='|' read -r options writer restore; do
+        # shellcheck disable=SC2086
+        mklegacy $options "$image"
+        "$XBDSNAP" info "$image" > "$BATS_TEST_TMPDIR/sheet" 2> /dev/null || true
+        cat "$BATS_TEST_TMPDIR/sheet"
+        grep -q "^written by *$writer\$" "$BATS_TEST_TMPDIR/sheet"
+        grep -q "^restore *$restore" "$BATS_TEST_TMPDIR/sheet"
+    done << 'LIST'
+--since 3.0 --wrap xend made:pv64|xend (xm save) of Xen 3.0, 64-bit|not by today's Xen, whose converter refuses it (it has no extended information): with xm restore of Xen 3.0
+--since 3.4 --wrap xend --tools 32 made:pv64|xend (xm save) of Xen 3.2 to 3.4, 32-bit|by today's Xen once it is converted: tail -c +503 FILE . convert-legacy-stream -i 0 -o OUT -w 32 -g pv -f libxl
+--since 4.1 --wrap xl made:pv64|xl of Xen 4.1 to 4.4, 64-bit|by today's Xen, which converts it (convert-legacy-stream)
+--since 4.5 --wrap xl-json made:pv64|xl of Xen 4.5, 64-bit|by today's Xen, which converts it
+--since 4.0 --tmem made:pv64|xc_save of Xen 4.0, 64-bit|not by today's Xen, whose converter refuses it (it holds pages of tmem): with the tools of Xen 4.0
+--since 3.1 --wrap xend --qemu eof made:hvm|xend (xm save) of Xen 3.1 to 3.4, 64-bit|by today's Xen once it is converted: .* -g hvm -f libxc --skip-qemu
+--since 4.2 --tools 32 --wrap xl made:2level|xl of Xen 4.2 to 4.4, 32-bit|not by today's Xen, whose converter refuses it (guests with two levels
+LIST
+    run -0 "$XBDSNAP" info "$REAL/linux-6.1-base"
+    [[ $output == *"written by     xl of Xen 4.17"*"restore        by today's Xen (xl restore)"* ]]
+}
+
+# The command that info names works as it stands.
+@test "the conversion that info names gives the same guest" {
+    [ -e /usr/lib/xen-4.17/bin/convert-legacy-stream ] || skip "xen-utils-4.17 is not installed"
+    cd "$BATS_TEST_TMPDIR"
+    export PYTHONPATH=/usr/lib/xen-4.17/lib/python PATH=/usr/lib/xen-4.17/bin:$PATH
+    mklegacy "$REAL/linux-6.1-base" FILE --since 3.4 --wrap xend --tools 32
+    command=$("$XBDSNAP" info FILE | sed -n 's/^restore .*converted: //p')
+    [ -n "$command" ]
+    bash -c "$command"
+    same_dump linux-6.1-base OUT
+    mklegacy "$REAL/linux-6.1-hvm" FILE --since 4.0 --wrap xend --qemu eof
+    command=$("$XBDSNAP" info FILE | sed -n 's/^restore .*converted: //p')
+    bash -c "$command"
+    same_dump linux-6.1-hvm OUT
+}
+
+# What file(1) says by magic/xbdsnap is what info says; it cannot know a stream that has no magic.
+@test "file and info agree" {
+    command -v file || skip "no file(1)"
+    mklegacy --corpus "$BATS_TEST_TMPDIR/small"
+    python3 "$SRCDIR/tests/tools/mkstream.py" --corpus "$BATS_TEST_TMPDIR/made"
+    for f in "$REAL"/* "$BATS_TEST_TMPDIR"/small/* "$BATS_TEST_TMPDIR"/made/{pv64-*,hvm-v2,pvh,live,xen20*}; do
+        said=$(file -b -m "$SRCDIR/magic/xbdsnap" "$f")
+        layers=$("$XBDSNAP" info -J "$f" 2> /dev/null |
+            jq -r '(.source.layers | join(" > ")), .guest.type, .source.xen_version' || true)
+        { read -r layers; read -r kind; read -r version; } <<< "$layers"
+        echo "$f: $said; $layers, $kind, $version"
+        case ${f##*/} in
+        2level-3.0 | pae-3.0 | pv64-3.0 | hvm-4.0 | hvm-4.5-bare) [ "$said" = data ] && continue ;;
+        *xapi) layers=${layers%% > *} ;; # what it holds stands behind a record of any length
+        esac
+        [[ $said == "Xen guest, $layers"* ]]
+        case $said in
+        *"HVM or PVH"*) [[ $kind == hvm || $kind == pvh ]] ;;
+        *", PV"*) [ "$kind" = pv ] ;;
+        *", HVM"*) [ "$kind" = hvm ] ;;
+        esac
+        [[ $said != *", Xen "[0-9]*.[0-9][0-9] ]] || [[ $said == *", Xen $version" ]]
+    done
+}

@@ -84,6 +84,8 @@ static int read_block(struct legacy *l, const uint8_t *id, struct cursor *block,
 	if (!memcmp(id, "extv", 4)) {
 		l->extv = true;
 		legacy_not_before(l, 0x0302);
+	} else {
+		l->ck->origin.refused = "a block of the extended information is unknown";
 	}
 	return 0; /* as Xen does with one that it does not know */
 }
@@ -236,6 +238,21 @@ static void note_absent(struct legacy *l)
 		legacy_not_after(l, 0x0400);
 }
 
+/* What convert-legacy-stream makes of it. */
+static void note_origin(const struct legacy *l)
+{
+	struct ckpt_origin *o = &l->ck->origin;
+
+	o->first = l->age.first;
+	o->last = l->age.last;
+	o->tools = l->form.tools;
+	o->no_extended = !l->form.hvm && !l->form.extended;
+	if (l->seen & (1u << 5 | 1u << 6))
+		o->refused = "it holds pages of tmem";
+	else if (l->compress)
+		o->refused = "its checkpoints are compressed";
+}
+
 static int refuse(struct ckpt *ck, uint64_t off, struct err *err)
 {
 	uint64_t left = source_bytes(ck->src) - off;
@@ -276,6 +293,7 @@ int legacy_open(struct ckpt *ck, uint64_t off, enum legacy_hint hint, struct err
 	if (read_header(&l, err) || (!l.cut && read_epochs(&l, err)))
 		return -1;
 	note_absent(&l);
+	note_origin(&l);
 	ck->end = l.off;
 	return 0;
 }

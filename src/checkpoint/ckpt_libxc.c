@@ -80,6 +80,7 @@ static int domain_header(struct libxc *x, struct cursor *c, struct err *err)
 		finding_add(&x->ck->findings, "XB003", finding_at_offset(off + 6),
 			"the domain header has reserved bits set (0x%x)", reserved);
 	/* 0.x: made by convert-legacy-stream, x is that script's version. */
+	x->ck->origin.converted = !info->xen_major;
 	if (!info->xen_major)
 		info->xen_minor = 0;
 	x->hvm = type == GUEST_HVM;

@@ -50,6 +50,16 @@ struct ckpt_p2m_part {
 	unsigned word_bytes;
 };
 
+/* What a format found out about who wrote it; origin.c puts it into words. */
+struct ckpt_origin {
+	unsigned first, last; /* versions of Xen, 0x0401 for 4.1; 0: no limit */
+	unsigned tools;	      /* bytes of a legacy tool stack's word; 0: does not matter */
+	bool converted;	      /* by convert-legacy-stream */
+	bool no_extended;     /* a legacy PV stream without extended information */
+	bool skip_qemu;	      /* qemu's state as that script does not know it */
+	const char *refused;  /* what else it refuses in a legacy stream; NULL: nothing */
+};
+
 struct ckpt_format;
 
 struct ckpt {
@@ -63,6 +73,7 @@ struct ckpt {
 	struct ckpt_state committed; /* as of the last complete epoch */
 	size_t committed_runs;
 	unsigned nr_epochs; /* complete ones */
+	struct ckpt_origin origin;
 	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
 	unsigned nr_p2m;
 	unsigned depth; /* of wrappers */
@@ -110,6 +121,8 @@ bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id);
 void ckpt_settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type);
 /* Content of the guest's that is no page; in file order. */
 int ckpt_add_extra(struct ckpt *ck, uint64_t off, uint64_t bytes, struct err *err) MUST_CHECK;
+/* origin.c: fill info.written_by and restore, when all is read. */
+void ckpt_say_origin(struct ckpt *ck);
 /* The epoch is complete. */
 int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
 

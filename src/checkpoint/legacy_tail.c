@@ -106,6 +106,8 @@ enum qemu_form {
 	QEMU_BE32,   /* newline, big-endian u32 bytes */
 };
 
+#define SIGNATURE_0002 2u /* the one that convert-legacy-stream knows */
+
 static const struct {
 	const char *text;
 	enum qemu_form form;
@@ -162,6 +164,8 @@ static void take_qemu(struct legacy *l)
 	}
 	legacy_not_before(l, signatures[i].since);
 	l->wrapped = true; /* so it is in every epoch */
+	if (i == SIGNATURE_0002)
+		l->ck->origin.skip_qemu = false;
 	l->off += strlen(signatures[i].text);
 	if (signatures[i].form == QEMU_TO_END) {
 		take_emulator(l, MAX(source_bytes(src) - l->off, UINT64_C(4)));
@@ -181,6 +185,7 @@ int legacy_hvm_tail(struct legacy *l, struct err *err)
 	uint32_t bytes;
 	size_t i;
 
+	l->ck->origin.skip_qemu = true;
 	if (!p)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(special_params); i++)

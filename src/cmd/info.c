@@ -92,8 +92,8 @@ static void sheet_file(FILE *out, const struct cmd_input *in)
 	line(out, "format", "%s", layers);
 	line(out, "complete", "%s%s%s", info->complete ? "yes" : "NO", info->complete ? "" : ": ",
 		info->incomplete_why);
-	if (info->xen_major)
-		line(out, "saved by", "Xen %u.%u", info->xen_major, info->xen_minor);
+	line(out, "written by", "%s", info->written_by);
+	line(out, "restore", "%s", info->restore);
 	line(out, "guest", "%s, %u-bit, %u-level page tables, %zu vcpu%s",
 		info_guest_type(info->guest_type), info->word_bytes * 8, info->pt_levels,
 		ckpt_nr_vcpus(in->ck), ckpt_nr_vcpus(in->ck) == 1 ? "" : "s");

@@ -26,6 +26,8 @@ struct json_object *json_source(const struct ckpt *ck)
 		snprintf(text, sizeof(text), "%u.%u", info->xen_major, info->xen_minor);
 		json_put_text(o, "xen_version", text);
 	}
+	json_put_text(o, "written_by", info->written_by);
+	json_put_text(o, "restore", info->restore);
 	json_put_num(o, "data_pages", info->nr_data_pages);
 	json_put_num(o, "repeated_pages", info->nr_repeats);
 	json_put_num(o, "emulator_records", info->nr_emulator_records);
