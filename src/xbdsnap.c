@@ -141,8 +141,10 @@ static int status_of(const struct err *err)
 static int report(const struct err *err)
 {
 	char *text = cmd_safe_text(err->text, strlen(err->text));
+	const char *hint = cmd_hint(err);
 
-	fprintf(stderr, "xbdsnap: %s\n", text ? text : err->text);
+	fprintf(stderr, "xbdsnap: %s%s%s\n", text ? text : err->text, hint ? "; " : "",
+		hint ? hint : "");
 	free(text);
 	return status_of(err);
 }
@@ -157,12 +159,15 @@ static void input_shrank(int sig UNUSED)
 	_exit(CMD_CORRUPT);
 }
 
-static int close_stdout(int status)
+/* `failed`: the system said no before, and that was told; most likely it is the same. */
+static int close_stdout(int status, bool failed)
 {
 	struct err err;
 
 	if (!ferror(stdout) && !fflush(stdout) && (!fclose(stdout) || errno == EBADF))
 		return status;
+	if (failed)
+		return CMD_FAILED;
 	err_sys(&err, "cannot write the output");
 	return report(&err);
 }
@@ -174,6 +179,7 @@ int main(int argc, char **argv)
 	const struct command *c;
 	struct err err = ERR_INIT;
 	int status;
+	bool failed;
 
 	setlocale(LC_CTYPE, "");
 	/* Large tables come and go. A fixed threshold keeps each in a mapping of its own, which
@@ -186,9 +192,10 @@ int main(int argc, char **argv)
 	if (!c)
 		return report(&err);
 	status = c->run(&g.env, argc - g.command_at, argv + g.command_at, &err);
-	if (status < 0) {
+	failed = status < 0;
+	if (failed) {
 		fflush(stdout);
 		status = report(&err);
 	}
-	return close_stdout(status);
+	return close_stdout(status, failed && err.cls == ERR_SYSTEM);
 }

@@ -23,10 +23,18 @@ int err_set(struct err *err, enum err_class cls, const char *fmt, ...)
 		return -1;
 	err->cls = cls;
 	err->sys_errno = 0;
+	err->override = NULL;
 	va_start(ap, fmt);
 	n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	mark_cut(err->text, sizeof(err->text), n);
+	return -1;
+}
+
+int err_override(struct err *err, const char *word)
+{
+	if (err)
+		err->override = word;
 	return -1;
 }
 

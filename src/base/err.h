@@ -19,7 +19,7 @@ enum err_class {
 	ERR_UNSUPPORTED, /* understood what it is, but this is not implemented */
 	ERR_NODATA,	 /* a page that is needed is not in the checkpoint */
 	ERR_NOTFOUND,	 /* looked for it, it is not there: address unmapped, no such symbol */
-	ERR_REFUSED,	 /* unsafe; an override exists and the text names it */
+	ERR_REFUSED,	 /* unsafe; `override` is what lifts it, where anything does */
 	ERR_USAGE,	 /* the user's words make no sense */
 };
 
@@ -27,7 +27,9 @@ enum err_class {
 
 struct err {
 	enum err_class cls;
-	int sys_errno; /* meaningful for ERR_SYSTEM */
+	int sys_errno;	      /* meaningful for ERR_SYSTEM */
+	const char *override; /* what would help, in a word ("in-use"), or NULL; the text does
+				 not name the user's options, the front door does: cmd_hint() */
 	char text[ERR_TEXT_BYTES];
 };
 
@@ -40,6 +42,8 @@ struct err {
 int err_set(struct err *err, enum err_class cls, const char *fmt, ...) PRINTF(3, 4);
 /* ERR_SYSTEM from errno; appends the system's own text. Always returns -1. */
 int err_sys(struct err *err, const char *fmt, ...) PRINTF(2, 3);
+/* Say what would help: static text. Always returns -1. */
+int err_override(struct err *err, const char *word);
 /* Out of memory while doing `what`. Always returns -1. */
 int err_nomem(struct err *err, const char *what);
 /* Prepend context ("cannot read slot 7: " + what was there). Keeps the innermost text when it

@@ -69,6 +69,10 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* A line on stderr unless -q. */
 void cmd_note(const struct cmd_env *env, const char *fmt, ...) PRINTF(2, 3);
+/* An error as such a line: its text, and what would help. */
+void cmd_note_err(const struct cmd_env *env, const struct err *err);
+/* What would help, in the words of the command line; NULL: nothing that we know. */
+const char *cmd_hint(const struct err *err);
 bool cmd_use_color(const struct cmd_env *env);
 
 /* A checkpoint, its guest, and what was found in it. */

@@ -130,6 +130,13 @@ void cmd_note(const struct cmd_env *env, const char *fmt, ...)
 	fputc('\n', env->talk);
 }
 
+void cmd_note_err(const struct cmd_env *env, const struct err *err)
+{
+	const char *hint = cmd_hint(err);
+
+	cmd_note(env, "%s%s%s", err->text, hint ? "; " : "", hint ? hint : "");
+}
+
 /* Those whose text is more than the unknown sector that everybody shows anyway. */
 static size_t nr_troubled(const struct snapshot *s)
 {

@@ -137,11 +137,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int hole(struct extract *x, uint8_t *to, size_t len, struct err *err)
 {
-	if (!x->zero_holes || err->cls != ERR_NODATA) {
-		if (err->cls == ERR_NODATA)
-			err_in(err, "a hole (--holes=zero fills it)");
+	if (err->cls != ERR_NODATA)
 		return -1;
-	}
+	if (!x->zero_holes)
+		return err_override(err, "holes");
 	memset(to, 0, len);
 	x->holes++;
 	return 0;

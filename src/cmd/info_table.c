@@ -197,7 +197,7 @@ static void collect_file(void *arg, size_t index)
 	struct looked *f = &job->files[index];
 
 	if (f->why.cls != ERR_NONE) {
-		cmd_note(job->env, "%s", f->why.text);
+		cmd_note_err(job->env, &f->why);
 		if (is_worse(&f->why, &job->worst))
 			job->worst = f->why;
 	}

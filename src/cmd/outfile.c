@@ -11,7 +11,8 @@
 
 static int refuse_existing(const char *path, struct err *err)
 {
-	return err_set(err, ERR_REFUSED, "%s exists; --force replaces it", path);
+	err_set(err, ERR_REFUSED, "%s exists", path);
+	return err_override(err, "force");
 }
 
 /* *stream: what is there takes bytes, and is not to be replaced by a file. */

@@ -55,9 +55,10 @@ static int refuse_findings(const struct finding_list *list, unsigned allow, stru
 	for (i = 0; i < list->nr; i++) {
 		unsigned refusal = refusal_of(list->v[i].rule);
 
-		if (refusal & ~allow)
-			return err_set(err, ERR_REFUSED, "%s: %s; --allow=%s goes on all the same",
-				list->v[i].rule, list->v[i].message, replay_allow_name(refusal));
+		if (refusal & ~allow) {
+			err_set(err, ERR_REFUSED, "%s: %s", list->v[i].rule, list->v[i].message);
+			return err_override(err, replay_allow_name(refusal));
+		}
 	}
 	return list->lost ? err_nomem(err, "evaluating the rules") : 0;
 }

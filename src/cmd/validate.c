@@ -207,7 +207,7 @@ static int run(struct validate *v, struct err *err)
 				(unsigned long long)v->nr_compared, v->target.domid);
 	}
 	if (cmd_verdict(&v->in, &why))
-		cmd_note(v->env, "%s", why.text);
+		cmd_note_err(v->env, &why);
 	return status_of(v, said);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "io/nbd_lib.h"
 
 static const struct {
@@ -43,43 +44,50 @@ const char *disk_spec(const char *spec, enum disk_format *format)
 	return spec;
 }
 
+const char *disk_format_name(enum disk_format format)
+{
+	return formats[format].name;
+}
+
+/* The cookie of a VHD, in parts: whole it is a misspelling to those who look for them. */
+#define VHD_COOKIE                                                                                 \
+	"conec"                                                                                    \
+	"tix"
+
 /* Of qemu's docs/interop/qcow2.txt, the VHD and VHDX specifications, and VMware's and VirtualBox's
- * sparse formats. A dynamic VHD starts with a copy of the footer that a fixed one has at its end.
- */
-static const struct {
-	enum disk_format format;
-	unsigned off, len;
-	const char *magic;
-	bool at_end; /* off counts from the end */
-} magics[] = {
+ * sparse formats. A dynamic VHD starts with a copy of the footer that a fixed one has at its end;
+ * a VMDK can be a text that names other files. */
+static const struct disk_magic magics[] = {
 	{DISK_QCOW2, 0, 4, "QFI\xfb", false},
-	{DISK_VHD, 0, 8,
-		"conec"
-		"tix",
-		false},
-	{DISK_VHD, 512, 8,
-		"conec"
-		"tix",
-		true},
+	{DISK_VHD, 0, 8, VHD_COOKIE, false},
+	{DISK_VHD, 512, 8, VHD_COOKIE, true},
 	{DISK_VHDX, 0, 8, "vhdxfile", false},
 	{DISK_VMDK, 0, 4, "KDMV", false},
+	{DISK_VMDK, 0, 4, "COWD", false},
+	{DISK_VMDK, 0, 21, "# Disk DescriptorFile", false},
 	{DISK_VDI, 64, 4, "\x7f\x10\xda\xbe", false},
 };
 
+const struct disk_magic *disk_magic(size_t index)
+{
+	return index < ARRAY_SIZE(magics) ? &magics[index] : NULL;
+}
+
 static int refuse_formats(const struct disk *d, struct err *err)
 {
+	const struct disk_magic *m;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(magics); i++) {
-		uint64_t off = magics[i].at_end ? d->bytes - magics[i].off : magics[i].off;
-		const char *name = formats[magics[i].format].name;
-		uint8_t have[8];
+	for (i = 0; (m = disk_magic(i)); i++) {
+		uint64_t off = m->at_end ? d->bytes - m->off : m->off;
+		const char *name = formats[m->format].name;
+		uint8_t have[DISK_MAX_MAGIC];
 
-		if (d->bytes < 1024)
+		if (!num_range_ok(off, m->len, d->bytes))
 			continue;
-		if (disk_read(d, off, have, magics[i].len, err))
+		if (disk_read(d, off, have, m->len, err))
 			return -1;
-		if (!memcmp(have, magics[i].magic, magics[i].len))
+		if (!memcmp(have, m->magic, m->len))
 			return err_set(err, ERR_UNSUPPORTED,
 				"%s looks like %s: say %s:PATH when it is, and raw:PATH when the "
 				"guest wrote those bytes",
@@ -249,10 +257,10 @@ int disk_open(
 	if (!d->path)
 		return err_sys(err, "cannot open %s", path);
 	d->fd = open(d->path, open_flags(d, flags));
-	if (d->fd < 0 && errno == EBUSY)
-		err_set(err, ERR_REFUSED, "%s is in use; --allow=in-use goes on all the same",
-			d->path);
-	else if (d->fd < 0)
+	if (d->fd < 0 && errno == EBUSY) {
+		err_set(err, ERR_REFUSED, "%s is in use", d->path);
+		err_override(err, "in-use");
+	} else if (d->fd < 0)
 		err_sys(err, "cannot open %s", d->path);
 	else if (!measure(d, err) && (format != DISK_UNSAID || !refuse_formats(d, err)) &&
 		 (d->format == DISK_RAW || !serve(d, err)))

@@ -40,6 +40,20 @@ struct disk {
 		.fd = -1                                                                           \
 	}
 
+/* "qcow2": as the user writes it. */
+const char *disk_format_name(enum disk_format format);
+
+/* What a file of a format other than raw begins or ends with. */
+#define DISK_MAX_MAGIC 21u
+struct disk_magic {
+	enum disk_format format;
+	unsigned off, len; /* len at most DISK_MAX_MAGIC */
+	const char *magic;
+	bool at_end; /* off counts from the end */
+};
+/* NULL: there are no more. */
+const struct disk_magic *disk_magic(size_t index);
+
 /* What qemu calls it ("vpc"); DISK_UNSAID has none. */
 const char *disk_format_of_qemu(enum disk_format format);
 

@@ -152,8 +152,8 @@ const char *disk_user(const struct disk *d)
 
 static int in_use(const struct disk *d, struct err *err, const char *why)
 {
-	return err_set(err, ERR_REFUSED, "%s is in use: %s; --allow=in-use goes on all the same",
-		d->path, why);
+	err_set(err, ERR_REFUSED, "%s is in use: %s", d->path, why);
+	return err_override(err, "in-use");
 }
 
 int disk_hold(const struct disk *d, struct err *err)

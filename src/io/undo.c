@@ -323,15 +323,17 @@ static int check_ours(const struct undo *u, const struct disk *d, const struct s
 		return 0;
 	if (disk_read(d, s->off, buf, s->len, err))
 		return -1;
-	for (i = 0; i < s->len; i += UNDO_SECTOR)
-		if (memcmp(buf + i, s->data + i, UNDO_SECTOR) &&
-			crc32c(0, buf + i, UNDO_SECTOR) != num_le32(s->crcs + i / UNDO_SECTOR * 4))
-			return err_set(err, ERR_REFUSED,
-				"sector %llu of %s holds neither what it held before nor what %s "
-				"was made for: it was written since; --allow=changed reverts it "
-				"all the same",
-				(unsigned long long)((s->off + i) / UNDO_SECTOR), d->path,
-				source_path(u->src));
+	for (i = 0; i < s->len; i += UNDO_SECTOR) {
+		if (!memcmp(buf + i, s->data + i, UNDO_SECTOR) ||
+			crc32c(0, buf + i, UNDO_SECTOR) == num_le32(s->crcs + i / UNDO_SECTOR * 4))
+			continue;
+		err_set(err, ERR_REFUSED,
+			"sector %llu of %s holds neither what it held before nor what %s was made "
+			"for: it was written since",
+			(unsigned long long)((s->off + i) / UNDO_SECTOR), d->path,
+			source_path(u->src));
+		return err_override(err, "changed");
+	}
 	return 0;
 }
 
@@ -384,9 +386,9 @@ static int check_identity(const struct undo *u, const struct disk *d, bool named
 			(unsigned long long)u->disk_bytes);
 	if (named || (d->block == u->block && d->dev == u->dev && d->ino == u->ino))
 		return 0;
-	return err_set(err, ERR_REFUSED,
-		"%s is no longer the disk that %s was made from; --disk %s=PATH names it", d->path,
-		source_path(u->src), u->vdev);
+	err_set(err, ERR_REFUSED, "%s is no longer the disk of %s that %s was made from", d->path,
+		u->vdev, source_path(u->src));
+	return err_override(err, "disk");
 }
 
 /* buf has room for a block. */

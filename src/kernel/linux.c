@@ -47,7 +47,7 @@ static void explain_misfit(
 		return;
 	}
 	finding_add(&k->findings, "XB312", finding_anywhere(),
-		"the file given with --kernel does not belong to this guest and was not used: %s",
+		"the kernel that was named does not belong to this guest and was not used: %s",
 		why->text);
 }
 

@@ -95,8 +95,8 @@ static int leave_out(struct build *b, unsigned need, struct err *err)
 		return 0;
 	}
 	err->cls = ERR_REFUSED;
-	return err_in(err, "ring %u slot %u cannot be carried out (--allow=%s leaves it out)",
-		r->ring, r->slot, replay_allow_name(need));
+	err_in(err, "ring %u slot %u cannot be carried out", r->ring, r->slot);
+	return err_override(err, replay_allow_name(need));
 }
 
 static int add_write(struct build *b, struct err *err)
@@ -162,6 +162,18 @@ static int by_place(const void *a, const void *b)
 	return p->off != q->off ? (p->off < q->off ? -1 : 1) : p < q ? -1 : p > q;
 }
 
+static int refuse_overlap(
+	const struct replay_op *first, const struct replay_op *second, struct err *err)
+{
+	const struct io_request *a = first->item->req, *b = second->item->req;
+
+	err_set(err, ERR_REFUSED,
+		"ring %u slot %u and ring %u slot %u change the same sectors beside a barrier, and "
+		"which came first is not known",
+		a->ring, a->slot, b->ring, b->slot);
+	return err_override(err, replay_allow_name(REPLAY_ALLOW_OVERLAP));
+}
+
 static int sort_places(struct build *b, struct err *err)
 {
 	struct replay_ops *ops = b->ops;
@@ -182,12 +194,7 @@ static int sort_places(struct build *b, struct err *err)
 		if (last && now->off < last->off + last->len) {
 			ops->overlap = true;
 			if (b->order_counts && !(b->allow & REPLAY_ALLOW_OVERLAP))
-				return err_set(err, ERR_REFUSED,
-					"ring %u slot %u and ring %u slot %u change the same "
-					"sectors beside a barrier, and which came first is not "
-					"known; --allow=overlap takes the plan's order",
-					last->item->req->ring, last->item->req->slot,
-					now->item->req->ring, now->item->req->slot);
+				return refuse_overlap(last, now, err);
 		}
 		if (!last || now->off + now->len > last->off + last->len)
 			last = now;

@@ -23,11 +23,10 @@ static int refuse(const struct replay_write *w, struct err *err)
 		return 0;
 	if (sectors == bytes / SECTOR_BYTES) /* as backends count those of a file */
 		return 0;
-	return err_set(err, ERR_REFUSED,
-		"%s has %llu bytes, but the guest's %s has %llu sectors of 512; --allow=capacity "
-		"goes on all the same",
+	err_set(err, ERR_REFUSED, "%s has %llu bytes, but the guest's %s has %llu sectors of 512",
 		w->disk->path, (unsigned long long)bytes, w->dev->name,
 		(unsigned long long)sectors);
+	return err_override(err, replay_allow_name(REPLAY_ALLOW_CAPACITY));
 }
 
 /* ---- the undo file ------------------------------------------------------------------------ */
@@ -209,12 +208,13 @@ static int write_job(struct job *j, struct err *err)
 	j->ret->overlap = j->ops.overlap;
 	j->ret->nr_left_out = j->ops.nr_left_out;
 	j->ret->nr_discards_left_out = j->ops.nr_discards_left_out;
-	if (write_all(j, err))
-		return w->undo_path ? err_in(err,
-					      "%s may have changed in part (replay --revert=%s "
-					      "restores it)",
-					      w->disk->path, w->undo_path)
-				    : -1;
+	if (write_all(j, err)) {
+		if (!w->undo_path)
+			return -1;
+		err_in(err, "%s may have changed in part (%s restores it)", w->disk->path,
+			w->undo_path);
+		return err_override(err, "revert");
+	}
 	j->ret->nr_writes = nr_writes(&j->ops);
 	return 0;
 }

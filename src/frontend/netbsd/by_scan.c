@@ -252,8 +252,8 @@ static const struct candidate *choose(struct candidates *found, struct snapshot 
 	if (!best || (top == 1 && !found->more))
 		return best;
 	finding_add(&s->findings, "XB209", finding_anywhere(),
-		"%s%u pages look like the recovery ring, the first two at 0x%x and 0x%x: name the "
-		"kernel with --kernel FILE",
+		"%s%u pages look like the recovery ring, the first two at 0x%x and 0x%x: the "
+		"kernel's file would tell",
 		found->more ? "at least " : "", top, found->v[0].va, found->v[1].va);
 	return NULL;
 }

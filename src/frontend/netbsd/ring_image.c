@@ -12,9 +12,8 @@
 
 static int refuse_request(const struct resume_item *it, struct err *err, const char *what)
 {
-	return err_set(err, ERR_REFUSED,
-		"slot %u of %s: %s; --skip-unknown leaves such requests out", it->req->slot,
-		it->dev->name, what);
+	err_set(err, ERR_REFUSED, "slot %u of %s: %s", it->req->slot, it->dev->name, what);
+	return err_override(err, "skip-unknown");
 }
 
 /* A probe has no sector: what the driver would copy means nothing to the backend. */

@@ -181,7 +181,7 @@ static int find_xbd(struct guest *g, const struct frontend_options *opt,
 const struct frontend_ops frontend_netbsd_xbd = {
 	.name = "netbsd-xbd",
 	.looks_for = "a NetBSD recovery ring (64 slots of 60 bytes) in a Xen 2.0 guest, by the "
-		     "symbol rec_ring of --kernel FILE or by its structure",
+		     "symbol rec_ring of a kernel that is named, or by its structure",
 	.find = find_xbd,
 	.resume = &nb_resume,
 };
