@@ -21,7 +21,9 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_xapi_old,
 	&ckpt_format_vmcore,
 	&ckpt_format_unsupported,
+	&ckpt_format_foreign,
 	&ckpt_format_legacy,
+	&ckpt_format_disk,
 };
 
 #define HEX_BYTES 32u

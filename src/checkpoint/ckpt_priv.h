@@ -101,7 +101,7 @@ struct ckpt_format {
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
 	ckpt_format_xen20, ckpt_format_xend, ckpt_format_libvirt, ckpt_format_xapi,
 	ckpt_format_xapi_old, ckpt_format_legacy, ckpt_format_xencore, ckpt_format_vmcore,
-	ckpt_format_unsupported;
+	ckpt_format_unsupported, ckpt_format_foreign, ckpt_format_disk;
 
 /* Do the bytes at off begin with this text? */
 bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);

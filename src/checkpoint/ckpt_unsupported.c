@@ -9,12 +9,6 @@
 
 typedef bool looks_like_fn(const struct source *src, uint64_t off);
 
-static bool is_libvirt_qemu(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "LibvirtQemudSave", 16) ||
-	       ckpt_has_magic(src, off, "LibvirtQemudPart", 16);
-}
-
 static bool is_elf(const struct source *src, uint64_t off)
 {
 	return ckpt_has_magic(src, off, "\177ELF", 4);
@@ -32,11 +26,6 @@ static bool is_kdump(const struct source *src, uint64_t off)
 	       ckpt_has_magic(src, off, "makedumpfile", 12);
 }
 
-static bool is_qevm(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "QEVM", 4);
-}
-
 static bool is_packed(const struct source *src, uint64_t off)
 {
 	return ckpt_has_magic(src, off, "\x89LZO\0\r\n", 7) ||
@@ -48,12 +37,10 @@ static const struct {
 	const char *name;
 	looks_like_fn *looks_like;
 } known[] = {
-	{"libvirt save image (qemu driver, not Xen)", is_libvirt_qemu},
 	{"ELF file that is no core dump", is_elf},
 	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},
 	{"kdump file", is_kdump},
 	{"file packed with lzop, lzip or compress", is_packed},
-	{"QEMU device state without memory (QEVM)", is_qevm},
 };
 
 static const char *name_of(const struct source *src, uint64_t off)

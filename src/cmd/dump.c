@@ -255,9 +255,13 @@ static void cell(struct libscols_line *line, size_t at, enum column c, const str
 		table_cell(line, at, r->age_known ? "%s" : NULL, text);
 		break;
 	case COL_FROM:
-		table_cell(line, at, "%s",
-			r->sector_from == IO_SECTOR_UNKNOWN ? "unknown"
-							    : io_sector_from_name(r->sector_from));
+		if (r->op == IO_FLUSH && !r->nr_sectors)
+			table_cell(line, at, NULL);
+		else
+			table_cell(line, at, "%s",
+				r->sector_from == IO_SECTOR_UNKNOWN
+					? "unknown"
+					: io_sector_from_name(r->sector_from));
 		break;
 	case COL_FLAGS:
 		flags_text(r, text, sizeof(text));

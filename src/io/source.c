@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -23,6 +24,27 @@ struct source {
 
 /* What source_at() gives for no bytes of an empty source. */
 static const uint8_t nothing[1];
+
+/* What a folder may be, told by a file in it. */
+static int refuse_folder(int fd, const char *path, struct err *err)
+{
+	static const struct {
+		const char *file, *what;
+	} known[] = {
+		{"inventory.img", "the images of CRIU (of processes)"},
+		{"state.json", "a snapshot of Cloud Hypervisor"},
+		{"checkpoint/inventory.img", "a container's checkpoint (CRIU)"},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(known); i++)
+		if (!faccessat(fd, known[i].file, F_OK, 0))
+			return err_set(err, ERR_UNSUPPORTED,
+				"'%s' is a folder, it looks like %s: not of Xen, not supported",
+				path, known[i].what);
+	errno = EISDIR;
+	return err_sys(err, "cannot read '%s'", path);
+}
 
 /* *stream: it can only be read once, from its start to its end. */
 static int measure(struct source *src, int fd, uint64_t *ret, bool *stream, struct err *err)
@@ -42,10 +64,8 @@ static int measure(struct source *src, int fd, uint64_t *ret, bool *stream, stru
 			return err_sys(err, "cannot get the size of block device '%s'", path);
 		return 0;
 	}
-	if (S_ISDIR(st->st_mode)) {
-		errno = EISDIR;
-		return err_sys(err, "cannot read '%s'", path);
-	}
+	if (S_ISDIR(st->st_mode))
+		return refuse_folder(fd, path, err);
 	*stream = S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode);
 	if (*stream)
 		return 0;
@@ -108,12 +128,64 @@ static int open_fd(struct source *src, int fd, struct err *err)
 	return open_plain_or_packed(src, stream ? spooled : fd, size, err);
 }
 
+/* A named pipe gets this long until somebody opens its other end. */
+#define WRITER_MS 2000
+#define LOOK_MS	  20
+
+/*
+ * Nothing tells whether a pipe has a writer but an attempt to take something from it; tee() leaves
+ * what it takes. 0 there: neither data nor a writer.
+ */
+static bool has_writer(int fd, int to)
+{
+	return tee(fd, to, 1, SPLICE_F_NONBLOCK) != 0;
+}
+
+static int await_writer(int fd, const char *path, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
+	CLEANUP_CLOSE int from = -1;
+	CLEANUP_CLOSE int to = -1;
+	int ends[2], waited;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return err_sys(err, "cannot look into '%s'", path);
+	from = ends[0];
+	to = ends[1];
+	for (waited = 0; !has_writer(fd, to); waited += LOOK_MS) {
+		if (waited >= WRITER_MS)
+			return err_set(
+				err, ERR_SYSTEM, "'%s' is a pipe that nothing writes to", path);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+/* Opening a named pipe would wait for its writer, for ever where none comes. */
+static int open_file(const char *path, struct err *err)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	int ret = fd;
+
+	if (fd < 0 || fstat(fd, &st))
+		return err_sys(err, "cannot open '%s'", path);
+	if (S_ISFIFO(st.st_mode) && await_writer(fd, path, err))
+		return -1;
+	if (fcntl(fd, F_SETFL, 0))
+		return err_sys(err, "cannot open '%s'", path);
+	fd = -1;
+	return ret;
+}
+
 /* "-" is standard input. */
 static int open_path(const char *path, struct err *err)
 {
-	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	int fd;
 
+	if (strcmp(path, "-"))
+		return open_file(path, err);
+	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? err_sys(err, "cannot open '%s'", path) : fd;
 }
 
