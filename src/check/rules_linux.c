@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontend/agree.h"
+
 /* enum blk_req_status exists since 4.5; its values differ between kernels. */
 static void statuses(struct check_run *run)
 {
@@ -29,25 +31,6 @@ static void statuses(struct check_run *run)
 	}
 }
 
-/* The request in a slot; they stand by ring, then slot (request.h). */
-static const struct io_request *in_slot(const struct blkdev *d, uint32_t ring, uint64_t slot)
-{
-	size_t low = 0, high = d->nr_requests;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct io_request *m = &d->requests[mid];
-
-		if (m->ring == ring && m->slot == slot)
-			return m;
-		if (m->ring < ring || (m->ring == ring && m->slot < slot))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
-}
-
 static bool paired(const struct io_request *a, const struct io_request *b)
 {
 	return a->ring == b->ring && a->associated_id == b->slot && b->associated_id == a->slot;
@@ -64,7 +47,7 @@ static void associations(struct check_run *run)
 
 		if (r->associated_id == UINT64_MAX)
 			continue;
-		other = in_slot(run->dev, r->ring, r->associated_id);
+		other = blkdev_request_in(run->dev, r->ring, r->associated_id);
 		if (other && other != r && paired(r, other)) {
 			if (r->slot > other->slot)
 				continue; /* said with the first half */
@@ -247,7 +230,7 @@ static void wrong_slot(struct check_run *run)
 		return;
 	for (i = 0; i < d->nr_requests; i++) {
 		const struct io_request *r = &d->requests[i];
-		const struct io_request *asked = in_slot(d, r->ring, r->ring);
+		const struct io_request *asked = blkdev_request_in(d, r->ring, r->ring);
 
 		if (!asked)
 			run_broken_request(run, "XB314", r,

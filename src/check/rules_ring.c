@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "frontend/agree.h"
+
 enum slot_mark {
 	MARK_FREE = 1u << 0, /* the free list reaches it */
 };
@@ -115,7 +117,7 @@ static unsigned repeated_requests(const struct io_ring *g, uint8_t *seen, uint64
 static void count_mismatch(struct check_run *run, const struct io_ring *g, uint32_t used)
 {
 	CLEANUP_FREE uint8_t *seen = calloc(g->entries, 1);
-	uint32_t in_flight = g->req_prod_pvt - g->rsp_cons;
+	uint32_t in_flight = io_ring_in_flight(g);
 	bool netbsd = run_frontend(run, &frontend_netbsd_xbd);
 	uint64_t first = 0;
 
@@ -141,7 +143,7 @@ static void counts(struct check_run *run)
 
 	for (n = 0; n < run->dev->nr_rings; n++) {
 		const struct io_ring *g = &run->dev->rings[n];
-		uint32_t in_flight = g->req_prod_pvt - g->rsp_cons, used;
+		uint32_t in_flight = io_ring_in_flight(g), used;
 
 		if (in_flight > g->entries) {
 			run_broken(run, "XB106", (int)g->index, -1,
@@ -164,7 +166,7 @@ static void shared_indices(struct check_run *run)
 
 	for (n = 0; n < run->dev->nr_rings; n++) {
 		const struct io_ring *g = &run->dev->rings[n];
-		uint32_t in_flight = g->req_prod_pvt - g->rsp_cons;
+		uint32_t in_flight = io_ring_in_flight(g);
 		uint32_t published = g->sring_req_prod - g->rsp_cons;
 		uint32_t answered = g->sring_rsp_prod - g->rsp_cons;
 
@@ -191,25 +193,6 @@ static void shared_indices(struct check_run *run)
 				"responses up to %u for requests up to %u (consumed up to %u)",
 				g->sring_rsp_prod, g->sring_req_prod, g->rsp_cons);
 	}
-}
-
-/* Requests stand by ring, then slot (request.h). */
-static const struct io_request *request_of(const struct blkdev *d, unsigned ring, unsigned slot)
-{
-	size_t low = 0, high = d->nr_requests;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct io_request *r = &d->requests[mid];
-
-		if (r->ring == ring && r->slot == slot)
-			return r;
-		if (r->ring < ring || (r->ring == ring && r->slot < slot))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
 }
 
 /* A backend answers an indirect request with the operation inside it (xen-blkback) or with the
@@ -275,76 +258,12 @@ static void responses(struct check_run *run)
 	}
 }
 
-/* Only the newest entry of an id is the slot's own request: an older one was answered before, out
- * of order, and its slot used again. */
-static void newest_entries(const struct io_ring *g, const struct io_ring_entry **newest)
+static void compare_entry(
+	struct check_run *run, const struct io_ring *g, const struct io_ring_entry *e)
 {
-	size_t i;
+	const char *differs =
+		io_ring_entry_differs(g, e, blkdev_request_in(run->dev, g->index, e->id));
 
-	for (i = 0; i < g->nr_window; i++) {
-		const struct io_ring_entry *e = &g->window[i];
-
-		if (!e->is_response && e->id < g->entries &&
-			(!newest[e->id] || (int32_t)(e->index - newest[e->id]->index) > 0))
-			newest[e->id] = e;
-	}
-}
-
-static bool same_grefs(const struct io_request *r, const struct io_ring_entry *e)
-{
-	size_t i;
-
-	if (r->flags & IO_FLAG_INDIRECT)
-		return true; /* they stand in the indirect pages, not in the ring */
-	for (i = 0; i < r->nr_seg && i < ARRAY_SIZE(e->gref); i++)
-		if (r->seg[i].gref >= 0 && (uint64_t)r->seg[i].gref != e->gref[i])
-			return false;
-	return true;
-}
-
-/* A segment that its own scatter list contradicts is said to be wrong by XB116 or XB306. */
-static bool segment_is_sound(const struct io_segment *s)
-{
-	return s->sects_known && s->first_sect <= s->last_sect && s->last_sect <= 7 &&
-	       s->offset == s->first_sect * SECTOR_BYTES &&
-	       s->bytes == (s->last_sect - s->first_sect + 1) * SECTOR_BYTES;
-}
-
-static bool same_sectors(const struct io_request *r, const struct io_ring_entry *e)
-{
-	size_t i;
-
-	if (r->op == IO_DISCARD)
-		return r->nr_sectors == e->nr_sectors;
-	if (r->flags & IO_FLAG_INDIRECT || !e->sects_known)
-		return true;
-	for (i = 0; i < r->nr_seg && i < ARRAY_SIZE(e->first_sect); i++)
-		if (segment_is_sound(&r->seg[i]) && (r->seg[i].first_sect != e->first_sect[i] ||
-							    r->seg[i].last_sect != e->last_sect[i]))
-			return false;
-	return true;
-}
-
-static void compare_entry(struct check_run *run, const struct io_ring *g,
-	const struct io_ring_entry *e, const struct io_request *r)
-{
-	const struct io_slot *s = &g->slots[e->id];
-	const char *differs = NULL;
-
-	/* An indirect request has its count elsewhere; a discard has a flag in that byte. */
-	bool counts_segments = e->wire_op != 5 && e->wire_op != 6;
-
-	if (e->wire_op != s->wire_op)
-		differs = "operation";
-	else if (counts_segments && e->nr_seg != s->nr_seg_wire)
-		differs = "segment count";
-	else if (r && (r->sector_from == IO_SECTOR_SHADOW || r->sector_from == IO_SECTOR_REQUEST) &&
-		 r->op != IO_FLUSH && r->op != IO_PROBE && e->sector != r->sector)
-		differs = "sector";
-	else if (r && run_frontend(run, &frontend_linux_blkfront) && !same_grefs(r, e))
-		differs = "grants";
-	else if (r && run_frontend(run, &frontend_linux_blkfront) && !same_sectors(r, e))
-		differs = r->op == IO_DISCARD ? "length" : "sectors of a segment";
 	if (differs)
 		run_broken(run, "XB113", (int)g->index, (int)e->id,
 			"request %u of the shared ring and the slot disagree: %s", e->index,
@@ -371,10 +290,10 @@ static void unanswered(struct check_run *run)
 			run_no_memory(run);
 			return;
 		}
-		newest_entries(g, newest);
+		io_ring_newest(g, newest);
 		for (i = 0; i < g->entries; i++)
 			if (newest[i] && g->slots[i].used && !g->slots[i].unreadable)
-				compare_entry(run, g, newest[i], request_of(run->dev, g->index, i));
+				compare_entry(run, g, newest[i]);
 	}
 }
 
