@@ -23,7 +23,7 @@ _xbdsnap() {
     fi
     case $prev in
     --locate)
-        mapfile -t COMPREPLY < <(compgen -W 'auto symbols scan' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'auto both symbols scan' -- "$cur")
         return
         ;;
     --op)

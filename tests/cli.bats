@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The front door: usage, exit statuses, streams.
 
+bats_require_minimum_version 1.5.0
+
 setup() {
     fixture=$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst
     netbsd=$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst

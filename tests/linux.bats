@@ -26,7 +26,72 @@ equal_to_truth() { # equal_to_truth WAY LOCATED_BY CONFIRMED
 
 @test "by symbols and by the scan: the truth, and they confirm each other" {
     checkpoints
+    equal_to_truth both kallsyms+btf true
+}
+
+@test "by default: the truth, confirmed without a look at every page, as by both ways" {
+    checkpoints
     equal_to_truth auto kallsyms+btf true
+    for dir in "$XBDSNAP_CACHE"/linux-*; do
+        "$XBDSNAP" dump -J "$dir/image.save" >auto
+        "$XBDSNAP" dump -J --locate=both "$dir/image.save" >both
+        [ "$(jq -c '[.every_page, .doubt]' auto)" = '[false,null]' ]
+        [ "$(jq -c '[.devices[].confirmed_by] | unique' auto)" = '[["bus","structure","ring"]]' ]
+        [ "$(jq -c '[.every_page, .doubt]' both)" = '[true,null]' ]
+        [ "$(jq -c '[.devices[].confirmed_by] | unique' both)" = '[["bus","structure","ring","scan"]]' ]
+        diff <(jq -S 'del(.every_page, .devices[].confirmed_by)' auto) \
+            <(jq -S 'del(.every_page, .devices[].confirmed_by)' both)
+    done
+}
+
+address() { jq -r ".devices[] | select(.vdev == \"$1\") | .rings[0].address" whole; }
+
+edited() { # edited HOW VDEV: the checkpoint of two disks, so edited, as dump sees it
+    python3 "$SRCDIR/tests/tools/edit_ring.py" "$image" edited "$1" "$(address "$2")"
+    "$XBDSNAP" dump -J edited >dump.json
+}
+
+two_disks() {
+    checkpoints
+    image=$XBDSNAP_CACHE/linux-6.1-ext4/image.save
+    [ -e "$image" ] || skip "no linux-6.1-ext4"
+    "$XBDSNAP" dump -J "$image" >whole
+}
+
+@test "a device that the driver's list lacks is noticed, and found" {
+    two_disks
+    for vdev in xvda xvdb; do
+        edited unlist $vdev
+        handle=$(jq ".devices[] | select(.vdev == \"$vdev\") | .handle" whole)
+        [ "$(jq -r .doubt dump.json)" = "the guest's bus has device/vbd/$handle, the driver's list does not" ]
+        [ "$(jq .every_page dump.json)" = true ]
+        [ "$(jq -r '[.findings[] | .rule, .message] | join(": ")' dump.json)" = \
+            "XB310: the structural scan finds $vdev, the driver's list does not" ]
+        diff <(jq -S '[.devices[] | {vdev, requests: [.requests[] | del(.age_ns, .flags, .request, .trouble)]}]' whole) \
+            <(jq -S '[.devices[] | {vdev, requests: [.requests[] | del(.age_ns, .flags, .request, .trouble)]}]' dump.json)
+        # By symbols alone it is lost, and the words on standard error say why it took longer.
+        [ "$("$XBDSNAP" dump -J --locate=symbols edited | jq '.devices | length')" = 1 ]
+        run --separate-stderr "$XBDSNAP" dump edited
+        [[ $stderr == *"every page was looked at: the guest's bus has device/vbd/$handle"* ]]
+        run "$XBDSNAP" info edited
+        [[ $output != *"every page"* ]]
+    done
+}
+
+@test "what is not as the driver leaves it has every page looked at, and says why" {
+    two_disks
+    doubt() { # doubt HOW WHY CONFIRMED_BY
+        edited "$1" xvdb
+        [ "$(jq -r '[.every_page, .doubt] | join(" ")' dump.json)" = "true $2" ]
+        [ "$(jq -c '[.devices[] | select(.vdev == "xvdb") | .confirmed_by[]]' dump.json)" = "$3" ]
+    }
+    doubt unbind "the driver's list has xvdb, the guest's bus does not" '["structure","ring","scan"]'
+    doubt cut-list "the driver's list of devices breaks off" '["bus","structure","ring","scan"]'
+    doubt shape "xvdb: ring 0 does not have a ring's structure" '["bus","ring"]'
+    doubt published "xvdb: ring 0: the indices of the shared ring are not the driver's" \
+        '["bus","structure","scan"]'
+    doubt slot "xvdb: ring 0: a request of the shared ring and its slot differ" \
+        '["bus","structure","scan"]'
 }
 
 @test "by symbols alone: the truth" {

@@ -63,12 +63,15 @@ static error_t parse_locate(int key, char *arg, struct argp_state *state)
 	case OPT_LOCATE:
 		if (!strcmp(arg, "auto"))
 			env->frontend.locate = FRONTEND_LOCATE_AUTO;
+		else if (!strcmp(arg, "both"))
+			env->frontend.locate = FRONTEND_LOCATE_BOTH;
 		else if (!strcmp(arg, "symbols"))
 			env->frontend.locate = FRONTEND_LOCATE_SYMBOLS;
 		else if (!strcmp(arg, "scan"))
 			env->frontend.locate = FRONTEND_LOCATE_SCAN;
 		else
-			argp_error(state, "--locate takes auto, symbols or scan, not '%s'", arg);
+			argp_error(
+				state, "--locate takes auto, both, symbols or scan, not '%s'", arg);
 		return 0;
 	case OPT_KERNEL:
 		env->frontend.kernel_path = arg;
@@ -84,8 +87,8 @@ static const struct argp_option locate_options[] = {
 		.key = OPT_LOCATE,
 		.arg = "HOW",
 		.doc = "symbols (of the guest's memory or of --kernel), scan (every page, by "
-		       "shape), "
-		       "or auto: both, compared (default)",
+		       "shape), both, compared, or auto (default): symbols, and every page only "
+		       "where something about them is in doubt",
 		.group = 40},
 	{.name = "kernel",
 		.key = OPT_KERNEL,
@@ -201,6 +204,16 @@ int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, 
 	return 0;
 }
 
+/* Why it took so long, where nobody asked for that. A document says it itself. */
+static void note_doubt(const struct cmd_env *env, const struct snapshot *s)
+{
+	CLEANUP_FREE char *text = s->doubt ? cmd_safe_text(s->doubt, strlen(s->doubt)) : NULL;
+
+	if (text && s->every_page && env->frontend.locate == FRONTEND_LOCATE_AUTO && !env->json &&
+		!env->frontend.facts_only)
+		cmd_note(env, "every page was looked at: %s", text);
+}
+
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
 	if (!in->guest) {
@@ -216,6 +229,7 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 	}
 	if (frontend_analyse(in->guest, &env->frontend, &in->snap, err))
 		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
+	note_doubt(env, &in->snap);
 	return 0;
 }
 

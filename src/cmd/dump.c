@@ -413,6 +413,25 @@ static void print_ring(FILE *out, const struct io_ring *r)
 	fputc('\n', out);
 }
 
+/* "bus, structure and ring"; or that it is not. */
+static void confirmation(const struct blkdev *dev, char *buf, size_t cap)
+{
+	unsigned left = dev->confirmed ? dev->confirmed_by : 0;
+	size_t n = (size_t)snprintf(buf, cap, left ? "confirmed by" : "not confirmed");
+	int i;
+
+	for (i = 0; i < BLK_NR_CONFIRMED && n < cap; i++) {
+		unsigned bit = 1u << i;
+
+		if (!(left & bit))
+			continue;
+		left &= ~bit;
+		n += (size_t)snprintf(buf + n, cap - n, "%s%s%s",
+			left || n == strlen("confirmed by") ? " " : " and ",
+			blk_confirmed_name(bit), left & (left - 1) ? "," : "");
+	}
+}
+
 static void print_devices(const struct dump *d)
 {
 	const struct snapshot *s = &d->in.snap;
@@ -422,10 +441,12 @@ static void print_devices(const struct dump *d)
 
 	for (i = 0; i < s->nr_devices; i++) {
 		const struct blkdev *dev = &s->devices[i];
+		char by[96];
 
-		fprintf(out, "%s%s: %s, %s, found by %s%s\n", i ? "" : "\n", dev->name,
+		confirmation(dev, by, sizeof(by));
+		fprintf(out, "%s%s: %s, %s, found by %s, %s\n", i ? "" : "\n", dev->name,
 			frontend_name(dev->driver), dev->state, blk_located_name(dev->located_by),
-			dev->confirmed ? ", confirmed by a second way" : "");
+			by);
 		for (k = 0; k < dev->nr_rings; k++)
 			print_ring(out, &dev->rings[k]);
 		for (k = 0; k < dev->nr_requests; k++)

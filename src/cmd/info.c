@@ -176,6 +176,8 @@ static void print_sheet(const struct cmd_env *env, const struct cmd_input *in)
 		sheet_device(env->out, &in->snap.devices[i]);
 	if (!in->snap.nr_devices)
 		line(env->out, "frontend", "unknown");
+	if (in->snap.every_page && in->snap.doubt)
+		line(env->out, "searched", "every page: %s", in->snap.doubt);
 }
 
 int info_look(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)

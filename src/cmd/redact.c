@@ -394,6 +394,9 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &r);
+	/* The copy is for whoever looks at it by either way. */
+	if (env->frontend.locate == FRONTEND_LOCATE_AUTO)
+		env->frontend.locate = FRONTEND_LOCATE_BOTH;
 	rc = run(&r, err);
 	outfile_drop(&r.out);
 	cmd_close(&r.in);

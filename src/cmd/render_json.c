@@ -222,6 +222,17 @@ static struct json_object *requests(const struct io_request *r, size_t nr)
 	return a;
 }
 
+static struct json_object *confirmed_by(const struct blkdev *d)
+{
+	struct json_object *a = json_object_new_array();
+	int i;
+
+	for (i = 0; i < BLK_NR_CONFIRMED; i++)
+		if (d->confirmed_by & 1u << i)
+			json_object_array_add(a, json_text(blk_confirmed_name(1u << i)));
+	return a;
+}
+
 static struct json_object *json_device(const struct blkdev *d, bool with_requests)
 {
 	struct json_object *o = json_object_new_object(), *rings = json_object_new_array();
@@ -232,6 +243,7 @@ static struct json_object *json_device(const struct blkdev *d, bool with_request
 	json_put_text(o, "frontend", d->driver ? d->driver->name : NULL);
 	json_put_text(o, "located_by", blk_located_name(d->located_by));
 	json_put_bool(o, "confirmed", d->confirmed);
+	json_put(o, "confirmed_by", confirmed_by(d));
 	json_put_text(o, "state", d->state);
 	json_put_text(o, "nodename", d->nodename);
 	json_put(o, "backend_domid", json_int_or_null(d->backend_domid));
@@ -286,6 +298,8 @@ struct json_object *json_document(const struct cmd_input *in, bool with_requests
 	for (i = 0; i < in->snap.nr_devices; i++)
 		json_object_array_add(devices, json_device(&in->snap.devices[i], with_requests));
 	json_put(doc, "devices", devices);
+	json_put_bool(doc, "every_page", in->snap.every_page);
+	json_put_text(doc, "doubt", in->snap.doubt);
 	json_put_text(doc, "looked_for", in->snap.nr_devices ? NULL : in->snap.looked_for);
 	/* Without a guest the decoders never ran; the stream's own findings still count. */
 	json_put(doc, "findings",

@@ -13,7 +13,8 @@
 #include "guest/symbols.h"
 
 enum frontend_locate {
-	FRONTEND_LOCATE_AUTO, /* symbols and scan, compared where both work */
+	FRONTEND_LOCATE_AUTO, /* symbols, and the scan where they are not confirmed otherwise */
+	FRONTEND_LOCATE_BOTH, /* symbols and scan, compared where both work */
 	FRONTEND_LOCATE_SYMBOLS,
 	FRONTEND_LOCATE_SCAN,
 };

@@ -70,6 +70,24 @@ const char *blk_located_name(enum blk_located by)
 	return names[by];
 }
 
+const char *blk_confirmed_name(unsigned bit)
+{
+	switch (bit) {
+	case BLK_CONFIRMED_BUS:
+		return "bus";
+	case BLK_CONFIRMED_CONFIG:
+		return "configuration";
+	case BLK_CONFIRMED_STRUCTURE:
+		return "structure";
+	case BLK_CONFIRMED_RING:
+		return "ring";
+	case BLK_CONFIRMED_SCAN:
+		return "scan";
+	default:
+		return NULL;
+	}
+}
+
 void io_request_fini(struct io_request *r)
 {
 	free(r->seg);
@@ -115,6 +133,7 @@ void snapshot_fini(struct snapshot *s)
 	free(s->guest.cmdline);
 	free(s->looked_for);
 	free(s->how);
+	free(s->doubt);
 	finding_fini(&s->findings);
 	memset(s, 0, sizeof(*s));
 }
@@ -186,6 +205,18 @@ struct io_segment *io_segment_append(struct io_request *r)
 	s->grant_pfn = PFN(UINT64_MAX);
 	s->source_mfn = s->target_mfn = MFN_NONE;
 	return s;
+}
+
+void snapshot_doubt(struct snapshot *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->doubt)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&s->doubt, fmt, ap) < 0)
+		s->doubt = NULL;
+	va_end(ap);
 }
 
 void snapshot_how(struct snapshot *s, const char *fmt, ...)

@@ -158,6 +158,16 @@ enum blk_located {
 const char *blk_located_name(
 	enum blk_located by); /* "elf-symbols", "kallsyms+btf", "dwarf", "scan" */
 
+/* What confirms that a device is what symbols made of it: blkdev.confirmed_by. */
+#define BLK_CONFIRMED_BUS	(1u << 0) /* the guest's own bus lists it, with the same structure */
+#define BLK_CONFIRMED_CONFIG	(1u << 1) /* the domain's configuration names it */
+#define BLK_CONFIRMED_STRUCTURE (1u << 2) /* its rings have the shape that the scan looks for */
+#define BLK_CONFIRMED_RING	(1u << 3) /* its shared rings agree with its shadow */
+#define BLK_CONFIRMED_SCAN	(1u << 4) /* the scan of every page gave the same requests */
+#define BLK_NR_CONFIRMED	5
+/* "bus", "configuration", "structure", "ring", "scan" */
+const char *blk_confirmed_name(unsigned bit);
+
 /* Tri-state facts about a device's negotiated features. */
 enum tri {
 	TRI_UNKNOWN = -1,
@@ -185,12 +195,13 @@ struct blkdev {
 	char name[32]; /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
 	const struct frontend_ops *driver; /* whose device it is; NULL unknown */
 	enum blk_located located_by;
-	bool confirmed;	     /* a second, independent way gave the same requests */
-	uint64_t handle;     /* virtual-device number; BLK_UNKNOWN_U64 unknown */
-	char nodename[64];   /* "device/vbd/51712" or "" */
-	char state[24];	     /* "connected", "suspended", "disconnected", "error", "unknown" */
-	int backend_domid;   /* -1 unknown */
-	uint64_t nr_sectors; /* capacity, 512 bytes; BLK_UNKNOWN_U64 unknown */
+	unsigned confirmed_by; /* BLK_CONFIRMED_*: what held */
+	bool confirmed;	       /* and that is enough */
+	uint64_t handle;       /* virtual-device number; BLK_UNKNOWN_U64 unknown */
+	char nodename[64];     /* "device/vbd/51712" or "" */
+	char state[24];	       /* "connected", "suspended", "disconnected", "error", "unknown" */
+	int backend_domid;     /* -1 unknown */
+	uint64_t nr_sectors;   /* capacity, 512 bytes; BLK_UNKNOWN_U64 unknown */
 	uint32_t logical_block_bytes, physical_block_bytes; /* 0 unknown */
 	uint64_t max_indirect_segments;			    /* BLK_UNKNOWN_U64 unknown */
 	enum tri feature_flush, feature_fua, feature_discard, feature_secure_discard;
@@ -224,6 +235,11 @@ struct snapshot {
 	char *looked_for; /* owned; when no device was found: what was looked for, for the message
 			   */
 	char *how;	  /* owned; -v: one line a step of how things were located; NULL none */
+	bool every_page;  /* was looked at */
+	char *doubt; /* owned; why what symbols led to is not confirmed by what costs little, and
+			every page was looked at where that was allowed; NULL: it is, or nobody
+			asked
+		      */
 };
 
 void io_request_fini(struct io_request *r);
@@ -239,6 +255,8 @@ struct io_request *io_request_append(struct io_request **array, size_t *nr);
 int io_request_by_slot(const struct io_request *a, const struct io_request *b);
 /* Append a segment. NULL: no memory. */
 struct io_segment *io_segment_append(struct io_request *r);
+/* Say why every page has to be looked at; the first reason stands. */
+void snapshot_doubt(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
 /* Append a line to s->how. */
 void snapshot_how(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
 

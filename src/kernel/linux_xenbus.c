@@ -146,8 +146,11 @@ int linux_xenbus_read(const struct linux_kernel *k, struct linux_xenbus *ret, st
 		return err_set(err, ERR_NOTFOUND, "the kernel's types are not known");
 	if (layout_fill(k->types, specs, ARRAY_SIZE(specs), &w.l, err) ||
 		symbols_get(k->symbols, "bus_kset", &var, err) ||
-		guest_read_word(k->g, var, &buses, err) ||
-		walk_list(&w, buses + w.l.kset_list.off, MAX_BUSES, is_xen, err) < 0)
+		guest_read_word(k->g, var, &buses, err))
+		return -1;
+	if (!guest_is_kernel_addr(k->g, buses))
+		return err_set(err, ERR_CORRUPT, "bus_kset points to 0x%" PRIx64, buses);
+	if (walk_list(&w, buses + w.l.kset_list.off, MAX_BUSES, is_xen, err) < 0)
 		return -1;
 	if (!w.devices)
 		return err_set(err, ERR_NOTFOUND, "the kernel has no bus of that name");

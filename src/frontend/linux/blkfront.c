@@ -146,9 +146,11 @@ static bool find_devices(const struct driver *drv, struct info_list *list)
 	}
 	snapshot_how(
 		c->s, "xen-blkfront: %zu devices on info_list, layout %s", list->nr, c->l.origin);
-	if (list->broken)
+	if (list->broken) {
 		finding_add(&c->s->findings, "XB313", finding_anywhere(),
 			"the list of devices breaks off behind %zu of them", list->nr);
+		snapshot_doubt(c->s, "the driver's list of devices breaks off");
+	}
 	return list->nr > 0;
 }
 
@@ -228,7 +230,8 @@ static void close_driver(struct driver *drv)
 	linux_module_close(&drv->module);
 }
 
-static int decode_devices(const struct linux_kernel *k, struct linux_ctx *c, struct err *err)
+static int decode_devices(
+	const struct linux_kernel *k, struct linux_ctx *c, bool confirm, struct err *err)
 {
 	CLEANUP(close_driver) struct driver drv = {.kernel = k};
 	struct info_list list = {.c = c};
@@ -251,7 +254,7 @@ static int decode_devices(const struct linux_kernel *k, struct linux_ctx *c, str
 		if (linux_decode_device(c, infos[i], d, err))
 			return -1;
 	}
-	return 0;
+	return confirm && found ? linux_confirm(k, c, err) : 0;
 }
 
 /* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
@@ -266,26 +269,33 @@ static int by_symbols(struct guest *g, const struct frontend_options *opt,
 	take_kernel(&k, s);
 	if (!known) {
 		snapshot_how(s, "xen-blkfront: no symbols to look for it");
+		snapshot_doubt(s, "no symbols of a kernel were found");
 		return 0;
 	}
 	linux_ctx_init(&c, g, &k, s);
-	if (decode_devices(&k, &c, err))
+	if (decode_devices(&k, &c, opt->locate != FRONTEND_LOCATE_SYMBOLS, err))
 		return -1;
 	return opt->facts_only || !k.types ? 0 : note_mounts(&k, s, err);
 }
 
+/* Every page only where it is asked for, or where what costs little leaves a doubt. */
 static int by_both(struct guest *g, const struct frontend_options *opt, const struct symbols *file,
 	struct snapshot *s, struct err *err)
 {
 	CLEANUP(snapshot_fini) struct snapshot sym = {0};
 	CLEANUP(snapshot_fini) struct snapshot scan = {0};
+	bool every_page = opt->locate == FRONTEND_LOCATE_BOTH;
 
 	if (by_symbols(g, opt, file, &sym, err))
 		return -1;
-	/* `info` wants an answer, not two. */
-	if (!(opt->facts_only && sym.nr_devices) && linux_by_scan(g, &scan, err))
+	if (!sym.nr_devices)
+		snapshot_doubt(&sym, "the kernel's symbols lead to no device");
+	/* `info` wants an answer, not a certain one. */
+	if (sym.doubt && !(opt->facts_only && sym.nr_devices))
+		every_page = true;
+	if (every_page && linux_by_scan(g, &scan, err))
 		return -1;
-	return linux_reconcile(s, &sym, &scan, err);
+	return linux_reconcile(s, &sym, every_page ? &scan : NULL, err);
 }
 
 static int find_blkfront(struct guest *g, const struct frontend_options *opt,

@@ -272,15 +272,17 @@ static bool has_kernel_mappings(struct guest *g)
 int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 {
 	struct linux_ctx c;
-	CLEANUP(scan_fini) struct scan sc = {.c = &c};
+	CLEANUP(scan_fini) struct scan sc;
 	struct pointers p = {.slots_left = LINUX_MAX_SLOTS};
 	size_t i;
 
 	linux_ctx_init(&c, g, NULL, s);
+	scan_init(&sc, &c);
 	if (!has_kernel_mappings(g)) {
 		snapshot_how(s, "scan: the page tables map nothing for a kernel");
 		return 0;
 	}
+	s->every_page = true;
 	if (scan_memory(&sc, err))
 		return -1;
 	snapshot_how(s, "scan: %zu devices", sc.nr_infos);

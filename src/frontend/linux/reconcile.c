@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "frontend/agree.h"
+
 #define WHAT_BYTES 160
 
 static bool differ(char *what, const char *fmt, ...) PRINTF(2, 3);
@@ -100,12 +102,9 @@ static bool invariants_hold(const struct blkdev *d)
 {
 	size_t i;
 
-	for (i = 0; i < d->nr_rings; i++) {
-		const struct io_ring *r = &d->rings[i];
-
-		if (!r->entries || !r->free_list_ok || r->req_prod_pvt - r->rsp_cons != r->nr_used)
+	for (i = 0; i < d->nr_rings; i++)
+		if (!io_ring_books_close(&d->rings[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -135,12 +134,16 @@ static int keep_one(struct snapshot *s, struct blkdev *sym, struct blkdev *scan,
 	char what[WHAT_BYTES];
 
 	if (!devices_differ(sym, scan, what)) {
-		sym->confirmed = !lacks_frames(sym, scan);
-		if (!sym->confirmed)
+		if (lacks_frames(sym, scan)) {
 			snapshot_how(
 				s, "%s: the scan agrees, but does not know all frames", sym->name);
+		} else {
+			sym->confirmed_by |= BLK_CONFIRMED_SCAN;
+			sym->confirmed = true;
+		}
 		return keep(s, sym, err);
 	}
+	sym->confirmed = false;
 	finding_add(&s->findings, "XB310", finding_at_device(sym->name),
 		"symbols and the structural scan differ on %s: %s", sym->name, what);
 	if (!invariants_hold(sym) && invariants_hold(scan))
@@ -173,6 +176,8 @@ static void take_common(struct snapshot *s, struct snapshot *from)
 		snapshot_how(s, "%.*s", (int)(len ? len - 1 : 0), from->how);
 	}
 	finding_append(&s->findings, &from->findings);
+	if (!s->doubt)
+		s->doubt = take(from->doubt);
 	if (s->guest.os[0])
 		return;
 	free(s->guest.cmdline);
@@ -180,39 +185,75 @@ static void take_common(struct snapshot *s, struct snapshot *from)
 	from->guest.cmdline = NULL;
 }
 
-int linux_reconcile(
-	struct snapshot *s, struct snapshot *sym, struct snapshot *scan, struct err *err)
+static int keep_all(struct snapshot *s, struct snapshot *from, struct err *err)
 {
-	bool both = sym->nr_devices && scan->nr_devices;
 	size_t i;
 
-	take_common(s, sym);
-	if (!sym->nr_devices)
-		take_common(s, scan);
-	else if (scan->how)
-		snapshot_how(s, "%.*s", (int)strlen(scan->how) - 1, scan->how);
-	say_which(s, sym, scan);
+	for (i = 0; i < from->nr_devices; i++)
+		if (keep(s, &from->devices[i], err))
+			return -1;
+	return 0;
+}
+
+/* Those that symbols led to, beside what the scan makes of them. */
+static int keep_compared(
+	struct snapshot *s, struct snapshot *sym, struct snapshot *scan, struct err *err)
+{
+	size_t i;
+
 	for (i = 0; i < sym->nr_devices; i++) {
 		struct blkdev *a = &sym->devices[i], *b = find_device(scan, a->va);
 
-		if (both && !b && a->nr_rings)
+		if (scan->nr_devices && !b && a->nr_rings) {
 			finding_add(&s->findings, "XB310", finding_at_device(a->name),
 				"the structural scan does not find %s", a->name);
+			a->confirmed = false;
+		}
 		if (b ? keep_one(s, a, b, err) : keep(s, a, err))
 			return -1;
 	}
+	return 0;
+}
+
+/* Those that only the scan finds. */
+static int keep_new(
+	struct snapshot *s, const struct snapshot *sym, struct snapshot *scan, struct err *err)
+{
+	size_t i;
+
 	for (i = 0; i < scan->nr_devices; i++) {
 		struct blkdev *b = &scan->devices[i];
 
 		if (!b->driver || find_device(s, b->va))
 			continue;
-		if (both)
+		if (sym->nr_devices)
 			finding_add(&s->findings, "XB310", finding_at_device(b->name),
 				"the structural scan finds %s, the driver's list does not",
 				b->name);
 		if (keep(s, b, err))
 			return -1;
 	}
+	return 0;
+}
+
+static int compare_ways(
+	struct snapshot *s, struct snapshot *sym, struct snapshot *scan, struct err *err)
+{
+	if (!sym->nr_devices)
+		take_common(s, scan);
+	else if (scan->how)
+		snapshot_how(s, "%.*s", (int)strlen(scan->how) - 1, scan->how);
+	s->every_page |= scan->every_page;
+	say_which(s, sym, scan);
+	return keep_compared(s, sym, scan, err) || keep_new(s, sym, scan, err) ? -1 : 0;
+}
+
+int linux_reconcile(
+	struct snapshot *s, struct snapshot *sym, struct snapshot *scan, struct err *err)
+{
+	take_common(s, sym);
+	if (scan ? compare_ways(s, sym, scan, err) : keep_all(s, sym, err))
+		return -1;
 	if (s->nr_devices)
 		qsort(s->devices, s->nr_devices, sizeof(*s->devices), by_handle);
 	return 0;

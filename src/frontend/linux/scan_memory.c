@@ -38,6 +38,7 @@
 #define MAPPINGS_BASE	  (1u << 22)
 #define MAPPINGS_PER_PAGE 4u
 
+#define ANCHOR_BYTES 24u
 struct anchor {
 	pfn_t pfn;
 	unsigned off; /* of the front ring in the page */
@@ -45,16 +46,23 @@ struct anchor {
 	uint64_t sring;
 };
 
+/* Third and fourth word of an anchor, seen as one: a power of two from 32 to 512. */
+static bool is_ring_size(uint64_t v)
+{
+	return v >= 32 && v <= 512 && !(v & (v - 1));
+}
+
+/* `words`: what stands there, ANCHOR_BYTES of it. */
 static bool anchor_at(
-	struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct anchor *ret)
+	struct scan *sc, pfn_t pfn, unsigned off, const uint8_t *words, struct anchor *ret)
 {
 	*ret = (struct anchor){
 		.pfn = pfn,
 		.off = off,
-		.pvt = num_le32(page + off),
-		.cons = num_le32(page + off + 4),
-		.entries = num_le32(page + off + 8),
-		.sring = num_le64(page + off + 16),
+		.pvt = num_le32(words),
+		.cons = num_le32(words + 4),
+		.entries = num_le32(words + 8),
+		.sring = num_le64(words + 16),
 	};
 	return ret->pvt - ret->cons <= ret->entries && !(ret->sring & PAGE_OFFSET_MASK) &&
 	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->walks_left;
@@ -218,7 +226,7 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	struct anchor a;
 	int status = 0;
 
-	if (!anchor_at(sc, pfn, page, off, &a))
+	if (!anchor_at(sc, pfn, off, page + off, &a))
 		return 0;
 	sc->walks_left--;
 	if (prove_new(sc, &a, err, &status))
@@ -226,7 +234,7 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	return try_old(sc, &a, err);
 }
 
-/* Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512. */
+/* May it be a ring's size? */
 static bool in_range(const uint8_t *p)
 {
 	uint64_t v;
@@ -251,10 +259,7 @@ static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err
 		if (!six_in_range(page + off))
 			continue;
 		for (k = off; k < off + 48; k += 8) {
-			uint64_t v = num_le64(page + k);
-
-			if (in_range(page + k) && !(v & (v - 1)) &&
-				consider(sc, pfn, page, k - 8, err))
+			if (is_ring_size(num_le64(page + k)) && consider(sc, pfn, page, k - 8, err))
 				return -1;
 		}
 	}
@@ -364,11 +369,36 @@ static int resolve_by_mappings(struct scan *sc, struct err *err)
 	return rev.status;
 }
 
+bool scan_accepts(struct scan *sc, gva_t ring, gva_t info)
+{
+	struct scan_info found = {.va = info};
+	struct guest *g = sc->c->g;
+	uint8_t words[ANCHOR_BYTES];
+	struct guest_map map;
+	struct anchor a;
+	uint64_t back;
+
+	if (guest_translate(g, ring, &map, NULL) ||
+		guest_read(g, ring, words, sizeof(words), NULL) ||
+		!is_ring_size(num_le64(words + 8)) ||
+		!anchor_at(sc, map.pfn, (unsigned)map.offset, words, &a))
+		return false;
+	found.old = guest_read_u64(g, gva_add(ring, DEV_INFO_OFF), &back, NULL) || back != info.v;
+	if (found.old && (guest_read_u64(g, gva_add(ring, OLD_DEV_INFO_OFF), &back, NULL) ||
+				 back != info.v || !sring_is_plausible(sc, &a)))
+		return false;
+	return find_rinfo(sc, &a, &found);
+}
+
+void scan_init(struct scan *sc, struct linux_ctx *c)
+{
+	*sc = (struct scan){.c = c, .walks_left = MAX_WALKS};
+}
+
 int scan_memory(struct scan *sc, struct err *err)
 {
 	struct visit visit = {.sc = sc, .err = err};
 
-	sc->walks_left = MAX_WALKS;
 	/* Page tables hold no rings. */
 	if (memory_for_each_page(guest_memory(sc->c->g), visit_page, &visit) ||
 		resolve_by_mappings(sc, err))

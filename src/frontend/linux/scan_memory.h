@@ -27,6 +27,12 @@ struct scan {
 	uint32_t walks_left;
 };
 
+void scan_init(struct scan *sc, struct linux_ctx *c);
+/*
+ * Would the scan take the front ring at `ring` for one of the device at `info`? The same criteria,
+ * of one ring, wherever it stands. What all such questions together may cost is limited.
+ */
+bool scan_accepts(struct scan *sc, gva_t ring, gva_t info);
 /* Look at all of memory; fills sc->infos. -1 only without memory. */
 int scan_memory(struct scan *sc, struct err *err) MUST_CHECK;
 void scan_fini(struct scan *sc);

@@ -426,6 +426,7 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 	va = map.va;
 	if (!found)
 		return err_nomem(err, "the candidates of a scan");
+	s->every_page = true;
 	memory_for_each_page(guest_memory(g), look_for_log, &scan);
 	if (found->nr) {
 		guest_for_each_mapping(

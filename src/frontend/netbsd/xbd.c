@@ -165,7 +165,7 @@ static int find_xbd(struct guest *g, const struct frontend_options *opt,
 	if (!place.found)
 		return 0;
 	failed = nb_read(g, &place, s, &st, err);
-	if (!failed && place.by == BLK_BY_ELF_SYMBOLS && opt->locate == FRONTEND_LOCATE_AUTO)
+	if (!failed && place.by == BLK_BY_ELF_SYMBOLS && opt->locate != FRONTEND_LOCATE_SYMBOLS)
 		failed = confirm(g, &st, s, &confirmed, err);
 	/* Again, for the findings: only those of what is shown. */
 	if (!failed)
