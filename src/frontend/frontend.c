@@ -175,8 +175,8 @@ static int note_looked_for(struct snapshot *s, const char *what, struct err *err
 	return 0;
 }
 
-static int run_all(struct guest *g, const struct frontend_options *opt,
-	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
+static int run_all(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
 {
 	size_t i;
 
@@ -192,12 +192,30 @@ static int run_all(struct guest *g, const struct frontend_options *opt,
 				return -1;
 			continue;
 		}
-		if (ops->find(g, opt, kernel_file, s, err))
+		if (ops->find(g, k, opt, s, err))
 			return err_in(err, "%s", ops->name);
 		if (note_looked_for(s, ops->looks_for, err))
 			return -1;
 	}
 	return 0;
+}
+
+/* The snapshot says what the kernel's own search has found. */
+static int note_kernel(const struct kernel *k, struct snapshot *s, struct err *err)
+{
+	snapshot_how_all(s, k->linux_kernel.how);
+	finding_append(&s->findings, &k->linux_kernel.findings);
+	return guest_facts_copy(k->facts, &s->guest, err);
+}
+
+/* With the symbols of the user's file, or without. */
+static int find_all(struct guest *g, const struct symbols *file, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	CLEANUP(kernel_close) struct kernel k;
+
+	kernel_open(g, file, opt->locate != FRONTEND_LOCATE_SCAN, &k);
+	return note_kernel(&k, s, err) ? -1 : run_all(g, &k, opt, s, err);
 }
 
 int frontend_analyse(
@@ -209,7 +227,7 @@ int frontend_analyse(
 
 	if (opt->kernel_path && symbols_from_file(opt->kernel_path, &file, err))
 		return -1;
-	status = run_all(g, opt, file, s, err);
+	status = find_all(g, file, opt, s, err);
 	symbols_free(file);
 	if (status)
 		return -1;

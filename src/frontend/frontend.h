@@ -10,7 +10,7 @@
 
 #include "frontend/request.h"
 #include "guest/guest.h"
-#include "guest/symbols.h"
+#include "kernel/kernel.h"
 
 enum frontend_locate {
 	FRONTEND_LOCATE_AUTO, /* symbols, and the scan where they are not confirmed otherwise */
@@ -85,8 +85,8 @@ struct frontend_ops {
 	 * user must know (memory, unreadable --kernel file); trouble inside the guest becomes
 	 * a finding or a request's `trouble`.
 	 */
-	int (*find)(struct guest *g, const struct frontend_options *opt,
-		const struct symbols *kernel_file, struct snapshot *s, struct err *err);
+	int (*find)(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
+		struct snapshot *s, struct err *err);
 	const struct frontend_resume *resume;
 };
 
@@ -99,9 +99,10 @@ const char *frontend_name(const struct frontend_ops *driver);
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d);
 
 /*
- * Run every frontend that fits the guest, fill source_mfn of every segment and ring page, and add
- * the checkpoint's own findings. ERR_NOTFOUND is not raised: s->nr_devices == 0 and s->looked_for
- * say it. `s` must be zeroed; the caller frees it with snapshot_fini() also on failure.
+ * Say who the guest's kernel is, run every frontend that fits the guest, fill source_mfn of every
+ * segment and ring page, and add the checkpoint's own findings. ERR_NOTFOUND is not raised:
+ * s->nr_devices == 0 and s->looked_for say it. `s` must be zeroed; the caller frees it with
+ * snapshot_fini() also on failure.
  */
 int frontend_analyse(struct guest *g, const struct frontend_options *opt, struct snapshot *s,
 	struct err *err) MUST_CHECK;

@@ -130,7 +130,7 @@ void snapshot_fini(struct snapshot *s)
 	for (i = 0; i < s->nr_devices; i++)
 		blkdev_fini(&s->devices[i]);
 	free(s->devices);
-	free(s->guest.cmdline);
+	guest_facts_fini(&s->guest);
 	free(s->looked_for);
 	free(s->how);
 	free(s->doubt);
@@ -217,6 +217,14 @@ void snapshot_doubt(struct snapshot *s, const char *fmt, ...)
 	if (vasprintf(&s->doubt, fmt, ap) < 0)
 		s->doubt = NULL;
 	va_end(ap);
+}
+
+void snapshot_how_all(struct snapshot *s, const char *lines)
+{
+	size_t len = lines ? strlen(lines) : 0;
+
+	if (len)
+		snapshot_how(s, "%.*s", (int)len - 1, lines);
 }
 
 void snapshot_how(struct snapshot *s, const char *fmt, ...)

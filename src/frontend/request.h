@@ -257,7 +257,8 @@ int io_request_by_slot(const struct io_request *a, const struct io_request *b);
 struct io_segment *io_segment_append(struct io_request *r);
 /* Say why every page has to be looked at; the first reason stands. */
 void snapshot_doubt(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
-/* Append a line to s->how. */
+/* Append a line to s->how; or lines that end as such, NULL none. */
+void snapshot_how_all(struct snapshot *s, const char *lines);
 void snapshot_how(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef XB_KERNEL_FACTS_H
 #define XB_KERNEL_FACTS_H
 
-#include "base/util.h"
+#include "base/err.h"
 
 struct guest_facts {
 	char os[16]; /* "Linux", "NetBSD"; "" unknown */
@@ -16,6 +16,9 @@ struct guest_facts {
 	bool wall_known;
 	uint64_t wall_sec; /* guest's wall clock, UNIX time */
 };
+int guest_facts_copy(
+	const struct guest_facts *from, struct guest_facts *ret, struct err *err) MUST_CHECK;
+void guest_facts_fini(struct guest_facts *f);
 
 /* A file system that the kernel has mounted, as its memory has it, for comparison with the disk
  * itself. Times and counts are those of the in-memory copy of the superblock. */

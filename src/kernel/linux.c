@@ -31,7 +31,8 @@ static int check_banner(
 
 /*
  * A file whose addresses do not fit: of another kernel, or of this one, which was moved when it
- * booted (KASLR). The image's own symbols have the moved addresses, so they serve for both.
+ * booted (KASLR). The image's own symbols have the moved addresses, so they serve for both. Where
+ * nothing is Linux, neither guest nor file, there is nothing to complain of.
  */
 static void explain_misfit(
 	struct linux_kernel *k, const struct symbols *file, const struct err *why)
@@ -46,14 +47,18 @@ static void explain_misfit(
 			here.v - there.v);
 		return;
 	}
+	if (!k->kallsyms && !symbol_get(file, "linux_banner", &there)) {
+		util_note(&k->how, "symbols: the file given is of no Linux kernel");
+		return;
+	}
 	finding_add(&k->findings, "XB312", finding_anywhere(),
 		"the kernel that was named does not belong to this guest and was not used: %s",
 		why->text);
 }
 
-static int find_symbols(struct linux_kernel *k, const struct symbols *file, struct err *why)
+static int find_symbols(struct linux_kernel *k, const struct symbols *file, struct err *err)
 {
-	struct err misfit = ERR_INIT;
+	struct err misfit = ERR_INIT, why = ERR_INIT;
 
 	if (file && !check_banner(k->g, file, 0, &misfit)) {
 		k->symbols = file;
@@ -61,15 +66,15 @@ static int find_symbols(struct linux_kernel *k, const struct symbols *file, stru
 		util_note(&k->how, "symbols: %s", symbols_origin(file));
 		return 0;
 	}
-	if (symbols_from_kallsyms(k->g, &k->kallsyms, why)) {
-		util_note(&k->how, "symbols: %s", why->text);
+	if (symbols_from_kallsyms(k->g, &k->kallsyms, &why)) {
+		util_note(&k->how, "symbols: %s", why.text);
 	} else {
 		k->symbols = k->kallsyms;
 		util_note(&k->how, "symbols: %s", symbols_origin(k->symbols));
 	}
 	if (file)
 		explain_misfit(k, file, &misfit);
-	return k->symbols ? 0 : -1;
+	return k->symbols ? 0 : err_set(err, why.cls, "%s", why.text);
 }
 
 static void find_types(struct linux_kernel *k)
@@ -110,7 +115,7 @@ void linux_kernel_close(struct linux_kernel *k)
 {
 	layout_free(k->types);
 	symbols_free(k->kallsyms);
-	free(k->facts.cmdline);
+	guest_facts_fini(&k->facts);
 	finding_fini(&k->findings);
 	free(k->how);
 	memset(k, 0, sizeof(*k));

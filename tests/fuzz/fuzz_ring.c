@@ -106,9 +106,12 @@ static void analyse(struct guest *g, enum frontend_locate how)
 	const struct frontend_options opt = {.locate = how};
 	struct snapshot s = {0};
 	struct err err = ERR_INIT;
+	struct kernel k;
 
-	if (!frontend_linux_blkfront.find(g, &opt, symbols, &s, &err))
+	kernel_open(g, symbols, true, &k);
+	if (!frontend_linux_blkfront.find(g, &k, &opt, &s, &err))
 		check(&s);
+	kernel_close(&k);
 	snapshot_fini(&s);
 }
 

@@ -60,8 +60,7 @@ static void decode_with(struct image *im, void (*spoil)(struct linux_ctx *))
 		spoil(&c);
 	c.pages.start = LG_VMEMMAP;
 	c.pages.known = true;
-	im->s.guest.mono_known = true;
-	im->s.guest.mono_ns = 10000;
+	c.facts = &(struct guest_facts){.mono_known = true, .mono_ns = 10000};
 	im->d = snapshot_add_device(&im->s);
 	assert_non_null(im->d);
 	if (linux_decode_device(&c, GVA(im->g.info), im->d, &err))

@@ -23,10 +23,24 @@ struct world {
 	struct json_object *truth;
 };
 
+/* As frontend_analyse() does it, with a symbol table at hand. */
+static int find_devices(
+	struct world *w, const struct symbols *sym, enum frontend_locate locate, struct err *err)
+{
+	struct frontend_options opt = {.locate = locate};
+	struct kernel k;
+	int rc;
+
+	kernel_open(w->g, sym, locate != FRONTEND_LOCATE_SCAN, &k);
+	rc = guest_facts_copy(k.facts, &w->snap.guest, err) ||
+	     frontend_netbsd_xbd.find(w->g, &k, &opt, &w->snap, err);
+	kernel_close(&k);
+	return rc;
+}
+
 static void open_world(struct world *w, const char *image, const char *elf, const char *truth,
 	enum frontend_locate locate)
 {
-	struct frontend_options opt = {.locate = locate};
 	struct err err = ERR_INIT;
 
 	memset(w, 0, sizeof(*w));
@@ -35,7 +49,7 @@ static void open_world(struct world *w, const char *image, const char *elf, cons
 		fail_msg("%s: %s", image, err.text);
 	w->truth = json_object_from_file(truth);
 	assert_non_null(w->truth);
-	if (frontend_netbsd_xbd.find(w->g, &opt, w->sym, &w->snap, &err))
+	if (find_devices(w, w->sym, locate, &err))
 		fail_msg("%s: %s", image, err.text);
 }
 
@@ -620,10 +634,9 @@ static bool reopen(struct world *w, const struct memory_image *m)
 
 static void rescan(struct world *w, struct symbols *sym, enum frontend_locate locate)
 {
-	struct frontend_options opt = {.locate = locate};
 	struct err err = ERR_INIT;
 
-	if (frontend_netbsd_xbd.find(w->g, &opt, sym, &w->snap, &err))
+	if (find_devices(w, sym, locate, &err))
 		fail_msg("%s", err.text);
 }
 

@@ -67,10 +67,10 @@ void linux_bio_layout(const struct layout *types, struct linux_bio_layout *ret)
 static void decode_age(struct linux_ctx *c, struct io_request *r)
 {
 	struct err ignored = ERR_INIT;
-	const struct guest_facts *f = &c->s->guest;
+	const struct guest_facts *f = c->facts;
 	uint64_t start;
 
-	if (!f->mono_known ||
+	if (!f || !f->mono_known ||
 		layout_read(c->g, r->request_va, &c->bio.start_time_ns, &start, &ignored) ||
 		!start || start > f->mono_ns)
 		return;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "kernel/linux.h"
 #include "kernel/linux_mounts.h"
 
 /* Static variables of one name in a kernel. */
@@ -215,16 +214,6 @@ static int note_mounts(const struct linux_kernel *k, struct snapshot *s, struct 
 	return 0;
 }
 
-/* The snapshot says what the kernel's own search has found. */
-static void take_kernel(struct linux_kernel *k, struct snapshot *s)
-{
-	s->guest = k->facts;
-	k->facts.cmdline = NULL;
-	finding_append(&s->findings, &k->findings);
-	if (k->how)
-		snapshot_how(s, "%.*s", (int)strlen(k->how) - 1, k->how);
-}
-
 static void close_driver(struct driver *drv)
 {
 	linux_module_close(&drv->module);
@@ -240,8 +229,7 @@ static int decode_devices(
 	size_t i;
 
 	linux_module_open(k, "xen_blkfront", &drv.module);
-	if (drv.module.how)
-		snapshot_how(c->s, "%.*s", (int)strlen(drv.module.how) - 1, drv.module.how);
+	snapshot_how_all(c->s, drv.module.how);
 	found = find_devices(&drv, &list);
 	infos = list.v;
 	if (list.no_memory)
@@ -258,35 +246,32 @@ static int decode_devices(
 }
 
 /* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
-static int by_symbols(struct guest *g, const struct frontend_options *opt,
-	const struct symbols *file, struct snapshot *s, struct err *err)
+static int by_symbols(struct guest *g, const struct kernel *kernel,
+	const struct frontend_options *opt, struct snapshot *s, struct err *err)
 {
-	CLEANUP(linux_kernel_close) struct linux_kernel k;
-	struct err why = ERR_INIT;
+	const struct linux_kernel *k = kernel_linux(kernel);
 	struct linux_ctx c;
-	bool known = !linux_kernel_open(g, file, &k, &why);
 
-	take_kernel(&k, s);
-	if (!known) {
+	if (!k) {
 		snapshot_how(s, "xen-blkfront: no symbols to look for it");
 		snapshot_doubt(s, "no symbols of a kernel were found");
 		return 0;
 	}
-	linux_ctx_init(&c, g, &k, s);
-	if (decode_devices(&k, &c, opt->locate != FRONTEND_LOCATE_SYMBOLS, err))
+	linux_ctx_init(&c, g, k, s);
+	if (decode_devices(k, &c, opt->locate != FRONTEND_LOCATE_SYMBOLS, err))
 		return -1;
-	return opt->facts_only || !k.types ? 0 : note_mounts(&k, s, err);
+	return opt->facts_only || !k->types ? 0 : note_mounts(k, s, err);
 }
 
 /* Every page only where it is asked for, or where what costs little leaves a doubt. */
-static int by_both(struct guest *g, const struct frontend_options *opt, const struct symbols *file,
+static int by_both(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
 	CLEANUP(snapshot_fini) struct snapshot sym = {0};
 	CLEANUP(snapshot_fini) struct snapshot scan = {0};
 	bool every_page = opt->locate == FRONTEND_LOCATE_BOTH;
 
-	if (by_symbols(g, opt, file, &sym, err))
+	if (by_symbols(g, k, opt, &sym, err))
 		return -1;
 	if (!sym.nr_devices)
 		snapshot_doubt(&sym, "the kernel's symbols lead to no device");
@@ -298,16 +283,16 @@ static int by_both(struct guest *g, const struct frontend_options *opt, const st
 	return linux_reconcile(s, &sym, every_page ? &scan : NULL, err);
 }
 
-static int find_blkfront(struct guest *g, const struct frontend_options *opt,
-	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
+static int find_blkfront(struct guest *g, const struct kernel *k,
+	const struct frontend_options *opt, struct snapshot *s, struct err *err)
 {
 	switch (opt->locate) {
 	case FRONTEND_LOCATE_SYMBOLS:
-		return by_symbols(g, opt, kernel_file, s, err);
+		return by_symbols(g, k, opt, s, err);
 	case FRONTEND_LOCATE_SCAN:
 		return linux_by_scan(g, s, err);
 	default:
-		return by_both(g, opt, kernel_file, s, err);
+		return by_both(g, k, opt, s, err);
 	}
 }
 

@@ -19,8 +19,10 @@ void linux_ctx_init(
 				.compared = LINUX_MAX_SEGMENTS,
 			},
 	};
-	if (k)
+	if (k) {
+		c->facts = &k->facts;
 		c->located_by = k->from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
+	}
 	c->pages = k ? k->pages : linux_pages_unknown();
 	linux_sg_layout(types, &c->sg);
 	linux_bio_layout(types, &c->bio);

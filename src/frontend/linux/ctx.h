@@ -41,6 +41,7 @@ struct linux_ctx {
 	/* Who finds the devices fills these; the decoders read them. */
 	struct guest *g;
 	enum blk_located located_by;
+	const struct guest_facts *facts; /* of its kernel; NULL unknown */
 	struct linux_pages pages;
 	struct linux_layout l; /* the driver's own structures */
 	struct linux_sg_layout sg;

@@ -180,7 +180,7 @@ static void take_common(struct snapshot *s, struct snapshot *from)
 		s->doubt = take(from->doubt);
 	if (s->guest.os[0])
 		return;
-	free(s->guest.cmdline);
+	guest_facts_fini(&s->guest);
 	s->guest = from->guest;
 	from->guest.cmdline = NULL;
 }

@@ -8,26 +8,6 @@
 
 #include <string.h>
 
-/* start_info of Xen 2.0 (320 bytes) stands at the start of the suspend record, whose frame the
- * guest passed in ESI; the record repeats nr_pfns at 324 (linux-public/suspend.h). */
-#define SUSPEND_NR_PFNS	  324
-#define START_MFN_LIST	  40
-#define START_CMDLINE	  64
-#define START_CMDLINE_LEN 256
-
-static const uint8_t *suspend_record(struct guest *g)
-{
-	const struct memory_info *info = guest_info(g);
-	const uint8_t *page;
-
-	if (info->suspend_record.v == UINT64_MAX)
-		return NULL;
-	page = guest_page(g, info->suspend_record);
-	if (!page || num_le32(page + SUSPEND_NR_PFNS) != info->nr_pfns)
-		return NULL;
-	return page;
-}
-
 static bool p2m_is_sane(struct p2m *p2m)
 {
 	uint64_t pfn, nr = MIN(p2m_nr(p2m), UINT64_C(4096));
@@ -59,8 +39,8 @@ static int try_p2m_at(struct guest *g, uint32_t va, struct p2m **ret, struct err
 
 int nb_open_p2m(struct guest *g, uint32_t va, struct snapshot *s, struct p2m **ret, struct err *err)
 {
-	const uint8_t *record = suspend_record(g);
-	uint32_t listed = record ? num_le32(record + START_MFN_LIST) : 0;
+	struct netbsd_start_info start;
+	uint32_t listed = netbsd_read_start_info(g, &start) ? start.mfn_list : 0;
 	const char *how = listed == va ? "xpmap_phys_to_machine_mapping and start_info.mfn_list"
 				       : "xpmap_phys_to_machine_mapping";
 
@@ -83,18 +63,6 @@ int nb_open_p2m(struct guest *g, uint32_t va, struct snapshot *s, struct p2m **r
 	if (s)
 		snapshot_how(s, "netbsd-xbd: machine frames from %s", how);
 	return 0;
-}
-
-static void read_cmdline(struct guest *g, struct snapshot *s)
-{
-	const uint8_t *record = suspend_record(g);
-	char text[START_CMDLINE_LEN + 1] = "";
-
-	if (!record || s->guest.cmdline)
-		return;
-	memcpy(text, record + START_CMDLINE, START_CMDLINE_LEN);
-	if (*text)
-		s->guest.cmdline = strdup(text);
 }
 
 static void read_log(struct guest *g, struct nb_state *st)
@@ -189,7 +157,6 @@ int nb_read(struct guest *g, const struct nb_place *place, struct snapshot *s, s
 	struct err *err)
 {
 	*st = (struct nb_state){.at = *place, .ring_pfn = PFN(UINT64_MAX)};
-	read_cmdline(g, s);
 	if (nb_open_p2m(g, place->p2m_va, s, &st->p2m, err))
 		return -1;
 	if (place->log_null)

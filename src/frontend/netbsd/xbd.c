@@ -4,7 +4,6 @@
  */
 #include "frontend/netbsd/xbd.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* Do both ways lead to the same requests? */
@@ -85,82 +84,17 @@ static int locate(struct guest *g, const struct frontend_options *opt, const str
 	return nb_locate_scan(g, s, place, err);
 }
 
-struct version_search {
-	char line[160];
-	size_t release_at, release_bytes;
-};
-
-/* "NetBSD 3.99.21 (XENU) #0: ..." as sys/conf/newvers.sh makes it. */
-static bool parse_version(const uint8_t *text, size_t left, struct version_search *v)
-{
-	size_t name = strlen("NetBSD "), i, end;
-
-	for (i = name; i < left && (isalnum(text[i]) || text[i] == '.' || text[i] == '_'); i++)
-		;
-	if (i == name || !isdigit(text[name]) || i - name >= 72 || left - i < 4 ||
-		memcmp(text + i, " (", 2))
-		return false;
-	for (end = i; end < left && isprint(text[end]) && end < sizeof(v->line) - 1; end++)
-		;
-	if (!memmem(text + i, end - i, ") #", 3))
-		return false;
-	memcpy(v->line, text, end);
-	v->line[end] = '\0';
-	v->release_at = name;
-	v->release_bytes = i - name;
-	return true;
-}
-
-static bool search_version(const uint8_t *page, struct version_search *v)
-{
-	const uint8_t *at = page, *end = page + PAGE_BYTES;
-
-	while ((at = memmem(at, (size_t)(end - at), "NetBSD ", 7))) {
-		if (parse_version(at, (size_t)(end - at), v))
-			return true;
-		at++;
-	}
-	return false;
-}
-
-/* Who runs there is only said when the kernel's own text proves it. */
-static void find_version(struct guest *g, struct snapshot *s)
-{
-	uint64_t pfn, nr = guest_info(g)->nr_pfns;
-	struct version_search v;
-
-	if (*s->guest.os)
-		return;
-	for (pfn = 0; pfn < nr; pfn++) {
-		const uint8_t *page = guest_peek(g, PFN(pfn));
-
-		if (!page || !search_version(page, &v))
-			continue;
-		guest_page(g, PFN(pfn));
-		snprintf(s->guest.os, sizeof(s->guest.os), "NetBSD");
-		snprintf(s->guest.release, sizeof(s->guest.release), "%.*s", (int)v.release_bytes,
-			v.line + v.release_at);
-		snprintf(s->guest.version, sizeof(s->guest.version), "%s", v.line);
-		return;
-	}
-}
-
-static bool guest_fits(struct guest *g)
-{
-	return guest_info(g)->suspend_record.v != UINT64_MAX && guest_pt_levels(g) == 2;
-}
-
-static int find_xbd(struct guest *g, const struct frontend_options *opt,
-	const struct symbols *kernel_file, struct snapshot *s, struct err *err)
+static int find_xbd(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
 {
 	bool confirmed = false;
 	struct nb_place place;
 	struct nb_state st;
 	int failed;
 
-	if (!guest_fits(g))
+	if (!netbsd_may_run(g))
 		return 0;
-	if (locate(g, opt, kernel_file, s, &place, err))
+	if (locate(g, opt, k->file, s, &place, err))
 		return -1;
 	if (!place.found)
 		return 0;
@@ -173,8 +107,6 @@ static int find_xbd(struct guest *g, const struct frontend_options *opt,
 	if (!failed)
 		failed = nb_emit(g, &st, confirmed, s, err);
 	nb_state_fini(&st);
-	if (!failed)
-		find_version(g, s);
 	return failed;
 }
 

@@ -14,6 +14,7 @@
 
 #include "frontend/frontend.h"
 #include "frontend/netbsd/wire.h"
+#include "kernel/netbsd.h"
 
 /* Where things are. */
 struct nb_place {

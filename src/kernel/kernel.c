@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/kernel.h"
+
+#include <string.h>
+
+#include "kernel/netbsd.h"
+
+void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret)
+{
+	*ret = (struct kernel){.file = file, .facts = &ret->other};
+	if (by_symbols && !linux_kernel_open(g, file, &ret->linux_kernel, NULL))
+		ret->facts = &ret->linux_kernel.facts;
+	else
+		netbsd_read_facts(g, &ret->other);
+}
+
+void kernel_close(struct kernel *k)
+{
+	linux_kernel_close(&k->linux_kernel);
+	guest_facts_fini(&k->other);
+	memset(k, 0, sizeof(*k));
+}
+
+const struct linux_kernel *kernel_linux(const struct kernel *k)
+{
+	return k->linux_kernel.symbols ? &k->linux_kernel : NULL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * kernel.h - the kernel that a guest runs, whichever it is: what it says of itself, and where it is
+ * one that we can read, what there is to read it by. Known whether or not a frontend of ours is in
+ * it.
+ */
+#ifndef XB_KERNEL_KERNEL_H
+#define XB_KERNEL_KERNEL_H
+
+#include "kernel/linux.h"
+
+struct kernel {
+	const struct guest_facts *facts; /* never NULL; os "" when nobody knows it */
+	const struct symbols *file;	 /* given by the user, borrowed; NULL none */
+	/* How Linux was looked for stands in its `how` and `findings` also when it was not found.
+	 */
+	struct linux_kernel linux_kernel;
+	struct guest_facts other; /* of a kernel that is no Linux */
+};
+
+/* Without `by_symbols` only what the kernel's own text and its host say. `ret` stays where it is
+ * until it is closed. */
+void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret);
+void kernel_close(struct kernel *k);
+
+/* The Linux that was found, or NULL. */
+const struct linux_kernel *kernel_linux(const struct kernel *k);
+
+#endif
