@@ -103,7 +103,7 @@ int linux_kernel_open(
 	if (find_symbols(ret, file, why))
 		return -1;
 	find_types(ret);
-	linux_pages_find(g, ret->symbols, ret->types, &ret->pages);
+	linux_pages_by_symbols(g, ret->symbols, ret->types, &ret->pages);
 	if (ret->pages.known)
 		util_note(&ret->how, "struct page array at 0x%" PRIx64, ret->pages.start);
 	linux_facts_layout(ret->types, &facts);

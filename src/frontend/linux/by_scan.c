@@ -11,28 +11,13 @@
 #include "frontend/blkif_abi.h"
 #include "frontend/linux/scan_memory.h"
 
-/* x86 places the struct page array at a multiple of 1 GiB, also when it randomises (PUD_MASK in
- * arch/x86/mm/kaslr.c); 1 GiB describes 64 GiB of memory. */
-#define VMEMMAP_ALIGN (1ull << 30)
-/* 64 TiB, the most that a 4-level kernel addresses, is 1024 of those. */
-#define MAX_VMEMMAP_STEPS 1024u
-/* struct page, 64 bytes, since 3.x: compound_head shares a word with lru, then _mapcount. */
-#define PAGE_COMPOUND_HEAD 8u
-#define PAGE_TYPE	   48u
-#define PAGE_REFCOUNT	   52u
-/* Kernels that do not count references of slabs and large kmalloc pages (seen in 6.16) name the
- * owner in the top byte of _mapcount's word: enum pagetype, 0xf0 is the free lists' own. */
-#define PAGE_TYPE_FIRST 0xf1u
-#define PAGE_TYPE_LAST	0xfeu
 #define MAX_POINTERS	4096u
 #define MAX_WITNESSES	16u  /* devices whose own frames must be in use */
 #define MAX_MUTEX_BYTES 256u /* with lock debugging about 200 */
 
 /* Page pointers of pending requests, to find the array that they point into. */
 struct pointers {
-	uint64_t low, high;
-	size_t nr;
-	bool misaligned;
+	struct linux_page_pointers v;
 	uint32_t slots_left; /* to look at */
 };
 
@@ -116,14 +101,6 @@ static void choose_layout(struct linux_ctx *c, const struct scan_info *found)
 	forget_facts(&c->l);
 }
 
-static void note_pointer(struct pointers *p, uint64_t page)
-{
-	p->misaligned |= page % 64 != 0;
-	p->low = p->nr ? MIN(p->low, page) : page;
-	p->high = p->nr ? MAX(p->high, page) : page;
-	p->nr++;
-}
-
 static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
 {
 	const struct linux_layout *l = &c->l;
@@ -140,10 +117,10 @@ static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
 	nr = layout_value(raw, sizeof(raw), &l->slot_num_sg);
 	if (!wire.nr_seg || nr > BLKIF_MAX_INDIRECT)
 		return;
-	for (k = 0; k < nr && p->nr < MAX_POINTERS; k++) {
+	for (k = 0; k < nr && p->v.nr < MAX_POINTERS; k++) {
 		if (layout_read(c->g, GVA(sg + k * c->sg.bytes), &c->sg.page_link, &link, &ignored))
 			return;
-		note_pointer(p, link & ~3ull);
+		linux_page_pointers_add(&p->v, &c->pages, link & ~3ull);
 	}
 }
 
@@ -164,7 +141,7 @@ static void info_pointers(struct linux_ctx *c, gva_t info, struct pointers *p)
 					  ? l->ring_shadow.off + entries * l->slot_bytes
 					  : l->ring_bytes;
 
-		for (k = 0; k < entries && p->nr < MAX_POINTERS && p->slots_left; k++) {
+		for (k = 0; k < entries && p->v.nr < MAX_POINTERS && p->slots_left; k++) {
 			p->slots_left--;
 			slot_pointers(c,
 				GVA(rinfo + r * stride + l->ring_shadow.off + k * l->slot_bytes),
@@ -173,80 +150,34 @@ static void info_pointers(struct linux_ctx *c, gva_t info, struct pointers *p)
 	}
 }
 
-static bool is_mapped(struct linux_ctx *c, uint64_t va)
+/* Addresses whose frames must be in use: those of the structures themselves. */
+static size_t list_used(struct linux_ctx *c, const struct scan *sc, gva_t used[3 * MAX_WITNESSES])
 {
-	struct err ignored = ERR_INIT;
-	struct guest_map map;
-
-	return !guest_translate(c->g, GVA(va), &map, &ignored);
-}
-
-/* The struct page of a frame that is in use has references or an owner, or is the tail of one. */
-static bool frame_in_use(struct linux_ctx *c, uint64_t vmemmap, gva_t user)
-{
-	struct err ignored = ERR_INIT;
-	struct guest_map map;
-	uint64_t page, head;
-	uint32_t refs, type;
-
-	if (guest_translate(c->g, user, &map, &ignored))
-		return true; /* says nothing */
-	page = vmemmap + map.pfn.v * c->pages.entry_bytes;
-	if (guest_read_u32(c->g, GVA(page + PAGE_REFCOUNT), &refs, &ignored) ||
-		guest_read_u32(c->g, GVA(page + PAGE_TYPE), &type, &ignored) ||
-		guest_read_u64(c->g, GVA(page + PAGE_COMPOUND_HEAD), &head, &ignored))
-		return false;
-	return (refs && refs < 1u << 30) || (head & 1) ||
-	       (!refs && type >> 24 >= PAGE_TYPE_FIRST && type >> 24 <= PAGE_TYPE_LAST);
-}
-
-/* Frames that must be in use if `vmemmap` is right: those of the structures themselves. */
-static bool vmemmap_fits(struct linux_ctx *c, const struct scan *sc, uint64_t vmemmap)
-{
-	size_t i;
+	size_t i, nr = 0;
 
 	for (i = 0; i < MIN(sc->nr_infos, (size_t)MAX_WITNESSES); i++) {
-		struct err ignored = ERR_INIT;
+		const struct scan_info *info = &sc->infos[i];
 		uint64_t rinfo, sring;
 
-		if (!frame_in_use(c, vmemmap, sc->infos[i].va))
-			return false;
-		if (guest_read_u64(c->g, gva_add(sc->infos[i].va, sc->infos[i].rinfo_off), &rinfo,
-			    &ignored))
+		used[nr++] = info->va;
+		if (guest_read_u64(c->g, gva_add(info->va, info->rinfo_off), &rinfo, NULL))
 			continue;
-		if (!frame_in_use(c, vmemmap, GVA(rinfo)))
-			return false;
-		if (!guest_read_u64(c->g, GVA(rinfo + c->l.ring_sring.off), &sring, &ignored) &&
-			!frame_in_use(c, vmemmap, GVA(sring)))
-			return false;
+		used[nr++] = GVA(rinfo);
+		if (!guest_read_u64(c->g, GVA(rinfo + c->l.ring_sring.off), &sring, NULL))
+			used[nr++] = GVA(sring);
 	}
-	return true;
+	return nr;
 }
 
-/*
- * Where the struct page array starts, from pointers into it: the multiple of 1 GiB at or below
- * the lowest, or further down while the array goes on and the highest pointer still names a
- * frame of this guest. Two starts that both fit prove nothing.
- */
-static void find_vmemmap(struct linux_ctx *c, const struct scan *sc, const struct pointers *p)
+static void find_pages(struct linux_ctx *c, const struct scan *sc, const struct pointers *p)
 {
-	uint64_t nr_pfns = guest_info(c->g)->nr_pfns;
-	uint64_t base = p->low & ~(VMEMMAP_ALIGN - 1);
-	unsigned step, fits = 0;
+	gva_t used[3 * MAX_WITNESSES];
+	unsigned fits;
 
-	if (!p->nr || p->misaligned)
+	if (!p->v.nr || p->v.misaligned)
 		return;
-	for (step = 0; step < MAX_VMEMMAP_STEPS; step++, base -= VMEMMAP_ALIGN) {
-		if (!guest_is_kernel_addr(c->g, base) ||
-			(p->high - base) / c->pages.entry_bytes >= nr_pfns || !is_mapped(c, base))
-			break;
-		if (!vmemmap_fits(c, sc, base))
-			continue;
-		c->pages.start = base;
-		fits++;
-	}
-	c->pages.known = fits == 1;
-	if (c->pages.known)
+	fits = linux_pages_by_pointers(c->g, &p->v, used, list_used(c, sc, used), &c->pages);
+	if (fits == 1)
 		snapshot_how(c->s, "scan: struct page array at 0x%" PRIx64, c->pages.start);
 	else
 		snapshot_how(
@@ -291,7 +222,7 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 		info_pointers(&c, sc.infos[i].va, &p);
 	}
 	if (sc.nr_infos)
-		find_vmemmap(&c, &sc, &p);
+		find_pages(&c, &sc, &p);
 	for (i = 0; i < sc.nr_infos; i++) {
 		struct blkdev *d = snapshot_add_device(s);
 

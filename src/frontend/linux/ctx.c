@@ -23,7 +23,7 @@ void linux_ctx_init(
 		c->facts = &k->facts;
 		c->located_by = k->from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
 	}
-	c->pages = k ? k->pages : linux_pages_unknown();
+	c->pages = k ? k->pages : linux_pages_unknown(g);
 	linux_sg_layout(types, &c->sg);
 	linux_bio_layout(types, &c->bio);
 	linux_queue_layout(types, &c->queue);
