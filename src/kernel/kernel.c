@@ -8,10 +8,11 @@
 void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret)
 {
 	*ret = (struct kernel){.file = file, .facts = &ret->other};
-	if (by_symbols && !linux_kernel_open(g, file, &ret->linux_kernel, NULL))
+	netbsd_read_facts(g, &ret->other);
+	if (!by_symbols || *ret->other.os)
+		return;
+	if (!linux_kernel_open(g, file, &ret->linux_kernel, NULL) || *ret->linux_kernel.facts.os)
 		ret->facts = &ret->linux_kernel.facts;
-	else
-		netbsd_read_facts(g, &ret->other);
 }
 
 void kernel_close(struct kernel *k)

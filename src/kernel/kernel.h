@@ -18,8 +18,7 @@ struct kernel {
 	struct guest_facts other; /* of a kernel that is no Linux */
 };
 
-/* Without `by_symbols` only what the kernel's own text and its host say. `ret` stays where it is
- * until it is closed. */
+/* Without `by_symbols` Linux is not looked for. `ret` stays where it is until it is closed. */
 void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret);
 void kernel_close(struct kernel *k);
 

@@ -97,11 +97,13 @@ static void find_types(struct linux_kernel *k)
 int linux_kernel_open(
 	struct guest *g, const struct symbols *file, struct linux_kernel *ret, struct err *why)
 {
-	struct linux_facts_layout facts;
+	struct linux_facts_layout facts = {0};
 
 	*ret = (struct linux_kernel){.g = g};
-	if (find_symbols(ret, file, why))
+	if (find_symbols(ret, file, why)) {
+		linux_read_facts(ret, &facts);
 		return -1;
+	}
 	find_types(ret);
 	linux_pages_by_symbols(g, ret->symbols, ret->types, &ret->pages);
 	if (ret->pages.known)

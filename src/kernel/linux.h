@@ -30,7 +30,8 @@ struct linux_kernel {
 /*
  * Find what there is: symbols by kallsyms (or `file`, when it belongs to this guest; borrowed), the
  * types by BTF, the facts. -1 when the kernel's symbols are not found, and `why`. Either way ret's
- * `how` and `findings` say what was tried, and it is to be closed.
+ * `how` and `findings` say what was tried, facts.os is "Linux" where it is one, and it is to be
+ * closed.
  */
 int linux_kernel_open(struct guest *g, const struct symbols *file, struct linux_kernel *ret,
 	struct err *why) MUST_CHECK;

@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "guest/window.h"
 
 /* COMMAND_LINE_SIZE of x86 is 2048; saved_command_line may have extras put in front. */
 #define MAX_CMDLINE 8192u
 /* tk_core is a sequence counter, perhaps padded, and the struct timekeeper behind it. */
 #define MAX_TK_OFFSET 64u
+#define BANNER	      "Linux version "
+/* From _text to _end; distribution kernels take 16 to 32 MiB. */
+#define MAX_IMAGE_32 (64u << 20)
 
 #define MAY(type, member, dest)                                                                    \
 	{                                                                                          \
@@ -62,34 +66,77 @@ static void read_uts(struct linux_kernel *k, const struct linux_facts_layout *l)
 	read_text(k->g, uts, &l->nodename, f->hostname, sizeof(f->hostname));
 }
 
+struct banner {
+	struct guest *g;
+	char release[sizeof(((struct guest_facts *)0)->release)];
+};
+
+/* "Linux version RELEASE (": the text of linux_banner, and where the log begins with it. */
+static bool read_release(struct banner *b, gva_t at)
+{
+	static const size_t start = sizeof(BANNER) - 1;
+	char text[sizeof(BANNER) + sizeof(b->release) + 2];
+	size_t len;
+
+	if (guest_read_str(b->g, at, text, sizeof(text), NULL) || strncmp(text, BANNER, start))
+		return false;
+	len = strcspn(text + start, " ");
+	if (!isdigit((unsigned char)text[start]) || strncmp(text + start + len, " (", 2))
+		return false;
+	snprintf(b->release, sizeof(b->release), "%.*s", (int)len, text + start);
+	return true;
+}
+
+static bool is_not_banner(void *arg, gva_t at)
+{
+	return !read_release(arg, at);
+}
+
+/* Where no symbol leads to the banner, in the image. Elsewhere may be logs of other kernels, so
+ * that in the direct map, where the image of 32 bits lies, one has to know where it starts. */
+static void search_banner(const struct linux_kernel *k, struct banner *b)
+{
+	struct window in;
+	gva_t text;
+
+	if (guest_word_bytes(k->g) == 8 && window_at(k->g, 0, &in)) {
+		window_search(k->g, in, BANNER, sizeof(BANNER) - 1, is_not_banner, b);
+	} else if (k->symbols && !symbols_get(k->symbols, "_text", &text, NULL)) {
+		in = (struct window){text, gva_add(text, MAX_IMAGE_32)};
+		window_search(k->g, in, BANNER, sizeof(BANNER) - 1, is_not_banner, b);
+	}
+}
+
+static bool find_release(const struct linux_kernel *k, struct banner *b)
+{
+	gva_t at;
+
+	if (k->symbols && !symbols_get(k->symbols, "linux_banner", &at, NULL) &&
+		read_release(b, at))
+		return true;
+	search_banner(k, b);
+	return b->release[0];
+}
+
 /*
- * "Linux version RELEASE (": for kernels whose types are not known, and to check what the types led
- * to. The banner is constant and says what it is; when the two differ, the other names that were
- * read beside the wrong release are as wrong.
+ * For kernels whose types are not known, and to check what the types led to. The banner is constant
+ * and says what it is; when the two differ, the other names that were read beside the wrong release
+ * are as wrong.
  */
 static void read_banner(struct linux_kernel *k)
 {
-	static const char start[] = "Linux version ";
+	struct banner b = {.g = k->g};
 	struct guest_facts *f = &k->facts;
-	char text[128], release[sizeof(f->release)];
-	size_t len;
-	gva_t at;
 
-	if (symbols_get(k->symbols, "linux_banner", &at, NULL) ||
-		guest_read_str(k->g, at, text, sizeof(text), NULL) ||
-		strncmp(text, start, sizeof(start) - 1))
-		return;
-	len = strcspn(text + sizeof(start) - 1, " ");
-	snprintf(release, sizeof(release), "%.*s", (int)MIN(len, sizeof(release) - 1),
-		text + sizeof(start) - 1);
-	if (!strcmp(f->release, release))
+	if (!find_release(k, &b) || !strcmp(f->release, b.release))
 		return;
 	if (f->release[0]) {
 		util_note(&k->how, "release: %s by the banner, but init_uts_ns says otherwise",
-			release);
+			b.release);
 		f->version[0] = f->machine[0] = f->hostname[0] = '\0';
 	}
-	snprintf(f->release, sizeof(f->release), "%s", release);
+	snprintf(f->os, sizeof(f->os), "Linux");
+	snprintf(f->release, sizeof(f->release), "%s", b.release);
 }
 
 static void read_cmdline(struct linux_kernel *k)
@@ -162,9 +209,13 @@ static void read_clock(struct linux_kernel *k, const struct linux_facts_layout *
 
 void linux_read_facts(struct linux_kernel *k, const struct linux_facts_layout *l)
 {
-	snprintf(k->facts.os, sizeof(k->facts.os), "Linux");
-	read_uts(k, l);
+	if (k->symbols) {
+		snprintf(k->facts.os, sizeof(k->facts.os), "Linux");
+		read_uts(k, l);
+	}
 	read_banner(k);
+	if (!k->symbols)
+		return;
 	read_cmdline(k);
 	read_clock(k, l);
 }

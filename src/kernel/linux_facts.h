@@ -16,7 +16,8 @@ struct linux_facts_layout {
 };
 void linux_facts_layout(const struct layout *types, struct linux_facts_layout *ret);
 
-/* Into k->facts, from k->symbols; `l` may lack any member. */
+/* Into k->facts, from k->symbols; without them only what the kernel's banner says. `l` may lack any
+ * member. */
 void linux_read_facts(struct linux_kernel *k, const struct linux_facts_layout *l);
 
 #endif
