@@ -29,6 +29,7 @@ setup() {
         run "$XBDSNAP" "$c" --help
         [ "$status" -eq 0 ]
         [[ $output == *"Exit status"* ]]
+        [[ $output != *$'\v'* ]]
     done
 }
 
@@ -158,7 +159,58 @@ setup() {
     [ "$("$XBDSNAP" dump -J --device hda2 "$netbsd" | jq -c '[.devices[].vdev]')" = '["hda2"]' ]
     run "$XBDSNAP" dump --device xvdz "$fixture"
     [ "$status" -eq 4 ]
-    [[ $output == *"no device 'xvdz'"* ]]
+    [[ $output == *"no device 'xvdz', but xvda" ]]
+    run "$XBDSNAP" dump --device xvdz "$netbsd"
+    [[ $output == *"no device 'xvdz', but hda1, hda2" ]]
+    run "$XBDSNAP" extract --device xvdz "$fixture"
+    [ "$status" -eq 4 ]
+    [[ $output == *"no device 'xvdz', but xvda" ]]
+}
+
+@test "a flush has no sector, so it is known from nowhere" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no real checkpoints"
+    cd "$BATS_TEST_TMPDIR"
+    "$XBDSNAP" dump -o OP,SECTOR,FROM "$XBDSNAP_CACHE/linux-6.1-flush/image.save" >table
+    grep -E '^flush +- +-' table
+    [ -z "$(grep unknown table)" ]
+}
+
+@test "a slot that is not pending: which are" {
+    mq=$SRCDIR/tests/fixtures/linux-6.1-mq/checkpoint.save.zst
+    for f in "$fixture" "$mq"; do
+        run "$XBDSNAP" extract --slot 99 "$f"
+        [ "$status" -eq 4 ]
+        "$XBDSNAP" dump -J "$f" | python3 -c '
+import json, sys
+parts = []
+for d in json.load(sys.stdin)["devices"]:
+    for ring in sorted({r["ring"] for r in d["requests"]}):
+        slots = sorted(r["slot"] for r in d["requests"] if r["ring"] == ring)
+        runs = []
+        for s in slots:
+            if runs and runs[-1][1] + 1 == s:
+                runs[-1][1] = s
+            else:
+                runs.append([s, s])
+        text = ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in runs)
+        parts.append(d["vdev"] + f" ring {ring}: " + text)
+print("; ".join(parts))' >"$BATS_TEST_TMPDIR/want"
+        [[ $output == *"slots that are pending: $(cat "$BATS_TEST_TMPDIR/want")" ]]
+    done
+}
+
+@test "what has no payload is said to have none" {
+    real=$SRCDIR/tests/fixtures/linux-6.12-discard/checkpoint.save.zst
+    slot=$("$XBDSNAP" dump -J "$real" | jq '[.devices[0].requests[] | select(.op == "discard")][0].slot')
+    run "$XBDSNAP" extract --device xvda --slot "$slot" "$real"
+    [ "$status" -eq 4 ]
+    [[ $output == *"slot $slot of xvda is a discard: it has no payload" ]]
+}
+
+@test "a full standard output is told once" {
+    run bash -c "'$XBDSNAP' dump '$fixture' >/dev/full"
+    [ "$status" -eq 6 ]
+    [ "${#lines[@]}" -eq 1 ]
 }
 
 @test "documents follow the published schema" {

@@ -168,7 +168,9 @@ static int filter(struct dump *d, struct err *err)
 {
 	struct snapshot *s = &d->in.snap;
 	size_t i, keep = 0, before = s->nr_devices;
+	char names[200];
 
+	snapshot_list_devices(s, names, sizeof(names));
 	for (i = 0; i < s->nr_devices; i++) {
 		if (!device_wanted(d, &s->devices[i])) {
 			blkdev_fini(&s->devices[i]);
@@ -182,7 +184,8 @@ static int filter(struct dump *d, struct err *err)
 	}
 	s->nr_devices = keep;
 	if (before && !keep)
-		return err_set(err, ERR_NOTFOUND, "%s: no device '%s'", d->path, d->device);
+		return err_set(
+			err, ERR_NOTFOUND, "%s: no device '%s', but %s", d->path, d->device, names);
 	return 0;
 }
 

@@ -238,6 +238,65 @@ static bool matches(const struct extract *x, const struct blkdev *d, const struc
 	       (!x->ring_set || x->ring == r->ring) && (!x->slot_set || x->slot == r->slot);
 }
 
+/* "0-19, 23" of a ring's requests, which ascend by slot, from at on; the first of another ring. */
+static size_t list_slots(const struct blkdev *d, size_t at, FILE *to)
+{
+	unsigned ring = d->requests[at].ring;
+	const char *comma = "";
+
+	while (at < d->nr_requests && d->requests[at].ring == ring) {
+		unsigned first = d->requests[at].slot, last = first;
+
+		while (++at < d->nr_requests && d->requests[at].ring == ring &&
+			d->requests[at].slot == last + 1)
+			last++;
+		fprintf(to, last > first ? "%s%u-%u" : "%s%u", comma, first, last);
+		comma = ", ";
+	}
+	return at;
+}
+
+/* malloc'ed; NULL: no memory. */
+static char *list_pending(const struct extract *x)
+{
+	const char *semicolon = "";
+	size_t i, k, bytes;
+	char *text = NULL;
+	FILE *to = open_memstream(&text, &bytes);
+
+	if (!to)
+		return NULL;
+	for (i = 0; i < x->in.snap.nr_devices; i++) {
+		const struct blkdev *d = &x->in.snap.devices[i];
+
+		for (k = 0; k < d->nr_requests; semicolon = "; ") {
+			fprintf(to, "%s%s ring %u: ", semicolon, d->name, d->requests[k].ring);
+			k = list_slots(d, k, to);
+		}
+	}
+	fclose(to);
+	return text;
+}
+
+/* What there is instead. */
+static int refuse_choice(const struct extract *x, struct err *err)
+{
+	CLEANUP_FREE char *pending = NULL;
+	bool known = !x->device;
+	char names[200];
+	size_t i;
+
+	for (i = 0; i < x->in.snap.nr_devices; i++)
+		known |= x->device && !strcmp(x->device, x->in.snap.devices[i].name);
+	snapshot_list_devices(&x->in.snap, names, sizeof(names));
+	if (!known && *names)
+		return err_set(
+			err, ERR_NOTFOUND, "%s: no device '%s', but %s", x->path, x->device, names);
+	pending = list_pending(x);
+	return err_set(err, ERR_NOTFOUND, "%s: no such pending request; slots that are pending: %s",
+		x->path, pending && *pending ? pending : "none");
+}
+
 static int choose(const struct extract *x, const struct blkdev **ret_dev,
 	const struct io_request **ret, struct err *err)
 {
@@ -255,7 +314,7 @@ static int choose(const struct extract *x, const struct blkdev **ret_dev,
 			}
 	}
 	if (!n)
-		return err_set(err, ERR_NOTFOUND, "%s: no such pending request", x->path);
+		return refuse_choice(x, err);
 	if (n > 1)
 		return err_set(err, ERR_USAGE,
 			"%zu requests fit; --device, --ring and --slot choose one, --all takes all",
@@ -273,7 +332,12 @@ static int extract_one(struct extract *x, struct err *err)
 	const struct io_request *r = NULL;
 	size_t len = 0;
 
-	if (choose(x, &d, &r, err) || payload(x, r, &buf, &len, err))
+	if (choose(x, &d, &r, err))
+		return -1;
+	if (!r->nr_seg && !r->segs_wanted)
+		return err_set(err, ERR_NODATA, "ring %u slot %u of %s is a %s: it has no payload",
+			r->ring, r->slot, d->name, io_op_name(r->op));
+	if (payload(x, r, &buf, &len, err))
 		return -1;
 	return extract_put(&x->out, extract_row_request(d, r), 0, buf, len, err);
 }

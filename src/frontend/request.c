@@ -175,6 +175,15 @@ struct blkdev *snapshot_add_device(struct snapshot *s)
 	return d;
 }
 
+void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap)
+{
+	size_t i, n = 0;
+
+	buf[0] = 0;
+	for (i = 0; i < s->nr_devices && n < cap; i++)
+		n += (size_t)snprintf(buf + n, cap - n, "%s%s", i ? ", " : "", s->devices[i].name);
+}
+
 struct io_request *io_request_append(struct io_request **array, size_t *nr)
 {
 	struct io_request *r = append_zeroed(array, nr, sizeof(*r));

@@ -249,6 +249,8 @@ void snapshot_fini(struct snapshot *s);
 /* Append a device with every field unknown; returned pointer is valid until the next append. NULL:
  * no memory. */
 struct blkdev *snapshot_add_device(struct snapshot *s);
+/* "xvda, xvdb", cut to cap. */
+void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
 /* Append a request with unknown fields marked so to an array. NULL: no memory. */
 struct io_request *io_request_append(struct io_request **array, size_t *nr);
 /* By ring, then slot, as qsort() wants it. */
