@@ -285,6 +285,18 @@ static const struct rule rules[] = {
 			"there.",
 		.remedy = "Do not restore it. Look for another copy of the file.",
 	},
+	{
+		.id = "XB028",
+		.severity = SEVERITY_WARNING,
+		.summary = "a disk of the configuration has no frontend in the guest",
+		.explanation =
+			"The guest was saved with that disk. Either it runs a driver that this "
+			"program does not know, or none at all, or what the driver keeps in "
+			"memory is damaged beyond recognition. Requests that may be pending on "
+			"the disk are not shown, and nothing about them was checked.",
+		.remedy = "Find out what the guest runs, and try --kernel FILE. Restore it only "
+			  "if you would without this check.",
+	},
 };
 
 const char *severity_name(enum severity s)

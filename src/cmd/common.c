@@ -230,6 +230,7 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 	if (frontend_analyse(in->guest, &env->frontend, &in->snap, err))
 		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
 	note_doubt(env, &in->snap);
+	frontend_report_missing(ckpt_info(in->ck), &in->snap);
 	return 0;
 }
 

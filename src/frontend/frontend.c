@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "frontend/vdev.h"
 #include "guest/p2m.h"
 
 static const struct frontend_ops *const registry[] = {
@@ -240,4 +241,31 @@ int frontend_analyse(
 	if (source)
 		finding_append(&s->findings, source);
 	return 0;
+}
+
+/* Of no number: a driver whose one interface may carry any disk. */
+static bool may_be_disk(const struct blkdev *d, const char *vdev)
+{
+	uint64_t number;
+
+	return d->handle == BLK_UNKNOWN_U64 || !strcmp(d->name, vdev) ||
+	       (vdev_number(vdev, &number) && number == d->handle);
+}
+
+void frontend_report_missing(const struct ckpt_info *info, struct snapshot *s)
+{
+	size_t i, k;
+
+	for (i = 0; i < info->nr_disks; i++) {
+		const struct ckpt_disk *disk = &info->disks[i];
+
+		if (!disk->vdev || disk->cdrom)
+			continue;
+		for (k = 0; k < s->nr_devices && !may_be_disk(&s->devices[k], disk->vdev); k++)
+			;
+		if (k == s->nr_devices)
+			finding_add(&s->findings, "XB028", finding_at_device(disk->vdev),
+				"the configuration names this disk, but no frontend of the guest "
+				"was found for it");
+	}
 }

@@ -110,6 +110,12 @@ int frontend_analyse(struct guest *g, const struct frontend_options *opt, struct
 /* Did the guest count on an order among writes in flight? Resume does not keep it. */
 bool frontend_counts_on_order(const struct blkdev *d);
 
+/*
+ * A finding for each disk of the configuration that no device of the snapshot is for: its driver is
+ * not known here, or what it keeps was damaged beyond recognition.
+ */
+void frontend_report_missing(const struct ckpt_info *info, struct snapshot *s);
+
 struct p2m;
 /* Fill target_mfn / target_missing of every segment and ring page. */
 void frontend_set_target(struct snapshot *s, struct p2m *target);
