@@ -92,3 +92,71 @@ EOF
     python3 "$SRCDIR/tests/tools/netbsd-truth.py" "$BATS_TEST_TMPDIR/dump.json" "$truth"
     [ "$(of_dump '"XB210" in {f["rule"] for f in d["findings"]}')" = True ]
 }
+
+damage() { # damage KEY OFFSET VALUE: a 32-bit word in the page of that name in the truth
+    python3 - "$img" "$truth" "$@" <<'EOF'
+import json
+import struct
+import sys
+data = bytearray(open(sys.argv[1], 'rb').read())
+truth = json.load(open(sys.argv[2]))
+key, offset, value = sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+# The page by its content: the ring begins with its indices, which stand behind rec_ring too; a
+# slot of the log holds garbage.
+if key == 'blk_ring':
+    want = struct.pack('<II', truth['req_prod'], truth['resp_prod'])
+    own = struct.pack('<I', truth['rec_ring'])
+    [at] = [i for i in range(4, len(data)) if data[i:i + 8] == want and data[i - 4:i] != own]
+else:
+    r = truth['pending'][0]
+    at = data.index(struct.pack('<Q', r['recorded_sector'])) - 8 - 60 * r['slot']
+struct.pack_into('<I', data, at + offset, value)
+open(sys.argv[1], 'wb').write(data)
+EOF
+}
+
+@test "a damaged ring is found and said, without the kernel file" {
+    make_image --seed 31
+    pending=$(jq '.pending | length' "$truth")
+    damage blk_ring 4 $(($(jq .req_prod "$truth") + 9))
+    "$XBDSNAP" dump -J "$img" >"$BATS_TEST_TMPDIR/dump.json"
+    jq -e --argjson n "$pending" --slurpfile t "$truth" \
+        '([.devices[].requests | length] | add) == $n and
+         (.devices[0].rings[0] | .sring_rsp_prod == $t[0].req_prod + 9 and
+          .req_prod_pvt == $t[0].req_prod and .rsp_cons == $t[0].resp_cons)' \
+        "$BATS_TEST_TMPDIR/dump.json"
+    run "$XBDSNAP" validate "$img"
+    [ "$status" -eq 3 ]
+    [[ $output == *"error XB107 hda1 ring 0: "* ]]
+    [[ $output != *"not in the checkpoint"* ]]
+}
+
+@test "one bad word of the log hides no other request" {
+    make_image --seed 32
+    pending=$(jq '.pending | length' "$truth")
+    slot=$(jq '.pending[2].slot' "$truth")
+    damage rec_ring $((60 * slot + 4)) 3000
+    "$XBDSNAP" dump -J "$img" >"$BATS_TEST_TMPDIR/dump.json"
+    [ "$(of_dump 'sum(len(x["requests"]) for x in d["devices"])')" -eq $((pending - 1)) ]
+    run "$XBDSNAP" validate "$img"
+    [ "$status" -eq 3 ]
+    [[ $output == *"error XB102 hda1 ring 0 slot $slot: slot $slot holds no request, is not on the free list, and leads to 0xbb8"* ]]
+}
+
+@test "what was never read is null, not 0" {
+    make_image --seed 33 --with noring
+    "$XBDSNAP" dump -J "$img" >"$BATS_TEST_TMPDIR/dump.json"
+    jq -e '.devices[0].rings[0] |
+        [.req_prod_pvt, .rsp_cons, .sring_req_prod, .sring_rsp_prod, .pages[0]] |
+        all(. == null)' "$BATS_TEST_TMPDIR/dump.json"
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" \
+        "$BATS_TEST_TMPDIR/dump.json"
+    run "$XBDSNAP" dump -v "$img"
+    [[ $output == *"own indices unknown, shared page not found"* ]]
+    run "$XBDSNAP" validate -v "$img"
+    [[ $output == *"warning XB214 xbd: no page of the checkpoint holds what the recovery ring has logged"* ]]
+    [[ $output == *"not evaluated XB107 hda1: the shared ring was not found"* ]]
+    # By the kernel file it is known where it ought to be.
+    run "$XBDSNAP" validate -v --kernel "$elf" "$img"
+    [[ $output == *"not evaluated XB107 hda1: the shared ring is not in the checkpoint"* ]]
+}

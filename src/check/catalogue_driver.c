@@ -125,6 +125,37 @@ static const struct rule rows[] = {
 		.remedy = "Do not resume the guest. Do not trust this request.",
 	},
 	{
+		.id = "XB213",
+		.severity = SEVERITY_WARNING,
+		.summary = "nothing points to the recovery ring",
+		.explanation =
+			"The driver reaches it through a variable. That was damaged, or is not in "
+			"the checkpoint, or the ring is a left-over of an earlier kernel.",
+		.remedy = "Name the kernel that the guest runs (--kernel FILE). Do not resume the "
+			  "guest before it is settled.",
+	},
+	{
+		.id = "XB214",
+		.severity = SEVERITY_WARNING,
+		.summary = "the shared ring was not found",
+		.explanation =
+			"The page that the driver shares with the backend is not in the "
+			"checkpoint, or does not look like it any more. What stands there could "
+			"not be compared with the recovery ring.",
+		.remedy = "Name the kernel that the guest runs (--kernel FILE), or look for a more "
+			  "complete checkpoint.",
+	},
+	{
+		.id = "XB215",
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request is for a disk that the driver does not have",
+		.explanation =
+			"The number of its device is not in the driver's table of disks. The slot "
+			"is damaged.",
+		.remedy = "Do not resume the guest. Compare the request with the shared ring in "
+			  "dump -v.",
+	},
+	{
 		.id = "XB301",
 		.still = true,
 		.severity = SEVERITY_WARNING,

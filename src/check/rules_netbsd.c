@@ -5,6 +5,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define XBD_MAX_LIVE   63u	   /* xbd_scan() puts 63 of its 64 xbdreqs on the free list */
@@ -46,35 +47,61 @@ static void lost_sectors(struct check_run *run)
 	}
 }
 
-/* The ids are addresses inside one array of 64: congruent, and not far apart. */
+/* Are they two elements of one array of xbdreqs? */
+static bool share_array(uint64_t a, uint64_t b)
+{
+	uint64_t away = a > b ? a - b : b - a;
+
+	return away && !(away % XBDREQ_BYTES) && away / XBDREQ_BYTES < XBD_MAX_LIVE;
+}
+
+/* Of all other used slots, of any disk: those that share an array with that one, and those that
+ * have the same pointer. */
+static unsigned count_sharing(
+	const struct io_ring *g, unsigned slot, uint64_t id, unsigned *ret_same)
+{
+	unsigned nr = 0;
+	uint32_t i;
+
+	*ret_same = 0;
+	for (i = 0; i < g->entries; i++) {
+		if (i == slot || !g->slots[i].used)
+			continue;
+		nr += share_array(g->slots[i].id, id);
+		*ret_same += g->slots[i].id == id;
+	}
+	return nr;
+}
+
+/* The ids are addresses inside one array of 64: congruent, and not far apart. Whatever most of them
+ * agree on is the array. */
 static void request_pointers(struct check_run *run)
 {
-	const struct io_request *first = NULL;
+	const struct io_ring *g = run->dev->nr_rings ? run->dev->rings : NULL;
+	unsigned sharing, same, used = 0;
+	uint32_t k;
 	size_t i;
 
-	if (!run_frontend(run, &frontend_netbsd_xbd))
+	if (!run_frontend(run, &frontend_netbsd_xbd) || !g || !g->slots ||
+		g->entries > CHECK_MAX_ENTRIES)
 		return;
+	for (k = 0; k < g->entries; k++)
+		used += g->slots[k].used;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
-		uint64_t away;
 
-		if (r->id < XBD_KERNBASE || r->id > UINT32_MAX) {
+		sharing = count_sharing(g, r->slot, r->id, &same);
+		if (r->id < XBD_KERNBASE || r->id > UINT32_MAX)
 			run_broken_request(run, "XB203", r,
-				"id 0x%llx is not an address of the kernel",
-				(unsigned long long)r->id);
-			continue;
-		}
-		if (!first) {
-			first = r;
-			continue;
-		}
-		away = r->id > first->id ? r->id - first->id : first->id - r->id;
-		if (!away || away % XBDREQ_BYTES || away / XBDREQ_BYTES >= XBD_MAX_LIVE)
+				"id 0x%" PRIx64 " is not an address of the kernel", r->id);
+		else if (same)
 			run_broken_request(run, "XB203", r,
-				"id 0x%llx and id 0x%llx of slot %u are not two elements of one "
-				"array of xbdreqs",
-				(unsigned long long)r->id, (unsigned long long)first->id,
-				first->slot);
+				"%u other slots have the same id 0x%" PRIx64, same, r->id);
+		else if ((sharing + 1) * 2 < used || (!sharing && used > 1))
+			run_broken_request(run, "XB203", r,
+				"id 0x%" PRIx64 " does not lie in the array of xbdreqs that the "
+				"other slots point into",
+				r->id);
 	}
 }
 

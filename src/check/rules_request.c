@@ -74,14 +74,23 @@ static bool bad_range(const struct io_segment *s)
 	return s->sects_known && (s->first_sect > s->last_sect || s->last_sect > 7);
 }
 
+/* Nothing was hard to read: there are no sectors. */
+static bool is_empty(const struct io_request *r)
+{
+	if (r->nr_sectors || (r->nr_seg && bad_range(&r->seg[0])))
+		return false;
+	if (r->op == IO_READ || r->op == IO_WRITE)
+		return !r->trouble || !r->segs_wanted;
+	return r->op == IO_DISCARD && !r->trouble;
+}
+
 static void empty_requests(struct check_run *run)
 {
 	const struct io_request *r;
 	size_t i = 0;
 
 	while ((r = next(run, &i)))
-		if ((r->op == IO_READ || r->op == IO_WRITE || r->op == IO_DISCARD) && !r->trouble &&
-			!r->nr_sectors && !(r->nr_seg && bad_range(&r->seg[0])))
+		if (is_empty(r))
 			run_broken_request(
 				run, "XB117", r, "a %s of no sectors at all", io_op_name(r->op));
 }

@@ -7,6 +7,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "frontend/agree.h"
@@ -24,6 +25,12 @@ static bool slots_known(struct check_run *run, const struct io_ring *g, const ch
 	for (; sscanf(ids, "%7s", id) == 1; ids += strlen(id) + (ids[strlen(id)] == ' '))
 		run_skip(run, id, "the slots of ring %u could not be read", g->index);
 	return false;
+}
+
+static const char *why_no_sring(const struct io_ring *g)
+{
+	return g->sring_va.v ? "the shared ring is not in the checkpoint"
+			     : "the shared ring was not found";
 }
 
 /* Follow the list; false when it is broken (said) and coverage means nothing. */
@@ -61,6 +68,26 @@ static bool walk_free_list(struct check_run *run, const struct io_ring *g, uint8
 	return true;
 }
 
+/* Neither a request nor on the list. What it holds may be no link either: then it is not lost but
+ * damaged, and may have held a request. */
+static void lost_slot(struct check_run *run, const struct io_ring *g, uint32_t slot)
+{
+	uint64_t id = g->slots[slot].id;
+
+	if (id < g->entries && g->slots[id].used)
+		run_broken(run, "XB103", (int)g->index, (int)slot,
+			"slot %u holds a request, and the free slot %u leads to it", (unsigned)id,
+			slot);
+	else if (id < g->entries || id == g->free_nil)
+		run_broken(run, "XB104", (int)g->index, (int)slot,
+			"slot %u holds no request and is not on the free list", slot);
+	else
+		run_broken(run, "XB102", (int)g->index, (int)slot,
+			"slot %u holds no request, is not on the free list, and leads to 0x%" PRIx64
+			", but there are only %u slots",
+			slot, id, g->entries);
+}
+
 static void free_list(struct check_run *run)
 {
 	size_t n;
@@ -81,8 +108,7 @@ static void free_list(struct check_run *run)
 			continue;
 		for (i = 0; i < g->entries; i++)
 			if (!marks[i] && !g->slots[i].used && !g->slots[i].unreadable)
-				run_broken(run, "XB104", (int)g->index, (int)i,
-					"slot %u holds no request and is not on the free list", i);
+				lost_slot(run, g, i);
 	}
 }
 
@@ -92,6 +118,23 @@ static uint32_t count_used(const struct io_ring *g)
 
 	for (i = 0; i < g->entries; i++)
 		nr += g->slots[i].used;
+	return nr;
+}
+
+/* Slots that are neither used nor on the free list: what has become of a request's slot when its
+ * pointer is damaged. */
+static uint32_t count_lost(const struct io_ring *g)
+{
+	CLEANUP_FREE bool *seen = calloc(g->entries, sizeof(*seen));
+	uint64_t id = g->free_head;
+	uint32_t i, nr = 0;
+
+	while (seen && id < g->entries && !seen[id] && !g->slots[id].used) {
+		seen[id] = true;
+		id = g->slots[id].id;
+	}
+	for (i = 0; seen && i < g->entries; i++)
+		nr += !seen[i] && !g->slots[i].used;
 	return nr;
 }
 
@@ -125,7 +168,8 @@ static void count_mismatch(struct check_run *run, const struct io_ring *g, uint3
 		run_no_memory(run);
 		return;
 	}
-	if (in_flight > used && repeated_requests(g, seen, &first)) {
+	if (in_flight > used && in_flight - used > count_lost(g) &&
+		repeated_requests(g, seen, &first)) {
 		run_broken(run, netbsd ? "XB205" : "XB112", (int)g->index, (int)first,
 			"slot %u was put on the ring more than once: %u requests in flight for %u "
 			"used slots",
@@ -145,6 +189,11 @@ static void counts(struct check_run *run)
 		const struct io_ring *g = &run->dev->rings[n];
 		uint32_t in_flight = io_ring_in_flight(g), used;
 
+		if (g->indices != IO_INDICES_READ) {
+			run_skip(run, "XB105", "the driver's own indices were not found");
+			run_skip(run, "XB106", "the driver's own indices were not found");
+			continue;
+		}
 		if (in_flight > g->entries) {
 			run_broken(run, "XB106", (int)g->index, -1,
 				"%u requests in flight on a ring of %u (produced %u, consumed %u)",
@@ -171,7 +220,7 @@ static void shared_indices(struct check_run *run)
 		uint32_t answered = g->sring_rsp_prod - g->rsp_cons;
 
 		if (!g->sring_known) {
-			run_skip(run, "XB107", "the shared ring is not in the checkpoint");
+			run_skip(run, "XB107", "%s", why_no_sring(g));
 			continue;
 		}
 		if (in_flight > g->entries)
@@ -244,7 +293,7 @@ static void responses(struct check_run *run)
 			static const char *const ids[] = {"XB108", "XB109", "XB110", "XB111"};
 
 			for (i = 0; i < ARRAY_SIZE(ids); i++)
-				run_skip(run, ids[i], "the shared ring is not in the checkpoint");
+				run_skip(run, ids[i], "%s", why_no_sring(g));
 			continue;
 		}
 		seen = calloc(g->entries, 1);
@@ -282,7 +331,7 @@ static void unanswered(struct check_run *run)
 		if (!slots_known(run, g, "XB113"))
 			continue;
 		if (!g->sring_known) {
-			run_skip(run, "XB113", "the shared ring is not in the checkpoint");
+			run_skip(run, "XB113", "%s", why_no_sring(g));
 			continue;
 		}
 		newest = calloc(g->entries, sizeof(*newest));

@@ -396,17 +396,32 @@ static int print_segments(struct dump *d, struct err *err)
 	return table_print(t, err);
 }
 
+static void print_counts(FILE *out, const struct io_ring *r)
+{
+	if (r->entries)
+		fprintf(out, "%u entries", r->entries);
+	else
+		fputs("entries unknown", out);
+	if (r->slots)
+		fprintf(out, ", %u used", r->nr_used);
+	if (r->indices == IO_INDICES_READ)
+		fprintf(out, ", req_prod_pvt %u, rsp_cons %u", r->req_prod_pvt, r->rsp_cons);
+	else
+		fputs(", own indices unknown", out);
+}
+
 static void print_ring(FILE *out, const struct io_ring *r)
 {
 	size_t i;
 
-	fprintf(out, "  ring %u: %u entries, %u used, req_prod_pvt %u, rsp_cons %u", r->index,
-		r->entries, r->nr_used, r->req_prod_pvt, r->rsp_cons);
+	fprintf(out, "  ring %u: ", r->index);
+	print_counts(out, r);
 	if (r->sring_known)
 		fprintf(out, ", shared req_prod %u, rsp_prod %u", r->sring_req_prod,
 			r->sring_rsp_prod);
 	else
-		fputs(", shared page not in the checkpoint", out);
+		fprintf(out, ", shared page %s",
+			r->sring_va.v ? "not in the checkpoint" : "not found");
 	fputs(", pages", out);
 	for (i = 0; i < r->nr_pages; i++)
 		if (r->pages[i].v == UINT64_MAX)

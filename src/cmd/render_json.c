@@ -162,19 +162,20 @@ static struct json_object *ring(const struct io_ring *r)
 	struct json_object *o = json_object_new_object(), *pages = json_object_new_array();
 	struct json_object *source = json_object_new_array(), *target = json_object_new_array();
 	struct json_object *grefs = json_object_new_array();
+	bool indices = r->indices == IO_INDICES_READ;
 	size_t i;
 
 	json_put_num(o, "index", r->index);
-	json_put_num(o, "entries", r->entries);
-	json_put_num(o, "req_prod_pvt", r->req_prod_pvt);
-	json_put_num(o, "rsp_cons", r->rsp_cons);
+	json_put(o, "entries", json_num_or_null(r->entries, 0));
+	json_put(o, "req_prod_pvt", indices ? json_object_new_uint64(r->req_prod_pvt) : NULL);
+	json_put(o, "rsp_cons", indices ? json_object_new_uint64(r->rsp_cons) : NULL);
 	json_put(o, "sring_req_prod",
 		r->sring_known ? json_object_new_uint64(r->sring_req_prod) : NULL);
 	json_put(o, "sring_rsp_prod",
 		r->sring_known ? json_object_new_uint64(r->sring_rsp_prod) : NULL);
-	json_put_num(o, "used", r->nr_used);
-	json_put_num(o, "free", r->nr_free);
-	json_put_bool(o, "free_list_ok", r->free_list_ok);
+	json_put(o, "used", r->slots ? json_object_new_uint64(r->nr_used) : NULL);
+	json_put(o, "free", r->slots ? json_object_new_uint64(r->nr_free) : NULL);
+	json_put(o, "free_list_ok", r->slots ? json_object_new_boolean(r->free_list_ok) : NULL);
 	for (i = 0; i < r->nr_pages; i++) {
 		json_object_array_add(pages, json_hex_or_null(r->pages[i].v, UINT64_MAX));
 		if (r->page_source_mfn)

@@ -126,14 +126,24 @@ struct io_ring_entry {
 			    */
 };
 
+enum io_indices { /* what is known of the driver's own indices */
+	IO_INDICES_UNKNOWN,
+	IO_INDICES_DERIVED, /* from the shared ring and the number of used slots, with which they
+			       agree by construction */
+	IO_INDICES_READ,
+};
+
 struct io_ring {
 	unsigned index;
 	gva_t va; /* of the driver's ring structure */
 	gva_t shadow_va;
 	gva_t sring_va;
 	uint32_t entries; /* slots of the ring; the shadow has as many */
-	uint32_t req_prod_pvt, rsp_cons;
-	bool sring_known; /* the shared page was in the checkpoint */
+	enum io_indices indices;
+	uint32_t req_prod_pvt, rsp_cons; /* nothing when `indices` is unknown */
+	/* The shared page was found, and it was in the checkpoint. False: sring_va.v == 0 not found,
+	 * else not in the checkpoint. */
+	bool sring_known;
 	uint32_t sring_req_prod, sring_rsp_prod, sring_req_event, sring_rsp_event;
 	pfn_t *pages; /* of the shared ring; v == UINT64_MAX where unknown */
 	mfn_t *page_source_mfn, *page_target_mfn; /* beside pages; MFN_NONE unknown */

@@ -141,6 +141,7 @@ static void make_ring(struct world *w, uint32_t entries, uint64_t nil)
 	g->grefs[0] = 9;
 	g->free_nil = nil;
 	g->sring_known = true;
+	g->indices = IO_INDICES_READ;
 	g->req_prod_pvt = g->rsp_cons = g->sring_req_prod = g->sring_rsp_prod = 0xfffffff0;
 	for (i = 0; i < entries; i++)
 		g->slots[i].id = i + 1 < entries ? i + 1 : nil;

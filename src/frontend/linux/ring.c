@@ -76,6 +76,7 @@ static bool read_ring_header(struct ring_job *j, gva_t info, struct err *why)
 		return false;
 	}
 	c->left.slots -= r->entries;
+	r->indices = IO_INDICES_READ;
 	r->sring_va = GVA(sring);
 	r->shadow_va = gva_add(r->va, c->l.ring_shadow.off);
 	r->free_nil = FREE_LIST_NIL;

@@ -3,41 +3,64 @@
  * by_scan.c - the driver's objects by their structure, without any symbol.
  *
  * The log is 64 x 60 bytes at the start of a page: malloc() serves its 3840 bytes from the bucket
- * of 4096. Its ids are either links of a free list that ends at 4095 or pointers into the one
- * array of xbdreqs. The shared ring is the page whose places hold the segments that the log has,
- * as machine frames. Everything is looked at with guest_peek(); what is used in the end is read
- * again in the open, so that a reduced checkpoint keeps it.
+ * of 4096. The shared ring is the page whose places hold the segments that the log has, as machine
+ * frames. The driver's variables stand together, rec_ring, which points to the log, and blk_ring,
+ * which points to the ring, among them. Each of the three is found by points (scan.h), and each
+ * vouches for the others. Everything is looked at with guest_peek(); what is used in the end is
+ * read again in the open, so that a reduced checkpoint keeps it.
  */
-#include "frontend/netbsd/xbd.h"
+#include "frontend/netbsd/scan.h"
 
 #include "base/num.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-#define NB_MAX_CANDIDATES 16u
-#define NB_MAX_ALIASES	  4u
-#define NB_XBDREQ_SPAN	  ((NB_XBDREQ_USED - 1) * NB_XBDREQ_BYTES)
+#define NB_MAX_LOGS    16u
+#define NB_MAX_ALIASES 4u
+#define NB_MAX_REFS    8u
+#define NB_MAX_RINGS   4u
+/* What else a log needs: of 64 points, and some for what vouches for it. */
+#define NB_ENOUGH      48u /* with pointers to xbdreqs in it */
+#define NB_ENOUGH_IDLE 72u /* all free: a page that the driver gave back looks the same */
+#define NB_REFERENCE   16u /* points for a kernel word that points to it */
+#define NB_MOST_RING   32u /* points at most for a ring that holds its segments */
+#define NB_MARGIN      8u  /* that the best has to be ahead of the next */
+
+struct ring_page {
+	uint32_t va;
+	unsigned points;
+};
 
 struct candidate {
 	pfn_t pfn;
 	uint32_t va; /* the first that the kernel has for it, or the one that is pointed at */
 	uint32_t other_va[NB_MAX_ALIASES];
 	unsigned nr_other;
-	bool list_ok;	    /* the free list closes */
-	uint32_t reference; /* a kernel word that points at it; 0 none */
 	struct nb_wire log[NB_SLOTS];
+	struct nb_log_points points;
+	uint32_t ref[NB_MAX_REFS]; /* kernel words that hold an address of it */
+	unsigned nr_refs;
+	struct ring_page ring[NB_MAX_RINGS]; /* the best, descending */
+	unsigned nr_rings;
+	struct nb_log_index index;
+	uint32_t rec_ring; /* the reference among the driver's variables, or the first; 0 none */
+	uint32_t ring_va;  /* 0 unknown */
+	unsigned ring_points;
 };
 
-struct candidates {
-	struct candidate v[NB_MAX_CANDIDATES];
+/* By the low bits of a page's number: may a candidate have that address? Spares most words of the
+ * memory a look at every candidate. */
+#define NB_FILTER 1024u
+
+struct log_scan {
+	struct guest *g;
+	const struct nb_va_map *map;
+	struct p2m *p2m; /* NULL unknown */
+	struct candidate v[NB_MAX_LOGS];
 	unsigned nr;
-	bool more;
+	bool filter[NB_FILTER];
 };
-
-static uint32_t va_of(const struct nb_va_map *map, pfn_t pfn)
-{
-	return pfn.v < map->nr ? map->va[pfn.v] : 0;
-}
 
 static int note_mapping(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes)
 {
@@ -58,8 +81,8 @@ static int map_kernel(struct guest *g, struct nb_va_map *m, struct err *err)
 {
 	m->nr = guest_info(g)->nr_pfns;
 	if (!m->nr || m->nr > UINT64_C(1) << 20)
-		return err_set(err, ERR_CORRUPT, "%llu frames are not a guest of Xen 2.0",
-			(unsigned long long)m->nr);
+		return err_set(
+			err, ERR_CORRUPT, "%" PRIu64 " frames are not a guest of Xen 2.0", m->nr);
 	m->va = calloc(m->nr, sizeof(*m->va));
 	if (!m->va)
 		return err_nomem(err, "the map of kernel addresses");
@@ -67,102 +90,50 @@ static int map_kernel(struct guest *g, struct nb_va_map *m, struct err *err)
 	return 0;
 }
 
-static bool id_possible(uint32_t id)
+static unsigned log_points(const struct candidate *c)
 {
-	return id < NB_SLOTS || id == NB_NIL || id >= NB_KERNEL_LOW;
+	return c->points.used + c->points.links;
 }
 
-/* A used slot as the driver writes it. */
-static bool used_slot_ok(const struct nb_wire *w)
+/* A place for one more; that of the poorest when there are many. NULL: all are as good. */
+static struct candidate *make_room(struct log_scan *scan, unsigned points)
 {
+	struct candidate *poorest = NULL;
 	unsigned i;
 
-	if (!nb_wire_ok(w) || (w->op != NB_OP_PROBE && !nb_device_known(w->device)))
-		return false;
-	for (i = 0; i < w->nr_seg; i++)
-		if (w->fas[i] >> PAGE_SHIFT < NB_BIAS_PAGES)
-			return false;
-	return true;
+	if (scan->nr < NB_MAX_LOGS)
+		return &scan->v[scan->nr++];
+	for (i = 0; i < scan->nr; i++)
+		if (!poorest || log_points(&scan->v[i]) < log_points(poorest))
+			poorest = &scan->v[i];
+	return log_points(poorest) < points ? poorest : NULL;
 }
-
-/* Do all pointers lead into one array of 63 xbdreqs? */
-static bool ids_share_array(const struct nb_wire log[NB_SLOTS])
-{
-	uint32_t low = UINT32_MAX, high = 0;
-	unsigned i;
-
-	for (i = 0; i < NB_SLOTS; i++) {
-		if (!nb_is_used(&log[i]))
-			continue;
-		low = MIN(low, log[i].id);
-		high = MAX(high, log[i].id);
-	}
-	if (low > high || high - low > NB_XBDREQ_SPAN)
-		return low > high; /* no pointer at all */
-	for (i = 0; i < NB_SLOTS; i++)
-		if (nb_is_used(&log[i]) && (log[i].id - low) % NB_XBDREQ_BYTES)
-			return false;
-	return true;
-}
-
-/* Half of the used slots at least must be flawless: a damaged log is worth showing. */
-static bool parse_log(const uint8_t *page, struct candidate *c, unsigned *ret_used)
-{
-	struct nb_value head;
-	unsigned i, good = 0, used = 0;
-
-	for (i = 0; i < NB_SLOTS; i++)
-		if (!id_possible(num_le32(page + i * NB_SLOT_BYTES + 4)))
-			return false;
-	for (i = 0; i < NB_SLOTS; i++) {
-		c->log[i] = nb_wire_parse(page + (size_t)i * NB_SLOT_BYTES);
-		if (nb_is_used(&c->log[i])) {
-			used++;
-			good += used_slot_ok(&c->log[i]);
-		}
-	}
-	if (good * 2 < used || !ids_share_array(c->log))
-		return false;
-	head = nb_free_head(c->log);
-	c->list_ok = head.known && nb_free_list_ok(c->log, head.v);
-	*ret_used = used;
-	return used || c->list_ok;
-}
-
-/* By the low bits of a page's number: may a candidate have that address? Spares most words of the
- * memory a look at every candidate. */
-#define NB_FILTER 1024u
-
-struct log_scan {
-	const struct nb_va_map *map;
-	struct candidates *found;
-	bool filter[NB_FILTER];
-};
 
 static int look_for_log(void *arg, pfn_t pfn, const uint8_t *page)
 {
 	struct log_scan *scan = arg;
-	struct candidate *c = &scan->found->v[scan->found->nr];
-	unsigned used;
+	uint32_t va = nb_va_of(scan->map, pfn);
+	struct nb_wire log[NB_SLOTS];
+	struct nb_log_points points;
+	struct candidate *c;
 
-	if (!va_of(scan->map, pfn) || !parse_log(page, c, &used))
-		return false;
-	c->pfn = pfn;
-	c->va = va_of(scan->map, pfn);
-	c->reference = c->nr_other = 0;
-	scan->found->nr++;
-	scan->found->more = scan->found->nr == NB_MAX_CANDIDATES;
-	return scan->found->more;
+	if (!va || !nb_page_is_log(page, log, &points))
+		return 0;
+	c = make_room(scan, points.used + points.links);
+	if (!c)
+		return 0;
+	*c = (struct candidate){.pfn = pfn, .va = va, .points = points};
+	memcpy(c->log, log, sizeof(c->log));
+	return 0;
 }
 
 static int note_alias(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes)
 {
 	struct log_scan *scan = arg;
-	struct candidates *found = scan->found;
 	unsigned i;
 
-	for (i = 0; i < found->nr; i++) {
-		struct candidate *c = &found->v[i];
+	for (i = 0; i < scan->nr; i++) {
+		struct candidate *c = &scan->v[i];
 		uint64_t page = c->pfn.v - map->pfn.v;
 
 		if (c->pfn.v < map->pfn.v || page >= bytes >> PAGE_SHIFT ||
@@ -184,230 +155,231 @@ static bool is_address_of(const struct candidate *c, uint32_t word)
 	return false;
 }
 
-/* Kernel words that hold a candidate's address: rec_ring itself is one. */
-static int look_for_references(void *arg, pfn_t pfn, const uint8_t *page)
+static void note_reference(struct log_scan *scan, uint32_t word, uint32_t at)
 {
-	struct log_scan *scan = arg;
 	unsigned i;
-	size_t off;
 
-	if (!va_of(scan->map, pfn))
-		return false;
+	for (i = 0; i < scan->nr; i++) {
+		struct candidate *c = &scan->v[i];
+
+		if (c->nr_refs < NB_MAX_REFS && is_address_of(c, word))
+			c->ref[c->nr_refs++] = at;
+	}
+}
+
+/* Kernel words that hold a candidate's address: rec_ring itself is one. */
+static void look_for_references(struct log_scan *scan, uint32_t va, const uint8_t *page)
+{
+	unsigned off;
+
 	for (off = 0; off < PAGE_BYTES; off += 4) {
 		uint32_t word = num_le32(page + off);
 
-		if (word & PAGE_OFFSET_MASK || word < NB_KERNEL_LOW ||
-			!scan->filter[(word >> PAGE_SHIFT) % NB_FILTER])
-			continue;
-		for (i = 0; i < scan->found->nr; i++) {
-			struct candidate *c = &scan->found->v[i];
-
-			if (c->reference || !is_address_of(c, word))
-				continue;
-			c->va = word;
-			c->reference = va_of(scan->map, pfn) + (uint32_t)off;
-		}
+		if (!(word & PAGE_OFFSET_MASK) && word >= NB_KERNEL_LOW &&
+			scan->filter[(word >> PAGE_SHIFT) % NB_FILTER])
+			note_reference(scan, word, va + off);
 	}
+}
+
+static void note_ring(struct candidate *c, uint32_t va, unsigned points)
+{
+	unsigned i, last = c->nr_rings < NB_MAX_RINGS ? c->nr_rings++ : NB_MAX_RINGS - 1;
+
+	if (c->ring[last].va && c->ring[last].points >= points)
+		return;
+	c->ring[last] = (struct ring_page){va, points};
+	for (i = last; i && c->ring[i].points > c->ring[i - 1].points; i--) {
+		struct ring_page tmp = c->ring[i];
+
+		c->ring[i] = c->ring[i - 1];
+		c->ring[i - 1] = tmp;
+	}
+}
+
+/* The indices of the ring are judged by rules. Here they help only where little else does. */
+static bool indices_fit(const uint8_t *page)
+{
+	return num_le32(page) - num_le32(page + 4) <= NB_SLOTS;
+}
+
+static void look_for_rings(struct log_scan *scan, uint32_t va, const uint8_t *page)
+{
+	uint32_t logged[NB_SLOTS];
+	unsigned i;
+
+	if (!scan->p2m || !nb_ring_logged(page, scan->p2m, logged))
+		return;
+	for (i = 0; i < scan->nr; i++) {
+		struct candidate *c = &scan->v[i];
+		struct nb_ring_points p = nb_ring_points(page, logged, &c->index, scan->p2m);
+
+		if (p.places > 1 || (p.places && indices_fit(page)))
+			note_ring(c, va, p.places + 2 * p.live);
+	}
+}
+
+static int look_for_rest(void *arg, pfn_t pfn, const uint8_t *page)
+{
+	struct log_scan *scan = arg;
+	uint32_t va = nb_va_of(scan->map, pfn);
+
+	if (!va)
+		return 0;
+	look_for_references(scan, va, page);
+	look_for_rings(scan, va, page);
+	return 0;
+}
+
+/* Does a word near rec_ring point to the page? By whatever address. */
+static bool is_pointed_at(struct log_scan *scan, const struct nb_statics *near, uint32_t ring_va)
+{
+	struct guest_map ring, other;
+	unsigned i;
+
+	if (nb_statics_has(near, ring_va))
+		return true;
+	if (guest_translate(scan->g, GVA(ring_va), &ring, NULL))
+		return false;
+	for (i = 0; i < NB_NEAR_WORDS; i++)
+		if (near->known[i] && near->word[i] >= NB_KERNEL_LOW &&
+			!(near->word[i] & PAGE_OFFSET_MASK) &&
+			!guest_translate(scan->g, GVA(near->word[i]), &other, NULL) &&
+			other.pfn.v == ring.pfn.v)
+			return true;
 	return false;
 }
 
-/* A list that closes and used slots are evidence each, a pointer to it is a third; two are needed.
- * An all-free or a damaged log counts only when something points at it. */
-static unsigned weight(const struct candidate *c)
+/* The ring to which one of the driver's variables points; else the best by a margin. A ring of an
+ * earlier life holds segments of the log as well, but nothing that is in flight. */
+static void settle_ring(struct log_scan *scan, struct candidate *c)
 {
-	unsigned i, used = 0;
+	unsigned r, i;
 
-	for (i = 0; i < NB_SLOTS; i++)
-		used += nb_is_used(&c->log[i]);
-	return (unsigned)c->list_ok + (used > 0) + (c->reference != 0);
+	for (r = 0; r < c->nr_refs && !c->ring_va; r++) {
+		struct nb_statics near;
+
+		nb_statics_read(scan->g, c->ref[r], &near);
+		for (i = 0; i < c->nr_rings && !c->ring_va; i++) {
+			if (!is_pointed_at(scan, &near, c->ring[i].va))
+				continue;
+			c->ring_va = c->ring[i].va;
+			c->ring_points = c->ring[i].points;
+			c->rec_ring = c->ref[r];
+		}
+	}
+	if (!c->rec_ring && c->nr_refs)
+		c->rec_ring = c->ref[0];
+	if (c->ring_va || !c->nr_rings ||
+		(c->nr_rings > 1 &&
+			c->ring[0].points < c->ring[1].points + MAX(2u, c->ring[0].points / 8)))
+		return;
+	c->ring_va = c->ring[0].va;
+	c->ring_points = c->ring[0].points;
 }
 
-static const struct candidate *best_candidate(const struct candidates *found, bool *ret_tie)
+static unsigned total_points(const struct candidate *c)
 {
-	const struct candidate *best = NULL;
+	return log_points(c) + (c->nr_refs ? NB_REFERENCE : 0) + MIN(c->ring_points, NB_MOST_RING);
+}
+
+static bool is_enough(const struct candidate *c)
+{
+	return total_points(c) >= (c->points.used ? NB_ENOUGH : NB_ENOUGH_IDLE);
+}
+
+static struct candidate *choose(struct log_scan *scan, struct snapshot *s)
+{
+	struct candidate *best = NULL, *next = NULL;
 	unsigned i;
 
-	*ret_tie = false;
-	for (i = 0; i < found->nr; i++) {
-		const struct candidate *c = &found->v[i];
+	for (i = 0; i < scan->nr; i++) {
+		struct candidate *c = &scan->v[i];
 
-		if (weight(c) < 2)
+		if (!is_enough(c))
 			continue;
-		*ret_tie = best && weight(c) == weight(best);
-		if (!best || weight(c) > weight(best))
+		if (!best || total_points(c) > total_points(best)) {
+			next = best;
 			best = c;
+		} else if (!next || total_points(c) > total_points(next)) {
+			next = c;
+		}
 	}
-	return best;
-}
-
-static const struct candidate *choose(struct candidates *found, struct snapshot *s)
-{
-	const struct candidate *best;
-	unsigned i, top = 0;
-	bool tie;
-
-	best = best_candidate(found, &tie);
-	for (i = 0; best && i < found->nr; i++)
-		top += weight(&found->v[i]) == weight(best);
-	if (!best || (top == 1 && !found->more))
+	if (!next || total_points(best) >= total_points(next) + NB_MARGIN)
 		return best;
 	finding_add(&s->findings, "XB209", finding_anywhere(),
-		"%s%u pages look like the recovery ring, the first two at 0x%x and 0x%x: the "
-		"kernel's file would tell",
-		found->more ? "at least " : "", top, found->v[0].va, found->v[1].va);
+		"the pages at 0x%x and 0x%x both look like the recovery ring: the kernel's file "
+		"would tell",
+		best->va, next->va);
 	return NULL;
 }
 
-struct ring_scan {
-	const struct nb_va_map *map;
-	const struct nb_wire *log;
-	struct p2m *p2m;
-	unsigned best, ties;
-	uint32_t va;
-};
-
-/* How many of the 64 places hold the segments of a slot of the log, used or freed. */
-static unsigned ring_score(const struct nb_state *ring, const struct nb_wire *log, struct p2m *p2m)
+/* The candidates, with what vouches for them. */
+static void find_candidates(struct log_scan *scan)
 {
-	unsigned i, j, score = 0;
+	unsigned i;
 
-	for (i = 0; i < NB_SLOTS; i++) {
-		struct nb_wire w = nb_ring_request(ring->ring, i);
-		uint32_t logged;
-		pfn_t pfn;
-
-		if (!nb_fas_ok(w.fas[0]) ||
-			p2m_reverse(p2m, MFN(w.fas[0] >> PAGE_SHIFT), &pfn) != P2M_VALID)
-			continue;
-		/* One comparison first: a hostile page may match the log all over. */
-		logged = (uint32_t)((pfn.v + NB_BIAS_PAGES) << PAGE_SHIFT) |
-			 (w.fas[0] & PAGE_OFFSET_MASK);
-		for (j = 0; j < NB_SLOTS; j++)
-			if (log[j].fas[0] == logged && nb_wire_ok(&log[j]) &&
-				nb_same_geometry(p2m, &log[j], &w) == TRI_YES)
-				break;
-		score += j < NB_SLOTS;
-	}
-	return score;
+	memory_for_each_page(guest_memory(scan->g), look_for_log, scan);
+	if (!scan->nr)
+		return;
+	for (i = 0; i < scan->nr; i++)
+		nb_log_index_init(&scan->v[i].index, scan->v[i].log);
+	guest_for_each_mapping(scan->g, GVA(NB_KERNEL_LOW), GVA(NB_XEN_LOW - 1), note_alias, scan);
+	memory_for_each_page(guest_memory(scan->g), look_for_rest, scan);
+	for (i = 0; i < scan->nr; i++)
+		settle_ring(scan, &scan->v[i]);
 }
 
-/* Indices that fit, and whole requests between them. */
-static bool ring_header_ok(const struct nb_state *ring)
+static unsigned count_used(const struct candidate *c)
 {
-	uint32_t i;
+	unsigned i, nr = 0;
 
-	if (ring->req_prod - ring->resp_prod > NB_SLOTS)
-		return false;
-	for (i = ring->resp_prod; i != ring->req_prod; i++) {
-		struct nb_wire w = nb_ring_request(ring->ring, i);
-
-		if (!nb_wire_ok(&w) || w.id >= NB_SLOTS)
-			return false;
-	}
-	return true;
+	for (i = 0; i < NB_SLOTS; i++)
+		nr += nb_is_used(&c->log[i]);
+	return nr;
 }
 
-static int look_for_ring(void *arg, pfn_t pfn, const uint8_t *page)
+/* The ring, the variables and the disks, given the log. Reads in the open. */
+static void fill_place(struct log_scan *scan, const struct candidate *c, struct nb_place *place)
 {
-	struct ring_scan *scan = arg;
-	struct nb_state ring = {.req_prod = num_le32(page), .resp_prod = num_le32(page + 4)};
-	unsigned score;
+	struct nb_statics near;
+	uint8_t indices[NB_RING_HDR];
 
-	if (ring.req_prod - ring.resp_prod > NB_SLOTS || !va_of(scan->map, pfn))
-		return false;
-	memcpy(ring.ring, page, sizeof(ring.ring));
-	if (!ring_header_ok(&ring))
-		return false;
-	score = ring_score(&ring, scan->log, scan->p2m);
-	if (!score || score < scan->best)
-		return false;
-	scan->ties = score == scan->best ? scan->ties + 1 : 0;
-	scan->best = score;
-	scan->va = va_of(scan->map, pfn);
-	return false;
+	place->found = true;
+	place->log_va = c->rec_ring ? 0 : c->va;
+	if (c->rec_ring && guest_read_u32(scan->g, GVA(c->rec_ring), &place->log_va, NULL))
+		place->log_va = c->va;
+	place->statics_va = c->rec_ring;
+	place->ring_va = c->ring_va;
+	if (c->rec_ring)
+		nb_statics_read(scan->g, c->rec_ring, &near);
+	if (c->rec_ring && c->ring_va &&
+		!guest_read(scan->g, GVA(c->ring_va), indices, sizeof(indices), NULL))
+		nb_statics_indices(
+			&near, num_le32(indices), num_le32(indices + 4), count_used(c), place);
+	nb_find_vbds(scan->g, scan->map, c->log, c->rec_ring ? &near : NULL, place);
 }
 
-/* The shared-ring page with which the log agrees; 0 when none does. */
-static uint32_t scan_ring(struct guest *g, const struct nb_va_map *map,
-	const struct nb_wire log[NB_SLOTS], struct p2m *p2m)
+static int locate(
+	struct log_scan *scan, struct snapshot *s, struct nb_place *place, struct err *err)
 {
-	struct ring_scan scan = {.map = map, .log = log, .p2m = p2m};
+	const struct candidate *c;
 
-	if (p2m)
-		memory_for_each_page(guest_memory(g), look_for_ring, &scan);
-	return scan.ties ? 0 : scan.va;
-}
-
-struct vbd_scan {
-	const struct nb_va_map *map;
-	const struct nb_wire *log;
-	struct nb_vbd vbd[NB_MAX_VBDS];
-	unsigned nr, conflicts;
-	uint32_t va;
-};
-
-static bool covers_log(const struct nb_wire log[NB_SLOTS], const struct nb_vbd *vbd, unsigned nr)
-{
-	unsigned i, j, used = 0;
-
-	for (i = 0; i < NB_SLOTS; i++) {
-		if (!nb_is_used(&log[i]) || log[i].op == NB_OP_PROBE)
-			continue;
-		for (j = 0; j < nr && vbd[j].device != log[i].device; j++)
-			;
-		if (j == nr)
-			return false;
-		used++;
-	}
-	return used > 0;
-}
-
-/* malloc() serves the 768 bytes from the bucket of 1024. */
-static int look_for_vbds(void *arg, pfn_t pfn, const uint8_t *page)
-{
-	struct vbd_scan *scan = arg;
-	struct nb_vbd vbd[NB_MAX_VBDS];
-	unsigned nr, off;
-
-	if (!va_of(scan->map, pfn))
-		return false;
-	for (off = 0; off < PAGE_BYTES; off += 1024) {
-		nr = nb_vbds_parse(page + off, NB_MAX_VBDS * NB_VDISK_BYTES, vbd);
-		if (!nr || !covers_log(scan->log, vbd, nr))
-			continue;
-		if (scan->nr)
-			scan->conflicts++;
-		scan->nr = nr;
-		scan->va = va_of(scan->map, pfn) + off;
-	}
-	return false;
-}
-
-/* vbd_info without a pointer to it; 0 when no table, or more than one, fits the log. */
-static uint32_t scan_vbds(struct guest *g, const struct nb_va_map *map,
-	const struct nb_wire log[NB_SLOTS], unsigned *ret_nr)
-{
-	struct vbd_scan scan = {.map = map, .log = log};
-
-	memory_for_each_page(guest_memory(g), look_for_vbds, &scan);
-	*ret_nr = scan.nr;
-	return scan.conflicts ? 0 : scan.va;
-}
-
-/* The ring and the disks, given the log. */
-static int locate_rest(struct guest *g, const struct nb_va_map *map, const struct candidate *c,
-	struct nb_place *place, struct err *err)
-{
-	struct p2m *p2m = NULL;
-	unsigned nr;
-
-	if (nb_open_p2m(g, 0, NULL, &p2m, err))
+	if (nb_open_p2m(scan->g, 0, NULL, &scan->p2m, err))
 		return -1;
-	place->ring_va = scan_ring(g, map, c->log, p2m);
-	p2m_free(p2m);
-	place->vbd_va = scan_vbds(g, map, c->log, &nr);
-	if (place->vbd_va)
-		place->nr_vbds = (struct nb_value){.known = true, .v = nr};
+	find_candidates(scan);
+	p2m_free(scan->p2m);
+	c = choose(scan, s);
+	if (!c) {
+		snapshot_how(s, "netbsd-xbd: no page has the structure of a recovery ring");
+		return 0;
+	}
+	fill_place(scan, c, place);
+	snapshot_how(s,
+		"netbsd-xbd: recovery ring at 0x%x by structure (%u of %u slots fit), %s, shared "
+		"ring %s",
+		c->va, log_points(c), NB_SLOTS,
+		c->nr_refs ? "with a kernel word that points at it" : "without a pointer to it",
+		c->ring_va ? "by its segments" : "not found");
 	return 0;
 }
 
@@ -415,36 +387,16 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 {
 	CLEANUP_FREE uint32_t *va = NULL;
 	struct nb_va_map map = {0};
-	CLEANUP_FREE struct candidates *found = calloc(1, sizeof(*found));
-	struct log_scan scan = {.map = &map, .found = found};
-	const struct candidate *c;
-	uint32_t word;
+	CLEANUP_FREE struct log_scan *scan = calloc(1, sizeof(*scan));
 
 	*place = (struct nb_place){.by = BLK_BY_SCAN};
 	if (map_kernel(g, &map, err))
 		return err->cls == ERR_SYSTEM ? -1 : 0;
 	va = map.va;
-	if (!found)
+	if (!scan)
 		return err_nomem(err, "the candidates of a scan");
+	scan->g = g;
+	scan->map = &map;
 	s->every_page = true;
-	memory_for_each_page(guest_memory(g), look_for_log, &scan);
-	if (found->nr) {
-		guest_for_each_mapping(
-			g, GVA(NB_KERNEL_LOW), GVA(NB_XEN_LOW - 1), note_alias, &scan);
-		memory_for_each_page(guest_memory(g), look_for_references, &scan);
-	}
-	c = choose(found, s);
-	if (!c) {
-		snapshot_how(s, "netbsd-xbd: no page has the structure of a recovery ring");
-		return 0;
-	}
-	/* Read in the open, with the tables that map it. */
-	if (c->reference && guest_read_u32(g, GVA(c->reference), &word, err))
-		snapshot_how(s, "netbsd-xbd: cannot read the pointer again: %s", err->text);
-	place->found = true;
-	place->log_va = c->va;
-	place->statics_va = c->reference;
-	snapshot_how(s, "netbsd-xbd: recovery ring at 0x%x by structure, %s", c->va,
-		c->reference ? "with a kernel word that points at it" : "without a pointer to it");
-	return locate_rest(g, &map, c, place, err);
+	return locate(scan, s, place, err);
 }

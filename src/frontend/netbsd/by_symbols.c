@@ -65,6 +65,7 @@ static bool is_array(const struct symbols *file, const char *name)
 int nb_locate_symbols(struct guest *g, const struct symbols *file, struct snapshot *s,
 	struct nb_place *place, struct err *err)
 {
+	struct nb_value ring;
 	uint32_t log;
 	gva_t var;
 
@@ -90,7 +91,9 @@ int nb_locate_symbols(struct guest *g, const struct symbols *file, struct snapsh
 	place->log_va = log;
 	place->log_null = !log;
 	place->statics_va = (uint32_t)var.v;
-	place->ring_va = read_pointer(g, file, "blk_ring", place->statics_va);
+	ring = read_value(g, file, "blk_ring", place->statics_va, true);
+	place->ring_va = ring.v;
+	place->ring_null = ring.known && !ring.v;
 	place->p2m_va = read_pointer(g, file, "xpmap_phys_to_machine_mapping", place->statics_va);
 	place->vbd_va = read_pointer(g, file, "vbd_info", place->statics_va);
 	place->nr_vbds = read_value(g, file, "nr_vbds", place->statics_va, true);

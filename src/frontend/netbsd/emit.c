@@ -170,8 +170,9 @@ static int emit_window(const struct nb_state *st, struct io_ring *ring)
 {
 	uint32_t i;
 
-	if (!st->ring_known || st->pvt_prod - st->rsp_cons > NB_SLOTS ||
-		st->resp_prod - st->rsp_cons > NB_SLOTS || st->pvt_prod - st->resp_prod > NB_SLOTS)
+	if (!st->ring_known || st->indices == IO_INDICES_UNKNOWN ||
+		st->pvt_prod - st->rsp_cons > NB_SLOTS || st->resp_prod - st->rsp_cons > NB_SLOTS ||
+		st->pvt_prod - st->resp_prod > NB_SLOTS)
 		return 0;
 	ring->window = calloc(NB_SLOTS, sizeof(*ring->window));
 	if (!ring->window)
@@ -211,12 +212,13 @@ static int emit_ring(const struct nb_state *st, struct blkdev *d)
 	ring->shadow_va = GVA(st->at.log_va);
 	ring->sring_va = GVA(st->at.ring_va);
 	ring->entries = NB_SLOTS;
+	ring->indices = st->indices;
 	ring->req_prod_pvt = st->pvt_prod;
 	ring->rsp_cons = st->rsp_cons;
 	ring->sring_known = st->ring_known;
 	ring->sring_req_prod = st->req_prod;
 	ring->sring_rsp_prod = st->resp_prod;
-	ring->free_head = st->at.free_head.known ? st->at.free_head.v : UINT64_MAX;
+	ring->free_head = st->at.free_head.known ? st->at.free_head.v : nb_longest_list(st->log);
 	ring->free_nil = NB_NIL;
 	ring->free_list_ok = st->free_list_ok;
 	ring->nr_free = st->nr_free;
@@ -319,12 +321,61 @@ static int emit_requests(struct guest *g, struct nb_state *st, uint32_t device, 
 	return 0;
 }
 
+static bool vbd_listed(const struct nb_state *st, uint16_t device)
+{
+	unsigned i;
+
+	for (i = 0; i < st->nr_vbds; i++)
+		if (st->vbd[i].device == device)
+			return true;
+	return false;
+}
+
+/* Requests for a disk that vbd_info, which is known, does not have. */
+static void report_strangers(const struct nb_state *st, struct snapshot *s)
+{
+	unsigned i;
+
+	for (i = 0; st->nr_vbds && i < NB_SLOTS; i++) {
+		const struct nb_wire *w = &st->log[i];
+		char name[32];
+
+		if (!nb_is_used(w) || w->op == NB_OP_PROBE || vbd_listed(st, w->device))
+			continue;
+		nb_device_name(w->device, name, sizeof(name));
+		finding_add(&s->findings, "XB215", finding_at_slot(name, 0, (int)i),
+			"the request is for device %u, which the driver's table of %u disks does "
+			"not have",
+			w->device, st->nr_vbds);
+	}
+}
+
+/* What was not where the driver has it. */
+static void report_places(const struct nb_state *st, struct snapshot *s)
+{
+	const struct nb_place *at = &st->at;
+
+	if (!st->log_known)
+		return;
+	if (!at->statics_va)
+		finding_add(&s->findings, "XB213", finding_at_device("xbd"),
+			"no kernel word points to the recovery ring at 0x%x", at->log_va);
+	if (!st->ring_known && !at->ring_null && at->ring_va)
+		finding_add(&s->findings, "XB214", finding_at_device("xbd"),
+			"the shared ring at 0x%x is not in the checkpoint", at->ring_va);
+	else if (!st->ring_known && !at->ring_null)
+		finding_add(&s->findings, "XB214", finding_at_device("xbd"),
+			"no page of the checkpoint holds what the recovery ring has logged");
+	report_strangers(st, s);
+}
+
 int nb_emit(
 	struct guest *g, struct nb_state *st, bool confirmed, struct snapshot *s, struct err *err)
 {
 	uint32_t list[2 * NB_SLOTS + 1];
 	unsigned i, nr = list_devices(st, list);
 
+	report_places(st, s);
 	if (st->at.log_null)
 		finding_add(&s->findings, "XB208", finding_at_device("xbd"),
 			"rec_ring at 0x%x is NULL: no disk was connected yet, nothing is pending",

@@ -107,7 +107,10 @@ static void settle_indices(struct nb_state *st)
 {
 	st->pvt_prod = st->at.req_prod.known ? st->at.req_prod.v : st->req_prod;
 	st->rsp_cons = st->at.resp_cons.known ? st->at.resp_cons.v : st->pvt_prod - st->nr_used;
-	st->indices_inferred = !st->at.req_prod.known || !st->at.resp_cons.known;
+	if (st->at.req_prod.known && st->at.resp_cons.known)
+		st->indices = IO_INDICES_READ;
+	else if (st->at.req_prod.known || st->ring_known)
+		st->indices = IO_INDICES_DERIVED;
 }
 
 /* struct xbdreq, i386: xr_parent 4, xr_bn s64 12, xr_bqueue 20, xr_bdone 24, xr_breq 36. */

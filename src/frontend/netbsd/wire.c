@@ -139,6 +139,35 @@ struct nb_value nb_free_head(const struct nb_wire log[NB_SLOTS])
 	return head;
 }
 
+static unsigned chain_length(const struct nb_wire log[NB_SLOTS], uint32_t head)
+{
+	bool seen[NB_SLOTS] = {false};
+	unsigned nr = 0;
+
+	while (head < NB_SLOTS && !seen[head] && !nb_is_used(&log[head])) {
+		seen[head] = true;
+		head = log[head].id;
+		nr++;
+	}
+	return nr;
+}
+
+uint32_t nb_longest_list(const struct nb_wire log[NB_SLOTS])
+{
+	uint32_t i, best = NB_NIL;
+	unsigned most = 0;
+
+	for (i = 0; i < NB_SLOTS; i++) {
+		unsigned nr = chain_length(log, i);
+
+		if (nr <= most)
+			continue;
+		most = nr;
+		best = i;
+	}
+	return best;
+}
+
 bool nb_free_list_ok(const struct nb_wire log[NB_SLOTS], uint32_t head)
 {
 	bool seen[NB_SLOTS] = {false};

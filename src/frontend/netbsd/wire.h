@@ -108,6 +108,9 @@ enum tri nb_same_geometry(
 	struct p2m *p2m, const struct nb_wire *logged, const struct nb_wire *wire);
 /* The free slot that no other free slot links to, if there is exactly one (or no free slot). */
 struct nb_value nb_free_head(const struct nb_wire log[NB_SLOTS]);
+/* Where the longest chain of free slots begins, when they are damaged: NB_NIL without free slots.
+ */
+uint32_t nb_longest_list(const struct nb_wire log[NB_SLOTS]);
 /* From `head` through the links: ends at NIL after each free slot exactly once. */
 bool nb_free_list_ok(const struct nb_wire log[NB_SLOTS], uint32_t head);
 /* Name of a disk by its virtual-device number: "hda1", "sdb", "vbd-4711". */

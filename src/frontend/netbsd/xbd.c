@@ -2,7 +2,7 @@
  *
  * xbd.c - NetBSD's block frontend of Xen 2.0 with the recovery ring.
  */
-#include "frontend/netbsd/xbd.h"
+#include "frontend/netbsd/scan.h"
 
 #include <string.h>
 
@@ -20,6 +20,27 @@ static bool same_requests(const struct nb_state *a, const struct nb_state *b)
 			return false;
 	}
 	return true;
+}
+
+/* The scan, when it finds a ring at all, finds the one of the symbols. */
+static bool same_ring(const struct nb_state *sym, const struct nb_state *scan)
+{
+	return !scan->ring_known || (sym->ring_known && sym->ring_pfn.v == scan->ring_pfn.v);
+}
+
+/* How well the shared ring fits the log. */
+static unsigned ring_fit(const struct nb_state *st)
+{
+	uint32_t logged[NB_SLOTS];
+	struct nb_log_index index;
+	struct nb_ring_points p;
+
+	if (!st->ring_known || !st->p2m)
+		return 0;
+	nb_log_index_init(&index, st->log);
+	nb_ring_logged(st->ring, st->p2m, logged);
+	p = nb_ring_points(st->ring, logged, &index, st->p2m);
+	return p.places + 2 * p.live;
 }
 
 /* Of two that differ: does only the one that the structure leads to look like a log? */
@@ -46,12 +67,31 @@ static void swap_states(struct nb_state *a, struct nb_state *b)
 	*b = tmp;
 }
 
-/* Compare with what the structure says. *st becomes that when it alone makes sense. */
+/* *st is what the kernel file leads to; it becomes what makes more sense. */
+static int take_better(struct guest *g, struct nb_state *st, struct nb_state *scan,
+	struct snapshot *s, struct err *err)
+{
+	struct nb_place place = st->at;
+
+	report_difference(st, scan, s);
+	if (scan_is_better(st, scan)) {
+		swap_states(st, scan);
+		return 0;
+	}
+	if (same_ring(st, scan) || ring_fit(scan) <= ring_fit(st))
+		return 0;
+	place.ring_va = scan->at.ring_va;
+	nb_state_fini(st);
+	return nb_read(g, &place, s, st, err);
+}
+
+/* Compare with what the structure says. */
 static int confirm(
 	struct guest *g, struct nb_state *st, struct snapshot *s, bool *ret, struct err *err)
 {
 	struct nb_state scan;
 	struct nb_place place;
+	int failed = 0;
 
 	*ret = false;
 	if (nb_locate_scan(g, s, &place, err))
@@ -62,14 +102,11 @@ static int confirm(
 		nb_state_fini(&scan);
 		return -1;
 	}
-	*ret = same_requests(st, &scan);
-	if (!*ret) {
-		report_difference(st, &scan, s);
-		if (scan_is_better(st, &scan))
-			swap_states(st, &scan);
-	}
+	*ret = same_requests(st, &scan) && same_ring(st, &scan);
+	if (!*ret)
+		failed = take_better(g, st, &scan, s, err);
 	nb_state_fini(&scan);
-	return 0;
+	return failed;
 }
 
 static int locate(struct guest *g, const struct frontend_options *opt, const struct symbols *file,

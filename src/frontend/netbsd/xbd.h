@@ -23,6 +23,7 @@ struct nb_place {
 	bool log_null;	     /* rec_ring == NULL: nothing was connected yet */
 	uint32_t log_va;     /* the array that rec_ring points to */
 	uint32_t ring_va;    /* the page that blk_ring points to; 0 unknown or NULL */
+	bool ring_null;	     /* blk_ring was read, and is NULL: there is no ring now */
 	uint32_t p2m_va;     /* xpmap_phys_to_machine_mapping; 0 unknown */
 	uint32_t vbd_va;     /* vbd_info; 0 unknown */
 	uint32_t statics_va; /* of the rec_ring variable; 0 unknown */
@@ -58,7 +59,7 @@ struct nb_state {
 	pfn_t ring_pfn;
 	uint32_t req_prod, resp_prod; /* of the shared ring */
 	uint32_t pvt_prod, rsp_cons;
-	bool indices_inferred; /* pvt_prod and rsp_cons were worked out from the log */
+	enum io_indices indices; /* of pvt_prod and rsp_cons */
 	uint8_t ring[NB_RING_BYTES];
 	struct nb_xbdreq own[NB_SLOTS], parent[NB_SLOTS];
 	struct nb_vbd vbd[NB_MAX_VBDS];
