@@ -139,6 +139,44 @@ ids() {
     run -6 --separate-stderr "$XBDSNAP" validate /nonexistent
 }
 
+@test "a file that is cut: what nobody can know is unknown, in text and in JSON" {
+    stream pv64-v3
+    whole=$image
+    # In the xl header, its configuration, the libxl and libxc headers; with some and all pages.
+    for bytes in 40 60 300 $(python3 - "$whole" <<'EOF'
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+at = data.index(b"\xff" * 8 + b"XENF")
+print(at - 20, at + 8, at + 40)
+at += 40
+while at < len(data):
+    kind, length = struct.unpack_from("<II", data, at)
+    if kind == 4: # the first vcpu
+        break
+    print(at + 4, at + 8 + length // 2)
+    at += 8 + (length + 7 & ~7)
+print(at)
+EOF
+    ); do
+        head -c "$bytes" "$whole" >cut.save
+        run -5 --separate-stderr "$XBDSNAP" validate cut.save
+        [[ $output == *"cut.save: no device found, pending requests unknown: "* ]]
+        run -5 --separate-stderr "$XBDSNAP" info cut.save
+        [[ $output == *", vcpus unknown"* ]]
+        run ! grep -E '\b0 (vcpus?|devices?|pending|pages)|\b0-|below 0x0$' <<<"$output"
+        run -5 --separate-stderr "$XBDSNAP" info cut.save cut.save
+        run ! grep -E '(^|[ /])0( |$)' <<<"$output"
+        for command in info validate; do
+            "$XBDSNAP" $command -J cut.save >j || [ $? -eq 5 ]
+            python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+            jq -e '[.guest.vcpus, .source.emulator_records, .devices] | all(. == null)' j
+            jq -e '[.guest.word_bytes, .guest.pt_levels, .guest.nr_pfns, .source.data_pages] |
+                all(. != 0)' j
+            jq -e '(.config.kind == null) == (.config.disks == null)' j
+        done
+    done
+}
+
 # What verify-stream-v2 of Xen 4.17 rejects is rejected.
 @test "streams that Xen's own checker refuses are refused" {
     for bad in bad-page-type bad-page-reserved bad-page-size bad-record-length bad-page-shift \

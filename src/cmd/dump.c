@@ -240,11 +240,12 @@ static void cell(struct libscols_line *line, size_t at, enum column c, const str
 			table_cell(line, at, "%llu", (unsigned long long)r->sector);
 		break;
 	case COL_SECTORS:
-		table_cell(line, at, "%llu", (unsigned long long)r->nr_sectors);
+		table_cell(line, at, io_request_size_known(r) ? "%llu" : "?",
+			(unsigned long long)r->nr_sectors);
 		break;
 	case COL_BYTES:
 		table_bytes(r->nr_sectors * SECTOR_BYTES, text, sizeof(text));
-		table_cell(line, at, "%s", text);
+		table_cell(line, at, "%s", io_request_size_known(r) ? text : "?");
 		break;
 	case COL_SEGS:
 		table_cell(line, at, "%zu", r->nr_seg);

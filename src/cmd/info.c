@@ -4,6 +4,7 @@
  */
 #include "cmd/info.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -81,27 +82,52 @@ void info_layers(const struct ckpt_info *info, char *buf, size_t cap)
 		n += (size_t)snprintf(buf + n, cap - n, "%s%s", i ? " > " : "", info->layers[i]);
 }
 
+/* "PV, 64-bit, 4-level page tables, 2 vcpus"; a file that is cut may tell none of it. */
+static void sheet_machine(FILE *out, const struct ckpt_info *info, size_t vcpus)
+{
+	char bits[32] = "width unknown", tables[48] = "page tables unknown";
+	char cpus[48] = "vcpus unknown";
+
+	if (info->word_bytes)
+		snprintf(bits, sizeof(bits), "%u-bit", info->word_bytes * 8);
+	if (info->pt_levels)
+		snprintf(tables, sizeof(tables), "%u-level page tables", info->pt_levels);
+	if (vcpus || info->complete)
+		snprintf(cpus, sizeof(cpus), "%zu vcpu%s", vcpus, vcpus == 1 ? "" : "s");
+	line(out, "guest", "%s, %s, %s, %s", info_guest_type(info->guest_type), bits, tables, cpus);
+}
+
+static void sheet_memory(FILE *out, const struct ckpt_info *info)
+{
+	char bytes[32], below[64] = "number of frames unknown";
+
+	table_bytes(info->nr_data_pages * PAGE_BYTES, bytes, sizeof(bytes));
+	if (info->nr_pfns)
+		snprintf(below, sizeof(below), "frame numbers below 0x%" PRIx64, info->nr_pfns);
+	if (info->complete || info->nr_data_pages)
+		line(out, "memory", "%s%" PRIu64 " pages with data (%s), %s",
+			info->complete ? "" : "at least ", info->nr_data_pages, bytes, below);
+	else
+		line(out, "memory", "pages with data unknown, %s", below);
+}
+
 static void sheet_file(FILE *out, const struct cmd_input *in)
 {
 	const struct ckpt_info *info = ckpt_info(in->ck);
-	char layers[200], bytes[32];
+	char layers[200];
 
 	info_layers(info, layers, sizeof(layers));
-	table_bytes(info->nr_data_pages * PAGE_BYTES, bytes, sizeof(bytes));
 	line(out, "file", "%s", source_path(ckpt_source(in->ck)));
 	line(out, "format", "%s", layers);
 	line(out, "complete", "%s%s%s", info->complete ? "yes" : "NO", info->complete ? "" : ": ",
 		info->incomplete_why);
 	line(out, "written by", "%s", info->written_by);
 	line(out, "restore", "%s", info->restore);
-	line(out, "guest", "%s, %u-bit, %u-level page tables, %zu vcpu%s",
-		info_guest_type(info->guest_type), info->word_bytes * 8, info->pt_levels,
-		ckpt_nr_vcpus(in->ck), ckpt_nr_vcpus(in->ck) == 1 ? "" : "s");
+	sheet_machine(out, info, ckpt_nr_vcpus(in->ck));
 	if (!info->suspended)
 		line(out, "state",
 			"not suspended: its drivers may have been in the middle of a change");
-	line(out, "memory", "%llu pages with data (%s), frame numbers below 0x%llx",
-		(unsigned long long)info->nr_data_pages, bytes, (unsigned long long)info->nr_pfns);
+	sheet_memory(out, info);
 	if (info->nr_repeats)
 		line(out, "live", "%llu pages were sent again; the last copy counts",
 			(unsigned long long)info->nr_repeats);
@@ -154,6 +180,7 @@ static void sheet_guest(FILE *out, const struct guest_facts *g)
 static void sheet_device(FILE *out, const struct blkdev *d)
 {
 	char size[32] = "size unknown", queued[48] = "queue unknown";
+	char pending[48] = "pending unknown";
 
 	if (d->nr_sectors != BLK_UNKNOWN_U64)
 		snprintf(size, sizeof(size), "%llu sectors", (unsigned long long)d->nr_sectors);
@@ -162,7 +189,10 @@ static void sheet_device(FILE *out, const struct blkdev *d)
 	line(out, "frontend", "%s: %s, %s, %s, %zu ring%s, found by %s", d->name,
 		frontend_name(d->driver), d->state, size, d->nr_rings, d->nr_rings == 1 ? "" : "s",
 		blk_located_name(d->located_by));
-	line(out, "requests", "%s: %zu pending, %s", d->name, d->nr_requests, queued);
+	if (d->requests_known || d->nr_requests)
+		snprintf(pending, sizeof(pending), "%s%zu pending",
+			d->requests_known ? "" : "at least ", d->nr_requests);
+	line(out, "requests", "%s: %s, %s", d->name, pending, queued);
 }
 
 static void print_sheet(const struct cmd_env *env, const struct cmd_input *in)

@@ -45,8 +45,9 @@ static char *cell_complete(const struct cmd_input *in)
 static char *cell_guest(const struct cmd_input *in)
 {
 	const struct ckpt_info *info = ckpt_info(in->ck);
+	const char *type = info_guest_type(info->guest_type);
 
-	return printed("%s/%u", info_guest_type(info->guest_type), info->word_bytes * 8);
+	return info->word_bytes ? printed("%s/%u", type, info->word_bytes * 8) : strdup(type);
 }
 
 static char *cell_name(const struct cmd_input *in)
@@ -63,7 +64,9 @@ static char *cell_kernel(const struct cmd_input *in)
 
 static char *cell_disks(const struct cmd_input *in)
 {
-	return printed("%zu", ckpt_info(in->ck)->nr_disks);
+	const struct ckpt_info *info = ckpt_info(in->ck);
+
+	return info->config_kind == CKPT_CONFIG_NONE ? NULL : printed("%zu", info->nr_disks);
 }
 
 static char *cell_frontends(const struct cmd_input *in)
@@ -80,20 +83,22 @@ static char *cell_frontends(const struct cmd_input *in)
 
 static char *cell_pending(const struct cmd_input *in)
 {
-	size_t i, nr = 0;
+	bool all;
+	size_t nr = snapshot_pending(&in->snap, &all);
 
-	for (i = 0; i < in->snap.nr_devices; i++)
-		nr += in->snap.devices[i].nr_requests;
-	return in->snap.nr_devices ? printed("%zu", nr) : NULL;
+	return all ? printed("%zu", nr) : NULL;
 }
 
 static char *cell_queued(const struct cmd_input *in)
 {
+	bool known = in->snap.nr_devices > 0;
 	size_t i, nr = 0;
 
-	for (i = 0; i < in->snap.nr_devices; i++)
+	for (i = 0; i < in->snap.nr_devices; i++) {
 		nr += in->snap.devices[i].nr_queued;
-	return in->snap.nr_devices ? printed("%zu", nr) : NULL;
+		known = known && in->snap.devices[i].queued_known;
+	}
+	return known ? printed("%zu", nr) : NULL;
 }
 
 static const struct {

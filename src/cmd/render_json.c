@@ -5,6 +5,12 @@
 
 #include "check/catalogue.h"
 
+/* None in a file that is cut: nobody knows. */
+static struct json_object *count_of(const struct ckpt_info *info, uint64_t nr)
+{
+	return info->complete || nr ? json_object_new_uint64(nr) : NULL;
+}
+
 struct json_object *json_source(const struct ckpt *ck)
 {
 	const struct ckpt_info *info = ckpt_info(ck);
@@ -28,9 +34,12 @@ struct json_object *json_source(const struct ckpt *ck)
 	}
 	json_put_text(o, "written_by", info->written_by);
 	json_put_text(o, "restore", info->restore);
-	json_put_num(o, "data_pages", info->nr_data_pages);
-	json_put_num(o, "repeated_pages", info->nr_repeats);
-	json_put_num(o, "emulator_records", info->nr_emulator_records);
+	/* A file that is cut may have been cut before any of them. */
+	json_put(o, "data_pages", count_of(info, info->nr_data_pages));
+	json_put(o, "repeated_pages",
+		info->nr_data_pages ? json_object_new_uint64(info->nr_repeats)
+				    : count_of(info, info->nr_repeats));
+	json_put(o, "emulator_records", count_of(info, info->nr_emulator_records));
 	return o;
 }
 
@@ -55,8 +64,8 @@ static struct json_object *json_guest(const struct ckpt *ck, const struct snapsh
 	json_put_text(o, "type", guest_type_name(info->guest_type));
 	json_put(o, "word_bytes", json_num_or_null(info->word_bytes, 0));
 	json_put(o, "pt_levels", json_num_or_null(info->pt_levels, 0));
-	json_put_num(o, "vcpus", ckpt_nr_vcpus(ck));
-	json_put_num(o, "nr_pfns", info->nr_pfns);
+	json_put(o, "vcpus", count_of(info, ckpt_nr_vcpus(ck)));
+	json_put(o, "nr_pfns", json_num_or_null(info->nr_pfns, 0));
 	json_put_bool(o, "suspended", info->suspended);
 	json_put_text(o, "name", info->name);
 	json_put_text(o, "uuid", info->uuid);
@@ -98,6 +107,10 @@ static struct json_object *json_config(const struct ckpt *ck)
 		json_put_bool(j, "read_only", d->read_only);
 		json_put_bool(j, "cdrom", d->cdrom);
 		json_object_array_add(disks, j);
+	}
+	if (info->config_kind == CKPT_CONFIG_NONE) {
+		json_object_put(disks);
+		disks = NULL;
 	}
 	json_put(o, "disks", disks);
 	return o;
@@ -142,7 +155,8 @@ struct json_object *json_request(const struct io_request *r)
 	json_put(o, "sector",
 		r->sector_from == IO_SECTOR_UNKNOWN ? NULL : json_object_new_uint64(r->sector));
 	json_put_text(o, "sector_from", io_sector_from_name(r->sector_from));
-	json_put_num(o, "nr_sectors", r->nr_sectors);
+	json_put(o, "nr_sectors",
+		io_request_size_known(r) ? json_object_new_uint64(r->nr_sectors) : NULL);
 	json_put_text(o, "state", io_state_name(r->state));
 	json_put(o, "response_status",
 		r->state == IO_RESPONDED ? json_object_new_int(r->rsp_status) : NULL);
@@ -254,7 +268,8 @@ static struct json_object *json_device(const struct blkdev *d, bool with_request
 	json_put(o, "physical_block_bytes", json_num_or_null(d->physical_block_bytes, 0));
 	json_put(o, "read_only", json_tri(d->read_only));
 	json_put(o, "features", features(d));
-	json_put_num(o, "nr_requests", d->nr_requests);
+	json_put(o, "nr_requests",
+		d->requests_known ? json_object_new_uint64(d->nr_requests) : NULL);
 	json_put(o, "nr_queued", d->queued_known ? json_object_new_uint64(d->nr_queued) : NULL);
 	for (i = 0; i < d->nr_rings; i++)
 		json_object_array_add(rings, ring(&d->rings[i]));
@@ -298,6 +313,10 @@ struct json_object *json_document(const struct cmd_input *in, bool with_requests
 	json_put(doc, "config", json_config(in->ck));
 	for (i = 0; i < in->snap.nr_devices; i++)
 		json_object_array_add(devices, json_device(&in->snap.devices[i], with_requests));
+	if (!in->guest) { /* nobody looked */
+		json_object_put(devices);
+		devices = NULL;
+	}
 	json_put(doc, "devices", devices);
 	json_put_bool(doc, "every_page", in->snap.every_page);
 	json_put_text(doc, "doubt", in->snap.doubt);

@@ -160,7 +160,8 @@ static void row(struct libscols_line *line, size_t step, const struct replay_ite
 		table_cell(line, 5, "?");
 	else
 		table_cell(line, 5, "%llu", (unsigned long long)r->sector);
-	table_cell(line, 6, "%llu", (unsigned long long)r->nr_sectors);
+	table_cell(line, 6, io_request_size_known(r) ? "%llu" : "?",
+		(unsigned long long)r->nr_sectors);
 	if (!m) {
 		table_cell(line, 7, NULL);
 		table_cell(line, 8, NULL);

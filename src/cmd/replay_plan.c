@@ -85,7 +85,8 @@ static void row(struct libscols_line *line, size_t step, const struct replay_ite
 		table_cell(line, 6, "?");
 	else
 		table_cell(line, 6, "%llu", (unsigned long long)r->sector);
-	table_cell(line, 7, "%llu", (unsigned long long)r->nr_sectors);
+	table_cell(line, 7, io_request_size_known(r) ? "%llu" : "?",
+		(unsigned long long)r->nr_sectors);
 	hazard_names(it->hazards, text, sizeof(text));
 	table_cell(line, at, *text ? "%s" : NULL, text);
 	table_cell(line, at + 1, "%s", it->why);

@@ -59,28 +59,35 @@ static void text_dropped(const struct report *r, const struct finding_list *list
 				list->counts[i].rule, list->counts[i].seen - FINDING_MAX_PER_RULE);
 }
 
-static size_t pending(const struct snapshot *s)
-{
-	size_t i, nr = 0;
-
-	for (i = 0; s && i < s->nr_devices; i++)
-		nr += s->devices[i].nr_requests;
-	return nr;
-}
-
 static const char *plural(uint64_t nr)
 {
 	return nr == 1 ? "" : "s";
 }
 
+static void text_found(const struct report *r, FILE *out)
+{
+	size_t devices = r->snap->nr_devices, requests;
+	bool all;
+
+	requests = snapshot_pending(r->snap, &all);
+	if (!devices) {
+		fprintf(out, "%s: no device found, pending requests unknown: ", r->path);
+		return;
+	}
+	fprintf(out, "%s: %zu device%s, ", r->path, devices, plural(devices));
+	if (all || requests)
+		fprintf(out, "%s%zu pending request%s: ", all ? "" : "at least ", requests,
+			plural(requests));
+	else
+		fputs("pending requests unknown: ", out);
+}
+
 static void text_sum(const struct report *r, FILE *out)
 {
-	size_t devices = r->snap ? r->snap->nr_devices : 0, requests = pending(r->snap);
 	uint64_t errors = r->nr[SEVERITY_ERROR], warnings = r->nr[SEVERITY_WARNING];
 	uint64_t notes = r->nr[SEVERITY_NOTE];
 
-	fprintf(out, "%s: %zu device%s, %zu pending request%s: ", r->path, devices, plural(devices),
-		requests, plural(requests));
+	text_found(r, out);
 	fprintf(out, "%" PRIu64 " error%s, %" PRIu64 " warning%s, %" PRIu64 " note%s", errors,
 		plural(errors), warnings, plural(warnings), notes, plural(notes));
 	if (r->result && r->result->nr_skips)

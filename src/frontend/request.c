@@ -244,3 +244,25 @@ void snapshot_how(struct snapshot *s, const char *fmt, ...)
 	util_vnote(&s->how, fmt, ap);
 	va_end(ap);
 }
+
+bool io_request_size_known(const struct io_request *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr_seg; i++)
+		if (r->seg[i].sects_known && r->seg[i].first_sect > r->seg[i].last_sect)
+			return false;
+	return r->op != IO_UNKNOWN && r->nr_seg >= r->segs_wanted;
+}
+
+size_t snapshot_pending(const struct snapshot *s, bool *ret_all)
+{
+	size_t i, nr = 0;
+
+	*ret_all = s->nr_devices > 0;
+	for (i = 0; i < s->nr_devices; i++) {
+		nr += s->devices[i].nr_requests;
+		*ret_all = *ret_all && s->devices[i].requests_known;
+	}
+	return nr;
+}

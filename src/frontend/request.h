@@ -141,8 +141,8 @@ struct io_ring {
 	uint32_t entries; /* slots of the ring; the shadow has as many */
 	enum io_indices indices;
 	uint32_t req_prod_pvt, rsp_cons; /* nothing when `indices` is unknown */
-	/* The shared page was found, and it was in the checkpoint. False: sring_va.v == 0 not found,
-	 * else not in the checkpoint. */
+	/* The shared page was found, and it was in the checkpoint. False: sring_va.v == 0 not
+	 * found, else not in the checkpoint. */
 	bool sring_known;
 	uint32_t sring_req_prod, sring_rsp_prod, sring_req_event, sring_rsp_event;
 	pfn_t *pages; /* of the shared ring; v == UINT64_MAX where unknown */
@@ -225,6 +225,7 @@ struct blkdev {
 	size_t nr_rings;
 	struct io_request *requests; /* in the shadow, by ring then slot */
 	size_t nr_requests;
+	bool requests_known;	   /* every ring could be read; false: there may be more of them */
 	struct io_request *queued; /* in the block layer only */
 	size_t nr_queued;
 	bool queued_known;     /* the queue could be read; false: `queued` says nothing */
@@ -267,6 +268,11 @@ struct io_request *io_request_append(struct io_request **array, size_t *nr);
 int io_request_by_slot(const struct io_request *a, const struct io_request *b);
 /* Append a segment. NULL: no memory. */
 struct io_segment *io_segment_append(struct io_request *r);
+/* Is nr_sectors all that it asks for? Not when its operation or some of its segments are not known.
+ */
+bool io_request_size_known(const struct io_request *r);
+/* Requests in the shadows of all devices. *ret_all: there are no more than these. */
+size_t snapshot_pending(const struct snapshot *s, bool *ret_all);
 /* Say why every page has to be looked at; the first reason stands. */
 void snapshot_doubt(struct snapshot *s, const char *fmt, ...) PRINTF(2, 3);
 /* Append a line to s->how; or lines that end as such, NULL none. */

@@ -75,6 +75,7 @@ static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struc
 		layout_read(c->g, info, &c->l.info_nr_rings, &nr, &why)) {
 		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
 			"the rings of %s cannot be found: %s", d->name, why.text);
+		d->requests_known = false;
 		return 0;
 	}
 	if (!rinfo || !nr) /* not connected yet, or being torn down */
@@ -85,6 +86,7 @@ static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struc
 			"%s claims %" PRIu64 " rings at 0x%" PRIx64
 			" whose size does not fit their entries",
 			d->name, nr, rinfo);
+		d->requests_known = false;
 		nr = MIN(1u, c->left.rings);
 	}
 	c->left.rings -= nr;
@@ -318,7 +320,8 @@ static bool slot_is_sane(struct linux_ctx *c, const struct blkdev *d)
 int linux_decode_device(struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err)
 {
 	decode_facts(c, info, d);
-	if (!slot_is_sane(c, d))
+	d->requests_known = slot_is_sane(c, d);
+	if (!d->requests_known)
 		return 0;
 	if (decode_rings(c, info, d, err))
 		return -1;

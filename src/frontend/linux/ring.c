@@ -290,6 +290,7 @@ static int read_slot(struct ring_job *j, unsigned slot, struct err *err)
 
 	if (guest_read(j->c->g, va, raw, l->slot_bytes, &why)) {
 		s->unreadable = true;
+		j->d->requests_known = false;
 		finding_add(&j->c->s->findings, "XB311",
 			finding_at_slot(j->d->name, (int)j->ring->index, (int)slot),
 			"ring %u slot %u cannot be read: %s", j->ring->index, slot, why.text);
@@ -362,6 +363,7 @@ int linux_decode_ring(struct linux_ctx *c, gva_t info, struct blkdev *d, unsigne
 	if (!read_ring_header(&j, info, &why)) {
 		ring_finding(&j, "cannot be decoded", &why);
 		j.ring->entries = 0;
+		d->requests_known = false;
 		return 0;
 	}
 	j.rsp_status = calloc(j.ring->entries, sizeof(*j.rsp_status));

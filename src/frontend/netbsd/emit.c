@@ -390,6 +390,7 @@ int nb_emit(
 
 		if (!d)
 			return err_nomem(err, "a device");
+		d->requests_known = st->log_known || st->at.log_null;
 		if (st->log_known && (emit_ring(st, d) || emit_requests(g, st, list[i], d)))
 			return err_nomem(err, "a device's requests");
 	}
