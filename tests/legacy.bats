@@ -246,3 +246,15 @@ LIST
         [[ $said != *", Xen "[0-9]*.[0-9][0-9] ]] || [[ $said == *", Xen $version" ]]
     done
 }
+
+# The NetBSD guest of a Xen 2.0 image, as 3.0 and as xen-unstable of mid-2005 would have saved it.
+@test "the NetBSD guest of Xen 2 in a stream of Xen 3" {
+    zstd -q -dc "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" > "$REAL/xen2-netbsd"
+    for options in "--since 3.0" "--since 3.0 --wrap xend" "--wrap xend --list-bytes 4096 --since 3.0" \
+        "--since 3.1 --live"; do
+        echo "$options"
+        # shellcheck disable=SC2086
+        mklegacy "$REAL/xen2-netbsd" "$BATS_TEST_TMPDIR/image" --tools 32 $options
+        same_dump xen2-netbsd "$BATS_TEST_TMPDIR/image"
+    done
+}

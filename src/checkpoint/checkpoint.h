@@ -225,6 +225,9 @@ struct ckpt_start_info {
 	uint64_t store_off, console_off; /* file offsets of the two words */
 	uint64_t store, console;	 /* 0: none; not bounded by anything */
 };
+/* Xen 2.0, and the hybrids of 2005: the page in which the guest asked to be suspended. False: none.
+ */
+bool ckpt_suspend_record(const struct ckpt *ck, pfn_t *ret);
 /* False: there is none, or its page has no data. */
 bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret);
 

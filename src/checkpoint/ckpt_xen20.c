@@ -26,8 +26,6 @@
 #define CONFIG_LEN_OFF 4116u
 #define HEADER_BYTES   4120u
 #define MAX_PFNS       (1u << 20) /* 4 GiB, what i386 without PAE can have */
-/* In the suspend record, behind resume_info (linux-public/suspend.h). */
-#define SUSPEND_NR_PFNS 324u
 
 /* xend of 3.x has the configuration's length, big-endian, right behind the magic. */
 static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err)

@@ -88,16 +88,14 @@ static int copy_text(struct text t, char **ret, struct err *err)
  * prefix that says it ("phy:/dev/a,xvda,w"). */
 static int set_positional(struct ckpt_disk *d, unsigned *place, struct text word, struct err *err)
 {
-	bool prefixed = d->backend || d->format;
-
+	/* Nothing stands in the place of a format that the target says. */
+	if (*place == 1 && (d->backend || d->format))
+		++*place;
 	switch ((*place)++) {
 	case 0:
 		return copy_text(word, &d->path, err) ? -1 : config_split_target(d, err);
 	case 1:
-		if (!prefixed)
-			return word.p < word.end ? copy_text(word, &d->format, err) : 0;
-		++*place;
-		/* fallthrough */
+		return word.p < word.end ? copy_text(word, &d->format, err) : 0;
 	case 2:
 		return copy_text(word, &d->vdev, err);
 	case 3:

@@ -75,7 +75,7 @@ static int read_toolstack(struct legacy *l, struct err *err UNUSED)
 }
 
 static const struct chunk_row rows[-CHUNK_LOWEST + 1] = {
-	[0] = {"end of the body", 0x0300, 0},
+	[0] = {"end of the body", 0x0300, .bytes = 0},
 	[1] = {"VERIFY_MODE", 0x0300, 0, .read = read_verify},
 	[2] = {"VCPU_INFO", 0x0301, VARIES, .read = read_vcpu_info},
 	[3] = {"HVM_IDENT_PT", 0x0303, 12, .param = 12},
@@ -83,7 +83,7 @@ static const struct chunk_row rows[-CHUNK_LOWEST + 1] = {
 	[5] = {"TMEM", 0x0400, VARIES, .read = legacy_tmem},
 	[6] = {"TMEM_EXTRA", 0x0400, VARIES, .read = legacy_tmem_extra},
 	/* u32 mode, u64 ns, u32 kHz, u32 incarnation */
-	[7] = {"TSC_INFO", 0x0400, 20},
+	[7] = {"TSC_INFO", 0x0400, .bytes = 20},
 	[8] = {"HVM_CONSOLE_PFN", 0x0401, 12, .param = 17},
 	[9] = {"LAST_CHECKPOINT", 0x0401, 0, .read = read_last},
 	[10] = {"HVM_ACPI_IOPORTS_LOCATION", 0x0401, 12, .param = 19},

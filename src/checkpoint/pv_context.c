@@ -132,6 +132,23 @@ uint64_t pv_context_gdt_frame(const struct ckpt_vcpu *v, unsigned index)
 	return word_at(v, l->gdt_frames + (size_t)index * l->word_bytes);
 }
 
+/* ESI names it, in xen-unstable of 2005 too, which already saved the vcpu as Xen 3.0 does. There it
+ * is one only if it repeats the number of the guest's pages. */
+bool ckpt_suspend_record(const struct ckpt *ck, pfn_t *ret)
+{
+	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
+	struct ckpt_page page;
+
+	if (!v || (v->kind != CKPT_VCPU_XEN20 && v->kind != CKPT_VCPU_PV32))
+		return false;
+	*ret = PFN(v->si);
+	if (v->kind == CKPT_VCPU_XEN20)
+		return true;
+	page = ckpt_page(ck, *ret);
+	return ck->info.pt_levels == 2 && page.data &&
+	       num_le32(page.data + SUSPEND_NR_PFNS) == ck->info.nr_pfns;
+}
+
 /* Offsets: store_mfn and console.domU.mfn in struct start_info of public/xen.h. */
 bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret)
 {
@@ -139,9 +156,13 @@ bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret)
 	bool wide = v && v->kind == CKPT_VCPU_PV64;
 	unsigned store = wide ? 56 : 44, console = wide ? 72 : 52;
 	struct ckpt_page page;
+	pfn_t record;
 
 	/* The guest puts it there when it asks to be suspended. */
 	if ((!wide && !(v && v->kind == CKPT_VCPU_PV32)) || !ck->info.suspended)
+		return false;
+	/* A start_info of Xen 2.0 names no rings. */
+	if (ckpt_suspend_record(ck, &record) && record.v == v->dx)
 		return false;
 	page = ckpt_page(ck, PFN(v->dx));
 	if (!page.data)

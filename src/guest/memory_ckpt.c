@@ -32,7 +32,6 @@ static struct memory_root ckpt_root(const void *source, size_t index)
 static struct memory_info info_of_ckpt(const void *source)
 {
 	const struct ckpt_info *ci = ckpt_info(source);
-	const struct ckpt_vcpu *first = ckpt_nr_vcpus(source) ? ckpt_vcpu(source, 0) : NULL;
 	struct memory_info info = {
 		.type = ci->guest_type,
 		.word_bytes = ci->word_bytes,
@@ -48,9 +47,10 @@ static struct memory_info info_of_ckpt(const void *source)
 		.nr_p2m_frames = ckpt_nr_p2m_frames(source),
 		.suspend_record = PFN(UINT64_MAX),
 	};
+	pfn_t record;
 
-	if (first && first->kind == CKPT_VCPU_XEN20)
-		info.suspend_record = PFN(first->si);
+	if (ckpt_suspend_record(source, &record))
+		info.suspend_record = record;
 	info.start_info_known = ckpt_start_info(source, &info.start_info);
 	return info;
 }
