@@ -26,20 +26,23 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_disk,
 };
 
-#define HEX_BYTES 32u
+#define HEX_BYTES   32u
+#define FOUND_BYTES 200u
 
 static int refuse_unknown(const struct ckpt *ck, uint64_t off, struct err *err)
 {
 	uint64_t left = source_bytes(ck->src) - off;
 	size_t i, n = (size_t)MIN(left, (uint64_t)HEX_BYTES);
 	const uint8_t *p = source_at(ck->src, off, n);
-	char hex[3 * HEX_BYTES + 1] = "";
+	char hex[3 * HEX_BYTES + 1] = "", found[FOUND_BYTES];
 
 	if (!n)
 		return err_set(err, ERR_CORRUPT, "not a checkpoint: the file is empty");
 	for (i = 0; i < n; i++)
 		snprintf(hex + 3 * i, sizeof(hex) - 3 * i, " %02x", p[i]);
-	return err_set(err, ERR_CORRUPT, "not a checkpoint: no known format begins with%s", hex);
+	ckpt_name_streams(ck->src, off + 1, found, sizeof(found));
+	return err_set(err, ERR_CORRUPT, "not a checkpoint: no known format begins with%s%s%s", hex,
+		*found ? "; the file has headers of " : "", found);
 }
 
 int ckpt_open_payload(struct ckpt *ck, uint64_t off, struct err *err)
@@ -85,10 +88,14 @@ static int index_pages(struct ckpt *ck, struct err *err)
 static void check_end(struct ckpt *ck)
 {
 	uint64_t bytes = source_bytes(ck->src);
+	char found[FOUND_BYTES];
 
-	if (ck->info.complete && ck->end < bytes)
-		finding_add(&ck->findings, "XB013", finding_at_offset(ck->end),
-			"%" PRIu64 " bytes follow the end of the stream", bytes - ck->end);
+	if (!ck->info.complete || ck->end >= bytes)
+		return;
+	ckpt_name_streams(ck->src, ck->end, found, sizeof(found));
+	finding_add(&ck->findings, "XB013", finding_at_offset(ck->end),
+		"%" PRIu64 " bytes follow the end of the stream%s%s", bytes - ck->end,
+		*found ? ", among them headers of " : "", found);
 }
 
 static int open_all(struct ckpt *ck, struct err *err)
@@ -97,7 +104,7 @@ static int open_all(struct ckpt *ck, struct err *err)
 		ckpt_add_layer(ck, "%s", source_compression(ck->src));
 	ck->info.complete = true;
 	ck->info.suspended = true;
-	if (ckpt_open_payload(ck, 0, err) || index_pages(ck, err))
+	if (ckpt_open_payload(ck, ck->start, err) || index_pages(ck, err))
 		return err_in(err, "%s", source_path(ck->src));
 	/* One that does not say so read all of it. */
 	if (!ck->end)
@@ -107,7 +114,7 @@ static int open_all(struct ckpt *ck, struct err *err)
 	return 0;
 }
 
-int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err)
+static int open_at(struct source *src, uint64_t off, struct ckpt **ret, struct err *err)
 {
 	struct ckpt *ck = calloc(1, sizeof(*ck));
 
@@ -116,6 +123,7 @@ int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err)
 		return err_nomem(err, "a checkpoint");
 	}
 	ck->src = src;
+	ck->start = off;
 	if (open_all(ck, err)) {
 		ckpt_close(ck);
 		return -1;
@@ -124,11 +132,28 @@ int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err)
 	return 0;
 }
 
-int ckpt_open(const char *path, struct ckpt **ret, struct err *err)
+int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err)
+{
+	return open_at(src, 0, ret, err);
+}
+
+int ckpt_open_at(const char *path, uint64_t off, struct ckpt **ret, struct err *err)
 {
 	struct source *src;
 
 	if (source_open(path, &src, err))
 		return -1;
-	return ckpt_open_source(src, ret, err);
+	if (off && off >= source_bytes(src)) {
+		err_set(err, ERR_USAGE,
+			"%s: it has 0x%" PRIx64 " bytes, nothing begins at 0x%" PRIx64, path,
+			source_bytes(src), off);
+		source_close(src);
+		return -1;
+	}
+	return open_at(src, off, ret, err);
+}
+
+int ckpt_open(const char *path, struct ckpt **ret, struct err *err)
+{
+	return ckpt_open_at(path, 0, ret, err);
 }

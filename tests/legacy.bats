@@ -258,3 +258,45 @@ LIST
         same_dump xen2-netbsd "$BATS_TEST_TMPDIR/image"
     done
 }
+
+# Rubbish in front, and another stream behind: both are named by their offsets.
+@test "a stream inside a file is found by its offset" {
+    file="$BATS_TEST_TMPDIR/file" out="$BATS_TEST_TMPDIR/out"
+    mklegacy "$REAL/linux-6.1-base" "$BATS_TEST_TMPDIR/second" --since 3.4 --wrap xend
+    { head -c 777 "$SRCDIR/README"; cat "$REAL/linux-6.1-hvm" "$BATS_TEST_TMPDIR/second"; } > "$file"
+    second=$((777 + $(stat -c %s "$REAL/linux-6.1-hvm")))
+    run -5 "$XBDSNAP" info "$file"
+    [[ $output == *"no known format begins with"*"headers of xl at 0x309"* ]]
+    run -0 --separate-stderr "$XBDSNAP" validate --offset=0x309 "$file"
+    [[ $output == *"XB013"*"headers of xend or Xen 2.0 at 0x$(printf %x $second)"* ]]
+    for at in 777:linux-6.1-hvm "$second:linux-6.1-base"; do
+        "$XBDSNAP" dump -J --offset "${at%:*}" "$file" > "$BATS_TEST_TMPDIR/json"
+        diff <(jq -S "$essence" "$SRCDIR/tests/fixtures/${at#*:}/dump.json") \
+            <(jq -S "$essence" "$BATS_TEST_TMPDIR/json")
+    done
+    "$XBDSNAP" redact -q --offset 777 "$file" "$out"
+    run -1 has_text "$out" 'b"xbdsnap - "'
+    run -1 has_text "$out" 'b"LinuxGuestRecord"'
+    run -2 "$XBDSNAP" info --offset 999999999999 "$file"
+    [[ $output == *"nothing begins at 0xe8d4a50fff"* ]]
+    run -2 "$XBDSNAP" info --offset -1 "$file"
+}
+
+@test "an inherited descriptor is read like a file" {
+    image="$REAL/linux-6.1-base"
+    want=$("$XBDSNAP" info "$image" | tail -n +2)
+    [ "$("$XBDSNAP" info --fd 7 7< "$image" | tail -n +2)" = "$want" ]
+    [ "$("$XBDSNAP" info --fd=7 7< <(cat "$image") | tail -n +2)" = "$want" ]
+    [ "$(zstd -q -c "$image" | "$XBDSNAP" info -J --fd 0 | jq -c '.source.layers')" = \
+        '["zstd","xl","libxl v2","libxc v3"]' ]
+    # An unlinked file, which no path leads to.
+    cp "$image" "$BATS_TEST_TMPDIR/gone"
+    exec 8< "$BATS_TEST_TMPDIR/gone"
+    rm "$BATS_TEST_TMPDIR/gone"
+    [ "$("$XBDSNAP" info --fd 8 | tail -n +2)" = "$want" ]
+    exec 8<&-
+    run -2 "$XBDSNAP" info --fd x
+    [[ $output == *"--fd takes the number of an open descriptor"* ]]
+    run -6 "$XBDSNAP" info --fd 99
+    [[ $output == *"Bad file descriptor"* ]]
+}

@@ -302,6 +302,11 @@ struct ckpt_extra ckpt_extra(const struct ckpt *ck, size_t index)
 	return ck->extras[index];
 }
 
+uint64_t ckpt_start(const struct ckpt *ck)
+{
+	return ck->start;
+}
+
 uint64_t ckpt_end(const struct ckpt *ck)
 {
 	return MIN(ck->end, source_bytes(ck->src));

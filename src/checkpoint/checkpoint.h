@@ -150,6 +150,8 @@ static inline unsigned ckpt_type_level(unsigned type)
  * What Xen's restore would refuse but we can read becomes a finding (XB0xx) in ckpt_findings().
  */
 int ckpt_open(const char *path, struct ckpt **ret, struct err *err) MUST_CHECK;
+/* The one that begins at that offset of the file. */
+int ckpt_open_at(const char *path, uint64_t off, struct ckpt **ret, struct err *err) MUST_CHECK;
 /* Takes over `src`, also on failure. */
 int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err) MUST_CHECK;
 void ckpt_close(struct ckpt *ck);
@@ -210,6 +212,8 @@ struct ckpt_extra {
 };
 size_t ckpt_nr_extras(const struct ckpt *ck);
 struct ckpt_extra ckpt_extra(const struct ckpt *ck, size_t index); /* ascending */
+/* Where the checkpoint begins in the file. */
+uint64_t ckpt_start(const struct ckpt *ck);
 /* Behind this offset nothing of the file was understood, or anything else stands. */
 uint64_t ckpt_end(const struct ckpt *ck);
 

@@ -80,6 +80,7 @@ struct ckpt {
 	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
 	unsigned nr_p2m;
 	unsigned depth; /* of wrappers */
+	uint64_t start; /* where the outermost format begins */
 	uint64_t end;	/* see ckpt_end() */
 	struct ckpt_extra *extras;
 	size_t nr_extras, cap_extras;
@@ -126,6 +127,9 @@ void ckpt_settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type);
 int ckpt_add_extra(struct ckpt *ck, uint64_t off, uint64_t bytes, struct err *err) MUST_CHECK;
 /* origin.c: fill info.written_by and restore, when all is read. */
 void ckpt_say_origin(struct ckpt *ck);
+/* find_stream.c: "xl at 0x200, xl at 0x8041000": headers in the file from that offset on, as far as
+ * it is looked; "" when there are none. */
+void ckpt_name_streams(const struct source *src, uint64_t from, char *buf, size_t cap);
 /* The epoch is complete. */
 int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
 

@@ -37,6 +37,7 @@ struct cmd_env {
 	bool quiet, verbose, json;
 	enum cmd_color color;
 	struct frontend_options frontend; /* --locate, --kernel */
+	uint64_t offset;		  /* of the checkpoint in its file */
 };
 
 struct command {

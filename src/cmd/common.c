@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/cmd.h"
 
+#include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/num.h"
 
 enum {
 	OPT_COLOR = 0x200,
 	OPT_LOCATE,
 	OPT_KERNEL,
+	OPT_OFFSET,
+	OPT_FD,
 };
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
@@ -76,12 +82,30 @@ static error_t parse_locate(int key, char *arg, struct argp_state *state)
 	case OPT_KERNEL:
 		env->frontend.kernel_path = arg;
 		return 0;
+	case OPT_OFFSET:
+		if (!num_parse_u64(arg, INT64_MAX, &env->offset))
+			argp_error(state, "--offset takes a number of bytes, not '%s'", arg);
+		return 0;
+	case OPT_FD: /* cmd_parse() has made a file of it */
+		argp_error(state, "--fd takes the number of an open descriptor, not '%s'", arg);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 static const struct argp_option locate_options[] = {
+	{.doc = "Input:", .group = 30},
+	{.name = "fd",
+		.key = OPT_FD,
+		.arg = "N",
+		.doc = "in the place of a file: read this open descriptor, a file or a pipe",
+		.group = 30},
+	{.name = "offset",
+		.key = OPT_OFFSET,
+		.arg = "BYTES",
+		.doc = "the checkpoint begins there in the (unpacked) file",
+		.group = 30},
 	{.doc = "Finding the ring:", .group = 40},
 	{.name = "locate",
 		.key = OPT_LOCATE,
@@ -109,6 +133,34 @@ void cmd_init_children(struct argp_state *state, struct cmd_env *env)
 		state->child_inputs[i] = env;
 }
 
+/* "--fd=N" and "--fd N" stand where a file is named, and become its name. They live as long as
+ * argv. */
+static int name_descriptors(int argc, char **argv)
+{
+	int from, to = 1;
+
+	for (from = 1; from < argc && strcmp(argv[from], "--"); from++) {
+		char *word = argv[from], *value = NULL;
+		uint64_t fd;
+
+		if (!strncmp(word, "--fd=", 5))
+			value = word + 5;
+		else if (!strcmp(word, "--fd") && from + 1 < argc)
+			value = argv[++from];
+		argv[to] = word;
+		if (value && num_parse_u64(value, INT_MAX, &fd) &&
+			asprintf(&argv[to], "/dev/fd/%" PRIu64, fd) < 0)
+			argv[to] = word;
+		if (value && argv[to] == word && value == argv[from])
+			argv[++to] = value; /* no number: argp says so */
+		to++;
+	}
+	while (from < argc)
+		argv[to++] = argv[from++];
+	argv[to] = NULL;
+	return to;
+}
+
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	CLEANUP_FREE char *name = NULL;
@@ -117,7 +169,7 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 		name = NULL;
 	if (name)
 		argv[0] = name;
-	argp_parse(argp, argc, argv, 0, NULL, input);
+	argp_parse(argp, name_descriptors(argc, argv), argv, 0, NULL, input);
 }
 
 void cmd_note(const struct cmd_env *env, const char *fmt, ...)
@@ -191,7 +243,7 @@ static int note_inputs(const struct cmd_env *env, struct cmd_input *in, struct e
 int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
 {
 	memset(in, 0, sizeof(*in));
-	if (ckpt_open(path, &in->ck, err))
+	if (ckpt_open_at(path, env->offset, &in->ck, err))
 		return -1;
 	if (note_inputs(env, in, err)) {
 		cmd_close(in);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -178,14 +179,30 @@ static int open_file(const char *path, struct err *err)
 	return ret;
 }
 
+#define FD_FOLDER "/dev/fd/"
+
+/* The descriptor that is meant, or -1. Opening it anew would need permissions, and no socket can
+ * be. */
+static int named_fd(const char *path)
+{
+	uint64_t fd;
+
+	if (!strcmp(path, "-"))
+		return STDIN_FILENO;
+	if (!strncmp(path, FD_FOLDER, strlen(FD_FOLDER)) &&
+		num_parse_u64(path + strlen(FD_FOLDER), INT_MAX, &fd))
+		return (int)fd;
+	return -1;
+}
+
 /* "-" is standard input. */
 static int open_path(const char *path, struct err *err)
 {
-	int fd;
+	int fd, named = named_fd(path);
 
-	if (strcmp(path, "-"))
+	if (named < 0)
 		return open_file(path, err);
-	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	fd = fcntl(named, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? err_sys(err, "cannot open '%s'", path) : fd;
 }
 
