@@ -46,6 +46,7 @@ struct blkif_abi {
 };
 
 extern const struct blkif_abi blkif_abi_x86_64, blkif_abi_x86_32;
+#define BLKIF_MAX_REQUEST_BYTES 112u /* of the longer one */
 
 struct blkif_wire_seg {
 	uint32_t gref;

@@ -68,7 +68,7 @@ static struct made *begin(void **state, unsigned levels)
 
 static uint8_t *at(struct made *m, unsigned off)
 {
-	return &m->h.mem[FIRST][0] + off;
+	return (uint8_t *)m->h.mem + FIRST * 4096 + off;
 }
 
 static void name(struct made *m, const char *symbol, unsigned off)

@@ -53,9 +53,11 @@ static int find_bit(const struct layout *types, const char *name)
 	return layout_enum_value(types, name, &v, NULL) || v < 0 || v > 63 ? -1 : (int)v;
 }
 
-void linux_bio_layout(const struct layout *types, struct linux_bio_layout *ret)
+void linux_bio_layout(const struct layout *types, unsigned word_bytes, struct linux_bio_layout *ret)
 {
-	*ret = (struct linux_bio_layout){.fua_bit = -1, .preflush_bit = -1};
+	/* A pointer and two words of 32 bits. */
+	*ret = (struct linux_bio_layout){
+		.vec_bytes = word_bytes + 8, .fua_bit = -1, .preflush_bit = -1};
 	if (!types)
 		return;
 	layout_fill_known(types, specs, ARRAY_SIZE(specs), ret);
@@ -140,14 +142,13 @@ static bool read_bio(struct linux_ctx *c, uint64_t bio, struct bio_iter *ret, st
 static int add_bio(
 	struct linux_ctx *c, struct bio_iter *b, const struct linux_pieces *to, struct err *err)
 {
-	static const uint64_t vec_bytes = 16; /* struct bio_vec: page, length, offset */
 	struct io_request *r = to->r;
 	struct err why = ERR_INIT;
 	uint64_t page, len, offset, n;
 	unsigned k;
 
 	for (k = 0; b->size && k < MAX_BVECS && *to->left; k++) {
-		gva_t at = GVA(b->vec + (b->index + k) * vec_bytes);
+		gva_t at = GVA(b->vec + (b->index + k) * c->bio.vec_bytes);
 		int status;
 
 		if (layout_read(c->g, at, &c->bio.vec_page, &page, &why) ||

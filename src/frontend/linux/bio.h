@@ -13,10 +13,12 @@ struct linux_bio_layout {
 	/* struct bio, struct bio_vec */
 	struct field next, io_vec, size, idx, done;
 	struct field vec_page, vec_len, vec_offset;
+	uint32_t vec_bytes;	   /* of a struct bio_vec */
 	int fua_bit, preflush_bit; /* in request.cmd_flags; -1 unknown */
 };
 /* `types` NULL: nothing is known. */
-void linux_bio_layout(const struct layout *types, struct linux_bio_layout *ret);
+void linux_bio_layout(
+	const struct layout *types, unsigned word_bytes, struct linux_bio_layout *ret);
 
 /* Flags and age from the guest's own request structure. */
 void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r);

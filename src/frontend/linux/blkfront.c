@@ -54,7 +54,7 @@ static bool walk_infos(struct info_list *list, gva_t head)
 	for (;;) {
 		gva_t info;
 
-		if (guest_read_u64(c->g, GVA(node), &node, &ignored)) {
+		if (guest_read_word(c->g, GVA(node), &node, &ignored)) {
 			list->broken = true;
 			return list->nr > 0;
 		}

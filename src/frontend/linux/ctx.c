@@ -8,6 +8,8 @@ void linux_ctx_init(
 
 	*c = (struct linux_ctx){
 		.g = g,
+		.word = guest_word_bytes(g),
+		.abi = guest_word_bytes(g) == 8 ? &blkif_abi_x86_64 : &blkif_abi_x86_32,
 		.located_by = BLK_BY_SCAN,
 		.s = s,
 		.left =
@@ -24,8 +26,8 @@ void linux_ctx_init(
 		c->located_by = k->from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
 	}
 	c->pages = k ? k->pages : linux_pages_unknown(g);
-	linux_sg_layout(types, &c->sg);
-	linux_bio_layout(types, &c->bio);
+	linux_sg_layout(types, c->word, &c->sg);
+	linux_bio_layout(types, c->word, &c->bio);
 	linux_queue_layout(types, &c->queue);
 	linux_disk_layout(types, &c->disk);
 }

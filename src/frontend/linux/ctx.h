@@ -10,6 +10,7 @@
 #ifndef XB_FRONTEND_LINUX_CTX_H
 #define XB_FRONTEND_LINUX_CTX_H
 
+#include "frontend/blkif_abi.h"
 #include "frontend/frontend.h"
 #include "frontend/linux/bio.h"
 #include "frontend/linux/device.h"
@@ -40,6 +41,8 @@ struct linux_budget {
 struct linux_ctx {
 	/* Who finds the devices fills these; the decoders read them. */
 	struct guest *g;
+	unsigned word; /* bytes of a pointer of its kernel */
+	const struct blkif_abi *abi;
 	enum blk_located located_by;
 	const struct guest_facts *facts; /* of its kernel; NULL unknown */
 	struct linux_pages pages;

@@ -248,8 +248,9 @@ static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
 	type = elevator ? layout_read_or(c->g, GVA(elevator), &l->elevator_type, 0) : 0;
 	if (!type || !l->elevator_name.present)
 		return;
-	name = l->elevator_name.bytes == 8 ? layout_read_or(c->g, GVA(type), &l->elevator_name, 0)
-					   : type + l->elevator_name.off;
+	name = l->elevator_name.bytes == c->word
+		       ? layout_read_or(c->g, GVA(type), &l->elevator_name, 0)
+		       : type + l->elevator_name.off;
 	if (!name ||
 		guest_read_str(c->g, GVA(name), d->scheduler, sizeof(d->scheduler), &ignored) ||
 		!*d->scheduler)
@@ -309,7 +310,7 @@ static bool slot_is_sane(struct linux_ctx *c, const struct blkdev *d)
 	const struct linux_layout *l = &c->l;
 
 	if (l->slot_bytes <= LINUX_MAX_SLOT_BYTES &&
-		num_range_ok(l->slot_req.off, blkif_abi_x86_64.request_bytes, l->slot_bytes))
+		num_range_ok(l->slot_req.off, c->abi->request_bytes, l->slot_bytes))
 		return true;
 	finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
 		"%s: a shadow slot of %u bytes with its request at byte %u cannot be", d->name,

@@ -177,7 +177,7 @@ static int walk_tags(struct queue_job *j, uint64_t tags, unsigned hctx, struct e
 	}
 	c->left.tags -= nr;
 	for (i = 0; i < nr; i++) {
-		if (guest_read_u64(c->g, GVA(rqs + 8 * i), &rq, &ignored)) {
+		if (guest_read_word(c->g, GVA(rqs + c->word * i), &rq, &ignored)) {
 			j->broken = true;
 			return 0;
 		}
@@ -204,9 +204,9 @@ static int note_flushing(struct queue_job *j, uint64_t fq, struct err *err)
 		!c->queue.flush_queue.present)
 		return 0;
 	free(take(j->flushing));
-	head = fq + c->queue.flush_queue.off + 16 * running;
+	head = fq + c->queue.flush_queue.off + 2 * c->word * running;
 	for (node = head; j->nr_flushing < MAX_FLUSHING;) {
-		if (guest_read_u64(c->g, GVA(node), &node, &ignored) || !node || node == head)
+		if (guest_read_word(c->g, GVA(node), &node, &ignored) || !node || node == head)
 			break;
 		if (util_grow(&j->flushing, &cap, j->nr_flushing + 1, sizeof(*j->flushing)))
 			return err_nomem(err, "the flushes of a device");
@@ -256,8 +256,8 @@ static uint64_t hctx_from_table(struct linux_ctx *c, uint64_t rq, unsigned index
 	head -= XA_INTERNAL;
 	if (!c->queue.node_slots.present || index >= XA_NODE_SLOTS ||
 		layout_read(c->g, GVA(head), &c->queue.node_shift, &shift, &ignored) || shift ||
-		guest_read_u64(
-			c->g, GVA(head + c->queue.node_slots.off + 8 * index), &entry, &ignored))
+		guest_read_word(c->g, GVA(head + c->queue.node_slots.off + c->word * index), &entry,
+			&ignored))
 		return 0;
 	return entry;
 }
@@ -269,7 +269,7 @@ static uint64_t hctx_of(struct linux_ctx *c, uint64_t rq, unsigned index)
 
 	if (c->queue.hctx_array.present &&
 		!layout_read(c->g, GVA(rq), &c->queue.hctx_array, &array, &ignored) && array &&
-		!guest_read_u64(c->g, GVA(array + 8 * index), &hctx, &ignored))
+		!guest_read_word(c->g, GVA(array + c->word * index), &hctx, &ignored))
 		return hctx;
 	return hctx_from_table(c, rq, index);
 }

@@ -86,7 +86,7 @@ static bool read_ring_header(struct ring_job *j, gva_t info, struct err *why)
 /* Pages that the shared ring must have to hold its entries. */
 static size_t ring_pages(struct ring_job *j, gva_t info)
 {
-	const struct blkif_abi *abi = &blkif_abi_x86_64;
+	const struct blkif_abi *abi = j->c->abi;
 	struct err ignored = ERR_INIT;
 	uint64_t nr, need;
 
@@ -148,7 +148,7 @@ static void window_response(struct ring_job *j, const uint8_t *raw, struct io_ri
 {
 	struct blkif_wire_response rsp;
 
-	blkif_decode_response(&blkif_abi_x86_64, raw, &rsp);
+	blkif_decode_response(j->c->abi, raw, &rsp);
 	e->is_response = true;
 	e->wire_op = rsp.op;
 	e->id = rsp.id;
@@ -159,12 +159,12 @@ static void window_response(struct ring_job *j, const uint8_t *raw, struct io_ri
 	}
 }
 
-static void window_request(const uint8_t *raw, struct io_ring_entry *e)
+static void window_request(struct ring_job *j, const uint8_t *raw, struct io_ring_entry *e)
 {
 	struct blkif_wire_request req;
 	unsigned i;
 
-	blkif_decode_request(&blkif_abi_x86_64, raw, &req);
+	blkif_decode_request(j->c->abi, raw, &req);
 	e->wire_op = req.op;
 	e->nr_seg = (uint8_t)MIN(req.nr_seg, UINT8_MAX);
 	e->id = req.id;
@@ -203,17 +203,18 @@ static int read_window(struct ring_job *j, struct err *err)
 		return err_nomem(err, "the entries of a ring");
 	for (k = 0; k < total; k++) {
 		struct io_ring_entry *e = &r->window[r->nr_window];
-		uint64_t off = blkif_ring_off(&blkif_abi_x86_64, r->entries, r->rsp_cons + k);
+		uint64_t off = blkif_ring_off(j->c->abi, r->entries, r->rsp_cons + k);
 		struct err ignored = ERR_INIT;
-		uint8_t raw[112];
+		uint8_t raw[BLKIF_MAX_REQUEST_BYTES];
 
-		if (guest_read(j->c->g, gva_add(r->sring_va, off), raw, sizeof(raw), &ignored))
+		if (guest_read(j->c->g, gva_add(r->sring_va, off), raw, j->c->abi->request_bytes,
+			    &ignored))
 			continue;
 		e->index = r->rsp_cons + k;
 		if (k < nr_rsp)
 			window_response(j, raw, e);
 		else
-			window_request(raw, e);
+			window_request(j, raw, e);
 		r->nr_window++;
 	}
 	return 0;
@@ -296,7 +297,7 @@ static int read_slot(struct ring_job *j, unsigned slot, struct err *err)
 			"ring %u slot %u cannot be read: %s", j->ring->index, slot, why.text);
 		return 0;
 	}
-	blkif_decode_request(&blkif_abi_x86_64, raw + l->slot_req.off, &wire);
+	blkif_decode_request(j->c->abi, raw + l->slot_req.off, &wire);
 	s->request = layout_value(raw, l->slot_bytes, &l->slot_request);
 	s->used = s->request != 0;
 	s->wire_op = wire.op;

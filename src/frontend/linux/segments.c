@@ -20,9 +20,10 @@ static const struct field_spec specs[] = {
 	{"scatterlist", "length", offsetof(struct linux_sg_layout, length), true},
 };
 
-void linux_sg_layout(const struct layout *types, struct linux_sg_layout *ret)
+void linux_sg_layout(const struct layout *types, unsigned word_bytes, struct linux_sg_layout *ret)
 {
-	/* x86-64 without DEBUG_SG, all versions. */
+	/* x86-64 without DEBUG_SG, all versions. With 32 bits the entry ends with a bus address
+	 * of 4 or 8 bytes. */
 	static const struct linux_sg_layout usual = {
 		.page_link = {.present = true, .off = 0, .bytes = 8},
 		.offset = {.present = true, .off = 8, .bytes = 4},
@@ -32,7 +33,7 @@ void linux_sg_layout(const struct layout *types, struct linux_sg_layout *ret)
 
 	if (!types || layout_fill(types, specs, ARRAY_SIZE(specs), ret, NULL) ||
 		layout_type_bytes(types, "scatterlist", &ret->bytes, NULL) || !ret->bytes)
-		*ret = usual;
+		*ret = word_bytes == 8 ? usual : (struct linux_sg_layout){0};
 }
 
 void linux_trouble(struct io_request *r, const char *fmt, ...)
@@ -89,7 +90,7 @@ static bool read_grant(struct linux_ctx *c, gva_t array, size_t k, struct io_seg
 	struct err ignored = ERR_INIT;
 	uint64_t grant, gref, page;
 
-	if (guest_read_u64(c->g, gva_add(array, 8 * k), &grant, &ignored) || !grant ||
+	if (guest_read_word(c->g, gva_add(array, c->word * k), &grant, &ignored) || !grant ||
 		layout_read(c->g, GVA(grant), &c->l.grant_gref, &gref, &ignored))
 		return false;
 	seg->gref = (int64_t)gref;
@@ -108,8 +109,8 @@ static bool read_indirect(struct linux_ctx *c, gva_t array, size_t k, struct blk
 	pfn_t pfn;
 
 	if (!array.v ||
-		guest_read_u64(
-			c->g, gva_add(array, 8 * (k / BLKIF_SEGS_PER_PAGE)), &grant, &ignored) ||
+		guest_read_word(c->g, gva_add(array, c->word * (k / BLKIF_SEGS_PER_PAGE)), &grant,
+			&ignored) ||
 		!grant || layout_read(c->g, GVA(grant), &c->l.grant_page, &page, &ignored) ||
 		!linux_pages_pfn(&c->pages, page, &pfn) ||
 		guest_read_phys(c->g, pfn, k % BLKIF_SEGS_PER_PAGE * BLKIF_SEG_BYTES, raw,
@@ -153,7 +154,7 @@ static void fill_grants(struct linux_ctx *c, const uint8_t *raw, size_t len,
 		}
 		if ((!used.v || !read_grant(c, used, k, seg)) && seg->gref < 0)
 			linux_trouble(r, "grant of segment %zu at 0x%" PRIx64 " is not readable", k,
-				used.v + 8 * k);
+				used.v + c->word * k);
 		else if (seg->sects_known && seg->gref != w.gref)
 			linux_trouble(r,
 				"segment %zu was described to the backend with grant %u, the "

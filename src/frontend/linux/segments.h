@@ -14,8 +14,8 @@ struct linux_sg_layout {
 	struct field page_link, offset, length;
 	uint32_t bytes;
 };
-/* `types` NULL: the usual. */
-void linux_sg_layout(const struct layout *types, struct linux_sg_layout *ret);
+/* `types` NULL: the usual of kernels with such pointers, if there is one. */
+void linux_sg_layout(const struct layout *types, unsigned word_bytes, struct linux_sg_layout *ret);
 
 struct linux_ctx;
 struct blkif_wire_request;
