@@ -160,6 +160,40 @@ static inline void lab_mend(struct lab *l)
 	memcpy(l->bytes, l->good, l->nr);
 }
 
+/* Leave out what only symbols lead to (kallsyms, types, modules): those pages become empty. */
+static inline void lab_strip_symbols(struct lab *l)
+{
+	const enum frontend_locate ways[] = {FRONTEND_LOCATE_SYMBOLS, FRONTEND_LOCATE_SCAN};
+	uint64_t pfn, nr = ckpt_info(l->ck)->nr_pfns;
+	uint8_t *read_by = calloc(nr, 1);
+	struct err err = ERR_INIT;
+	unsigned i;
+
+	assert_non_null(read_by);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		struct frontend_options opt = {.locate = ways[i]};
+		struct snapshot s = {0};
+		struct guest *g;
+
+		if (guest_open(memory_of_ckpt(l->ck), &g, &err) || guest_track_reads(g, &err) ||
+			frontend_analyse(g, &opt, &s, &err))
+			fail_msg("%s", err.text);
+		for (pfn = 0; pfn < nr; pfn++)
+			read_by[pfn] |= (uint8_t)(guest_was_read(g, PFN(pfn)) << i);
+		snapshot_fini(&s);
+		guest_close(g);
+	}
+	for (pfn = 0; pfn < nr; pfn++) {
+		struct ckpt_page page = ckpt_page(l->ck, PFN(pfn));
+
+		if (read_by[pfn] == 1 && page.kind == CKPT_PAGE_DATA && !ckpt_type_level(page.type))
+			memset(l->good + page.off, 0, PAGE_BYTES);
+	}
+	free(read_by);
+	memcpy(l->bytes, l->good, l->nr);
+	lab_run(l);
+}
+
 static inline size_t lab_nr_findings(const struct lab *l)
 {
 	return l->out.findings.nr + l->snap.findings.nr;

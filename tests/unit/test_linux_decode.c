@@ -311,7 +311,10 @@ static void nothing_there_is_said(void **state)
 	struct image *im = *state;
 
 	lg_build(&im->g, LG_5_18, false);
-	lg_set(&im->g, im->g.info + 280, 0, 8); /* as blkif_free() leaves rinfo */
+	/* As blkif_free() leaves it: disconnected, rinfo NULL, no rings. */
+	lg_set(&im->g, im->g.info + 72, 0, 4);
+	lg_set(&im->g, im->g.info + 280, 0, 8);
+	lg_set(&im->g, im->g.info + 288, 0, 4);
 	analyse(im, FRONTEND_LOCATE_AUTO, NULL);
 	assert_int_equal(im->s.nr_devices, 0);
 	assert_non_null(strstr(im->s.looked_for, "blkfront"));

@@ -33,6 +33,7 @@ static struct blkdev *add_device(struct snapshot *s, uint64_t va, uint64_t handl
 	d->rings = calloc(1, sizeof(*d->rings));
 	assert_non_null(d->rings);
 	d->nr_rings = 1;
+	d->requests_known = true;
 	d->rings[0].va = GVA(va + 4096);
 	d->rings[0].entries = 32;
 	d->rings[0].req_prod_pvt = 8;
@@ -192,6 +193,7 @@ static void devices_of_one_way_stay(void **state)
 	struct pair *p = *state;
 
 	p->scan.devices[0].va = GVA(0x9000);
+	p->scan.devices[0].rings[0].va = GVA(0xa000);
 	p->scan.devices[0].handle = 51744;
 	reconcile(p);
 	assert_int_equal(p->s.nr_devices, 3);

@@ -21,25 +21,35 @@ struct info_list {
 	struct linux_ctx *c;
 	gva_t *v;
 	size_t nr, cap;
+	unsigned facts; /* that must hold of each */
 	bool no_memory, broken;
 };
 
-/* Would the driver have made this structure? */
-static bool info_is_plausible(struct linux_ctx *c, gva_t info)
-{
-	struct err ignored = ERR_INIT;
-	uint64_t rinfo, nr, connected, back;
+/* Of the things that hold of a device's structure: all, or enough when some of it is damaged. */
+#define INFO_FACTS	  5u
+#define INFO_FACTS_ENOUGH 3u
 
-	if (layout_read(c->g, info, &c->l.info_rinfo, &rinfo, &ignored) ||
-		layout_read(c->g, info, &c->l.info_nr_rings, &nr, &ignored) ||
-		layout_read(c->g, info, &c->l.info_connected, &connected, &ignored) ||
-		connected > 3)
-		return false;
-	if (!rinfo)
-		return nr <= LINUX_MAX_RINGS;
-	return guest_is_kernel_addr(c->g, rinfo) && nr && nr <= LINUX_MAX_RINGS &&
-	       !layout_read(c->g, GVA(rinfo), &c->l.ring_dev_info, &back, &ignored) &&
-	       back == info.v;
+/* How much of it would the driver have made? */
+static unsigned info_facts(struct linux_ctx *c, gva_t info)
+{
+	const struct linux_layout *l = &c->l;
+	uint64_t rinfo, nr, connected, back = 0;
+	uint64_t vdevice = layout_read_or(c->g, info, &l->info_vdevice, 0);
+	unsigned facts = 0;
+
+	if (layout_read(c->g, info, &l->info_rinfo, &rinfo, NULL) ||
+		layout_read(c->g, info, &l->info_nr_rings, &nr, NULL) ||
+		layout_read(c->g, info, &l->info_connected, &connected, NULL))
+		return 0;
+	if (rinfo && layout_read(c->g, GVA(rinfo), &l->ring_dev_info, &back, NULL))
+		back = 0;
+	facts += connected <= 3;
+	facts += nr <= LINUX_MAX_RINGS && (nr || !rinfo);
+	facts += !rinfo || guest_is_kernel_addr(c->g, rinfo);
+	facts += !rinfo || back == info.v;
+	facts += vdevice &&
+		 layout_read_or(c->g, info, &l->info_handle, UINT64_MAX) == (vdevice & UINT16_MAX);
+	return facts;
 }
 
 /* Collect the devices on the list at `head`. False when it is not a list of them. */
@@ -62,7 +72,7 @@ static bool walk_infos(struct info_list *list, gva_t head)
 			return true;
 		info = GVA(node - c->l.info_list.off);
 		if (!guest_is_kernel_addr(c->g, node) || list->nr == LINUX_MAX_DEVICES ||
-			!info_is_plausible(c, info)) {
+			info_facts(c, info) < list->facts) {
 			list->broken = true;
 			return list->nr > 0;
 		}
@@ -74,15 +84,20 @@ static bool walk_infos(struct info_list *list, gva_t head)
 	}
 }
 
-/* Other drivers have a static info_list too: take the one whose entries are blkfront's. */
-static bool find_infos(struct info_list *list, const struct symbols *syms)
+/* Other drivers have a static info_list too: take the one whose entries are blkfront's. Once it is
+ * known, a device of which something is damaged is one all the same. */
+static bool find_infos(struct info_list *list, const struct symbols *syms, unsigned facts)
 {
 	struct symbol found[MAX_CANDIDATES];
 	size_t i, nr = symbols_lookup(syms, "info_list", found, ARRAY_SIZE(found));
 
-	for (i = 0; i < MIN(nr, ARRAY_SIZE(found)) && !list->no_memory; i++)
-		if (walk_infos(list, found[i].addr) && list->nr)
-			return true;
+	for (i = 0; i < MIN(nr, ARRAY_SIZE(found)) && !list->no_memory; i++) {
+		list->facts = facts;
+		if (!walk_infos(list, found[i].addr) || !list->nr)
+			continue;
+		list->facts = INFO_FACTS_ENOUGH;
+		return walk_infos(list, found[i].addr);
+	}
 	list->nr = 0;
 	return nr > 0;
 }
@@ -98,8 +113,8 @@ static uint32_t kernel_bytes(const struct layout *types, const char *type, uint3
 }
 
 /* No types of the driver: the table whose members hold together on this guest's devices. */
-static bool find_infos_builtin(
-	const struct layout *types, struct info_list *list, const struct symbols *syms)
+static bool find_infos_builtin(const struct layout *types, struct info_list *list,
+	const struct symbols *syms, unsigned facts)
 {
 	static const char *const names[] = {
 		[LINUX_BUILTIN_5_18] = "built-in (5.18)",
@@ -117,7 +132,7 @@ static bool find_infos_builtin(
 		shape.rinfo_off = tag_set_bytes ? linux_builtin_tag_set(&shape) + tag_set_bytes : 0;
 		linux_layout_builtin(&c->l, &shape);
 		c->l.origin = names[shape.which];
-		find_infos(list, syms);
+		find_infos(list, syms, facts);
 		if (list->nr)
 			return true;
 	}
@@ -137,8 +152,11 @@ static bool find_devices(const struct driver *drv, struct info_list *list)
 			snapshot_how(c->s, "xen-blkfront: its devices are on no list");
 			return false;
 		}
-		find_infos(list, syms);
-	} else if (!find_infos_builtin(k->types, list, syms)) {
+		find_infos(list, syms, INFO_FACTS);
+		if (!list->nr)
+			find_infos(list, syms, INFO_FACTS_ENOUGH);
+	} else if (!find_infos_builtin(k->types, list, syms, INFO_FACTS) &&
+		   !find_infos_builtin(k->types, list, syms, INFO_FACTS_ENOUGH)) {
 		snapshot_how(c->s, "xen-blkfront: %s",
 			types ? why.text : "the image has no types, and no built-in ones fit");
 		return false;

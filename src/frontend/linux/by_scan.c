@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "frontend/blkif_abi.h"
+#include "frontend/linux/rings.h"
 #include "frontend/linux/scan_memory.h"
 
 #define MAX_POINTERS	4096u
@@ -21,26 +22,28 @@ struct pointers {
 	uint32_t slots_left; /* to look at */
 };
 
-/* Do the members at these places make sense together? */
-static bool layout_fits(struct linux_ctx *c, gva_t info)
+/* Of five things that hold with the right layout, how many do: one may be damaged. */
+#define LAYOUT_FACTS 5u
+static unsigned layout_facts(struct linux_ctx *c, gva_t info)
 {
 	const struct linux_layout *l = &c->l;
-	struct err ignored = ERR_INIT;
-	uint64_t connected, pages, vdevice, handle, gd, rinfo, entries, rq;
+	uint64_t v, handle, entries;
+	uint64_t rinfo = c->rinfo ? c->rinfo : layout_read_or(c->g, info, &l->info_rinfo, 0);
+	unsigned facts = 0;
 	char name[32];
 
-	return !layout_read(c->g, info, &l->info_connected, &connected, &ignored) &&
-	       !layout_read(c->g, info, &l->info_nr_ring_pages, &pages, &ignored) &&
-	       !layout_read(c->g, info, &l->info_vdevice, &vdevice, &ignored) &&
-	       !layout_read(c->g, info, &l->info_handle, &handle, &ignored) &&
-	       !layout_read(c->g, info, &l->info_gd, &gd, &ignored) &&
-	       !layout_read(c->g, info, &l->info_rq, &rq, &ignored) &&
-	       !layout_read(c->g, info, &l->info_rinfo, &rinfo, &ignored) &&
-	       !layout_read(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) &&
-	       connected <= 3 && pages <= BLKIF_MAX_RING_PAGES &&
-	       blkif_ring_entries(&blkif_abi_x86_64, (unsigned)pages) == entries &&
-	       handle == (vdevice & UINT16_MAX) && guest_is_kernel_addr(c->g, rq) &&
-	       guest_is_kernel_addr(c->g, gd) && linux_disk_name(c, gd, name, sizeof(name));
+	facts += layout_read_or(c->g, info, &l->info_connected, UINT64_MAX) <= 3;
+	v = layout_read_or(c->g, info, &l->info_nr_ring_pages, UINT64_MAX);
+	entries = layout_read_or(c->g, GVA(rinfo), &l->ring_nr_ents, 0);
+	facts += v <= BLKIF_MAX_RING_PAGES &&
+		 blkif_ring_entries(&blkif_abi_x86_64, (unsigned)v) == entries;
+	v = layout_read_or(c->g, info, &l->info_vdevice, UINT64_MAX);
+	handle = layout_read_or(c->g, info, &l->info_handle, UINT64_MAX);
+	facts += v && v != UINT64_MAX && handle == (v & UINT16_MAX);
+	facts += guest_is_kernel_addr(c->g, layout_read_or(c->g, info, &l->info_rq, 0));
+	v = layout_read_or(c->g, info, &l->info_gd, 0);
+	facts += guest_is_kernel_addr(c->g, v) && linux_disk_name(c, v, name, sizeof(name));
+	return facts;
 }
 
 static void forget_facts(struct linux_layout *l)
@@ -55,25 +58,25 @@ static void forget_facts(struct linux_layout *l)
 		unproven[i]->present = false;
 }
 
-static bool mutex_fits(struct linux_ctx *c, const struct scan_info *found,
-	struct linux_builtin_shape *shape, uint32_t bytes)
+static bool mutex_fits(struct linux_ctx *c, gva_t info, struct linux_builtin_shape *shape,
+	uint32_t bytes, unsigned facts)
 {
 	shape->mutex_bytes = bytes;
 	linux_layout_builtin(&c->l, shape);
-	return layout_fits(c, found->va);
+	return layout_facts(c, info) >= facts;
 }
 
 /* The mutex that struct blkfront_info begins with moves what follows: the usual size, then from the
  * smallest to those of debugging kernels. */
 static bool try_mutexes(
-	struct linux_ctx *c, const struct scan_info *found, struct linux_builtin_shape *shape)
+	struct linux_ctx *c, gva_t info, struct linux_builtin_shape *shape, unsigned facts)
 {
 	uint32_t bytes;
 
-	if (mutex_fits(c, found, shape, LINUX_MUTEX_BYTES))
+	if (mutex_fits(c, info, shape, LINUX_MUTEX_BYTES, facts))
 		return true;
 	for (bytes = 16; bytes <= MAX_MUTEX_BYTES; bytes += 8)
-		if (mutex_fits(c, found, shape, bytes))
+		if (mutex_fits(c, info, shape, bytes, facts))
 			return true;
 	return false;
 }
@@ -81,23 +84,22 @@ static bool try_mutexes(
 static void choose_layout(struct linux_ctx *c, const struct scan_info *found)
 {
 	static const enum linux_builtin flexible[] = {LINUX_BUILTIN_5_18, LINUX_BUILTIN_5_8};
+	static const enum linux_builtin old[] = {LINUX_BUILTIN_4_5};
+	const enum linux_builtin *which = found->old ? old : flexible;
+	size_t i, nr = found->old ? ARRAY_SIZE(old) : ARRAY_SIZE(flexible);
 	struct linux_builtin_shape shape = {
-		.which = LINUX_BUILTIN_4_5,
 		.lock_bytes = found->lock_bytes,
 		.rinfo_off = found->rinfo_off,
 	};
-	size_t i;
+	unsigned facts;
 
-	if (found->old) {
-		if (!try_mutexes(c, found, &shape))
-			forget_facts(&c->l);
-		return;
-	}
-	for (i = 0; i < ARRAY_SIZE(flexible); i++) {
-		shape.which = flexible[i];
-		if (try_mutexes(c, found, &shape))
-			return;
-	}
+	c->rinfo = found->rinfo;
+	for (facts = LAYOUT_FACTS; facts >= LAYOUT_FACTS - 1; facts--)
+		for (i = 0; i < nr; i++) {
+			shape.which = which[i];
+			if (try_mutexes(c, found->va, &shape, facts))
+				return;
+		}
 	forget_facts(&c->l);
 }
 
@@ -128,26 +130,19 @@ static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
 static void info_pointers(struct linux_ctx *c, gva_t info, struct pointers *p)
 {
 	const struct linux_layout *l = &c->l;
-	struct err ignored = ERR_INIT;
-	uint64_t rinfo, nr, entries, r, k;
+	struct linux_rings rings;
+	uint64_t r, k;
 
-	if (layout_read(c->g, info, &l->info_rinfo, &rinfo, &ignored) ||
-		layout_read(c->g, info, &l->info_nr_rings, &nr, &ignored) ||
-		layout_read(c->g, GVA(rinfo), &l->ring_nr_ents, &entries, &ignored) ||
-		nr > SCAN_MAX_QUEUES || entries > BLKIF_MAX_RING_ENTRIES)
+	if (!linux_find_rings(c, info, NULL, &rings) || rings.nr > SCAN_MAX_QUEUES)
 		return;
-	for (r = 0; r < nr; r++) {
-		uint64_t stride = l->info_rinfo_size.present
-					  ? l->ring_shadow.off + entries * l->slot_bytes
-					  : l->ring_bytes;
-
-		for (k = 0; k < entries && p->v.nr < MAX_POINTERS && p->slots_left; k++) {
+	for (r = 0; r < rings.nr; r++)
+		for (k = 0; k < rings.entries && p->v.nr < MAX_POINTERS && p->slots_left; k++) {
 			p->slots_left--;
 			slot_pointers(c,
-				GVA(rinfo + r * stride + l->ring_shadow.off + k * l->slot_bytes),
+				gva_add(rings.first,
+					r * rings.stride + l->ring_shadow.off + k * l->slot_bytes),
 				p);
 		}
-	}
 }
 
 /* Addresses whose frames must be in use: those of the structures themselves. */
@@ -160,7 +155,9 @@ static size_t list_used(struct linux_ctx *c, const struct scan *sc, gva_t used[3
 		uint64_t rinfo, sring;
 
 		used[nr++] = info->va;
-		if (guest_read_u64(c->g, gva_add(info->va, info->rinfo_off), &rinfo, NULL))
+		rinfo = info->rinfo;
+		if (!rinfo &&
+			guest_read_u64(c->g, gva_add(info->va, info->rinfo_off), &rinfo, NULL))
 			continue;
 		used[nr++] = GVA(rinfo);
 		if (!guest_read_u64(c->g, GVA(rinfo + c->l.ring_sring.off), &sring, NULL))

@@ -75,6 +75,10 @@ static void confirm_structure(struct scan *sc, struct blkdev *d)
 	struct linux_ctx *c = sc->c;
 	size_t i;
 
+	if (!d->requests_known) {
+		snapshot_doubt(c->s, "%s: a part of its rings was not found", d->name);
+		return;
+	}
 	for (i = 0; i < d->nr_rings; i++)
 		if (!scan_accepts(sc, gva_add(d->rings[i].va, c->l.ring_pvt.off), d->va)) {
 			snapshot_doubt(

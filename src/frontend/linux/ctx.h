@@ -47,6 +47,7 @@ struct linux_ctx {
 	const struct guest_facts *facts; /* of its kernel; NULL unknown */
 	struct linux_pages pages;
 	struct linux_layout l; /* the driver's own structures */
+	uint64_t rinfo; /* the scan: where the device's rings are, whatever it says; 0 there */
 	struct linux_sg_layout sg;
 	struct linux_bio_layout bio;
 	struct linux_queue_layout queue;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "frontend/linux/rings.h"
 #include "frontend/blkif_abi.h"
 
 /* Block sizes are powers of two; no disk announces a physical size beyond some MiB. */
@@ -15,6 +16,8 @@
 
 /* enum blkif_state: the driver is in blkfront_resume(), its shadow is being re-issued. */
 #define BLKIF_STATE_SUSPENDED 2u
+#define BLKIF_STATE_CONNECTED 1u
+#define BLKIF_NR_STATES	      4u
 
 #define ROW(type, member, dest, required)                                                          \
 	{                                                                                          \
@@ -49,53 +52,25 @@ void linux_disk_layout(const struct layout *types, struct linux_disk_layout *ret
 		*ret = usual;
 }
 
-/* Distance between the ring structures of a device; 0 when it makes no sense. */
-static uint64_t ring_stride(struct linux_ctx *c, gva_t info, gva_t rinfo)
-{
-	const struct linux_layout *l = &c->l;
-	struct err ignored = ERR_INIT;
-	uint64_t stored, entries;
-
-	if (!l->info_rinfo_size.present) /* an array of whole structures */
-		return l->ring_bytes;
-	if (layout_read(c->g, info, &l->info_rinfo_size, &stored, &ignored) ||
-		layout_read(c->g, rinfo, &l->ring_nr_ents, &entries, &ignored) ||
-		entries > BLKIF_MAX_RING_ENTRIES)
-		return 0;
-	return stored == l->ring_shadow.off + entries * l->slot_bytes ? stored : 0;
-}
-
 static int decode_rings(struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err)
 {
-	struct err why = ERR_INIT;
-	uint64_t rinfo, nr, stride;
+	struct linux_rings r;
 	unsigned i;
 
-	if (layout_read(c->g, info, &c->l.info_rinfo, &rinfo, &why) ||
-		layout_read(c->g, info, &c->l.info_nr_rings, &nr, &why)) {
-		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
-			"the rings of %s cannot be found: %s", d->name, why.text);
+	if (!linux_find_rings(c, info, d, &r)) {
 		d->requests_known = false;
 		return 0;
 	}
-	if (!rinfo || !nr) /* not connected yet, or being torn down */
+	if (!r.nr) /* not connected yet, or being torn down */
 		return 0;
-	stride = ring_stride(c, info, GVA(rinfo));
-	if (nr > c->left.rings || (!stride && nr > 1)) {
-		finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
-			"%s claims %" PRIu64 " rings at 0x%" PRIx64
-			" whose size does not fit their entries",
-			d->name, nr, rinfo);
-		d->requests_known = false;
-		nr = MIN(1u, c->left.rings);
-	}
-	c->left.rings -= nr;
-	d->rings = calloc(nr, sizeof(*d->rings));
+	c->left.rings -= r.nr;
+	d->rings = calloc(r.nr, sizeof(*d->rings));
 	if (!d->rings)
 		return err_nomem(err, "the rings of a device");
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < r.nr; i++) {
 		d->nr_rings = i + 1;
-		if (linux_decode_ring(c, info, d, i, GVA(rinfo + i * stride), err))
+		if (linux_decode_ring(
+			    c, info, d, i, gva_add(r.first, i * r.stride), r.entries, err))
 			return -1;
 	}
 	return 0;
@@ -257,6 +232,35 @@ static void decode_scheduler(struct linux_ctx *c, gva_t rq, struct blkdev *d)
 		snprintf(d->scheduler, sizeof(d->scheduler), "?");
 }
 
+/* What the driver cannot have written there. Without it a rule has nothing to judge. */
+static void judge_facts(struct linux_ctx *c, gva_t info, const struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+	uint64_t state = layout_read_or(c->g, info, &l->info_connected, 0), gd, pages;
+	uint64_t handle = layout_read_or(c->g, info, &l->info_handle, d->handle & UINT16_MAX);
+	const struct finding_at at = finding_at_device(d->name);
+	char name[32];
+
+	if (state >= BLKIF_NR_STATES)
+		finding_add(&c->s->findings, "XB311", at,
+			"%s: its state is 0x%" PRIx64 ", which is none", d->name, state);
+	if (d->handle != BLK_UNKNOWN_U64 && handle != (d->handle & UINT16_MAX))
+		finding_add(&c->s->findings, "XB311", at,
+			"%s: it is device %" PRIu64 " with the handle %" PRIu64, d->name, d->handle,
+			handle);
+	gd = layout_read_or(c->g, info, &l->info_gd, 0);
+	if (l->info_gd.present && state == BLKIF_STATE_CONNECTED &&
+		!linux_disk_name(c, gd, name, sizeof(name)))
+		finding_add(&c->s->findings, "XB311", at,
+			"%s: its disk would be at 0x%" PRIx64 ", where none is", d->name, gd);
+	pages = layout_read_or(c->g, info, &l->info_nr_ring_pages, 0);
+	if (pages > BLKIF_MAX_RING_PAGES)
+		finding_add(&c->s->findings, "XB311", at,
+			"%s: each ring would have %" PRIu64
+			" shared pages, at most %u are possible",
+			d->name, pages, BLKIF_MAX_RING_PAGES);
+}
+
 static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 {
 	const struct linux_layout *l = &c->l;
@@ -321,6 +325,7 @@ static bool slot_is_sane(struct linux_ctx *c, const struct blkdev *d)
 int linux_decode_device(struct linux_ctx *c, gva_t info, struct blkdev *d, struct err *err)
 {
 	decode_facts(c, info, d);
+	judge_facts(c, info, d);
 	d->requests_known = slot_is_sane(c, d);
 	if (!d->requests_known)
 		return 0;

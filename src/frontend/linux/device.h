@@ -32,7 +32,7 @@ int linux_decode_device(
 
 /* Ring `index` of d, whose struct blkfront_ring_info is at `va`, with its pending requests. */
 int linux_decode_ring(struct linux_ctx *c, gva_t info, struct blkdev *d, unsigned index, gva_t va,
-	struct err *err) MUST_CHECK;
+	uint32_t entries, struct err *err) MUST_CHECK;
 
 /* Name by vdevice number: xvd major or the extended form. False: neither. */
 bool linux_vdev_name(uint64_t vdevice, char *buf, size_t cap);

@@ -69,6 +69,8 @@ static bool devices_differ(const struct blkdev *a, const struct blkdev *b, char 
 {
 	size_t i;
 
+	if (a->va.v != b->va.v)
+		return differ(what, "it is at 0x%" PRIx64 " and 0x%" PRIx64, a->va.v, b->va.v);
 	if (a->nr_rings != b->nr_rings)
 		return differ(what, "%zu and %zu rings", a->nr_rings, b->nr_rings);
 	for (i = 0; i < a->nr_rings; i++)
@@ -102,18 +104,24 @@ static bool invariants_hold(const struct blkdev *d)
 {
 	size_t i;
 
+	if (!d->requests_known)
+		return false;
 	for (i = 0; i < d->nr_rings; i++)
 		if (!io_ring_books_close(&d->rings[i]))
 			return false;
 	return true;
 }
 
-static struct blkdev *find_device(struct snapshot *s, gva_t va)
+/* The same device: its structure, or its rings when the way to that is damaged. */
+static struct blkdev *find_device(struct snapshot *s, const struct blkdev *like)
 {
 	size_t i;
 
 	for (i = 0; i < s->nr_devices; i++)
-		if (s->devices[i].va.v == va.v)
+		if (s->devices[i].va.v == like->va.v)
+			return &s->devices[i];
+	for (i = 0; like->nr_rings && i < s->nr_devices; i++)
+		if (s->devices[i].nr_rings && s->devices[i].rings[0].va.v == like->rings[0].va.v)
 			return &s->devices[i];
 	return NULL;
 }
@@ -202,7 +210,7 @@ static int keep_compared(
 	size_t i;
 
 	for (i = 0; i < sym->nr_devices; i++) {
-		struct blkdev *a = &sym->devices[i], *b = find_device(scan, a->va);
+		struct blkdev *a = &sym->devices[i], *b = find_device(scan, a);
 
 		if (scan->nr_devices && !b && a->nr_rings) {
 			finding_add(&s->findings, "XB310", finding_at_device(a->name),
@@ -224,7 +232,7 @@ static int keep_new(
 	for (i = 0; i < scan->nr_devices; i++) {
 		struct blkdev *b = &scan->devices[i];
 
-		if (!b->driver || find_device(s, b->va))
+		if (!b->driver || find_device(s, b))
 			continue;
 		if (sym->nr_devices)
 			finding_add(&s->findings, "XB310", finding_at_device(b->name),

@@ -5,10 +5,12 @@
 #include "frontend/linux/ctx.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/num.h"
 #include "frontend/blkif_abi.h"
+#include "frontend/linux/rings.h"
 
 /* drivers/block/xen-blkfront.c: the end of the list of free slots. */
 #define FREE_LIST_NIL 0x0fffffffu
@@ -46,8 +48,22 @@ static bool get_u32(
 	return true;
 }
 
+/* What the others outvote. */
+static void PRINTF(2, 3) contradiction(struct ring_job *j, const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	finding_add(&j->c->s->findings, "XB311",
+		finding_at_slot(j->d->name, (int)j->ring->index, -1),
+		"ring %u at 0x%" PRIx64 ": %s", j->ring->index, j->ring->va.v, text);
+}
+
 /* The indices and pointers of the driver's ring structure. */
-static bool read_ring_header(struct ring_job *j, gva_t info, struct err *why)
+static bool read_ring_header(struct ring_job *j, gva_t info, uint32_t entries, struct err *why)
 {
 	struct linux_ctx *c = j->c;
 	struct io_ring *r = j->ring;
@@ -60,10 +76,18 @@ static bool read_ring_header(struct ring_job *j, gva_t info, struct err *why)
 		layout_read(c->g, r->va, &c->l.ring_shadow_free, &r->free_head, why) ||
 		layout_read(c->g, r->va, &c->l.ring_dev_info, &back, why))
 		return false;
-	if (back != info.v) {
-		err_set(why, ERR_CORRUPT, "dev_info is 0x%" PRIx64 ", expected 0x%" PRIx64, back,
-			info.v);
+	if (linux_ring_points(c, info, r->va, entries) < LINUX_RING_POINTS) {
+		err_set(why, ERR_CORRUPT,
+			"dev_info 0x%" PRIx64 ", expected 0x%" PRIx64 ", and %u entries", back,
+			info.v, r->entries);
 		return false;
+	}
+	if (back != info.v)
+		contradiction(
+			j, "its dev_info is 0x%" PRIx64 ", expected 0x%" PRIx64, back, info.v);
+	if (entries && r->entries != entries) {
+		contradiction(j, "it claims %u entries, but is made for %u", r->entries, entries);
+		r->entries = entries;
 	}
 	if (!r->entries || r->entries > BLKIF_MAX_RING_ENTRIES || (r->entries & (r->entries - 1))) {
 		err_set(why, ERR_CORRUPT, "%u entries, expected a power of two up to %u",
@@ -133,7 +157,10 @@ static void read_sring(struct ring_job *j)
 	struct err why = ERR_INIT;
 	uint8_t raw[BLKIF_SRING_PAD];
 
-	if (guest_read(j->c->g, r->sring_va, raw, sizeof(raw), &why)) {
+	if (r->sring_va.v & PAGE_OFFSET_MASK)
+		err_set(&why, ERR_CORRUPT, "0x%" PRIx64 " is no page", r->sring_va.v);
+	if (r->sring_va.v & PAGE_OFFSET_MASK ||
+		guest_read(j->c->g, r->sring_va, raw, sizeof(raw), &why)) {
 		ring_finding(j, "the shared page cannot be read", &why);
 		return;
 	}
@@ -354,14 +381,14 @@ static int read_slots(struct ring_job *j, struct err *err)
 }
 
 int linux_decode_ring(struct linux_ctx *c, gva_t info, struct blkdev *d, unsigned index, gva_t va,
-	struct err *err)
+	uint32_t entries, struct err *err)
 {
 	CLEANUP(free_job) struct ring_job j = {.c = c, .d = d, .ring = &d->rings[index]};
 	struct err why = ERR_INIT;
 
 	j.ring->index = index;
 	j.ring->va = va;
-	if (!read_ring_header(&j, info, &why)) {
+	if (!read_ring_header(&j, info, entries, &why)) {
 		ring_finding(&j, "cannot be decoded", &why);
 		j.ring->entries = 0;
 		d->requests_known = false;

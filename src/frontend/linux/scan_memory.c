@@ -23,6 +23,10 @@
 #define SHADOW_OFF	 216u
 #define SLOT_BYTES	 160u
 #define MAX_LOCK_BYTES	 64u
+#define MIN_ENTRIES	 32u
+#define SLOT_ID		 8u	     /* in struct blk_shadow, behind the operation */
+#define FREE_LIST_NIL	 0x0fffffffu /* the id of the last free slot */
+#define MAX_DOUBTS	 64u
 #define OLD_DEV_INFO_OFF 82128u /* 4.5 to 5.7: behind shadow[512] */
 #define OLD_LOCK_BYTES	 8u
 #define OLD_RING_BYTES	 82144u
@@ -64,8 +68,10 @@ static bool anchor_at(
 		.entries = num_le32(words + 8),
 		.sring = num_le64(words + 16),
 	};
-	return ret->pvt - ret->cons <= ret->entries && !(ret->sring & PAGE_OFFSET_MASK) &&
-	       guest_is_kernel_addr(sc->c->g, ret->sring) && sc->walks_left;
+	/* The indices and the pointer are judged later; one of them may be damaged. */
+	return (guest_is_kernel_addr(sc->c->g, ret->sring) ||
+		       ret->pvt - ret->cons <= ret->entries) &&
+	       sc->walks_left;
 }
 
 /* Is `ring` the address of the anchor's front ring, as the page tables say? */
@@ -81,14 +87,19 @@ static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 	       map.offset == a->off;
 }
 
-/* Bytes before the front ring in a ring structure of that size; 0 when it cannot be one. */
-static unsigned lock_bytes(const struct anchor *a, uint32_t rinfo_size)
+/* Bytes before the front ring in a ring structure of that size; 0 when it cannot be one. By the
+ * size alone: the ring's own number of entries may be damaged. */
+static unsigned lock_bytes(uint32_t rinfo_size)
 {
-	uint32_t rest = SHADOW_OFF + SLOT_BYTES * a->entries;
+	uint32_t entries;
 
-	if (rinfo_size <= rest || rinfo_size - rest > MAX_LOCK_BYTES || rinfo_size % 8)
-		return 0;
-	return rinfo_size - rest;
+	for (entries = MIN_ENTRIES; entries <= BLKIF_MAX_RING_ENTRIES; entries *= 2) {
+		uint32_t rest = SHADOW_OFF + SLOT_BYTES * entries;
+
+		if (rinfo_size > rest && rinfo_size - rest <= MAX_LOCK_BYTES && !(rinfo_size % 8))
+			return rinfo_size - rest;
+	}
+	return 0;
 }
 
 /* Find {rinfo, nr_rings} in the info that owns the anchor: ret->rinfo_off and lock_bytes. */
@@ -103,7 +114,7 @@ static bool find_rinfo(struct scan *sc, const struct anchor *a, struct scan_info
 	for (d = 64; d + 16 <= sizeof(raw); d += 8) {
 		uint64_t rinfo = num_le64(raw + d);
 		uint32_t nr = num_le32(raw + d + 8), size = num_le32(raw + d + 12), r;
-		unsigned lock = ret->old ? OLD_LOCK_BYTES : lock_bytes(a, size);
+		unsigned lock = ret->old ? OLD_LOCK_BYTES : lock_bytes(size);
 
 		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES || !lock)
 			continue;
@@ -124,8 +135,10 @@ static int note_info(struct scan *sc, const struct scan_info *found, struct err 
 	size_t i;
 
 	for (i = 0; i < sc->nr_infos; i++)
-		if (sc->infos[i].va.v == found->va.v)
+		if (sc->infos[i].va.v == found->va.v) {
+			sc->infos[i].votes++;
 			return 0;
+		}
 	if (sc->nr_infos == LINUX_MAX_DEVICES)
 		return 0;
 	if (util_grow(&sc->infos, &sc->cap_infos, sc->nr_infos + 1, sizeof(*sc->infos)))
@@ -159,11 +172,32 @@ static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool o
 	return true;
 }
 
+/* A ring and the device that it names, which does not lead back to it: left over from before a
+ * resume, or the way back is damaged. Looked at when all devices are known. */
+struct doubt {
+	struct anchor ring;
+	uint64_t info;
+};
+
+static void note_doubt(struct scan *sc, const struct anchor *a, uint64_t info)
+{
+	if (sc->nr_doubts == MAX_DOUBTS || (info & 7) || !info ||
+		!guest_is_kernel_addr(sc->c->g, info) || (a->sring & PAGE_OFFSET_MASK) ||
+		util_grow(&sc->doubts, &sc->cap_doubts, sc->nr_doubts + 1, sizeof(*sc->doubts)))
+		return;
+	sc->doubts[sc->nr_doubts++] = (struct doubt){*a, info};
+}
+
 static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, int *status)
 {
 	uint64_t info;
 
-	return word_behind(sc, a, DEV_INFO_OFF, &info) && prove(sc, a, info, false, err, status);
+	if (!word_behind(sc, a, DEV_INFO_OFF, &info))
+		return false;
+	if (prove(sc, a, info, false, err, status))
+		return true;
+	note_doubt(sc, a, info);
+	return false;
 }
 
 /* `ring`: where the anchor's front ring may be mapped. */
@@ -178,12 +212,11 @@ static bool prove_old(
 	       prove(sc, a, info, true, err, status);
 }
 
-/* Padding of a shared ring page is zero and the producers stand where the driver's own are. */
+/* Padding of a shared ring page is zero. What its indices say is judged later. */
 static bool sring_is_plausible(struct scan *sc, const struct anchor *a)
 {
 	struct err ignored = ERR_INIT;
 	uint8_t raw[BLKIF_SRING_HEADER];
-	uint32_t req, rsp;
 	unsigned i;
 
 	if (guest_read(sc->c->g, GVA(a->sring), raw, sizeof(raw), &ignored))
@@ -191,9 +224,7 @@ static bool sring_is_plausible(struct scan *sc, const struct anchor *a)
 	for (i = BLKIF_SRING_PAD; i < sizeof(raw); i++)
 		if (raw[i])
 			return false;
-	req = num_le32(raw + BLKIF_SRING_REQ_PROD);
-	rsp = num_le32(raw + BLKIF_SRING_RSP_PROD);
-	return a->pvt - req <= a->entries && rsp - a->cons <= a->entries && req - rsp <= a->entries;
+	return true;
 }
 
 /*
@@ -207,7 +238,8 @@ static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
 	uint64_t base;
 	int status = 0;
 
-	if (!sring_is_plausible(sc, a) || guest_translate(sc->c->g, GVA(a->sring), &map, &ignored))
+	if ((a->sring & PAGE_OFFSET_MASK) || !sring_is_plausible(sc, a) ||
+		guest_translate(sc->c->g, GVA(a->sring), &map, &ignored))
 		return 0;
 	base = a->sring - (map.pfn.v << PAGE_SHIFT);
 	if (prove_old(sc, a, base + (a->pfn.v << PAGE_SHIFT) + a->off, err, &status))
@@ -234,13 +266,43 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	return try_old(sc, &a, err);
 }
 
-/* May it be a ring's size? */
+/*
+ * The end of a shadow's free list, the id of a slot: another way to a ring whose front is damaged.
+ * Which slot it is is told by the ring that stands before the first one.
+ */
+static int consider_end(struct scan *sc, pfn_t pfn, unsigned off, struct err *err)
+{
+	unsigned k, behind;
+
+	for (k = 0; k < BLKIF_MAX_RING_ENTRIES && sc->walks_left; k++) {
+		struct anchor a = {.pfn = pfn};
+		uint64_t info, start = (uint64_t)pfn.v << PAGE_SHIFT;
+		int status = 0;
+
+		behind = SHADOW_OFF + k * SLOT_BYTES + SLOT_ID;
+		if (start + off < behind)
+			break;
+		a.pfn = PFN((start + off - behind) >> PAGE_SHIFT);
+		a.off = (unsigned)((start + off - behind) & PAGE_OFFSET_MASK);
+		if (!word_behind(sc, &a, DEV_INFO_OFF, &info) || (info & 7) || !info ||
+			!guest_is_kernel_addr(sc->c->g, info))
+			continue;
+		sc->walks_left--;
+		if (prove(sc, &a, info, false, err, &status))
+			return status;
+	}
+	return 0;
+}
+
+/* Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512; the other way
+ * to a ring is the end of its free list. */
 static bool in_range(const uint8_t *p)
 {
 	uint64_t v;
 
 	memcpy(&v, p, sizeof(v));
-	return le64toh(v) - 32 <= 512 - 32;
+	v = le64toh(v);
+	return (v - 32 <= 512 - 32) | (v == FREE_LIST_NIL);
 }
 
 /* Six words at a time: this loop sees all of memory. */
@@ -259,7 +321,11 @@ static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err
 		if (!six_in_range(page + off))
 			continue;
 		for (k = off; k < off + 48; k += 8) {
-			if (is_ring_size(num_le64(page + k)) && consider(sc, pfn, page, k - 8, err))
+			uint64_t v = num_le64(page + k);
+
+			if (v == FREE_LIST_NIL && consider_end(sc, pfn, k, err))
+				return -1;
+			if (is_ring_size(v) && consider(sc, pfn, page, k - 8, err))
 				return -1;
 		}
 	}
@@ -381,7 +447,9 @@ bool scan_accepts(struct scan *sc, gva_t ring, gva_t info)
 	if (guest_translate(g, ring, &map, NULL) ||
 		guest_read(g, ring, words, sizeof(words), NULL) ||
 		!is_ring_size(num_le64(words + 8)) ||
-		!anchor_at(sc, map.pfn, (unsigned)map.offset, words, &a))
+		!anchor_at(sc, map.pfn, (unsigned)map.offset, words, &a) ||
+		a.pvt - a.cons > a.entries || (a.sring & PAGE_OFFSET_MASK) ||
+		!guest_is_kernel_addr(g, a.sring))
 		return false;
 	found.old = guest_read_u64(g, gva_add(ring, DEV_INFO_OFF), &back, NULL) || back != info.v;
 	if (found.old && (guest_read_u64(g, gva_add(ring, OLD_DEV_INFO_OFF), &back, NULL) ||
@@ -395,14 +463,127 @@ void scan_init(struct scan *sc, struct linux_ctx *c)
 	*sc = (struct scan){.c = c, .walks_left = MAX_WALKS};
 }
 
+/* The address of the ring structure, if the direct map has it where its shared page says. */
+static uint64_t ring_address(struct scan *sc, const struct anchor *a)
+{
+	struct guest_map map;
+	uint64_t ring;
+
+	if (guest_translate(sc->c->g, GVA(a->sring), &map, NULL))
+		return 0;
+	ring = a->sring - (map.pfn.v << PAGE_SHIFT) + (a->pfn.v << PAGE_SHIFT) + a->off;
+	return is_at(sc, a, ring) ? ring : 0;
+}
+
+/* Its first ring: those before it point to the same device. */
+static uint64_t first_ring(struct scan *sc, uint64_t ring, uint32_t size, uint64_t info)
+{
+	uint64_t back;
+	unsigned i;
+
+	for (i = 0; i < SCAN_MAX_QUEUES; i++, ring -= size)
+		if (guest_read_u64(sc->c->g, GVA(ring - size + DEV_INFO_OFF), &back, NULL) ||
+			back != info)
+			break;
+	return ring;
+}
+
+/* Is one of the rings from `first` on at that address? */
+static bool leads_to(uint64_t first, uint64_t ring, uint32_t size)
+{
+	return ring >= first && !((ring - first) % size) && (ring - first) / size < SCAN_MAX_QUEUES;
+}
+
+/*
+ * {rinfo, nr_rings, rinfo_size} of a device one of which is damaged: the first leads to the ring,
+ * or the last two fit it.
+ */
+static bool find_damaged(
+	struct scan *sc, const struct doubt *d, uint64_t ring, struct scan_info *ret)
+{
+	uint8_t raw[INFO_BYTES];
+	unsigned off, lock;
+
+	if (guest_read(sc->c->g, GVA(d->info), raw, sizeof(raw), NULL))
+		return false;
+	*ret = (struct scan_info){.va = GVA(d->info)};
+	for (off = 64; off + 16 <= sizeof(raw); off += 8)
+		for (lock = 8; lock <= MAX_LOCK_BYTES; lock += 8)
+			if (leads_to(num_le64(raw + off) + lock, ring,
+				    SHADOW_OFF + SLOT_BYTES * d->ring.entries + lock)) {
+				ret->rinfo_off = off;
+				ret->lock_bytes = lock;
+				return true;
+			}
+	for (off = 64; off + 16 <= sizeof(raw); off += 8) {
+		uint32_t nr = num_le32(raw + off + 8), size = num_le32(raw + off + 12);
+
+		ret->rinfo_off = off;
+		ret->lock_bytes = lock_bytes(size);
+		if (!ret->lock_bytes || !nr || nr > SCAN_MAX_QUEUES)
+			continue;
+		ret->rinfo = first_ring(sc, ring, size, d->info) - ret->lock_bytes;
+		return true;
+	}
+	return false;
+}
+
+/* A device that is known has its rings elsewhere: what names it is a left-over of before its last
+ * resume. One that leads to no ring at all is damaged. */
+static int settle_doubts(struct scan *sc, struct err *err)
+{
+	struct scan_info found;
+	size_t i, k;
+
+	for (i = 0; i < sc->nr_doubts; i++) {
+		const struct doubt *d = &sc->doubts[i];
+		uint64_t ring;
+
+		for (k = 0; k < sc->nr_infos && sc->infos[k].va.v != d->info; k++)
+			;
+		if (k < sc->nr_infos || !sring_is_plausible(sc, &d->ring))
+			continue;
+		ring = ring_address(sc, &d->ring);
+		if (ring && find_damaged(sc, d, ring, &found) && note_info(sc, &found, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* Two devices cannot have the same rings: one of the pointers back is damaged. More of them are
+ * right, or else what is aligned as an allocator does it. */
+static bool is_better(const struct scan_info *a, const struct scan_info *b)
+{
+	return a->votes != b->votes ? a->votes > b->votes
+				    : (a->va.v & -a->va.v) > (b->va.v & -b->va.v);
+}
+
+static void drop_twins(struct scan *sc)
+{
+	size_t i, k;
+
+	for (i = 0; i < sc->nr_infos; i++)
+		for (k = i + 1; k < sc->nr_infos; k++) {
+			struct scan_info *a = &sc->infos[i], *b = &sc->infos[k];
+
+			if (a->va.v + a->rinfo_off != b->va.v + b->rinfo_off)
+				continue;
+			if (is_better(b, a))
+				*a = *b;
+			*b = sc->infos[--sc->nr_infos];
+			k--;
+		}
+}
+
 int scan_memory(struct scan *sc, struct err *err)
 {
 	struct visit visit = {.sc = sc, .err = err};
 
 	/* Page tables hold no rings. */
 	if (memory_for_each_page(guest_memory(sc->c->g), visit_page, &visit) ||
-		resolve_by_mappings(sc, err))
+		resolve_by_mappings(sc, err) || settle_doubts(sc, err))
 		return -1;
+	drop_twins(sc);
 	if (!sc->walks_left)
 		finding_add(&sc->c->s->findings, "XB311", finding_anywhere(),
 			"the structural scan stopped: more things look like rings than can be");
@@ -413,4 +594,5 @@ void scan_fini(struct scan *sc)
 {
 	free(sc->infos);
 	free(sc->unresolved);
+	free(sc->doubts);
 }

@@ -15,15 +15,20 @@ struct scan_info {
 	unsigned rinfo_off;  /* in it */
 	unsigned lock_bytes; /* before the front ring in struct blkfront_ring_info */
 	bool old;	     /* shadow[512] inside the ring structure: 4.5 to 5.7 */
+	unsigned votes;	     /* rings that name it */
+	uint64_t rinfo;	     /* where its rings are although it says something else; 0 there */
 };
 
 struct anchor;
+struct doubt;
 struct scan {
 	struct linux_ctx *c;
 	struct scan_info *infos;
 	size_t nr_infos, cap_infos;
 	struct anchor *unresolved;
 	size_t nr_unresolved, cap_unresolved;
+	struct doubt *doubts; /* rings that name a device which does not lead back */
+	size_t nr_doubts, cap_doubts;
 	uint32_t walks_left;
 };
 
