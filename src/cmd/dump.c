@@ -4,55 +4,144 @@
  */
 #include "cmd/cmd.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
+#include "cmd/cells.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 #include "cmd/target.h"
 
-enum column {
-	COL_DEVICE,
-	COL_RING,
-	COL_SLOT,
-	COL_STATE,
-	COL_OP,
-	COL_SECTOR,
-	COL_SECTORS,
-	COL_BYTES,
-	COL_SEGS,
-	COL_HOLES,
-	COL_AGE,
-	COL_FROM,
-	COL_FLAGS,
-	COL_ID,
-	COL_HANDLE,
-	COL_REQUEST,
-	COL_FRONTEND,
-	COL_LOCATED,
-	COL_TROUBLE,
-};
+static size_t nr_holes(const struct io_request *r)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < r->nr_seg; i++)
+		n += r->seg[i].frame != IO_FRAME_OK;
+	return n;
+}
+
+static char *cell_bytes(const void *row)
+{
+	const struct request_row *r = row;
+	char text[64];
+
+	table_bytes(r->req->nr_sectors * SECTOR_BYTES, text, sizeof(text));
+	return strdup(io_request_size_known(r->req) ? text : "?");
+}
+
+static char *cell_segs(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("%zu", r->req->nr_seg);
+}
+
+static char *cell_holes(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("%zu", nr_holes(r->req));
+}
+
+static char *cell_age(const void *row)
+{
+	const struct request_row *r = row;
+	char text[64];
+
+	if (!r->req->age_known)
+		return NULL;
+	table_duration(r->req->age_ns, text, sizeof(text));
+	return strdup(text);
+}
+
+static char *cell_from(const void *row)
+{
+	const struct io_request *r = ((const struct request_row *)row)->req;
+
+	if (r->op == IO_FLUSH && !r->nr_sectors)
+		return NULL;
+	return strdup(r->sector_from == IO_SECTOR_UNKNOWN ? "unknown"
+							  : io_sector_from_name(r->sector_from));
+}
+
+static char *cell_flags(const void *row)
+{
+	const struct request_row *r = row;
+	char text[64] = "";
+	size_t n = 0;
+	unsigned bit;
+
+	for (bit = 1; bit; bit <<= 1)
+		if (r->req->flags & bit && io_flag_name(bit) && n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? "," : "",
+				io_flag_name(bit));
+	return *text ? strdup(text) : NULL;
+}
+
+static char *cell_id(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("0x%" PRIx64, r->req->id);
+}
+
+static char *cell_handle(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("%u", r->req->wire_handle);
+}
+
+static char *cell_request(const void *row)
+{
+	const struct request_row *r = row;
+
+	return r->req->request_va.v ? table_text("0x%" PRIx64, r->req->request_va.v) : NULL;
+}
+
+static char *cell_frontend(const void *row)
+{
+	const struct request_row *r = row;
+
+	return strdup(frontend_name(r->dev->driver));
+}
+
+static char *cell_located(const void *row)
+{
+	const struct request_row *r = row;
+
+	return strdup(blk_located_name(r->dev->located_by));
+}
+
+static char *cell_trouble(const void *row)
+{
+	const struct request_row *r = row;
+
+	return r->req->trouble ? strdup(r->req->trouble) : NULL;
+}
 
 static const struct table_column columns[] = {
-	[COL_DEVICE] = {"DEVICE", false, "virtual device"},
-	[COL_RING] = {"RING", true, "ring (queue) of the device"},
-	[COL_SLOT] = {"SLOT", true, "slot of the shadow ring; of a queued request: its tag"},
-	[COL_STATE] = {"STATE", false, "pending, responded or queued"},
-	[COL_OP] = {"OP", false, "read, write, barrier, flush, discard, probe"},
-	[COL_SECTOR] = {"SECTOR", true, "first sector (512 bytes); ? unknown"},
-	[COL_SECTORS] = {"SECTORS", true, "length in sectors"},
-	[COL_BYTES] = {"BYTES", true, "length in bytes"},
-	[COL_SEGS] = {"SEGS", true, "number of segments"},
-	[COL_HOLES] = {"HOLES", true, "segments whose page is not in the checkpoint"},
-	[COL_AGE] = {"AGE", true, "since the guest's block layer started it"},
-	[COL_FROM] = {"FROM", false, "where the sector is known from"},
-	[COL_FLAGS] = {"FLAGS", false, "indirect, fua, preflush, secure"},
-	[COL_ID] = {"ID", true, "as the shadow ring stores it"},
-	[COL_HANDLE] = {"HANDLE", true, "device or handle of the wire request"},
-	[COL_REQUEST] = {"REQUEST", true, "address of the guest's own request"},
-	[COL_FRONTEND] = {"FRONTEND", false, "the driver"},
-	[COL_LOCATED] = {"LOCATED-BY", false, "how the ring was found"},
-	[COL_TROUBLE] = {"TROUBLE", false, "what could not be decoded"},
+	{"DEVICE", false, "virtual device", cell_device},
+	{"RING", true, "ring (queue) of the device", cell_ring},
+	{"SLOT", true, "slot of the shadow ring; of a queued request: its tag", cell_slot},
+	{"STATE", false, "pending, responded or queued", cell_state},
+	{"OP", false, "read, write, barrier, flush, discard, probe", cell_op},
+	{"SECTOR", true, "first sector (512 bytes); ? unknown", cell_sector},
+	{"SECTORS", true, "length in sectors", cell_sectors},
+	{"BYTES", true, "length in bytes", cell_bytes},
+	{"SEGS", true, "number of segments", cell_segs},
+	{"HOLES", true, "segments whose page is not in the checkpoint", cell_holes},
+	{"AGE", true, "since the guest's block layer started it", cell_age},
+	{"FROM", false, "where the sector is known from", cell_from},
+	{"FLAGS", false, "indirect, fua, preflush, secure", cell_flags},
+	{"ID", true, "as the shadow ring stores it", cell_id},
+	{"HANDLE", true, "device or handle of the wire request", cell_handle},
+	{"REQUEST", true, "address of the guest's own request", cell_request},
+	{"FRONTEND", false, "the driver", cell_frontend},
+	{"LOCATED-BY", false, "how the ring was found", cell_located},
+	{"TROUBLE", false, "what could not be decoded", cell_trouble},
 };
 
 #define DEFAULT_COLUMNS "DEVICE,RING,SLOT,STATE,OP,SECTOR,SECTORS,BYTES,SEGS,AGE,FROM,FLAGS"
@@ -189,120 +278,15 @@ static int filter(struct dump *d, struct err *err)
 	return 0;
 }
 
-static size_t nr_holes(const struct io_request *r)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < r->nr_seg; i++)
-		n += r->seg[i].frame != IO_FRAME_OK;
-	return n;
-}
-
-static void flags_text(const struct io_request *r, char *buf, size_t cap)
-{
-	size_t n = 0;
-	unsigned bit;
-
-	buf[0] = 0;
-	for (bit = 1; bit; bit <<= 1)
-		if (r->flags & bit && io_flag_name(bit) && n < cap)
-			n += (size_t)snprintf(
-				buf + n, cap - n, "%s%s", n ? "," : "", io_flag_name(bit));
-}
-
-static void cell(struct libscols_line *line, size_t at, enum column c, const struct blkdev *d,
-	const struct io_request *r)
-{
-	char text[64];
-
-	switch (c) {
-	case COL_DEVICE:
-		table_cell(line, at, "%s", d->name);
-		break;
-	case COL_RING:
-		table_cell(line, at, "%u", r->ring);
-		break;
-	case COL_SLOT:
-		table_cell(line, at, "%u", r->slot);
-		break;
-	case COL_STATE:
-		table_cell(line, at, "%s", io_state_name(r->state));
-		break;
-	case COL_OP:
-		table_cell(line, at, "%s", io_op_name(r->op));
-		break;
-	case COL_SECTOR:
-		if (r->op == IO_FLUSH && !r->nr_sectors)
-			table_cell(line, at, NULL);
-		else if (r->sector_from == IO_SECTOR_UNKNOWN)
-			table_cell(line, at, "?");
-		else
-			table_cell(line, at, "%llu", (unsigned long long)r->sector);
-		break;
-	case COL_SECTORS:
-		table_cell(line, at, io_request_size_known(r) ? "%llu" : "?",
-			(unsigned long long)r->nr_sectors);
-		break;
-	case COL_BYTES:
-		table_bytes(r->nr_sectors * SECTOR_BYTES, text, sizeof(text));
-		table_cell(line, at, "%s", io_request_size_known(r) ? text : "?");
-		break;
-	case COL_SEGS:
-		table_cell(line, at, "%zu", r->nr_seg);
-		break;
-	case COL_HOLES:
-		table_cell(line, at, "%zu", nr_holes(r));
-		break;
-	case COL_AGE:
-		if (r->age_known)
-			table_duration(r->age_ns, text, sizeof(text));
-		table_cell(line, at, r->age_known ? "%s" : NULL, text);
-		break;
-	case COL_FROM:
-		if (r->op == IO_FLUSH && !r->nr_sectors)
-			table_cell(line, at, NULL);
-		else
-			table_cell(line, at, "%s",
-				r->sector_from == IO_SECTOR_UNKNOWN
-					? "unknown"
-					: io_sector_from_name(r->sector_from));
-		break;
-	case COL_FLAGS:
-		flags_text(r, text, sizeof(text));
-		table_cell(line, at, *text ? "%s" : NULL, text);
-		break;
-	case COL_ID:
-		table_cell(line, at, "0x%llx", (unsigned long long)r->id);
-		break;
-	case COL_HANDLE:
-		table_cell(line, at, "%u", r->wire_handle);
-		break;
-	case COL_REQUEST:
-		table_cell(line, at, r->request_va.v ? "0x%llx" : NULL,
-			(unsigned long long)r->request_va.v);
-		break;
-	case COL_FRONTEND:
-		table_cell(line, at, "%s", frontend_name(d->driver));
-		break;
-	case COL_LOCATED:
-		table_cell(line, at, "%s", blk_located_name(d->located_by));
-		break;
-	case COL_TROUBLE:
-		table_cell(line, at, r->trouble ? "%s" : NULL, r->trouble);
-		break;
-	}
-}
-
 static void add_rows(const struct dump *d, struct libscols_table *t, const struct blkdev *dev,
 	const struct io_request *v, size_t nr)
 {
-	size_t i, c;
+	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		struct libscols_line *line = scols_table_new_line(t, NULL);
+		const struct request_row row = {dev, &v[i]};
 
-		for (c = 0; c < d->nr_cols; c++)
-			cell(line, c, (enum column)(d->cols[c] - columns), dev, &v[i]);
+		table_row(t, d->cols, d->nr_cols, &row);
 	}
 }
 
@@ -325,51 +309,98 @@ static int print_requests(struct dump *d, struct err *err)
 
 /* ---- -v ----------------------------------------------------------------------------------- */
 
-static const struct table_column segment_columns[] = {
-	{"DEVICE", false, NULL},
-	{"RING", true, NULL},
-	{"SLOT", true, NULL},
-	{"SEG", true, NULL},
-	{"PFN", true, NULL},
-	{"SOURCE-MFN", true, NULL},
-	{"TARGET-MFN", true, NULL},
-	{"GREF", true, NULL},
-	{"OFFSET", true, NULL},
-	{"BYTES", true, NULL},
-	{"DATA", false, NULL},
+struct segment_row {
+	struct request_row request;
+	size_t index;
+	const struct io_segment *seg;
 };
 
-static void frame_cell(struct libscols_line *line, size_t at, bool known, uint64_t frame)
+static const struct io_segment *segment_of(const void *row)
 {
-	table_cell(line, at, known ? "0x%llx" : NULL, (unsigned long long)frame);
+	return ((const struct segment_row *)row)->seg;
 }
 
-static void segment_rows(
-	struct libscols_table *t, const struct blkdev *dev, const struct io_request *r)
+static char *frame_text(bool known, uint64_t frame)
+{
+	return known ? table_text("0x%" PRIx64, frame) : NULL;
+}
+
+static char *cell_index(const void *row)
+{
+	return table_text("%zu", ((const struct segment_row *)row)->index);
+}
+
+static char *cell_pfn(const void *row)
+{
+	const struct io_segment *s = segment_of(row);
+
+	return frame_text(s->frame != IO_FRAME_UNKNOWN, s->pfn.v);
+}
+
+static char *cell_source(const void *row)
+{
+	const struct io_segment *s = segment_of(row);
+
+	return frame_text(s->source_mfn.v != UINT64_MAX, s->source_mfn.v);
+}
+
+static char *cell_target(const void *row)
+{
+	const struct io_segment *s = segment_of(row);
+
+	return s->target_missing ? strdup("none")
+				 : frame_text(s->target_mfn.v != UINT64_MAX, s->target_mfn.v);
+}
+
+static char *cell_gref(const void *row)
+{
+	const struct io_segment *s = segment_of(row);
+
+	return s->gref < 0 ? NULL : table_text("%" PRId64, (int64_t)s->gref);
+}
+
+static char *cell_offset(const void *row)
+{
+	return table_text("%u", segment_of(row)->offset);
+}
+
+static char *cell_seg_bytes(const void *row)
+{
+	return table_text("%u", segment_of(row)->bytes);
+}
+
+static char *cell_data(const void *row)
 {
 	static const char *const data[] = {[IO_FRAME_OK] = "present",
 		[IO_FRAME_HOLE] = "hole",
 		[IO_FRAME_UNKNOWN] = "unknown"};
+
+	return strdup(data[segment_of(row)->frame]);
+}
+
+static const struct table_column segment_columns[] = {
+	{"DEVICE", false, NULL, cell_device},
+	{"RING", true, NULL, cell_ring},
+	{"SLOT", true, NULL, cell_slot_or_tag},
+	{"SEG", true, NULL, cell_index},
+	{"PFN", true, NULL, cell_pfn},
+	{"SOURCE-MFN", true, NULL, cell_source},
+	{"TARGET-MFN", true, NULL, cell_target},
+	{"GREF", true, NULL, cell_gref},
+	{"OFFSET", true, NULL, cell_offset},
+	{"BYTES", true, NULL, cell_seg_bytes},
+	{"DATA", false, NULL, cell_data},
+};
+
+static void segment_rows(struct libscols_table *t, const struct table_column *const *cols,
+	const struct blkdev *dev, const struct io_request *r)
+{
 	size_t i;
 
 	for (i = 0; i < r->nr_seg; i++) {
-		struct libscols_line *line = scols_table_new_line(t, NULL);
-		const struct io_segment *s = &r->seg[i];
+		const struct segment_row row = {{dev, r}, i, &r->seg[i]};
 
-		table_cell(line, 0, "%s", dev->name);
-		table_cell(line, 1, "%u", r->ring);
-		table_cell(line, 2, "%s%u", r->state == IO_QUEUED ? "q" : "", r->slot);
-		table_cell(line, 3, "%zu", i);
-		frame_cell(line, 4, s->frame != IO_FRAME_UNKNOWN, s->pfn.v);
-		frame_cell(line, 5, s->source_mfn.v != UINT64_MAX, s->source_mfn.v);
-		if (s->target_missing)
-			table_cell(line, 6, "none");
-		else
-			frame_cell(line, 6, s->target_mfn.v != UINT64_MAX, s->target_mfn.v);
-		table_cell(line, 7, s->gref < 0 ? NULL : "%lld", (long long)s->gref);
-		table_cell(line, 8, "%u", s->offset);
-		table_cell(line, 9, "%u", s->bytes);
-		table_cell(line, 10, "%s", data[s->frame]);
+		table_row(t, cols, ARRAY_SIZE(segment_columns), &row);
 	}
 }
 
@@ -389,9 +420,9 @@ static int print_segments(struct dump *d, struct err *err)
 		const struct blkdev *dev = &s->devices[i];
 
 		for (k = 0; k < dev->nr_requests; k++)
-			segment_rows(t, dev, &dev->requests[k]);
+			segment_rows(t, cols, dev, &dev->requests[k]);
 		for (k = 0; k < dev->nr_queued; k++)
-			segment_rows(t, dev, &dev->queued[k]);
+			segment_rows(t, cols, dev, &dev->queued[k]);
 	}
 	fputc('\n', d->env->out);
 	return table_print(t, err);

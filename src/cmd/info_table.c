@@ -15,62 +15,55 @@
 
 /* The cells: malloc'ed; NULL: nothing is known. */
 
-static char *printed(const char *fmt, ...) PRINTF(1, 2);
-
-static char *printed(const char *fmt, ...)
+static char *cell_format(const void *row)
 {
-	char *text;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
-	va_end(ap);
-	return text;
-}
-
-static char *cell_format(const struct cmd_input *in)
-{
+	const struct cmd_input *in = row;
 	char text[256];
 
 	info_layers(ckpt_info(in->ck), text, sizeof(text));
-	return printed("%s", text);
+	return table_text("%s", text);
 }
 
-static char *cell_complete(const struct cmd_input *in)
+static char *cell_complete(const void *row)
 {
-	return printed("%s", ckpt_info(in->ck)->complete ? "yes" : "NO");
+	const struct cmd_input *in = row;
+	return table_text("%s", ckpt_info(in->ck)->complete ? "yes" : "NO");
 }
 
-static char *cell_guest(const struct cmd_input *in)
+static char *cell_guest(const void *row)
 {
+	const struct cmd_input *in = row;
 	const struct ckpt_info *info = ckpt_info(in->ck);
 	const char *type = info_guest_type(info->guest_type);
 
-	return info->word_bytes ? printed("%s/%u", type, info->word_bytes * 8) : strdup(type);
+	return info->word_bytes ? table_text("%s/%u", type, info->word_bytes * 8) : strdup(type);
 }
 
-static char *cell_name(const struct cmd_input *in)
+static char *cell_name(const void *row)
 {
+	const struct cmd_input *in = row;
 	const char *name = ckpt_info(in->ck)->name;
 
 	return name ? strdup(name) : NULL;
 }
 
-static char *cell_kernel(const struct cmd_input *in)
+static char *cell_kernel(const void *row)
 {
+	const struct cmd_input *in = row;
 	return *in->snap.guest.release ? strdup(in->snap.guest.release) : NULL;
 }
 
-static char *cell_disks(const struct cmd_input *in)
+static char *cell_disks(const void *row)
 {
+	const struct cmd_input *in = row;
 	const struct ckpt_info *info = ckpt_info(in->ck);
 
-	return info->config_kind == CKPT_CONFIG_NONE ? NULL : printed("%zu", info->nr_disks);
+	return info->config_kind == CKPT_CONFIG_NONE ? NULL : table_text("%zu", info->nr_disks);
 }
 
-static char *cell_frontends(const struct cmd_input *in)
+static char *cell_frontends(const void *row)
 {
+	const struct cmd_input *in = row;
 	const struct snapshot *s = &in->snap;
 	char buf[256] = "unknown";
 	size_t i, n = 0;
@@ -81,16 +74,18 @@ static char *cell_frontends(const struct cmd_input *in)
 	return strdup(buf);
 }
 
-static char *cell_pending(const struct cmd_input *in)
+static char *cell_pending(const void *row)
 {
+	const struct cmd_input *in = row;
 	bool all;
 	size_t nr = snapshot_pending(&in->snap, &all);
 
-	return all ? printed("%zu", nr) : NULL;
+	return all ? table_text("%zu", nr) : NULL;
 }
 
-static char *cell_queued(const struct cmd_input *in)
+static char *cell_queued(const void *row)
 {
+	const struct cmd_input *in = row;
 	bool known = in->snap.nr_devices > 0;
 	size_t i, nr = 0;
 
@@ -98,23 +93,20 @@ static char *cell_queued(const struct cmd_input *in)
 		nr += in->snap.devices[i].nr_queued;
 		known = known && in->snap.devices[i].queued_known;
 	}
-	return known ? printed("%zu", nr) : NULL;
+	return known ? table_text("%zu", nr) : NULL;
 }
 
-static const struct {
-	struct table_column column;
-	char *(*cell)(const struct cmd_input *in);
-} columns[] = {
-	{{"FILE", false, NULL}, NULL},
-	{{"FORMAT", false, NULL}, cell_format},
-	{{"COMPLETE", false, NULL}, cell_complete},
-	{{"GUEST", false, NULL}, cell_guest},
-	{{"NAME", false, NULL}, cell_name},
-	{{"KERNEL", false, NULL}, cell_kernel},
-	{{"DISKS", true, NULL}, cell_disks},
-	{{"FRONTENDS", false, NULL}, cell_frontends},
-	{{"PENDING", true, NULL}, cell_pending},
-	{{"QUEUED", true, NULL}, cell_queued},
+static const struct table_column columns[] = {
+	{"FILE", false, NULL, NULL},
+	{"FORMAT", false, NULL, cell_format},
+	{"COMPLETE", false, NULL, cell_complete},
+	{"GUEST", false, NULL, cell_guest},
+	{"NAME", false, NULL, cell_name},
+	{"KERNEL", false, NULL, cell_kernel},
+	{"DISKS", true, NULL, cell_disks},
+	{"FRONTENDS", false, NULL, cell_frontends},
+	{"PENDING", true, NULL, cell_pending},
+	{"QUEUED", true, NULL, cell_queued},
 };
 
 /* What is left of a file. */
@@ -218,7 +210,7 @@ static int print_rows(struct table_job *job, const struct crew_job *crew, struct
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cols); i++)
-		cols[i] = &columns[i].column;
+		cols[i] = &columns[i];
 	job->table = table_new(job->env, cols, ARRAY_SIZE(cols));
 	if (!job->table)
 		return err_nomem(err, "the table");

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/replay_disks.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "check/check.h"
+#include "cmd/cells.h"
 #include "cmd/render_json.h"
-#include "cmd/table.h"
 
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err)
 {
@@ -111,65 +112,63 @@ void replay_matches_fini(struct replay_matches *m)
 	*m = (struct replay_matches){0};
 }
 
-static const struct table_column columns[] = {
-	{"STEP", true, "place in the order"},
-	{"DEVICE", false, "virtual device"},
-	{"RING", true, "ring of the device"},
-	{"SLOT", true, "slot of the shadow ring; q: tag of a queued request"},
-	{"OP", false, "read, write, barrier, flush, discard, probe"},
-	{"SECTOR", true, "first sector; ? unknown"},
-	{"SECTORS", true, "length in sectors"},
-	{"ON-DISK", false, "landed, not-landed, torn; of a read filled, not-filled"},
-	{"DIFFERS", false, "bytes of the disk that differ, first to last"},
-};
-
 /* A table has room for some ranges; JSON has all. */
 #define MAX_SHOWN 3
 
-static void differs_cell(struct libscols_line *line, const struct replay_match *m)
+struct match_row {
+	struct request_row request;
+	size_t step;
+	const struct replay_match *m; /* NULL: no disk was given */
+};
+
+static char *cell_step(const void *row)
 {
+	return table_text("%zu", ((const struct match_row *)row)->step);
+}
+
+static char *cell_place(const void *row)
+{
+	const struct match_row *r = row;
+
+	return replay_needs_sector(r->request.req) ? cell_sector(row) : NULL;
+}
+
+static char *cell_on_disk(const void *row)
+{
+	const struct match_row *r = row;
+
+	return r->m ? strdup(replay_match_name(r->m->state)) : NULL;
+}
+
+static char *cell_differs(const void *row)
+{
+	const struct replay_match *m = ((const struct match_row *)row)->m;
 	char text[256] = "";
 	size_t i, at = 0;
 
-	if (m->state == REPLAY_UNDECIDED) {
-		table_cell(line, 8, "%s", m->why.text);
-		return;
-	}
+	if (!m)
+		return NULL;
+	if (m->state == REPLAY_UNDECIDED)
+		return strdup(m->why.text);
 	for (i = 0; i < m->nr && i < MAX_SHOWN; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%llu-%llu", i ? "," : "",
-			(unsigned long long)m->differs[i].start,
-			(unsigned long long)m->differs[i].end - 1);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%" PRIu64 "-%" PRIu64,
+			i ? "," : "", m->differs[i].start, m->differs[i].end - 1);
 	if (m->nr > MAX_SHOWN)
 		snprintf(text + at, sizeof(text) - at, " and %zu more", m->nr - MAX_SHOWN);
-	table_cell(line, 8, *text ? "%s" : NULL, text);
+	return *text ? strdup(text) : NULL;
 }
 
-static void row(struct libscols_line *line, size_t step, const struct replay_item *it,
-	const struct replay_match *m)
-{
-	const struct io_request *r = it->req;
-
-	table_cell(line, 0, "%zu", step);
-	table_cell(line, 1, "%s", it->dev->name);
-	table_cell(line, 2, "%u", r->ring);
-	table_cell(line, 3, "%s%u", it->req->state == IO_QUEUED ? "q" : "", r->slot);
-	table_cell(line, 4, "%s", io_op_name(r->op));
-	if (!replay_needs_sector(r))
-		table_cell(line, 5, NULL);
-	else if (r->sector_from == IO_SECTOR_UNKNOWN)
-		table_cell(line, 5, "?");
-	else
-		table_cell(line, 5, "%llu", (unsigned long long)r->sector);
-	table_cell(line, 6, io_request_size_known(r) ? "%llu" : "?",
-		(unsigned long long)r->nr_sectors);
-	if (!m) {
-		table_cell(line, 7, NULL);
-		table_cell(line, 8, NULL);
-		return;
-	}
-	table_cell(line, 7, "%s", replay_match_name(m->state));
-	differs_cell(line, m);
-}
+static const struct table_column columns[] = {
+	{"STEP", true, "place in the order", cell_step},
+	{"DEVICE", false, "virtual device", cell_device},
+	{"RING", true, "ring of the device", cell_ring},
+	{"SLOT", true, "slot of the shadow ring; q: tag of a queued request", cell_slot_or_tag},
+	{"OP", false, "read, write, barrier, flush, discard, probe", cell_op},
+	{"SECTOR", true, "first sector; ? unknown", cell_place},
+	{"SECTORS", true, "length in sectors", cell_sectors},
+	{"ON-DISK", false, "landed, not-landed, torn; of a read filled, not-filled", cell_on_disk},
+	{"DIFFERS", false, "bytes of the disk that differ, first to last", cell_differs},
+};
 
 int replay_matches_table(const struct cmd_env *env, const struct replay_plan *plan,
 	const struct replay_matches *m, struct err *err)
@@ -184,13 +183,11 @@ int replay_matches_table(const struct cmd_env *env, const struct replay_plan *pl
 	if (!t)
 		return err_nomem(err, "the table");
 	for (i = 0; i < plan->nr; i++) {
-		struct libscols_line *line = scols_table_new_line(t, NULL);
+		const struct replay_item *it = &plan->v[i];
+		const struct match_row row = {
+			{it->dev, it->req}, i + 1, m->compared[i] ? &m->v[i] : NULL};
 
-		if (!line) {
-			scols_unref_table(t);
-			return err_nomem(err, "the table");
-		}
-		row(line, i + 1, &plan->v[i], m->compared[i] ? &m->v[i] : NULL);
+		table_row(t, cols, ARRAY_SIZE(columns), &row);
 	}
 	return table_print(t, err);
 }

@@ -4,36 +4,53 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/cells.h"
 #include "cmd/render_json.h"
-#include "cmd/table.h"
 
-static const struct table_column columns[] = {
-	{"STEP", true, "place in the order"},
-	{"DEVICE", false, "virtual device"},
-	{"RING", true, "ring of the device"},
-	{"SLOT", true, "slot of the shadow ring; q: tag of a queued request"},
-	{"STATE", false, "pending, responded or queued"},
-	{"OP", false, "read, write, barrier, flush, discard, probe"},
-	{"SECTOR", true, "first sector; ? unknown"},
-	{"SECTORS", true, "length in sectors"},
-	{"PARTS", true, "requests that the target's limits make of it, at least"},
-	{"HAZARDS", false, "what makes the order or the result uncertain"},
-	{"WHY-HERE", false, "its place in the order"},
+/* A row of the table. */
+struct plan_row {
+	struct request_row request;
+	size_t step, nr_parts; /* 0 parts: not known */
+	const struct replay_item *it;
 };
 
-static void hazard_names(unsigned hazards, char *buf, size_t cap)
+static char *cell_step(const void *row)
 {
+	return table_text("%zu", ((const struct plan_row *)row)->step);
+}
+
+static char *cell_place(const void *row)
+{
+	const struct plan_row *r = row;
+
+	return replay_needs_sector(r->it->req) ? cell_sector(row) : NULL;
+}
+
+static char *cell_parts(const void *row)
+{
+	const struct plan_row *r = row;
+
+	return r->nr_parts ? table_text("%zu", r->nr_parts) : NULL;
+}
+
+static char *cell_hazards(const void *row)
+{
+	const struct plan_row *r = row;
+	char text[64] = "";
 	size_t at = 0;
 	int i;
 
-	buf[0] = 0;
 	for (i = 0; i < REPLAY_HAZARDS; i++)
-		if (hazards & 1u << i && at < cap)
-			at += (size_t)snprintf(buf + at, cap - at, "%s%s", at ? "," : "",
+		if (r->it->hazards & 1u << i && at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? "," : "",
 				replay_hazard_name(1u << i));
+	return *text ? strdup(text) : NULL;
 }
 
-#define COL_PARTS 8
+static char *cell_why(const void *row)
+{
+	return strdup(((const struct plan_row *)row)->it->why);
+}
 
 /*
  * The parts of an item on the target; none: not known. The guest sticks to its own limit, which is
@@ -52,60 +69,29 @@ static int parts_of(const struct replay_item *it, const struct target *target,
 		it, MAX(MIN(check_caps_segments(c), it->req->segs_wanted), 11u), ret, nr, err);
 }
 
-static int parts_cell(struct libscols_line *line, const struct replay_item *it,
-	const struct target *target, struct err *err)
-{
-	struct replay_part *v;
-	size_t nr;
+static const struct table_column columns[] = {
+	{"STEP", true, "place in the order", cell_step},
+	{"DEVICE", false, "virtual device", cell_device},
+	{"RING", true, "ring of the device", cell_ring},
+	{"SLOT", true, "slot of the shadow ring; q: tag of a queued request", cell_slot_or_tag},
+	{"STATE", false, "pending, responded or queued", cell_state},
+	{"OP", false, "read, write, barrier, flush, discard, probe", cell_op},
+	{"SECTOR", true, "first sector; ? unknown", cell_place},
+	{"SECTORS", true, "length in sectors", cell_sectors},
+	{"PARTS", true, "requests that the target's limits make of it, at least", cell_parts},
+	{"HAZARDS", false, "what makes the order or the result uncertain", cell_hazards},
+	{"WHY-HERE", false, "its place in the order", cell_why},
+};
 
-	if (parts_of(it, target, &v, &nr, err))
+static int add_row(struct libscols_table *t, const struct table_column *const *cols, size_t nr,
+	const struct replay_item *it, size_t step, const struct target *target, struct err *err)
+{
+	struct plan_row row = {.request = {it->dev, it->req}, .step = step, .it = it};
+	CLEANUP_FREE struct replay_part *parts = NULL;
+
+	if (target->caps && parts_of(it, target, &parts, &row.nr_parts, err))
 		return -1;
-	free(v);
-	if (nr)
-		table_cell(line, COL_PARTS, "%zu", nr);
-	else
-		table_cell(line, COL_PARTS, NULL);
-	return 0;
-}
-
-static void row(struct libscols_line *line, size_t step, const struct replay_item *it, size_t at)
-{
-	const struct io_request *r = it->req;
-	char text[64];
-
-	table_cell(line, 0, "%zu", step);
-	table_cell(line, 1, "%s", it->dev->name);
-	table_cell(line, 2, "%u", r->ring);
-	table_cell(line, 3, "%s%u", it->req->state == IO_QUEUED ? "q" : "", r->slot);
-	table_cell(line, 4, "%s", io_state_name(r->state));
-	table_cell(line, 5, "%s", io_op_name(r->op));
-	if (!replay_needs_sector(r))
-		table_cell(line, 6, NULL);
-	else if (r->sector_from == IO_SECTOR_UNKNOWN)
-		table_cell(line, 6, "?");
-	else
-		table_cell(line, 6, "%llu", (unsigned long long)r->sector);
-	table_cell(line, 7, io_request_size_known(r) ? "%llu" : "?",
-		(unsigned long long)r->nr_sectors);
-	hazard_names(it->hazards, text, sizeof(text));
-	table_cell(line, at, *text ? "%s" : NULL, text);
-	table_cell(line, at + 1, "%s", it->why);
-}
-
-static int rows(struct libscols_table *t, const struct replay_plan *plan,
-	const struct target *target, struct err *err)
-{
-	size_t i;
-
-	for (i = 0; i < plan->nr; i++) {
-		struct libscols_line *line = scols_table_new_line(t, NULL);
-
-		if (!line)
-			return err_nomem(err, "the table");
-		row(line, i + 1, &plan->v[i], target->caps ? COL_PARTS + 1 : COL_PARTS);
-		if (target->caps && parts_cell(line, &plan->v[i], target, err))
-			return -1;
-	}
+	table_row(t, cols, nr, &row);
 	return 0;
 }
 
@@ -117,15 +103,16 @@ int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan,
 	size_t i, nr = 0;
 
 	for (i = 0; i < ARRAY_SIZE(columns); i++)
-		if (i != COL_PARTS || target->caps)
+		if (columns[i].cell != cell_parts || target->caps)
 			cols[nr++] = &columns[i];
 	t = table_new(env, cols, nr);
 	if (!t)
 		return err_nomem(err, "the table");
-	if (rows(t, plan, target, err)) {
-		scols_unref_table(t);
-		return -1;
-	}
+	for (i = 0; i < plan->nr; i++)
+		if (add_row(t, cols, nr, &plan->v[i], i + 1, target, err)) {
+			scols_unref_table(t);
+			return -1;
+		}
 	return table_print(t, err);
 }
 

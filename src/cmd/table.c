@@ -41,6 +41,31 @@ void table_cell(struct libscols_line *line, size_t column, const char *fmt, ...)
 		free(safe);
 }
 
+char *table_text(const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	return text;
+}
+
+void table_row(struct libscols_table *t, const struct table_column *const *columns, size_t nr,
+	const void *row)
+{
+	struct libscols_line *line = scols_table_new_line(t, NULL);
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		CLEANUP_FREE char *text = columns[i]->cell(row);
+
+		table_cell(line, i, text ? "%s" : NULL, text);
+	}
+}
+
 int table_print(struct libscols_table *t, struct err *err)
 {
 	int rc = t ? scols_print_table(t) : -ENOMEM;

@@ -13,13 +13,21 @@ struct table_column {
 	const char *name;
 	bool right;
 	const char *help;
+	/* The cell of a row, whatever the table's rows are; malloc'ed. NULL: nothing is known. */
+	char *(*cell)(const void *row);
 };
+
+/* For such a cell; NULL: no memory. */
+char *table_text(const char *fmt, ...) PRINTF(1, 2);
 
 /* A table with these columns (pointers into a longer list; `nr` of them). NULL: no memory. */
 struct libscols_table *table_new(
 	const struct cmd_env *env, const struct table_column *const *columns, size_t nr);
 /* One formatted cell; "-" when fmt is NULL. Memory trouble is reported by table_print(). */
 void table_cell(struct libscols_line *line, size_t column, const char *fmt, ...) PRINTF(3, 4);
+/* A row of the table's columns. Memory trouble is reported by table_print(). */
+void table_row(struct libscols_table *t, const struct table_column *const *columns, size_t nr,
+	const void *row);
 /* Print and free. */
 int table_print(struct libscols_table *t, struct err *err) MUST_CHECK;
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/cells.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+char *cell_device(const void *row)
+{
+	const struct request_row *r = row;
+
+	return strdup(r->dev->name);
+}
+
+char *cell_ring(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("%u", r->req->ring);
+}
+
+char *cell_slot(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("%u", r->req->slot);
+}
+
+char *cell_slot_or_tag(const void *row)
+{
+	const struct request_row *r = row;
+
+	return table_text("%s%u", r->req->state == IO_QUEUED ? "q" : "", r->req->slot);
+}
+
+char *cell_state(const void *row)
+{
+	const struct request_row *r = row;
+
+	return strdup(io_state_name(r->req->state));
+}
+
+char *cell_op(const void *row)
+{
+	const struct request_row *r = row;
+
+	return strdup(io_op_name(r->req->op));
+}
+
+char *cell_sector(const void *row)
+{
+	const struct io_request *r = ((const struct request_row *)row)->req;
+
+	if (r->op == IO_FLUSH && !r->nr_sectors)
+		return NULL;
+	return r->sector_from == IO_SECTOR_UNKNOWN ? strdup("?")
+						   : table_text("%" PRIu64, r->sector);
+}
+
+char *cell_sectors(const void *row)
+{
+	const struct request_row *r = row;
+
+	return io_request_size_known(r->req) ? table_text("%" PRIu64, r->req->nr_sectors)
+					     : strdup("?");
+}

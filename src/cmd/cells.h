@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * cells.h - the columns that every table of requests has; struct table_column's cell.
+ */
+#ifndef XB_CMD_CELLS_H
+#define XB_CMD_CELLS_H
+
+#include "cmd/table.h"
+
+/* What a row is made of; a table that needs more puts it behind this. */
+struct request_row {
+	const struct blkdev *dev;
+	const struct io_request *req;
+};
+
+char *cell_device(const void *row);
+char *cell_ring(const void *row);
+char *cell_slot(const void *row);
+char *cell_slot_or_tag(const void *row); /* "q5": the tag of a queued request */
+char *cell_state(const void *row);
+char *cell_op(const void *row);
+char *cell_sector(const void *row);
+char *cell_sectors(const void *row);
+
+#endif
