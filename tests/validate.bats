@@ -38,6 +38,9 @@ ids() {
     for dir in "$XBDSNAP_CACHE"/linux-*; do
         run -0 "$XBDSNAP" validate "$dir/image.save"
         [[ ${lines[-1]} == *": 0 errors, 0 warnings, "* ]]
+        # But for page tables nothing is passed over.
+        run -0 "$XBDSNAP" validate --thorough "$dir/image.save"
+        [[ ${lines[-1]} == *": 0 errors, 0 warnings, "* ]]
         [[ ${lines[-1]} != *"not evaluated"* ]]
     done
 }
@@ -47,11 +50,14 @@ ids() {
     run -0 "$XBDSNAP" validate "$image"
     [ "${lines[0]}" = "note XB131 xvda ring 0 slot 3: a flush is pending" ]
     [ "${#lines[@]}" -eq 3 ]
-    "$XBDSNAP" validate -J "$image" >j
+    "$XBDSNAP" validate -J --thorough "$image" >j
     [ "$(jq -r '.findings | map(.rule) | join(" ")' j)" = "XB131 XB603" ]
     [ "$(jq -r '.counts | "\(.error) \(.warning) \(.note)"' j)" = "0 0 2" ]
     [ "$(jq -r .verdict j)" = safe ]
     [ "$(jq -r '.not_evaluated | length' j)" = 0 ]
+    "$XBDSNAP" validate -J "$image" >quick
+    [ "$(jq -r '[.not_evaluated[].rule] | join(" ")' quick)" = XB027 ]
+    diff <(jq -S 'del(.not_evaluated)' j) <(jq -S 'del(.not_evaluated)' quick)
 }
 
 @test "a NetBSD guest with pending requests is unsafe, with and without its symbols" {
@@ -194,7 +200,7 @@ EOF
 @test "streams that it accepts wrongly are refused as well" {
     for bad in order second-pv-info second-static-end no-static-end pages-before-p2m foreign \
         emulator-of-pv emulator-of-pvh colo-state no-shared-info no-vcpu0 part-without-basic \
-        no-hvm-context p2m-count root-type root-absent start-info-gone store-gone console-gone table-wild \
+        no-hvm-context p2m-count root-type root-absent start-info-gone store-gone console-gone \
         hvm-magic hvm-version too-many-vcpus too-many-hvm-vcpus config-type xl-flags xl-lies \
         xl-swapped config-too-long optional-libxl; do
         stream "$bad"
@@ -204,8 +210,35 @@ EOF
 
 @test "a page table that leads out of the guest is found, and where" {
     stream table-wild
-    run -3 --separate-stderr "$XBDSNAP" validate "$image"
+    run -3 --separate-stderr "$XBDSNAP" validate --thorough "$image"
     [[ ${lines[0]} == "error XB027 at 0x"*": the L1 page table in page 0xc names pfn 0x400, the guest has 0x400" ]]
+}
+
+@test "page tables that no walk needs are looked at when that is asked for, and it is said" {
+    stream table-wild
+    run -4 --separate-stderr "$XBDSNAP" validate -v "$image"
+    [[ $output == *"not evaluated XB027: "*" page tables that the analysis did not need were not looked at; --thorough does"* ]]
+    run -3 --separate-stderr "$XBDSNAP" validate -J --thorough "$image"
+    [ "$(jq -c '[.not_evaluated[] | select(.rule == "XB027")]' <<<"$output")" = "[]" ]
+    # One on the way to the requests is looked at in any case.
+    image linux-6.1-flush
+    run -0 --separate-stderr "$XBDSNAP" validate -J "$image"
+    nr=$(jq -r '.not_evaluated[] | select(.rule == "XB027") | .reason | split(" ")[0]' <<<"$output")
+    [ "$nr" -gt 100 ]
+    python3 - "$image" "$SRCDIR/tests/tools" <<'EOF'
+import struct, sys
+sys.path.insert(0, sys.argv[2])
+from second_reader import Reader
+raw = bytearray(open(sys.argv[1], "rb").read())
+r = Reader(bytes(raw))
+r.start()
+# The last entry of the root maps the kernel itself; entry 100 is nobody's.
+_, off = r.pages.at[r.out["vcpus"][0]]
+struct.pack_into("<Q", raw, off + 8 * 100, 0x12345 << 12 | 0x67)
+open("wild", "wb").write(raw)
+EOF
+    run -3 --separate-stderr "$XBDSNAP" validate wild
+    [[ $output == *"error XB027 at 0x"*": the L4 page table in page 0x"*" names pfn 0x12345, the guest has 0x"* ]]
 }
 
 # Its false alarms: a pipe, optional records, an emulator's keys, a checkpointed libxl stream.

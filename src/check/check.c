@@ -106,27 +106,42 @@ static bool skipped(const struct check_result *out, const char *rule, const char
 	return false;
 }
 
-void run_skip(struct check_run *run, const char *rule, const char *fmt, ...)
+static void PRINTF(4, 0) add_skip(
+	struct check_result *out, const char *rule, const char *device, const char *fmt, va_list ap)
 {
-	struct check_result *out = run->out;
 	struct check_skip *s;
-	va_list ap;
 
-	if (skipped(out, rule, run->dev->name))
-		return;
 	if (util_grow(&out->skips, &out->cap_skips, out->nr_skips + 1, sizeof(*s))) {
-		run_no_memory(run);
+		out->no_memory = true;
 		return;
 	}
 	s = &out->skips[out->nr_skips++];
 	memset(s, 0, sizeof(*s));
 	snprintf(s->rule, sizeof(s->rule), "%s", rule);
-	snprintf(s->device, sizeof(s->device), "%s", run->dev->name);
-	va_start(ap, fmt);
+	snprintf(s->device, sizeof(s->device), "%s", device);
 	if (vasprintf(&s->reason, fmt, ap) < 0) {
 		s->reason = NULL;
-		run_no_memory(run);
+		out->no_memory = true;
 	}
+}
+
+void run_skip(struct check_run *run, const char *rule, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (skipped(run->out, rule, run->dev->name))
+		return;
+	va_start(ap, fmt);
+	add_skip(run->out, rule, run->dev->name, fmt, ap);
+	va_end(ap);
+}
+
+void check_not_evaluated(struct check_result *out, const char *rule, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_skip(out, rule, "", fmt, ap);
 	va_end(ap);
 }
 

@@ -108,6 +108,9 @@ struct check_result {
 };
 
 void check_run(const struct check_input *in, struct check_result *out);
+/* Of a rule that the caller evaluates: it was not, for any device. */
+void check_not_evaluated(struct check_result *out, const char *rule, const char *fmt, ...)
+	PRINTF(3, 4);
 void check_result_fini(struct check_result *r);
 
 /* A page of the restored domain, valid until the next call; NULL: it cannot be had, err says why.

@@ -160,8 +160,13 @@ const struct ckpt_info *ckpt_info(const struct ckpt *ck);
 const struct source *ckpt_source(const struct ckpt *ck);
 const struct finding_list *ckpt_findings(const struct ckpt *ck);
 
-/* Rules on the content of a PV guest's page tables (XB027), which opening does not read. */
-void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings);
+/*
+ * Rules on the content of a PV guest's page tables (XB027), which opening does not read: of those
+ * that are `wanted`, all copies that the stream has of them. Returns how many pages were left out.
+ */
+typedef bool ckpt_wanted_fn(const void *arg, pfn_t pfn);
+uint64_t ckpt_verify_tables(const struct ckpt *ck, ckpt_wanted_fn *wanted, const void *arg,
+	struct finding_list *findings);
 
 /* In ascending order of id. */
 size_t ckpt_nr_vcpus(const struct ckpt *ck);

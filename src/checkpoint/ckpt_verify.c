@@ -8,6 +8,8 @@
  */
 #include "checkpoint/ckpt_priv.h"
 
+#include <inttypes.h>
+
 /* FIRST_RESERVED_GDT_ENTRY: 14 pages (arch-x86/xen.h). Xen's own entries stand behind. */
 #define GDT_MAX_ENTS 7168u
 
@@ -162,38 +164,47 @@ static uint64_t highest_frame_short(const uint8_t *table)
 	return highest;
 }
 
+static void verify_table(
+	const struct ckpt *ck, const struct ckpt_run *run, uint32_t index, struct finding_list *ret)
+{
+	uint64_t off = run->off + (uint64_t)index * PAGE_BYTES, frame;
+	const uint8_t *table = source_at(ck->src, off, PAGE_BYTES);
+
+	if (!table)
+		return;
+	frame = ck->info.pt_levels == 2 ? highest_frame_short(table) : highest_frame(table);
+	if (frame >= ck->info.nr_pfns)
+		finding_add(ret, "XB027", finding_at_offset(off),
+			"the L%u page table in page 0x%" PRIx64 " names pfn 0x%" PRIx64
+			", the guest has 0x%" PRIx64,
+			ckpt_type_level(run->type), run->pfn + index, frame, ck->info.nr_pfns);
+}
+
 /* A later copy of a page does not save an earlier one: the restorer translates each as it comes. */
-void ckpt_verify_tables(const struct ckpt *ck, struct finding_list *findings)
+uint64_t ckpt_verify_tables(const struct ckpt *ck, ckpt_wanted_fn *wanted, const void *arg,
+	struct finding_list *findings)
 {
 	const struct ckpt_state *s = &ck->state;
+	uint64_t nr_left = 0;
 	size_t i;
 	uint32_t k;
 
 	if (!s->nr_vcpus || !ck->info.nr_pfns ||
 		(s->vcpus[0].kind != CKPT_VCPU_PV64 && s->vcpus[0].kind != CKPT_VCPU_PV32))
-		return;
+		return 0;
 	for (i = 0; i < ck->map.nr; i++) {
 		const struct ckpt_run *run = &ck->map.runs[i];
 
 		/* Page tables are never sent as what changed in them. */
 		if (run->squeezed)
 			continue;
-		for (k = 0; ckpt_type_level(run->type) && k < run->nr; k++) {
-			uint64_t off = run->off + (uint64_t)k * PAGE_BYTES, frame = 0;
-			const uint8_t *table = source_at(ck->src, off, PAGE_BYTES);
-
-			if (table)
-				frame = ck->info.pt_levels == 2 ? highest_frame_short(table)
-								: highest_frame(table);
-			if (frame >= ck->info.nr_pfns)
-				finding_add(findings, "XB027", finding_at_offset(off),
-					"the L%u page table in page 0x%llx names pfn 0x%llx, the "
-					"guest has 0x%llx",
-					ckpt_type_level(run->type),
-					(unsigned long long)run->pfn + k, (unsigned long long)frame,
-					(unsigned long long)ck->info.nr_pfns);
-		}
+		for (k = 0; ckpt_type_level(run->type) && k < run->nr; k++)
+			if (wanted(arg, PFN(run->pfn + k)))
+				verify_table(ck, run, k, findings);
+			else
+				nr_left++;
 	}
+	return nr_left;
 }
 
 void ckpt_verify_pv(struct ckpt *ck)

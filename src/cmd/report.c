@@ -108,7 +108,8 @@ void report_text(const struct report *r, bool verbose, FILE *out)
 	for (i = 0; verbose && r->result && i < r->result->nr_skips; i++) {
 		const struct check_skip *s = &r->result->skips[i];
 
-		fprintf(out, "not evaluated %s %s: %s\n", s->rule, s->device, s->reason);
+		fprintf(out, "not evaluated %s%s%s: %s\n", s->rule, *s->device ? " " : "",
+			s->device, s->reason);
 	}
 	text_sum(r, out);
 }

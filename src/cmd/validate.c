@@ -4,6 +4,7 @@
  */
 #include "cmd/cmd.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -16,7 +17,7 @@ struct validate {
 	const char *path;
 	struct check_policy policy;
 	enum severity fail_on;
-	bool never_fail, compare;
+	bool never_fail, compare, thorough;
 	struct check_disk *disks; /* as the user named them */
 	size_t nr_disks;
 	struct err usage; /* of an option's argument */
@@ -34,6 +35,7 @@ enum {
 	OPT_RULE,
 	OPT_FAIL_ON,
 	OPT_COMPARE,
+	OPT_THOROUGH,
 };
 
 static int add_disk(struct validate *v, const char *text, struct err *err)
@@ -180,6 +182,42 @@ static int print_json(const struct validate *v, const struct report *r, int said
 	return json_print(doc, v->env->out, err);
 }
 
+static bool was_read(const void *guest, pfn_t pfn)
+{
+	return guest_was_read(guest, pfn);
+}
+
+static bool is_any(const void *arg UNUSED, pfn_t pfn UNUSED)
+{
+	return true;
+}
+
+/* Of a large guest reading all page tables takes longer than all else together. */
+static void check_tables(struct validate *v)
+{
+	bool all = v->thorough || !v->in.guest;
+	uint64_t nr = ckpt_verify_tables(
+		v->in.ck, all ? is_any : was_read, v->in.guest, &v->result.findings);
+
+	if (nr)
+		check_not_evaluated(&v->result, "XB027",
+			"%" PRIu64 " page tables that the analysis did not need were not looked "
+			"at; --thorough does",
+			nr);
+}
+
+static int analyse(struct validate *v, struct err *err)
+{
+	if (!v->in.guest) {
+		check_tables(v);
+		return 0;
+	}
+	if (guest_track_reads(v->in.guest, err) || cmd_analyse(v->env, &v->in, err))
+		return -1;
+	check_tables(v);
+	return evaluate(v, err);
+}
+
 static int run(struct validate *v, struct err *err)
 {
 	struct report r = {.path = v->path, .policy = &v->policy, .snap = &v->in.snap};
@@ -188,8 +226,7 @@ static int run(struct validate *v, struct err *err)
 
 	if (cmd_open(v->env, v->path, &v->in, err))
 		return -1;
-	ckpt_verify_tables(v->in.ck, &v->result.findings);
-	if (v->in.guest && (cmd_analyse(v->env, &v->in, err) || evaluate(v, err)))
+	if (analyse(v, err))
 		return -1;
 	/* Without a guest the decoders never ran; the stream's own findings still count. */
 	r.lists[0] = v->in.guest ? &v->in.snap.findings : ckpt_findings(v->in.ck);
@@ -238,6 +275,9 @@ static int parse_word(struct validate *v, int key, const char *arg, struct err *
 	case OPT_COMPARE:
 		v->compare = true;
 		return 0;
+	case OPT_THOROUGH:
+		v->thorough = true;
+		return 0;
 	default:
 		return 1;
 	}
@@ -284,6 +324,9 @@ static const struct argp_option options[] = {
 	{.name = "compare-pages",
 		.key = OPT_COMPARE,
 		.doc = "with --domid: the pages of requests and rings must be the checkpoint's"},
+	{.name = "thorough",
+		.key = OPT_THOROUGH,
+		.doc = "look at every page table too (XB027), which takes its time"},
 	{.name = "rule",
 		.key = OPT_RULE,
 		.arg = "ID=SEVERITY",
