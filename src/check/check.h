@@ -127,9 +127,8 @@ uint64_t check_compare_pages(
 int check_specials(
 	struct memory m, struct check_special **ret, size_t *nr, struct err *err) MUST_CHECK;
 
-/* The table of rules, and the ids that each may report ("XB101 XB102"): for tests. */
-size_t check_nr_rules(void);
-const char *check_rule_ids(size_t index); /* index < check_nr_rules() */
+/* Each id that a rule may report; NULL behind the last: for tests. */
+const char *check_rule_id(size_t index);
 
 /* The user's severities: --rule ID=off|note|warn|error. */
 struct check_policy {

@@ -62,18 +62,18 @@ static bool compare(struct check_run *run, const struct wanted *w, check_fetch_f
 
 	if (saved.state != MEMORY_DATA) {
 		if (w->slot < 0)
-			run_skip(run, "XB520", "page 0x%llx of ring %d is not in the checkpoint",
+			run_skip_as(run, "XB520", "page 0x%llx of ring %d is not in the checkpoint",
 				(unsigned long long)w->pfn, w->ring);
 		return false; /* a request's: XB120 */
 	}
 	if (memory_is_removed(saved.data)) {
-		run_skip(run, "XB520", "page 0x%llx was left out of this redacted checkpoint",
+		run_skip_as(run, "XB520", "page 0x%llx was left out of this redacted checkpoint",
 			(unsigned long long)w->pfn);
 		return false;
 	}
 	now = fetch(arg, PFN(w->pfn), &why);
 	if (!now) {
-		run_broken(run, "XB521", w->ring, w->slot, "page 0x%llx: %s",
+		run_broken_as(run, "XB521", w->ring, w->slot, "page 0x%llx: %s",
 			(unsigned long long)w->pfn, why.text);
 		return false;
 	}
@@ -81,7 +81,7 @@ static bool compare(struct check_run *run, const struct wanted *w, check_fetch_f
 		return true;
 	for (at = 0; now[at] == saved.data[at]; at++)
 		;
-	run_broken(run, "XB520", w->ring, w->slot,
+	run_broken_as(run, "XB520", w->ring, w->slot,
 		"page 0x%llx differs from byte %zu on: 0x%02x, the checkpoint has 0x%02x",
 		(unsigned long long)w->pfn, at, now[at], saved.data[at]);
 	return true;
@@ -90,7 +90,8 @@ static bool compare(struct check_run *run, const struct wanted *w, check_fetch_f
 uint64_t check_compare_pages(
 	const struct check_input *in, check_fetch_fn *fetch, void *arg, struct check_result *out)
 {
-	struct check_run run = {.in = in, .out = out};
+	static const struct check_rule rule = {.ids = {"XB520", "XB521"}};
+	struct check_run run = {.in = in, .rule = &rule, .out = out};
 	uint64_t compared = 0;
 	size_t d, i;
 

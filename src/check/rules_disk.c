@@ -31,39 +31,42 @@ bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev)
 	return check_is_named(dev, disk->vdev);
 }
 
+static void beyond_end(struct check_run *run)
+{
+	const struct check_disk *disk = disk_of(run);
+	const struct io_request *r;
+	uint64_t start, end;
+	size_t i = 0;
+
+	while (disk && (r = run_next(run, &i)))
+		if (request_range(r, &start, &end) && end > disk->bytes / SECTOR_BYTES)
+			run_broken_request(run, r, "sectors %llu to %llu, %s has %llu",
+				(unsigned long long)start, (unsigned long long)(end - 1),
+				disk->path, (unsigned long long)disk->bytes / SECTOR_BYTES);
+}
+
 static void size(struct check_run *run)
 {
 	const struct check_disk *disk = disk_of(run);
-	uint64_t sectors, known = run->dev->nr_sectors, start, end;
-	const struct io_request *r;
-	size_t i = 0;
+	uint64_t sectors, known = run->dev->nr_sectors;
 
 	if (!disk)
 		return;
 	sectors = disk->bytes / SECTOR_BYTES;
-	if (known == BLK_UNKNOWN_U64) {
-		run_skip(run, "XB402", "the guest's idea of the disk's size was not found");
-		run_skip(run, "XB403", "the guest's idea of the disk's size was not found");
-	} else if (sectors < known) {
-		run_broken(run, "XB402", -1, -1, "%s has %llu sectors, the guest knows %llu",
-			disk->path, (unsigned long long)sectors, (unsigned long long)known);
-	} else if (sectors > known) {
-		run_broken(run, "XB403", -1, -1, "%s has %llu sectors, the guest knows %llu",
-			disk->path, (unsigned long long)sectors, (unsigned long long)known);
-	}
-	while ((r = run_next(run, &i)))
-		if (request_range(r, &start, &end) && end > sectors)
-			run_broken_request(run, "XB401", r, "sectors %llu to %llu, %s has %llu",
-				(unsigned long long)start, (unsigned long long)(end - 1),
-				disk->path, (unsigned long long)sectors);
+	if (known == BLK_UNKNOWN_U64)
+		run_skip(run, "the guest's idea of the disk's size was not found");
+	else if (sectors != known)
+		run_broken_as(run, sectors < known ? "XB402" : "XB403", -1, -1,
+			"%s has %llu sectors, the guest knows %llu", disk->path,
+			(unsigned long long)sectors, (unsigned long long)known);
 }
 
-static void blocks(struct check_run *run)
+static void whole_blocks(struct check_run *run)
 {
 	const struct check_disk *disk = disk_of(run);
-	uint32_t unit, known = run->dev->logical_block_bytes;
-	uint64_t start, end;
 	const struct io_request *r;
+	uint64_t start, end;
+	uint32_t unit;
 	size_t i = 0;
 
 	if (!disk || !disk->logical_block_bytes) /* a file takes any sector */
@@ -71,15 +74,24 @@ static void blocks(struct check_run *run)
 	unit = MAX(disk->logical_block_bytes / SECTOR_BYTES, 1u);
 	while ((r = run_next(run, &i)))
 		if (request_range(r, &start, &end) && (start % unit || end % unit))
-			run_broken_request(run, "XB404", r,
+			run_broken_request(run, r,
 				"sectors %llu to %llu are not whole blocks of %s (%u bytes)",
 				(unsigned long long)start, (unsigned long long)(end - 1),
 				disk->path, disk->logical_block_bytes);
+}
+
+static void block_size(struct check_run *run)
+{
+	const struct check_disk *disk = disk_of(run);
+	uint32_t known = run->dev->logical_block_bytes;
+
+	if (!disk || !disk->logical_block_bytes)
+		return;
 	if (!known)
-		run_skip(run, "XB405", "the guest's idea of the block size was not found");
+		run_skip(run, "the guest's idea of the block size was not found");
 	else if (known != disk->logical_block_bytes)
-		run_broken(run, "XB405", -1, -1, "%s has blocks of %u bytes, the guest knows %u",
-			disk->path, disk->logical_block_bytes, known);
+		run_broken(run, -1, -1, "%s has blocks of %u bytes, the guest knows %u", disk->path,
+			disk->logical_block_bytes, known);
 }
 
 static const struct check_disk_fs *fs_at(const struct check_disk *disk, uint64_t start)
@@ -149,19 +161,19 @@ static bool same_identity(struct check_run *run, const struct check_disk *disk,
 	enum same same = now ? same_type(own->type, now->type) : SAME_NO;
 
 	if (same == SAME_UNKNOWN || (now && now->unsure)) {
-		run_skip(run, "XB406", "what the guest has mounted as %s cannot be recognised",
+		run_skip_as(run, "XB406", "what the guest has mounted as %s cannot be recognised",
 			own->type);
-		run_skip(run, "XB407", "what the guest has mounted as %s cannot be recognised",
+		run_skip_as(run, "XB407", "what the guest has mounted as %s cannot be recognised",
 			own->type);
 	} else if (!now || !now->type[0])
-		run_broken(run, "XB406", -1, -1,
+		run_broken_as(run, "XB406", -1, -1,
 			"the guest has %s mounted from sector %llu, %s has no file system there",
 			own->type, (unsigned long long)own->start, disk->path);
 	else if (same == SAME_NO)
-		run_broken(run, "XB406", -1, -1, "the guest has %s mounted, %s holds %s", own->type,
-			disk->path, now->type);
+		run_broken_as(run, "XB406", -1, -1, "the guest has %s mounted, %s holds %s",
+			own->type, disk->path, now->type);
 	else if (uuids_differ(own, now))
-		run_broken(run, "XB406", -1, -1,
+		run_broken_as(run, "XB406", -1, -1,
 			"the guest has file system %s mounted, %s holds %s", own->uuid, disk->path,
 			now->uuid);
 	else
@@ -217,28 +229,28 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 	const struct mounted_fs *own, const struct check_disk_fs *now)
 {
 	if (!own->super_known || !now->super_known)
-		run_skip(run, "XB407",
+		run_skip_as(run, "XB407",
 			"the write time of the %s file system is not known on both sides",
 			own->type);
 	else if (later(now->mnt_count, own->mnt_count) || later(now->mtime, own->mtime))
-		run_broken(run, "XB407", -1, -1,
+		run_broken_as(run, "XB407", -1, -1,
 			"%s was mounted since the save (mount count %llu, the guest's is %llu)",
 			disk->path, (unsigned long long)now->mnt_count,
 			(unsigned long long)own->mnt_count);
 	else if (relabelled(run, own, now))
-		run_broken(run, "XB407", -1, -1,
+		run_broken_as(run, "XB407", -1, -1,
 			"the label of %s was changed since the save, to '%s' from '%s'", disk->path,
 			now->label, own->label);
 	else if (later(now->wtime, own->wtime))
-		run_broken(run, "XB407", -1, -1,
+		run_broken_as(run, "XB407", -1, -1,
 			"the superblock of %s was written at %llu, the guest's own copy is of %llu",
 			disk->path, (unsigned long long)now->wtime, (unsigned long long)own->wtime);
 	else if (journal_closed(run, own, now))
-		run_broken(run, "XB407", -1, -1,
+		run_broken_as(run, "XB407", -1, -1,
 			"the journal of %s was closed or replayed, while the guest has it open",
 			disk->path);
 	else if (journal_later(now->journal_sequence, own->journal_sequence))
-		run_broken(run, "XB407", -1, -1,
+		run_broken_as(run, "XB407", -1, -1,
 			"the journal of %s is at transaction %llu, the guest knows of %llu",
 			disk->path, (unsigned long long)now->journal_sequence,
 			(unsigned long long)own->journal_sequence);
@@ -252,16 +264,11 @@ static void file_systems(struct check_run *run)
 	if (!disk)
 		return;
 	if (!run->dev->fs_known) {
-		run_skip(run, "XB406", "the guest's mounted file systems were not found");
-		run_skip(run, "XB407", "the guest's mounted file systems were not found");
+		run_skip(run, "the guest's mounted file systems were not found");
 		return;
 	}
-	if (!run->dev->nr_fs) {
-		run_skip(
-			run, "XB406", "the guest has no file system mounted from this disk itself");
-		run_skip(
-			run, "XB407", "the guest has no file system mounted from this disk itself");
-	}
+	if (!run->dev->nr_fs)
+		run_skip(run, "the guest has no file system mounted from this disk itself");
 	for (i = 0; i < run->dev->nr_fs; i++) {
 		const struct mounted_fs *own = &run->dev->fs[i];
 		const struct check_disk_fs *now = fs_at(disk, own->start);
@@ -278,21 +285,22 @@ static void use(struct check_run *run)
 	if (!disk)
 		return;
 	if (run->in->restored)
-		run_skip(run, "XB408", "the restored domain uses the disk by now");
+		run_skip(run, "the restored domain uses the disk by now");
 	else if (run->dev->read_only == TRI_YES && disk->user)
-		run_skip(run, "XB408",
+		run_skip(run,
 			"the guest has the disk read-only, so that others may use it too (%s)",
 			disk->user);
 	else if (disk->user)
-		run_broken(run, "XB408", -1, -1, "%s is in use on this host: %s", disk->path,
-			disk->user);
+		run_broken(run, -1, -1, "%s is in use on this host: %s", disk->path, disk->user);
 }
 
 static const struct check_rule rules[] = {
-	{"XB401 XB402 XB403", size},
-	{"XB404 XB405", blocks},
-	{"XB406 XB407", file_systems},
-	{"XB408", use},
+	{{"XB401"}, beyond_end},
+	{{"XB402", "XB403"}, size},
+	{{"XB404"}, whole_blocks},
+	{{"XB405"}, block_size},
+	{{"XB406", "XB407"}, file_systems},
+	{{"XB408"}, use},
 };
 
-const struct check_rules check_rules_disk = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_disk = {NULL, rules, ARRAY_SIZE(rules)};

@@ -69,7 +69,7 @@ static void share(struct check_run *run, const struct piece *old, const struct p
 
 	if (!old_reads && !new_reads)
 		return; /* the same data to two places: fine */
-	run_broken_request(run, old_reads && new_reads ? "XB124" : "XB125", new->r,
+	run_broken_request_as(run, old_reads && new_reads ? "XB124" : "XB125", new->r,
 		"the %s shares bytes %llu to %llu of page 0x%llx with the %s of ring %u slot %u",
 		io_op_name(new->r->op), (unsigned long long)new->start,
 		(unsigned long long)(MIN(old->end, new->end) - 1), (unsigned long long)new->pfn,
@@ -115,10 +115,10 @@ static void each_segment(struct check_run *run, segment_fn *fn)
 static void one_bound(struct check_run *run, const struct io_request *r, const struct io_segment *s)
 {
 	if (s->frame != IO_FRAME_UNKNOWN && !in_table(run, s->pfn.v))
-		run_broken_request(run, "XB119", r, "pfn 0x%llx, the guest has 0x%llx",
+		run_broken_request(run, r, "pfn 0x%llx, the guest has 0x%llx",
 			(unsigned long long)s->pfn.v, (unsigned long long)run->in->info->nr_pfns);
 	else if (s->grant_pfn.v != UINT64_MAX && !in_table(run, s->grant_pfn.v))
-		run_broken_request(run, "XB119", r,
+		run_broken_request(run, r,
 			"pfn 0x%llx as the page granted to the backend, the guest has 0x%llx",
 			(unsigned long long)s->grant_pfn.v,
 			(unsigned long long)run->in->info->nr_pfns);
@@ -127,7 +127,7 @@ static void one_bound(struct check_run *run, const struct io_request *r, const s
 static void bounds(struct check_run *run)
 {
 	if (!run->in->info || !run->in->info->nr_pfns)
-		run_skip(run, "XB119", "the number of the guest's pages is not known");
+		run_skip(run, "the number of the guest's pages is not known");
 	else
 		each_segment(run, one_bound);
 }
@@ -144,8 +144,8 @@ static const char *hole_name(const struct check_run *run, pfn_t pfn)
 static void one_hole(struct check_run *run, const struct io_request *r, const struct io_segment *s)
 {
 	if (s->frame == IO_FRAME_HOLE && in_table(run, s->pfn.v))
-		run_broken_request(run, "XB120", r, "page 0x%llx of the %s %s",
-			(unsigned long long)s->pfn.v, io_op_name(r->op), hole_name(run, s->pfn));
+		run_broken_request(run, r, "page 0x%llx of the %s %s", (unsigned long long)s->pfn.v,
+			io_op_name(r->op), hole_name(run, s->pfn));
 }
 
 static void holes(struct check_run *run)
@@ -158,7 +158,7 @@ static void one_source(
 {
 	if (s->frame != IO_FRAME_UNKNOWN && in_table(run, s->pfn.v) &&
 		s->source_mfn.v == MFN_NONE.v)
-		run_broken_request(run, "XB121", r,
+		run_broken_request(run, r,
 			"the guest's own table has no machine frame for page 0x%llx",
 			(unsigned long long)s->pfn.v);
 }
@@ -188,7 +188,7 @@ static void source_frames(struct check_run *run)
 	if (source_known(run->dev))
 		each_segment(run, one_source);
 	else
-		run_skip(run, "XB121", "the guest's table of machine frames was not found");
+		run_skip(run, "the guest's table of machine frames was not found");
 }
 
 static void one_type(struct check_run *run, const struct io_request *r, const struct io_segment *s)
@@ -199,7 +199,7 @@ static void one_type(struct check_run *run, const struct io_request *r, const st
 		return;
 	page = memory_page(run->in->memory, s->pfn);
 	if (page.level)
-		run_broken_request(run, "XB122", r, "page 0x%llx of the %s is a%s page table (L%u)",
+		run_broken_request(run, r, "page 0x%llx of the %s is a%s page table (L%u)",
 			(unsigned long long)s->pfn.v, io_op_name(r->op),
 			page.pinned ? " pinned" : "", page.level);
 }
@@ -217,7 +217,7 @@ static void types(struct check_run *run)
 	if (run->in->memory.ops && types_known(run->in->memory))
 		each_segment(run, one_type);
 	else
-		run_skip(run, "XB122", "page types are not known");
+		run_skip(run, "page types are not known");
 }
 
 static int special_cmp(const void *key, const void *elem)
@@ -228,32 +228,6 @@ static int special_cmp(const void *key, const void *elem)
 	return *pfn < s->pfn ? -1 : *pfn > s->pfn;
 }
 
-static int pfn_cmp(const void *a, const void *b)
-{
-	const uint64_t *p = a, *q = b;
-
-	return *p < *q ? -1 : *p > *q;
-}
-
-bool run_gather_rings(const struct snapshot *s, uint64_t **ret, size_t *nr)
-{
-	size_t d, i, j, cap = 0;
-
-	for (d = 0; d < s->nr_devices; d++)
-		for (i = 0; i < s->devices[d].nr_rings; i++) {
-			const struct io_ring *g = &s->devices[d].rings[i];
-
-			if (util_grow(ret, &cap, *nr + g->nr_pages, sizeof(**ret)))
-				return false;
-			for (j = 0; j < g->nr_pages; j++)
-				if (g->pages[j].v != UINT64_MAX)
-					(*ret)[(*nr)++] = g->pages[j].v;
-		}
-	if (*nr)
-		qsort(*ret, *nr, sizeof(**ret), pfn_cmp);
-	return true;
-}
-
 static const char *special(const struct check_run *run, uint64_t pfn)
 {
 	const struct check_special *s = NULL;
@@ -262,10 +236,7 @@ static const char *special(const struct check_run *run, uint64_t pfn)
 		s = bsearch(&pfn, run->in->specials, run->in->nr_specials, sizeof(*s), special_cmp);
 	if (s)
 		return s->what;
-	if (run->nr_ring_pages &&
-		bsearch(&pfn, run->ring_pages, run->nr_ring_pages, sizeof(pfn), pfn_cmp))
-		return "page of a shared ring";
-	return NULL;
+	return run_is_ring_page(run, pfn) ? "page of a shared ring" : NULL;
 }
 
 static void one_special(
@@ -274,7 +245,7 @@ static void one_special(
 	const char *what = s->frame == IO_FRAME_UNKNOWN ? NULL : special(run, s->pfn.v);
 
 	if (what)
-		run_broken_request(run, "XB123", r, "page 0x%llx of the %s is a %s",
+		run_broken_request(run, r, "page 0x%llx of the %s is a %s",
 			(unsigned long long)s->pfn.v, io_op_name(r->op), what);
 }
 
@@ -326,10 +297,10 @@ static void one_grant(struct check_run *run, const struct grant *g, const struct
 	int ring = g->r ? (int)g->r->ring : -1, slot = g->r ? (int)g->r->slot : -1;
 
 	if (g->gref < GNTTAB_NR_RESERVED)
-		run_broken(run, "XB127", ring, slot, "grant %lld is one of the reserved ones",
+		run_broken_as(run, "XB127", ring, slot, "grant %lld is one of the reserved ones",
 			(long long)g->gref);
 	if (before && before->gref == g->gref)
-		run_broken(run, "XB128", ring, slot, "grant %lld is in use twice%s%s",
+		run_broken_as(run, "XB128", ring, slot, "grant %lld is in use twice%s%s",
 			(long long)g->gref, before->dev == g->dev ? "" : ", here and by ",
 			before->dev == g->dev ? "" : before->dev->name);
 }
@@ -381,7 +352,8 @@ static void compare_copy(struct check_run *run, const struct io_segment *s, stru
 	if (own.level) /* XB122 */
 		return;
 	if (!copy) {
-		run_skip(run, "XB304", "page 0x%llx, which was granted to the backend, is missing",
+		run_skip_as(run, "XB304",
+			"page 0x%llx, which was granted to the backend, is missing",
 			(unsigned long long)s->grant_pfn.v);
 		return;
 	}
@@ -403,7 +375,7 @@ static void compare_copies(struct check_run *run, const struct io_request *r)
 	if (!c.changed)
 		return;
 	frontend_resume_of(run->dev)->place(run->dev, r, &place);
-	run_broken_request(run, place.copied_anew ? "XB304" : "XB316", r,
+	run_broken_request_as(run, place.copied_anew ? "XB304" : "XB316", r,
 		"%zu of %zu pages were changed since they were copied for the backend, page 0x%llx "
 		"(copy 0x%llx) first: %s",
 		c.changed, c.nr, (unsigned long long)c.first->pfn.v,
@@ -417,8 +389,7 @@ static void copies(struct check_run *run)
 	size_t i;
 
 	if (!run->in->memory.ops) {
-		run_skip(run, "XB304", "page data is not at hand");
-		run_skip(run, "XB316", "page data is not at hand");
+		run_skip(run, "page data is not at hand");
 		return;
 	}
 	for (i = 0; i < run->dev->nr_requests; i++)
@@ -428,14 +399,14 @@ static void copies(struct check_run *run)
 }
 
 static const struct check_rule rules[] = {
-	{"XB119", bounds},
-	{"XB120", holes},
-	{"XB121", source_frames},
-	{"XB122", types},
-	{"XB123", specials},
-	{"XB124 XB125", shared_bytes},
-	{"XB127 XB128", grants},
-	{"XB304 XB316", copies},
+	{{"XB119"}, bounds},
+	{{"XB120"}, holes},
+	{{"XB121"}, source_frames},
+	{{"XB122"}, types},
+	{{"XB123"}, specials},
+	{{"XB124", "XB125"}, shared_bytes},
+	{{"XB127", "XB128"}, grants},
+	{{"XB304", "XB316"}, copies},
 };
 
-const struct check_rules check_rules_frame = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_frame = {NULL, rules, ARRAY_SIZE(rules)};

@@ -46,7 +46,7 @@ static void overlap(struct check_run *run, const struct extent *old, const struc
 		second = now->r;
 	}
 	name_request(first, name, sizeof(name));
-	run_broken_request(run, rule, second,
+	run_broken_request_as(run, rule, second,
 		"sectors %llu to %llu: resume issues this %s %s %s; which came first is not known",
 		(unsigned long long)now->start, (unsigned long long)(MIN(old->end, now->end) - 1),
 		io_op_name(second->op),
@@ -59,11 +59,11 @@ static size_t gather(const struct check_run *run, struct extent *v)
 	size_t i = 0, nr = 0;
 
 	while ((r = run_next(run, &i))) {
-		struct extent e = {.r = r, .handle = r->handle_known ? r->wire_handle : 0};
+		struct extent e = {.r = r};
 
-		/* Linux has one disk a ring, whether the slot says so or not. */
-		if (run_frontend(run, &frontend_linux_blkfront))
-			e.handle = 0;
+		/* A disk with a ring of its own is one disk, whatever the slot says. */
+		if (run->dev->shares_ring && r->handle_known)
+			e.handle = r->wire_handle;
 		if (request_range(r, &e.start, &e.end))
 			v[nr++] = e;
 	}
@@ -81,9 +81,7 @@ static void overlaps(struct check_run *run)
 	for (i = 0; i < run->dev->nr_requests; i++)
 		if (run->dev->requests[i].sector_from == IO_SECTOR_UNKNOWN &&
 			request_has_data(&run->dev->requests[i])) {
-			run_skip(run, "XB601", "not all sectors are known");
-			run_skip(run, "XB602", "not all sectors are known");
-			run_skip(run, "XB605", "not all sectors are known");
+			run_skip(run, "not all sectors are known");
 			break;
 		}
 	v = calloc(run->dev->nr_requests + run->dev->nr_queued + 1, sizeof(*v));
@@ -120,15 +118,15 @@ static void crossings(struct check_run *run)
 	}
 	if (!mark || !writes)
 		return;
-	run_broken_request(run, frontend_counts_on_order(d) ? "XB604" : "XB603", mark,
+	run_broken_request_as(run, frontend_counts_on_order(d) ? "XB604" : "XB603", mark,
 		"resume issues this %s among %zu pending writes; which of them came before it is "
 		"not known",
 		io_op_name(mark->op), writes);
 }
 
 static const struct check_rule rules[] = {
-	{"XB601 XB602 XB605", overlaps},
-	{"XB603 XB604", crossings},
+	{{"XB601", "XB602", "XB605"}, overlaps},
+	{{"XB603", "XB604"}, crossings},
 };
 
-const struct check_rules check_rules_hazard = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_hazard = {NULL, rules, ARRAY_SIZE(rules)};

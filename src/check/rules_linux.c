@@ -15,17 +15,15 @@ static void statuses(struct check_run *run)
 	uint32_t waiting = run->dev->status_waiting;
 	size_t i;
 
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
 		if (r->status == UINT32_MAX || r->status == waiting)
 			continue;
 		if (waiting == UINT32_MAX)
-			run_skip(run, "XB301", "which status means \"waiting\" is not known");
+			run_skip(run, "which status means \"waiting\" is not known");
 		else
-			run_broken_request(run, "XB301", r,
+			run_broken_request(run, r,
 				"the driver has it in status %u, not %u (waiting)", r->status,
 				waiting);
 	}
@@ -40,8 +38,6 @@ static void associations(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i], *other;
 
@@ -52,12 +48,12 @@ static void associations(struct check_run *run)
 			if (r->slot > other->slot)
 				continue; /* said with the first half */
 			/* HAS_EXTRA_REQ of xen-blkfront.c: pages of the guest larger than Xen's. */
-			run_broken_request(run, "XB302", r,
+			run_broken_request(run, r,
 				"it claims slot 0x%llx as its second half, which only guests with "
 				"pages larger than 4 KiB have",
 				(unsigned long long)r->associated_id);
 		} else {
-			run_broken_request(run, "XB302", r,
+			run_broken_request(run, r,
 				"it claims slot 0x%llx as its second half, which does not agree",
 				(unsigned long long)r->associated_id);
 		}
@@ -77,7 +73,7 @@ static void distinct(struct check_run *run)
 	CLEANUP_FREE const struct io_request **v = NULL;
 	size_t i, nr = 0;
 
-	if (!run_frontend(run, &frontend_linux_blkfront) || !run->dev->nr_requests)
+	if (!run->dev->nr_requests)
 		return;
 	v = calloc(run->dev->nr_requests, sizeof(*v));
 	if (!v) {
@@ -90,7 +86,7 @@ static void distinct(struct check_run *run)
 	qsort(v, nr, sizeof(*v), by_request);
 	for (i = 1; i < nr; i++)
 		if (v[i]->request_va.v == v[i - 1]->request_va.v && !paired(v[i], v[i - 1]))
-			run_broken_request(run, "XB303", v[i],
+			run_broken_request(run, v[i],
 				"it has the same struct request (0x%llx) as ring %u slot %u",
 				(unsigned long long)v[i]->request_va.v, v[i - 1]->ring,
 				v[i - 1]->slot);
@@ -98,13 +94,11 @@ static void distinct(struct check_run *run)
 
 static void queued(struct check_run *run)
 {
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
 	if (!run->dev->queued_known)
-		run_skip(run, "XB305", "the queue of the guest's block layer was not found");
+		run_skip(run, "the queue of the guest's block layer was not found");
 	else if (run->dev->nr_queued)
-		run_broken(run, "XB305", -1, -1,
-			"%zu more requests wait in the guest's block layer", run->dev->nr_queued);
+		run_broken(run, -1, -1, "%zu more requests wait in the guest's block layer",
+			run->dev->nr_queued);
 }
 
 /* The driver makes the descriptors from the scatter list (blkif_setup_rw_req_grant). */
@@ -112,8 +106,6 @@ static void descriptors(struct check_run *run)
 {
 	size_t i, j;
 
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
@@ -127,7 +119,7 @@ static void descriptors(struct check_run *run)
 			if (s->offset == first * SECTOR_BYTES &&
 				s->bytes == (last - first + 1) * SECTOR_BYTES)
 				continue;
-			run_broken_request(run, "XB306", r,
+			run_broken_request(run, r,
 				"segment %zu has sectors %u to %u, its scatter list entry %u bytes "
 				"at "
 				"%u",
@@ -142,8 +134,6 @@ static void own_requests(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 		uint64_t va = r->request_va.v;
@@ -151,11 +141,11 @@ static void own_requests(struct check_run *run)
 		/* A kernel address, aligned as kmalloc does; canonical ones of 64 bits are in the
 		 * upper half. */
 		if (va % 8 || va >> 47 != (1u << 17) - 1)
-			run_broken_request(run, "XB308", r, "its struct request would be at 0x%llx",
-				(unsigned long long)va);
+			run_broken_request_as(run, "XB308", r,
+				"its struct request would be at 0x%llx", (unsigned long long)va);
 		else if (r->rq_sector_known && r->sector_from == IO_SECTOR_SHADOW &&
 			 r->rq_sector != r->sector)
-			run_broken_request(run, "XB307", r,
+			run_broken_request_as(run, "XB307", r,
 				"the slot has sector %llu, the block layer's request %llu",
 				(unsigned long long)r->sector, (unsigned long long)r->rq_sector);
 	}
@@ -167,13 +157,13 @@ static void handles(struct check_run *run)
 	uint64_t own = run->dev->handle;
 	size_t i;
 
-	if (!run_frontend(run, &frontend_linux_blkfront) || own == BLK_UNKNOWN_U64)
+	if (own == BLK_UNKNOWN_U64)
 		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
 		if (r->handle_known && request_has_data(r) && r->wire_handle != (uint16_t)own)
-			run_broken_request(run, "XB309", r,
+			run_broken_request(run, r,
 				"it is for device %u, the ring belongs to device %llu (%u)",
 				r->wire_handle, (unsigned long long)own, (uint16_t)own);
 	}
@@ -183,13 +173,11 @@ static void slot_ids(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, &frontend_linux_blkfront))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
 		if (r->id != r->slot)
-			run_broken_request(run, "XB126", r, "slot %u carries id 0x%llx", r->slot,
+			run_broken_request(run, r, "slot %u carries id 0x%llx", r->slot,
 				(unsigned long long)r->id);
 	}
 }
@@ -222,10 +210,10 @@ static void wrong_slot(struct check_run *run)
 	const struct blkdev *d = run->dev;
 	size_t i;
 
-	if (!run_frontend(run, &frontend_linux_blkfront) || !d->nr_requests)
+	if (!d->nr_requests)
 		return;
 	if (!*run->in->snap->guest.release)
-		run_skip(run, "XB314", "the release of the guest's kernel is not known");
+		run_skip(run, "the release of the guest's kernel is not known");
 	if (!release_between(run, 4, 8, 4, 13))
 		return;
 	for (i = 0; i < d->nr_requests; i++) {
@@ -233,12 +221,12 @@ static void wrong_slot(struct check_run *run)
 		const struct io_request *asked = blkdev_request_in(d, r->ring, r->ring);
 
 		if (!asked)
-			run_broken_request(run, "XB314", r,
+			run_broken_request(run, r,
 				"resume looks at slot %u instead, which is free: the guest "
 				"crashes",
 				r->ring);
 		else if (whole_by_op(r) != whole_by_op(asked))
-			run_broken_request(run, "XB314", r,
+			run_broken_request(run, r,
 				"resume takes this %s for a %s, which is in slot %u",
 				io_op_name(r->op), io_op_name(asked->op), r->ring);
 	}
@@ -251,31 +239,30 @@ static void ring_count(struct check_run *run)
 	const struct check_caps *c = check_caps_of(run->in->caps, run->in->nr_caps, d);
 	uint64_t queues;
 
-	if (!run_frontend(run, &frontend_linux_blkfront) || !d->nr_requests ||
-		!release_between(run, 4, 5, 4, 8))
+	if (!d->nr_requests || !release_between(run, 4, 5, 4, 8))
 		return;
 	if (!c || (c->partial && c->max_queues == BLK_UNKNOWN_U64)) {
-		run_skip(run, "XB315", "the target's features are not known");
+		run_skip(run, "the target's features are not known");
 		return;
 	}
 	queues = c->max_queues == BLK_UNKNOWN_U64 ? 1 : c->max_queues;
 	if (queues != d->nr_rings)
-		run_broken(run, "XB315", -1, -1,
+		run_broken(run, -1, -1,
 			"%zu requests are pending on %zu rings, the target offers %llu",
 			d->nr_requests, d->nr_rings, (unsigned long long)queues);
 }
 
 static const struct check_rule rules[] = {
-	{"XB126", slot_ids},
-	{"XB301", statuses},
-	{"XB302", associations},
-	{"XB303", distinct},
-	{"XB305", queued},
-	{"XB306", descriptors},
-	{"XB307 XB308", own_requests},
-	{"XB309", handles},
-	{"XB314", wrong_slot},
-	{"XB315", ring_count},
+	{{"XB126"}, slot_ids},
+	{{"XB301"}, statuses},
+	{{"XB302"}, associations},
+	{{"XB303"}, distinct},
+	{{"XB305"}, queued},
+	{{"XB306"}, descriptors},
+	{{"XB307", "XB308"}, own_requests},
+	{{"XB309"}, handles},
+	{{"XB314"}, wrong_slot},
+	{{"XB315"}, ring_count},
 };
 
-const struct check_rules check_rules_linux = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_linux = {&frontend_linux_blkfront, rules, ARRAY_SIZE(rules)};

@@ -17,8 +17,6 @@ static void garbage_sectors(struct check_run *run)
 {
 	size_t i, nr = 0, reads = 0;
 
-	if (!run_frontend(run, &frontend_netbsd_xbd))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
@@ -26,7 +24,7 @@ static void garbage_sectors(struct check_run *run)
 		reads += r->op == IO_READ;
 	}
 	if (nr)
-		run_broken(run, "XB201", -1, -1,
+		run_broken(run, -1, -1,
 			"on resume the driver would issue %zu requests (%zu reads, %zu writes) at "
 			"sectors that it never recorded",
 			nr, reads, nr - reads);
@@ -36,14 +34,12 @@ static void lost_sectors(struct check_run *run)
 {
 	size_t i;
 
-	if (!run_frontend(run, &frontend_netbsd_xbd))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
 		if (request_has_data(r) && r->sector_from == IO_SECTOR_UNKNOWN)
-			run_broken_request(run, "XB202", r,
-				"the sector of this %s could not be recovered", io_op_name(r->op));
+			run_broken_request(run, r, "the sector of this %s could not be recovered",
+				io_op_name(r->op));
 	}
 }
 
@@ -82,8 +78,7 @@ static void request_pointers(struct check_run *run)
 	uint32_t k;
 	size_t i;
 
-	if (!run_frontend(run, &frontend_netbsd_xbd) || !g || !g->slots ||
-		g->entries > CHECK_MAX_ENTRIES)
+	if (!g || !g->slots || g->entries > CHECK_MAX_ENTRIES)
 		return;
 	for (k = 0; k < g->entries; k++)
 		used += g->slots[k].used;
@@ -92,13 +87,13 @@ static void request_pointers(struct check_run *run)
 
 		sharing = count_sharing(g, r->slot, r->id, &same);
 		if (r->id < XBD_KERNBASE || r->id > UINT32_MAX)
-			run_broken_request(run, "XB203", r,
-				"id 0x%" PRIx64 " is not an address of the kernel", r->id);
+			run_broken_request(
+				run, r, "id 0x%" PRIx64 " is not an address of the kernel", r->id);
 		else if (same)
-			run_broken_request(run, "XB203", r,
-				"%u other slots have the same id 0x%" PRIx64, same, r->id);
+			run_broken_request(
+				run, r, "%u other slots have the same id 0x%" PRIx64, same, r->id);
 		else if ((sharing + 1) * 2 < used || (!sharing && used > 1))
-			run_broken_request(run, "XB203", r,
+			run_broken_request(run, r,
 				"id 0x%" PRIx64 " does not lie in the array of xbdreqs that the "
 				"other slots point into",
 				r->id);
@@ -109,12 +104,10 @@ static void live_count(struct check_run *run)
 {
 	size_t nr = run->dev->nr_requests;
 
-	if (!run_frontend(run, &frontend_netbsd_xbd))
-		return;
 	if (run->dev->nr_rings) /* of all disks together */
 		nr = MAX(nr, (size_t)run->dev->rings[0].nr_used);
 	if (nr > XBD_MAX_LIVE)
-		run_broken(run, "XB204", -1, -1,
+		run_broken(run, -1, -1,
 			"%zu requests are live, the driver cannot have more than %u", nr,
 			XBD_MAX_LIVE);
 }
@@ -123,14 +116,12 @@ static void bias(struct check_run *run)
 {
 	size_t i, j;
 
-	if (!run_frontend(run, &frontend_netbsd_xbd))
-		return;
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
 		for (j = 0; j < r->nr_seg; j++)
 			if (r->seg[j].unbiased) {
-				run_broken_request(run, "XB206", r,
+				run_broken_request(run, r,
 					"segment %zu lies below the 0x%x pages by which the driver "
 					"shifts its frames",
 					j, XBD_BIAS_PAGES);
@@ -141,22 +132,20 @@ static void bias(struct check_run *run)
 
 static void recovering(struct check_run *run)
 {
-	if (!run_frontend(run, &frontend_netbsd_xbd))
-		return;
 	if (run->dev->recovering == TRI_UNKNOWN)
-		run_skip(run, "XB207", "the driver's recovery flag was not found");
+		run_skip(run, "the driver's recovery flag was not found");
 	else if (run->dev->recovering == TRI_YES)
-		run_broken(run, "XB207", -1, -1,
+		run_broken(run, -1, -1,
 			"the driver was in the middle of a recovery when it was saved");
 }
 
 static const struct check_rule rules[] = {
-	{"XB201", garbage_sectors},
-	{"XB202", lost_sectors},
-	{"XB203", request_pointers},
-	{"XB204", live_count},
-	{"XB206", bias},
-	{"XB207", recovering},
+	{{"XB201"}, garbage_sectors},
+	{{"XB202"}, lost_sectors},
+	{{"XB203"}, request_pointers},
+	{{"XB204"}, live_count},
+	{{"XB206"}, bias},
+	{{"XB207"}, recovering},
 };
 
-const struct check_rules check_rules_netbsd = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_netbsd = {&frontend_netbsd_xbd, rules, ARRAY_SIZE(rules)};

@@ -22,8 +22,8 @@ static void operations(struct check_run *run)
 
 	while ((r = next(run, &i)))
 		if (r->op == IO_UNKNOWN)
-			run_broken_request(run, "XB114", r,
-				"operation %u is not one of the block protocol", r->wire_op);
+			run_broken_request(run, r, "operation %u is not one of the block protocol",
+				r->wire_op);
 }
 
 static uint64_t segment_limit(const struct check_run *run, const struct io_request *r)
@@ -44,7 +44,7 @@ static void segment_counts(struct check_run *run)
 		uint64_t most = segment_limit(run, r), nr = MAX(r->segs_wanted, r->nr_seg);
 
 		if (nr > most && r->op != IO_UNKNOWN)
-			run_broken_request(run, "XB115", r, "%llu segments, at most %llu fit",
+			run_broken_request(run, r, "%llu segments, at most %llu fit",
 				(unsigned long long)nr, (unsigned long long)most);
 	}
 }
@@ -61,7 +61,7 @@ static void sector_ranges(struct check_run *run)
 			if (!s->sects_known)
 				continue;
 			if (s->first_sect > s->last_sect || s->last_sect > 7) {
-				run_broken_request(run, "XB116", r,
+				run_broken_request(run, r,
 					"segment %zu: sectors %u to %u of a page", j, s->first_sect,
 					s->last_sect);
 				break;
@@ -91,8 +91,7 @@ static void empty_requests(struct check_run *run)
 
 	while ((r = next(run, &i)))
 		if (is_empty(r))
-			run_broken_request(
-				run, "XB117", r, "a %s of no sectors at all", io_op_name(r->op));
+			run_broken_request(run, r, "a %s of no sectors at all", io_op_name(r->op));
 }
 
 static void segment_bounds(struct check_run *run)
@@ -108,7 +107,7 @@ static void segment_bounds(struct check_run *run)
 				continue;
 			if ((uint64_t)s->offset + s->bytes > PAGE_BYTES ||
 				(s->offset | s->bytes) % SECTOR_BYTES) {
-				run_broken_request(run, "XB118", r,
+				run_broken_request(run, r,
 					"segment %zu: bytes %u to %llu are not whole sectors of "
 					"one "
 					"page",
@@ -138,13 +137,12 @@ static void decoded(struct check_run *run)
 		if (r->op == IO_UNKNOWN || segment_at_fault(r)) /* XB114, XB116, XB206 */
 			continue;
 		if (r->nr_seg < r->segs_wanted && r->segs_wanted <= segment_limit(run, r))
-			run_broken_request(run, "XB132", r,
-				"only %zu of %llu segments could be read%s%s", r->nr_seg,
-				(unsigned long long)r->segs_wanted, r->trouble ? ": " : "",
-				r->trouble ? r->trouble : "");
+			run_broken_request(run, r, "only %zu of %llu segments could be read%s%s",
+				r->nr_seg, (unsigned long long)r->segs_wanted,
+				r->trouble ? ": " : "", r->trouble ? r->trouble : "");
 		else if (r->trouble && r->nr_seg >= r->segs_wanted &&
 			 r->sector_from != IO_SECTOR_UNKNOWN)
-			run_broken_request(run, "XB132", r, "%s", r->trouble);
+			run_broken_request(run, r, "%s", r->trouble);
 	}
 }
 
@@ -155,7 +153,7 @@ static void read_only(struct check_run *run)
 
 	while ((r = run_next(run, &i)))
 		if (run->dev->read_only == TRI_YES && request_writes(r))
-			run_broken_request(run, "XB134", r,
+			run_broken_request(run, r,
 				"a pending %s on a disk that the guest has read-only",
 				io_op_name(r->op));
 }
@@ -167,7 +165,7 @@ static void capacity(struct check_run *run)
 	size_t i = 0;
 
 	if (size == BLK_UNKNOWN_U64) {
-		run_skip(run, "XB135", "the guest's idea of the disk's size was not found");
+		run_skip(run, "the guest's idea of the disk's size was not found");
 		return;
 	}
 	while ((r = run_next(run, &i))) {
@@ -176,8 +174,7 @@ static void capacity(struct check_run *run)
 		if (ranged ? end > size
 			   : r->sector_from != IO_SECTOR_UNKNOWN && r->nr_sectors &&
 					r->sector > size)
-			run_broken_request(run, "XB135", r,
-				"sectors %llu to %llu, the disk has %llu",
+			run_broken_request(run, r, "sectors %llu to %llu, the disk has %llu",
 				(unsigned long long)r->sector,
 				(unsigned long long)(r->sector + r->nr_sectors - 1),
 				(unsigned long long)size);
@@ -191,7 +188,7 @@ static void answered(struct check_run *run)
 
 	while ((r = next(run, &i)))
 		if (r->state == IO_RESPONDED)
-			run_broken_request(run, "XB136", r,
+			run_broken_request(run, r,
 				"answered with status %d, not consumed: the guest will issue it "
 				"again",
 				r->rsp_status);
@@ -204,7 +201,7 @@ static void flushes(struct check_run *run)
 
 	while ((r = next(run, &i)))
 		if (r->op == IO_FLUSH || r->op == IO_BARRIER)
-			run_broken_request(run, "XB131", r, "a %s is pending", io_op_name(r->op));
+			run_broken_request(run, r, "a %s is pending", io_op_name(r->op));
 }
 
 static void state(struct check_run *run)
@@ -215,23 +212,23 @@ static void state(struct check_run *run)
 	if (!run->dev->nr_requests && !run->dev->nr_queued)
 		return;
 	if (!strcmp(s, "unknown"))
-		run_skip(run, "XB130", "the state of the device was not found");
+		run_skip(run, "the state of the device was not found");
 	else if (strcmp(s, "connected") && strcmp(s, "suspended"))
-		run_broken(run, "XB130", -1, -1, "the device is in state '%s'", s);
+		run_broken(run, -1, -1, "the device is in state '%s'", s);
 }
 
 static const struct check_rule rules[] = {
-	{"XB114", operations},
-	{"XB115", segment_counts},
-	{"XB116", sector_ranges},
-	{"XB117", empty_requests},
-	{"XB118", segment_bounds},
-	{"XB130", state},
-	{"XB131", flushes},
-	{"XB132", decoded},
-	{"XB134", read_only},
-	{"XB135", capacity},
-	{"XB136", answered},
+	{{"XB114"}, operations},
+	{{"XB115"}, segment_counts},
+	{{"XB116"}, sector_ranges},
+	{{"XB117"}, empty_requests},
+	{{"XB118"}, segment_bounds},
+	{{"XB130"}, state},
+	{{"XB131"}, flushes},
+	{{"XB132"}, decoded},
+	{{"XB134"}, read_only},
+	{{"XB135"}, capacity},
+	{{"XB136"}, answered},
 };
 
-const struct check_rules check_rules_request = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_request = {NULL, rules, ARRAY_SIZE(rules)};

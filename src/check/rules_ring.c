@@ -16,14 +16,12 @@ enum slot_mark {
 	MARK_FREE = 1u << 0, /* the free list reaches it */
 };
 
-static bool slots_known(struct check_run *run, const struct io_ring *g, const char *ids)
+/* False: the rule of the turn is not evaluated. */
+static bool slots_known(struct check_run *run, const struct io_ring *g)
 {
-	char id[8] = "";
-
 	if (g->slots && g->entries && g->entries <= CHECK_MAX_ENTRIES)
 		return true;
-	for (; sscanf(ids, "%7s", id) == 1; ids += strlen(id) + (ids[strlen(id)] == ' '))
-		run_skip(run, id, "the slots of ring %u could not be read", g->index);
+	run_skip(run, "the slots of ring %u could not be read", g->index);
 	return false;
 }
 
@@ -41,25 +39,25 @@ static bool walk_free_list(struct check_run *run, const struct io_ring *g, uint8
 
 	while (id != g->free_nil) {
 		if (id >= g->entries) {
-			run_broken(run, "XB102", (int)g->index, from,
+			run_broken_as(run, "XB102", (int)g->index, from,
 				"the free list leads to 0x%llx, but there are only %u slots",
 				(unsigned long long)id, g->entries);
 			return false;
 		}
 		if (marks[id] & MARK_FREE) {
-			run_broken(run, "XB101", (int)g->index, (int)id,
+			run_broken_as(run, "XB101", (int)g->index, (int)id,
 				"the free list comes back to slot %u", (unsigned)id);
 			return false;
 		}
 		marks[id] |= MARK_FREE;
 		from = (int)id;
 		if (g->slots[id].unreadable) {
-			run_skip(run, "XB104",
+			run_skip_as(run, "XB104",
 				"slot %d, which is on the free list, is not readable", from);
 			return false;
 		}
 		if (g->slots[id].used) {
-			run_broken(run, "XB103", (int)g->index, from,
+			run_broken_as(run, "XB103", (int)g->index, from,
 				"slot %d holds a request and stands on the free list", from);
 			return false; /* its id is not a link */
 		}
@@ -75,14 +73,14 @@ static void lost_slot(struct check_run *run, const struct io_ring *g, uint32_t s
 	uint64_t id = g->slots[slot].id;
 
 	if (id < g->entries && g->slots[id].used)
-		run_broken(run, "XB103", (int)g->index, (int)slot,
+		run_broken_as(run, "XB103", (int)g->index, (int)slot,
 			"slot %u holds a request, and the free slot %u leads to it", (unsigned)id,
 			slot);
 	else if (id < g->entries || id == g->free_nil)
-		run_broken(run, "XB104", (int)g->index, (int)slot,
+		run_broken_as(run, "XB104", (int)g->index, (int)slot,
 			"slot %u holds no request and is not on the free list", slot);
 	else
-		run_broken(run, "XB102", (int)g->index, (int)slot,
+		run_broken_as(run, "XB102", (int)g->index, (int)slot,
 			"slot %u holds no request, is not on the free list, and leads to 0x%" PRIx64
 			", but there are only %u slots",
 			slot, id, g->entries);
@@ -97,7 +95,7 @@ static void free_list(struct check_run *run)
 		const struct io_ring *g = &run->dev->rings[n];
 		CLEANUP_FREE uint8_t *marks = NULL;
 
-		if (!slots_known(run, g, "XB101 XB102 XB103 XB104"))
+		if (!slots_known(run, g))
 			continue;
 		marks = calloc(g->entries, 1);
 		if (!marks) {
@@ -161,7 +159,6 @@ static void count_mismatch(struct check_run *run, const struct io_ring *g, uint3
 {
 	CLEANUP_FREE uint8_t *seen = calloc(g->entries, 1);
 	uint32_t in_flight = io_ring_in_flight(g);
-	bool netbsd = run_frontend(run, &frontend_netbsd_xbd);
 	uint64_t first = 0;
 
 	if (!seen) {
@@ -170,15 +167,33 @@ static void count_mismatch(struct check_run *run, const struct io_ring *g, uint3
 	}
 	if (in_flight > used && in_flight - used > count_lost(g) &&
 		repeated_requests(g, seen, &first)) {
-		run_broken(run, netbsd ? "XB205" : "XB112", (int)g->index, (int)first,
+		run_broken_as(run, g->repeats_in_recovery ? "XB205" : "XB112", (int)g->index,
+			(int)first,
 			"slot %u was put on the ring more than once: %u requests in flight for %u "
 			"used slots",
 			(unsigned)first, in_flight, used);
 		return;
 	}
-	run_broken(run, "XB105", (int)g->index, -1,
+	run_broken_as(run, "XB105", (int)g->index, -1,
 		"%u slots hold a request, but the ring indices say that %u are in flight", used,
 		in_flight);
+}
+
+static void in_flight_bound(struct check_run *run)
+{
+	size_t n;
+
+	for (n = 0; n < run->dev->nr_rings; n++) {
+		const struct io_ring *g = &run->dev->rings[n];
+		uint32_t in_flight = io_ring_in_flight(g);
+
+		if (g->indices != IO_INDICES_READ)
+			run_skip(run, "the driver's own indices were not found");
+		else if (in_flight > g->entries)
+			run_broken(run, (int)g->index, -1,
+				"%u requests in flight on a ring of %u (produced %u, consumed %u)",
+				in_flight, g->entries, g->req_prod_pvt, g->rsp_cons);
+	}
 }
 
 static void counts(struct check_run *run)
@@ -187,23 +202,18 @@ static void counts(struct check_run *run)
 
 	for (n = 0; n < run->dev->nr_rings; n++) {
 		const struct io_ring *g = &run->dev->rings[n];
-		uint32_t in_flight = io_ring_in_flight(g), used;
+		uint32_t used;
 
 		if (g->indices != IO_INDICES_READ) {
-			run_skip(run, "XB105", "the driver's own indices were not found");
-			run_skip(run, "XB106", "the driver's own indices were not found");
+			run_skip(run, "the driver's own indices were not found");
 			continue;
 		}
-		if (in_flight > g->entries) {
-			run_broken(run, "XB106", (int)g->index, -1,
-				"%u requests in flight on a ring of %u (produced %u, consumed %u)",
-				in_flight, g->entries, g->req_prod_pvt, g->rsp_cons);
+		if (io_ring_in_flight(g) > g->entries) /* XB106 */
 			continue;
-		}
-		if (!slots_known(run, g, "XB105"))
+		if (!slots_known(run, g))
 			continue;
 		used = count_used(g);
-		if (used != in_flight)
+		if (used != io_ring_in_flight(g))
 			count_mismatch(run, g, used);
 	}
 }
@@ -220,25 +230,24 @@ static void shared_indices(struct check_run *run)
 		uint32_t answered = g->sring_rsp_prod - g->rsp_cons;
 
 		if (!g->sring_known) {
-			run_skip(run, "XB107", "%s", why_no_sring(g));
+			run_skip(run, "%s", why_no_sring(g));
 			continue;
 		}
 		if (in_flight > g->entries)
 			continue; /* XB106 */
 		if (published > in_flight)
-			run_broken(run, "XB107", (int)g->index, -1,
+			run_broken(run, (int)g->index, -1,
 				"the shared ring shows requests up to %u, the driver made them up "
 				"to %u",
 				g->sring_req_prod, g->req_prod_pvt);
-		else if (published < in_flight && run_frontend(run, &frontend_linux_blkfront) &&
-			 g->slots && count_used(g) == in_flight) /* else XB105 */
-			/* Linux publishes under the lock under which it made the request. */
-			run_broken(run, "XB107", (int)g->index, -1,
+		else if (published < in_flight && g->publishes_at_once && g->slots &&
+			 count_used(g) == in_flight) /* else XB105 */
+			run_broken(run, (int)g->index, -1,
 				"the driver made requests up to %u, the shared ring shows them "
 				"only up to %u",
 				g->req_prod_pvt, g->sring_req_prod);
 		else if (answered > published)
-			run_broken(run, "XB107", (int)g->index, -1,
+			run_broken(run, (int)g->index, -1,
 				"responses up to %u for requests up to %u (consumed up to %u)",
 				g->sring_rsp_prod, g->sring_req_prod, g->rsp_cons);
 	}
@@ -257,13 +266,13 @@ static void response(struct check_run *run, const struct io_ring *g, const struc
 	const struct io_slot *s;
 
 	if (e->id >= g->entries) {
-		run_broken(run, "XB109", (int)g->index, -1,
+		run_broken_as(run, "XB109", (int)g->index, -1,
 			"response %u names request 0x%llx, but there are only %u slots", e->index,
 			(unsigned long long)e->id, g->entries);
 		return;
 	}
 	if (seen[e->id]++) {
-		run_broken(run, "XB111", (int)g->index, (int)e->id,
+		run_broken_as(run, "XB111", (int)g->index, (int)e->id,
 			"a second response (index %u) for the same slot", e->index);
 		return;
 	}
@@ -271,10 +280,10 @@ static void response(struct check_run *run, const struct io_ring *g, const struc
 	if (s->unreadable)
 		return;
 	if (!s->used)
-		run_broken(run, "XB108", (int)g->index, (int)e->id,
+		run_broken_as(run, "XB108", (int)g->index, (int)e->id,
 			"response %u answers a slot that holds no request", e->index);
 	else if (!answers(e->wire_op, s->wire_op))
-		run_broken(run, "XB110", (int)g->index, (int)e->id,
+		run_broken_as(run, "XB110", (int)g->index, (int)e->id,
 			"response %u is for operation %u, the slot holds operation %u", e->index,
 			e->wire_op, s->wire_op);
 }
@@ -287,13 +296,10 @@ static void responses(struct check_run *run)
 		const struct io_ring *g = &run->dev->rings[n];
 		CLEANUP_FREE uint8_t *seen = NULL;
 
-		if (!slots_known(run, g, "XB108 XB109 XB110 XB111"))
+		if (!slots_known(run, g))
 			continue;
 		if (!g->sring_known) {
-			static const char *const ids[] = {"XB108", "XB109", "XB110", "XB111"};
-
-			for (i = 0; i < ARRAY_SIZE(ids); i++)
-				run_skip(run, ids[i], "%s", why_no_sring(g));
+			run_skip(run, "%s", why_no_sring(g));
 			continue;
 		}
 		seen = calloc(g->entries, 1);
@@ -314,7 +320,7 @@ static void compare_entry(
 		io_ring_entry_differs(g, e, blkdev_request_in(run->dev, g->index, e->id));
 
 	if (differs)
-		run_broken(run, "XB113", (int)g->index, (int)e->id,
+		run_broken(run, (int)g->index, (int)e->id,
 			"request %u of the shared ring and the slot disagree: %s", e->index,
 			differs);
 }
@@ -328,10 +334,10 @@ static void unanswered(struct check_run *run)
 		const struct io_ring *g = &run->dev->rings[n];
 		CLEANUP_FREE const struct io_ring_entry **newest = NULL;
 
-		if (!slots_known(run, g, "XB113"))
+		if (!slots_known(run, g))
 			continue;
 		if (!g->sring_known) {
-			run_skip(run, "XB113", "%s", why_no_sring(g));
+			run_skip(run, "%s", why_no_sring(g));
 			continue;
 		}
 		newest = calloc(g->entries, sizeof(*newest));
@@ -356,19 +362,20 @@ static void readable(struct check_run *run)
 
 		for (i = 0; g->slots && i < g->entries && i < CHECK_MAX_ENTRIES; i++)
 			if (g->slots[i].unreadable)
-				run_broken(run, "XB133", (int)g->index, (int)i,
+				run_broken(run, (int)g->index, (int)i,
 					"slot %u of the driver's shadow is not in the checkpoint",
 					i);
 	}
 }
 
 static const struct check_rule rules[] = {
-	{"XB101 XB102 XB103 XB104", free_list},
-	{"XB105 XB106 XB112 XB205", counts},
-	{"XB107", shared_indices},
-	{"XB108 XB109 XB110 XB111", responses},
-	{"XB113", unanswered},
-	{"XB133", readable},
+	{{"XB101", "XB102", "XB103", "XB104"}, free_list},
+	{{"XB105", "XB112", "XB205"}, counts},
+	{{"XB106"}, in_flight_bound},
+	{{"XB107"}, shared_indices},
+	{{"XB108", "XB109", "XB110", "XB111"}, responses},
+	{{"XB113"}, unanswered},
+	{{"XB133"}, readable},
 };
 
-const struct check_rules check_rules_ring = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_ring = {NULL, rules, ARRAY_SIZE(rules)};

@@ -23,7 +23,7 @@ static void frames(struct check_run *run)
 		for (j = 0; d->rings[i].page_target_mfn && j < d->rings[i].nr_pages; j++)
 			if (d->rings[i].pages[j].v != UINT64_MAX &&
 				d->rings[i].page_target_mfn[j].v == MFN_NONE.v)
-				run_broken(run, "XB501", (int)d->rings[i].index, -1,
+				run_broken(run, (int)d->rings[i].index, -1,
 					"the target maps no frame for page 0x%llx of the ring",
 					(unsigned long long)d->rings[i].pages[j].v);
 	for (i = 0; i < d->nr_requests; i++)
@@ -31,7 +31,7 @@ static void frames(struct check_run *run)
 			const struct io_segment *s = &d->requests[i].seg[j];
 
 			if (s->target_missing)
-				run_broken_request(run, "XB501", &d->requests[i],
+				run_broken_request(run, &d->requests[i],
 					"the target maps no frame for page 0x%llx",
 					(unsigned long long)s->pfn.v);
 		}
@@ -49,26 +49,23 @@ static void count_if(struct tally *t, const struct io_request *r, bool yes)
 }
 
 /* Is the feature known to be missing? A backend that has yet to connect may still offer it. */
-static bool lacks(struct check_run *run, const struct check_caps *c, const char *rule, enum tri has)
+static bool lacks(struct check_run *run, const struct check_caps *c, const char *id, enum tri has)
 {
 	if (has == TRI_YES)
 		return false;
 	if (!c->partial || has == TRI_NO)
 		return true;
-	run_skip(run, rule, "the target's backend has not published its features yet");
+	run_skip_as(run, id, "the target's backend has not published its features yet");
 	return false;
 }
 
 /* A target was given, but nothing about this disk. */
 static const struct check_caps *caps_or_skip(struct check_run *run)
 {
-	static const char *const ids[] = {
-		"XB502", "XB503", "XB504", "XB505", "XB506", "XB507", "XB508", "XB509"};
 	const struct check_caps *c = caps_of(run);
-	size_t i;
 
-	for (i = 0; !c && (run->in->nr_caps || run->in->restored) && i < ARRAY_SIZE(ids); i++)
-		run_skip(run, ids[i], "the target's features for this disk are not known");
+	if (!c && (run->in->nr_caps || run->in->restored))
+		run_skip(run, "the target's features for this disk are not known");
 	return c;
 }
 
@@ -91,31 +88,31 @@ static void features(struct check_run *run)
 		count_if(&write, r, request_writes(r));
 	}
 	if (flush.nr && c->barrier != TRI_YES && lacks(run, c, "XB502", c->flush))
-		run_broken_request(run, "XB502", flush.first,
+		run_broken_request_as(run, "XB502", flush.first,
 			"%zu flushes are pending, the target offers neither flush nor barrier",
 			flush.nr);
 	if (fua.nr && lacks(run, c, "XB502", c->barrier))
-		run_broken_request(run, "XB502", fua.first,
+		run_broken_request_as(run, "XB502", fua.first,
 			"%zu writes are to be durable at once, the target has no barriers for it",
 			fua.nr);
 	if (barrier.nr && lacks(run, c, "XB503", c->barrier))
-		run_broken_request(run, "XB503", barrier.first,
+		run_broken_request_as(run, "XB503", barrier.first,
 			"%zu barriers are pending, the target does not take them", barrier.nr);
 	if (discard.nr && lacks(run, c, "XB504", c->discard))
-		run_broken_request(run, "XB504", discard.first,
+		run_broken_request_as(run, "XB504", discard.first,
 			"%zu discards are pending, the target does not take them", discard.nr);
 	else if (secure.nr && lacks(run, c, "XB505", c->secure_discard))
-		run_broken_request(run, "XB505", secure.first,
+		run_broken_request_as(run, "XB505", secure.first,
 			"%zu secure discards are pending, the target knows only plain ones",
 			secure.nr);
 	if (write.nr && c->read_only_known && c->read_only)
-		run_broken_request(run, "XB506", write.first,
+		run_broken_request_as(run, "XB506", write.first,
 			"%zu requests change the disk, which is read-only on the target", write.nr);
 }
 
 static void sizes(struct check_run *run)
 {
-	const struct check_caps *c = caps_of(run);
+	const struct check_caps *c = caps_or_skip(run);
 	uint64_t start, end, unit;
 	const struct io_request *r;
 	size_t i = 0;
@@ -126,7 +123,7 @@ static void sizes(struct check_run *run)
 	unit = MAX(unit / SECTOR_BYTES, 1u);
 	while ((r = run_next(run, &i))) {
 		if (MAX(r->segs_wanted, r->nr_seg) > check_caps_segments(c))
-			run_broken_request(run, "XB507", r,
+			run_broken_request_as(run, "XB507", r,
 				"its %llu segments do not fit into one request of the target "
 				"(%llu)",
 				(unsigned long long)MAX(r->segs_wanted, r->nr_seg),
@@ -134,13 +131,13 @@ static void sizes(struct check_run *run)
 		if (!request_range(r, &start, &end))
 			continue;
 		if (start % unit || end % unit)
-			run_broken_request(run, "XB508", r,
+			run_broken_request_as(run, "XB508", r,
 				"sectors %llu to %llu are not whole blocks of the target (%llu "
 				"bytes)",
 				(unsigned long long)start, (unsigned long long)(end - 1),
 				(unsigned long long)(unit * SECTOR_BYTES));
 		if (c->sectors != BLK_UNKNOWN_U64 && end > c->sectors)
-			run_broken_request(run, "XB509", r,
+			run_broken_request_as(run, "XB509", r,
 				"sectors %llu to %llu, the target's disk has %llu",
 				(unsigned long long)start, (unsigned long long)(end - 1),
 				(unsigned long long)c->sectors);
@@ -153,11 +150,11 @@ static void rings(struct check_run *run)
 	const struct blkdev *d = run->dev;
 	uint64_t queues, pages;
 
-	if (!c || !run_frontend(run, &frontend_linux_blkfront) || !d->nr_rings)
+	if (!c || d->shares_ring || !d->nr_rings)
 		return;
 	if (c->partial && c->max_queues == BLK_UNKNOWN_U64 &&
 		c->max_ring_page_order == BLK_UNKNOWN_U64) {
-		run_skip(run, "XB510", "the target's backend has not published its limits yet");
+		run_skip_as(run, "XB510", "the target's backend has not published its limits yet");
 		return;
 	}
 	queues = c->max_queues == BLK_UNKNOWN_U64 ? 1 : c->max_queues;
@@ -165,19 +162,19 @@ static void rings(struct check_run *run)
 			? 1
 			: 1ull << MIN(c->max_ring_page_order, 32u);
 	if (d->nr_requests && queues < d->nr_rings)
-		run_broken(run, "XB510", -1, -1,
+		run_broken_as(run, "XB510", -1, -1,
 			"requests are pending on %zu rings, the target offers %llu", d->nr_rings,
 			(unsigned long long)queues);
 	if (pages < d->rings[0].nr_pages)
-		run_broken(run, "XB511", -1, -1, "rings of %zu pages become rings of %llu",
+		run_broken_as(run, "XB511", -1, -1, "rings of %zu pages become rings of %llu",
 			d->rings[0].nr_pages, (unsigned long long)pages);
 }
 
 static const struct check_rule rules[] = {
-	{"XB501", frames},
-	{"XB502 XB503 XB504 XB505 XB506", features},
-	{"XB507 XB508 XB509", sizes},
-	{"XB510 XB511", rings},
+	{{"XB501"}, frames},
+	{{"XB502", "XB503", "XB504", "XB505", "XB506"}, features},
+	{{"XB507", "XB508", "XB509"}, sizes},
+	{{"XB510", "XB511"}, rings},
 };
 
-const struct check_rules check_rules_target = {rules, ARRAY_SIZE(rules)};
+const struct check_rules check_rules_target = {NULL, rules, ARRAY_SIZE(rules)};

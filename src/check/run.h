@@ -11,21 +11,18 @@
  * spare: nothing is allocated for a ring that claims more. */
 #define CHECK_MAX_ENTRIES 65536u
 
-struct check_run {
-	const struct check_input *in;
-	const struct blkdev *dev; /* the device of the current turn */
-	bool moving;		  /* the guest was not suspended */
-	uint64_t *ring_pages;	  /* of the rings of all devices, ascending; owned */
-	size_t nr_ring_pages;
-	struct check_result *out;
-};
+/* As many as one function reports. */
+#define CHECK_RULE_IDS 5u
+
+struct check_run;
 
 struct check_rule {
-	const char *ids; /* "XB101 XB102": what `fn` may report */
+	const char *ids[CHECK_RULE_IDS]; /* what `fn` may report */
 	void (*fn)(struct check_run *run);
 };
 
 struct check_rules {
+	const struct frontend_ops *driver; /* whose devices they are for; NULL: of any */
 	const struct check_rule *v;
 	size_t nr;
 };
@@ -34,21 +31,41 @@ extern const struct check_rules check_rules_ring, check_rules_request, check_rul
 	check_rules_netbsd, check_rules_linux, check_rules_disk, check_rules_target,
 	check_rules_hazard;
 
+struct check_run {
+	const struct check_input *in;
+	const struct check_rule *rule; /* of the current turn */
+	const struct blkdev *dev;      /* of the current turn */
+	bool moving;		       /* the guest was not suspended */
+	uint64_t *ring_pages;	       /* of the rings of all devices, ascending; owned */
+	size_t nr_ring_pages;
+	struct check_result *out;
+};
+
 /* The requests in the shadow, then those that the guest's block layer still holds. NULL: no more.
  */
 const struct io_request *run_next(const struct check_run *run, size_t *i);
+/* Fill ring_pages. False: no memory; what was allocated is still the caller's. */
+bool run_gather_rings(struct check_run *run);
+bool run_is_ring_page(const struct check_run *run, uint64_t pfn);
 
-/* ring, slot: -1 = not about one. The device is that of the turn. */
-void run_broken(struct check_run *run, const char *rule, int ring, int slot, const char *fmt, ...)
+/*
+ * What the rule of the turn finds, on the device of the turn. ring, slot: -1 = not about one. A
+ * rule with more than one id says by _as which it means.
+ */
+void run_broken(struct check_run *run, int ring, int slot, const char *fmt, ...) PRINTF(4, 5);
+void run_broken_as(struct check_run *run, const char *id, int ring, int slot, const char *fmt, ...)
 	PRINTF(5, 6);
-void run_broken_request(struct check_run *run, const char *rule, const struct io_request *r,
+void run_broken_request(struct check_run *run, const struct io_request *r, const char *fmt, ...)
+	PRINTF(3, 4);
+void run_broken_request_as(struct check_run *run, const char *id, const struct io_request *r,
 	const char *fmt, ...) PRINTF(4, 5);
-/* Once a rule and device: the first reason stands. */
-void run_skip(struct check_run *run, const char *rule, const char *fmt, ...) PRINTF(3, 4);
+/* Not evaluated: all that the rule may report, or the one. Once an id and device: the first reason
+ * stands. */
+void run_skip(struct check_run *run, const char *fmt, ...) PRINTF(2, 3);
+void run_skip_as(struct check_run *run, const char *id, const char *fmt, ...) PRINTF(3, 4);
+/* What only a guest that stands still can be held to, when it does not. */
+void run_skip_moving(struct check_run *run);
 void run_no_memory(struct check_run *run);
-/* rules_frame.c: fill ring_pages. False: no memory; what was allocated is still the caller's. */
-bool run_gather_rings(const struct snapshot *s, uint64_t **ret, size_t *nr);
-bool run_frontend(const struct check_run *run, const struct frontend_ops *driver);
 
 /* Do bytes go from or to pages of the guest? */
 static inline bool request_has_data(const struct io_request *r)

@@ -39,9 +39,7 @@ static bool same_grefs(const struct io_request *r, const struct io_ring_entry *e
 {
 	size_t i;
 
-	if (r->flags & IO_FLAG_INDIRECT)
-		return true; /* they stand in the indirect pages, not in the ring */
-	for (i = 0; i < r->nr_seg && i < ARRAY_SIZE(e->gref); i++)
+	for (i = 0; e->grefs_known && i < r->nr_seg && i < ARRAY_SIZE(e->gref); i++)
 		if (r->seg[i].gref >= 0 && (uint64_t)r->seg[i].gref != e->gref[i])
 			return false;
 	return true;

@@ -119,11 +119,11 @@ struct io_ring_entry {
 	int16_t status; /* response */
 	uint64_t id;
 	uint64_t sector;
-	bool sects_known;		       /* linux: the next two are set; not indirect */
+	bool sects_known;		       /* the next two are set */
 	uint8_t first_sect[11], last_sect[11]; /* of each segment's page */
-	uint64_t nr_sectors;		       /* linux: of a discard */
-	uint32_t gref[11]; /* Xen 2: the frame_and_sects words (machine frames), which are no grants
-			    */
+	uint64_t nr_sectors;		       /* of a discard */
+	bool grefs_known;		       /* the next are the grants of each segment's page */
+	uint32_t gref[11]; /* else: of the indirect pages; Xen 2: the frame_and_sects words */
 };
 
 enum io_indices { /* what is known of the driver's own indices */
@@ -144,6 +144,8 @@ struct io_ring {
 	/* The shared page was found, and it was in the checkpoint. False: sring_va.v == 0 not
 	 * found, else not in the checkpoint. */
 	bool sring_known;
+	bool publishes_at_once;	  /* the driver holds a lock from making a request to showing it */
+	bool repeats_in_recovery; /* it issues twice what comes in while it recovers */
 	uint32_t sring_req_prod, sring_rsp_prod, sring_req_event, sring_rsp_event;
 	pfn_t *pages; /* of the shared ring; v == UINT64_MAX where unknown */
 	mfn_t *page_source_mfn, *page_target_mfn; /* beside pages; MFN_NONE unknown */
@@ -221,6 +223,7 @@ struct blkdev {
 			     */
 	uint64_t discard_granularity; /* BLK_UNKNOWN_U64 unknown */
 	gva_t va;		      /* of the driver's device structure; 0 unknown */
+	bool shares_ring; /* one ring for all disks of the guest, which stands with each of them */
 	struct io_ring *rings;
 	size_t nr_rings;
 	struct io_request *requests; /* in the shadow, by ring then slot */

@@ -16,6 +16,7 @@ SEAMS = {
     "main",
     "argp_program_version",  # read by argp
     "source_from_memory",  # how tests and fuzzers make an input
+    "check_rule_id",  # how a test knows every rule
 }
 
 

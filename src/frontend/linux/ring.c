@@ -202,7 +202,7 @@ static void window_request(struct ring_job *j, const uint8_t *raw, struct io_rin
 			e->gref[i] = req.indirect_gref[i];
 		return;
 	}
-	e->sects_known = req.op != BLKIF_OP_DISCARD;
+	e->sects_known = e->grefs_known = req.op != BLKIF_OP_DISCARD;
 	for (i = 0; i < BLKIF_MAX_SEGMENTS; i++) {
 		e->gref[i] = req.seg[i].gref;
 		e->first_sect[i] = req.seg[i].first;
@@ -388,6 +388,8 @@ int linux_decode_ring(struct linux_ctx *c, gva_t info, struct blkdev *d, unsigne
 
 	j.ring->index = index;
 	j.ring->va = va;
+	/* blkif_queue_rq() pushes under the ring_lock under which it made the requests. */
+	j.ring->publishes_at_once = true;
 	if (!read_ring_header(&j, info, entries, &why)) {
 		ring_finding(&j, "cannot be decoded", &why);
 		j.ring->entries = 0;

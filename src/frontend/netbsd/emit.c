@@ -208,6 +208,8 @@ static int emit_ring(const struct nb_state *st, struct blkdev *d)
 	if (!ring)
 		return -1;
 	d->nr_rings = 1;
+	/* xbdstart() and fill_ring() look at neither state nor recovery. */
+	ring->repeats_in_recovery = true;
 	ring->va = GVA(st->at.statics_va);
 	ring->shadow_va = GVA(st->at.log_va);
 	ring->sring_va = GVA(st->at.ring_va);
@@ -260,6 +262,7 @@ static struct blkdev *emit_device(
 		return NULL;
 	snprintf(d->name, sizeof(d->name), "xbd");
 	d->driver = &frontend_netbsd_xbd;
+	d->shares_ring = true;
 	snprintf(d->state, sizeof(d->state), "%s", state_name(&st->at));
 	d->located_by = st->at.by;
 	d->confirmed = confirmed;
