@@ -4,40 +4,6 @@
  */
 #include "replay/replay.h"
 
-#include <string.h>
-
-const char *replay_hazard_name(unsigned bit)
-{
-	switch (bit) {
-	case REPLAY_OVERLAP:
-		return "overlap";
-	case REPLAY_RACE:
-		return "race";
-	case REPLAY_FLUSH:
-		return "flush";
-	case REPLAY_NOSECTOR:
-		return "no-sector";
-	default:
-		return "hole";
-	}
-}
-
-bool replay_is_write(const struct io_request *r)
-{
-	return r->op == IO_WRITE || (r->op == IO_BARRIER && r->nr_sectors) ||
-	       (r->op == IO_FLUSH && r->nr_sectors);
-}
-
-bool replay_needs_sector(const struct io_request *r)
-{
-	return r->op == IO_READ || r->op == IO_DISCARD || replay_is_write(r);
-}
-
-static bool is_flush(const struct io_request *r)
-{
-	return r->op == IO_FLUSH || r->op == IO_BARRIER;
-}
-
 static int add_requests(struct replay_plan *plan, const struct blkdev *dev,
 	const struct io_request *v, size_t nr, struct err *err)
 {
@@ -114,141 +80,52 @@ static int add_ordered(
 
 /* ---- hazards ------------------------------------------------------------------------------ */
 
-struct extent {
-	struct replay_item *item;
-	uint64_t start, end;
-	bool writes;
-};
-
-static int by_start(const void *a, const void *b)
+/* Steps of a device need not be neighbours once a plan was edited. */
+static int compare_devices(const void *a, const void *b)
 {
-	const struct extent *p = a, *q = b;
+	const struct replay_item *const *p = a, *const *q = b;
 
-	if (p->item->dev != q->item->dev)
-		return p->item->dev < q->item->dev ? -1 : 1;
-	return p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
+	if ((*p)->dev != (*q)->dev)
+		return (*p)->dev < (*q)->dev ? -1 : 1;
+	return *p < *q ? -1 : *p > *q;
 }
 
-static void meet(struct extent *a, struct extent *b)
-{
-	unsigned hazard = a->writes && b->writes ? REPLAY_OVERLAP : REPLAY_RACE;
-
-	a->item->hazards |= hazard;
-	b->item->hazards |= hazard;
-}
-
-/*
- * Sorted by start, an extent meets one before it exactly when it starts before the furthest end of
- * those, and one behind it exactly when the next one starts before its end. Each is compared with
- * the best write and the best read on either side, so every one that meets any is marked.
- */
-static void sweep(struct extent *v, size_t nr, bool forward)
-{
-	struct extent *best[2] = {NULL, NULL}; /* read, write */
-	size_t n;
-
-	for (n = 0; n < nr; n++) {
-		struct extent *now = &v[forward ? n : nr - 1 - n], **mine = &best[now->writes];
-		int w;
-
-		for (w = now->writes ? 0 : 1; w < 2; w++)
-			if (best[w] && best[w]->item->dev == now->item->dev &&
-				best[w]->start < now->end && now->start < best[w]->end)
-				meet(best[w], now);
-		if (!forward || !*mine || (*mine)->item->dev != now->item->dev ||
-			(*mine)->end < now->end)
-			*mine = now;
-	}
-}
-
-static int mark_overlaps(struct replay_plan *plan, struct err *err)
-{
-	CLEANUP_FREE struct extent *v = calloc(plan->nr + 1, sizeof(*v));
-	size_t i, nr = 0;
-
-	if (!v)
-		return err_nomem(err, "looking for overlaps");
-	for (i = 0; i < plan->nr; i++) {
-		const struct io_request *r = plan->v[i].req;
-		struct extent e = {.item = &plan->v[i],
-			.start = r->sector,
-			.writes = replay_is_write(r) || r->op == IO_DISCARD};
-
-		if (replay_needs_sector(r) && r->sector_from != IO_SECTOR_UNKNOWN &&
-			r->nr_sectors && !__builtin_add_overflow(r->sector, r->nr_sectors, &e.end))
-			v[nr++] = e;
-	}
-	if (nr)
-		qsort(v, nr, sizeof(*v), by_start);
-	sweep(v, nr, true);
-	sweep(v, nr, false);
-	return 0;
-}
-
-static bool has_hole(const struct io_request *r)
+static int mark_device(
+	struct replay_item **v, size_t nr, struct hazard_item *items, struct err *err)
 {
 	size_t i;
 
-	if (r->nr_seg < r->segs_wanted)
-		return true;
-	for (i = 0; i < r->nr_seg; i++)
-		if (r->seg[i].frame != IO_FRAME_OK)
-			return true;
-	return false;
-}
-
-/* Items of a device need not be neighbours once a plan was edited; devices are few, but their
- * number is the guest's word, so each is looked up by its place in a sorted list. */
-struct crossing {
-	struct replay_item *item;
-	bool flush;
-};
-
-static int by_device(const void *a, const void *b)
-{
-	const struct crossing *p = a, *q = b;
-
-	return p->item->dev != q->item->dev ? (p->item->dev < q->item->dev ? -1 : 1) : 0;
-}
-
-static int mark_flushes(struct replay_plan *plan, struct err *err)
-{
-	CLEANUP_FREE struct crossing *v = calloc(plan->nr + 1, sizeof(*v));
-	size_t i, j, end, nr = 0;
-
-	if (!v)
-		return err_nomem(err, "looking for flushes");
-	for (i = 0; i < plan->nr; i++)
-		if (is_flush(plan->v[i].req) || replay_is_write(plan->v[i].req))
-			v[nr++] = (struct crossing){&plan->v[i], is_flush(plan->v[i].req)};
-	if (nr)
-		qsort(v, nr, sizeof(*v), by_device);
-	for (i = 0; i < nr; i = end) {
-		size_t flushes = 0;
-
-		for (end = i; end < nr && v[end].item->dev == v[i].item->dev; end++)
-			flushes += v[end].flush;
-		for (j = i; flushes && end - i > 1 && j < end; j++)
-			v[j].item->hazards |= REPLAY_FLUSH;
-	}
+	for (i = 0; i < nr; i++)
+		items[i] = (struct hazard_item){.req = v[i]->req};
+	if (hazard_mark(items, nr, err))
+		return -1;
+	for (i = 0; i < nr; i++)
+		v[i]->hazards = items[i].hazards;
 	return 0;
 }
 
 int replay_plan_mark(struct replay_plan *plan, struct err *err)
 {
-	size_t i;
+	CLEANUP_FREE struct replay_item **v = calloc(plan->nr + 1, sizeof(*v));
+	CLEANUP_FREE struct hazard_item *items = calloc(plan->nr + 1, sizeof(*items));
+	size_t i, end;
 
-	for (i = 0; i < plan->nr; i++) {
-		const struct io_request *r = plan->v[i].req;
-
-		plan->v[i].hazards = 0;
-		if (replay_needs_sector(r) && r->sector_from == IO_SECTOR_UNKNOWN)
-			plan->v[i].hazards |= REPLAY_NOSECTOR;
-		if (replay_is_write(r) && has_hole(r))
-			plan->v[i].hazards |= REPLAY_HOLE;
+	if (!v || !items)
+		return err_nomem(err, "looking for hazards");
+	for (i = 0; i < plan->nr; i++)
+		v[i] = &plan->v[i];
+	if (plan->nr)
+		qsort(v, plan->nr, sizeof(*v), compare_devices);
+	for (i = 0; i < plan->nr; i = end) {
+		for (end = i; end < plan->nr && v[end]->dev == v[i]->dev; end++)
+			;
+		if (mark_device(&v[i], end - i, items, err))
+			return -1;
 	}
-	return mark_overlaps(plan, err) || mark_flushes(plan, err) ? -1 : 0;
+	return 0;
 }
+
+/* ---- the plan ----------------------------------------------------------------------------- */
 
 int replay_plan_build(const struct snapshot *s, struct replay_plan *plan, struct err *err)
 {

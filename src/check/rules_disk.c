@@ -39,7 +39,7 @@ static void beyond_end(struct check_run *run)
 	size_t i = 0;
 
 	while (disk && (r = run_next(run, &i)))
-		if (request_range(r, &start, &end) && end > disk->bytes / SECTOR_BYTES)
+		if (io_request_range(r, &start, &end) && end > disk->bytes / SECTOR_BYTES)
 			run_broken_request(run, r, "sectors %llu to %llu, %s has %llu",
 				(unsigned long long)start, (unsigned long long)(end - 1),
 				disk->path, (unsigned long long)disk->bytes / SECTOR_BYTES);
@@ -73,7 +73,7 @@ static void whole_blocks(struct check_run *run)
 		return;
 	unit = MAX(disk->logical_block_bytes / SECTOR_BYTES, 1u);
 	while ((r = run_next(run, &i)))
-		if (request_range(r, &start, &end) && (start % unit || end % unit))
+		if (io_request_range(r, &start, &end) && (start % unit || end % unit))
 			run_broken_request(run, r,
 				"sectors %llu to %llu are not whole blocks of %s (%u bytes)",
 				(unsigned long long)start, (unsigned long long)(end - 1),
@@ -201,8 +201,8 @@ static bool super_in_flight(const struct check_run *run, const struct mounted_fs
 	size_t i = 0;
 
 	while ((r = run_next(run, &i)))
-		if (request_writes(r) && request_range(r, &start, &end) && start < own->start + 4 &&
-			end > own->start + 2)
+		if (io_request_changes_disk(r) && io_request_range(r, &start, &end) &&
+			start < own->start + 4 && end > own->start + 2)
 			return true;
 	return false;
 }

@@ -7,27 +7,15 @@
 
 #include <string.h>
 
+#include "base/sweep.h"
+
 #define GNTTAB_NR_RESERVED 8u /* xen/include/public/grant_table.h GNTTAB_NR_RESERVED_ENTRIES */
 
-struct piece { /* of a page that a request reads or writes */
-	uint64_t pfn;
-	uint64_t start, end;
-	const struct io_request *r;
-};
-
+/* What the requests read and write of the guest's pages, a page a space. A read changes it. */
 struct pieces {
-	struct piece *v;
+	struct sweep_range *v;
 	size_t nr, cap;
 };
-
-static int by_place(const void *a, const void *b)
-{
-	const struct piece *p = a, *q = b;
-
-	if (p->pfn != q->pfn)
-		return p->pfn < q->pfn ? -1 : 1;
-	return p->start != q->start ? (p->start < q->start ? -1 : 1) : 0;
-}
 
 static bool in_table(const struct check_run *run, uint64_t pfn)
 {
@@ -36,14 +24,14 @@ static bool in_table(const struct check_run *run, uint64_t pfn)
 	return !info || !info->nr_pfns || pfn < info->nr_pfns;
 }
 
-static bool gather(struct check_run *run, struct pieces *p)
+static bool gather_pieces(struct check_run *run, struct pieces *p)
 {
 	size_t i, j;
 
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
-		if (!request_has_data(r))
+		if (!io_request_moves_data(r))
 			continue;
 		if (util_grow(&p->v, &p->cap, p->nr + r->nr_seg, sizeof(*p->v))) {
 			run_no_memory(run);
@@ -52,51 +40,35 @@ static bool gather(struct check_run *run, struct pieces *p)
 		for (j = 0; j < r->nr_seg; j++) {
 			const struct io_segment *s = &r->seg[j];
 
-			if (s->frame != IO_FRAME_UNKNOWN)
-				p->v[p->nr++] = (struct piece){
-					s->pfn.v, s->offset, (uint64_t)s->offset + s->bytes, r};
+			if (s->frame != IO_FRAME_UNKNOWN && s->bytes)
+				p->v[p->nr++] = (struct sweep_range){.space = s->pfn.v,
+					.start = s->offset,
+					.end = (uint64_t)s->offset + s->bytes,
+					.changes = r->op == IO_READ,
+					.item = r};
 		}
 	}
-	if (p->nr)
-		qsort(p->v, p->nr, sizeof(*p->v), by_place);
 	return true;
 }
 
-/* How the same bytes are used twice. */
-static void share(struct check_run *run, const struct piece *old, const struct piece *new)
+/* How the same bytes are used twice. The same data to two places is fine. */
+static void say_shared(void *arg, const struct sweep_range *before, const struct sweep_range *now)
 {
-	bool old_reads = old->r->op == IO_READ, new_reads = new->r->op == IO_READ;
+	const struct io_request *old = before->item, *new = now->item;
 
-	if (!old_reads && !new_reads)
-		return; /* the same data to two places: fine */
-	run_broken_request_as(run, old_reads && new_reads ? "XB124" : "XB125", new->r,
+	run_broken_request_as(arg, before->changes && now->changes ? "XB124" : "XB125", new,
 		"the %s shares bytes %llu to %llu of page 0x%llx with the %s of ring %u slot %u",
-		io_op_name(new->r->op), (unsigned long long)new->start,
-		(unsigned long long)(MIN(old->end, new->end) - 1), (unsigned long long)new->pfn,
-		io_op_name(old->r->op), old->r->ring, old->r->slot);
+		io_op_name(new->op), (unsigned long long)now->start,
+		(unsigned long long)(MIN(before->end, now->end) - 1),
+		(unsigned long long)now->space, io_op_name(old->op), old->ring, old->slot);
 }
 
 static void shared_bytes(struct check_run *run)
 {
 	struct pieces p = {0};
-	const struct piece *reader = NULL, *writer = NULL; /* that reaches furthest */
-	size_t i;
 
-	if (!gather(run, &p)) {
-		free(p.v);
-		return;
-	}
-	for (i = 0; i < p.nr; i++) {
-		const struct piece *now = &p.v[i],
-				   **best = now->r->op == IO_READ ? &reader : &writer;
-
-		if (reader && reader->pfn == now->pfn && reader->end > now->start)
-			share(run, reader, now);
-		else if (writer && writer->pfn == now->pfn && writer->end > now->start)
-			share(run, writer, now);
-		if (!*best || (*best)->pfn != now->pfn || (*best)->end < now->end)
-			*best = now;
-	}
+	if (gather_pieces(run, &p))
+		sweep_ranges(p.v, p.nr, say_shared, run);
 	free(p.v);
 }
 
@@ -393,8 +365,7 @@ static void copies(struct check_run *run)
 		return;
 	}
 	for (i = 0; i < run->dev->nr_requests; i++)
-		if (request_has_data(&run->dev->requests[i]) &&
-			request_writes(&run->dev->requests[i]))
+		if (io_request_writes_data(&run->dev->requests[i]))
 			compare_copies(run, &run->dev->requests[i]);
 }
 

@@ -162,7 +162,7 @@ static void handles(struct check_run *run)
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
-		if (r->handle_known && request_has_data(r) && r->wire_handle != (uint16_t)own)
+		if (r->handle_known && io_request_moves_data(r) && r->wire_handle != (uint16_t)own)
 			run_broken_request(run, r,
 				"it is for device %u, the ring belongs to device %llu (%u)",
 				r->wire_handle, (unsigned long long)own, (uint16_t)own);

@@ -20,7 +20,7 @@ static void garbage_sectors(struct check_run *run)
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
-		nr += request_has_data(r);
+		nr += io_request_moves_data(r);
 		reads += r->op == IO_READ;
 	}
 	if (nr)
@@ -37,7 +37,7 @@ static void lost_sectors(struct check_run *run)
 	for (i = 0; i < run->dev->nr_requests; i++) {
 		const struct io_request *r = &run->dev->requests[i];
 
-		if (request_has_data(r) && r->sector_from == IO_SECTOR_UNKNOWN)
+		if (io_request_moves_data(r) && r->sector_from == IO_SECTOR_UNKNOWN)
 			run_broken_request(run, r, "the sector of this %s could not be recovered",
 				io_op_name(r->op));
 	}

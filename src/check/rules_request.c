@@ -152,7 +152,7 @@ static void read_only(struct check_run *run)
 	size_t i = 0;
 
 	while ((r = run_next(run, &i)))
-		if (run->dev->read_only == TRI_YES && request_writes(r))
+		if (run->dev->read_only == TRI_YES && io_request_changes_disk(r))
 			run_broken_request(run, r,
 				"a pending %s on a disk that the guest has read-only",
 				io_op_name(r->op));
@@ -169,7 +169,7 @@ static void capacity(struct check_run *run)
 		return;
 	}
 	while ((r = run_next(run, &i))) {
-		bool ranged = request_range(r, &start, &end);
+		bool ranged = io_request_range(r, &start, &end);
 
 		if (ranged ? end > size
 			   : r->sector_from != IO_SECTOR_UNKNOWN && r->nr_sectors &&
@@ -200,7 +200,7 @@ static void flushes(struct check_run *run)
 	size_t i = 0;
 
 	while ((r = next(run, &i)))
-		if (r->op == IO_FLUSH || r->op == IO_BARRIER)
+		if (io_request_is_flush(r))
 			run_broken_request(run, r, "a %s is pending", io_op_name(r->op));
 }
 

@@ -85,7 +85,7 @@ static void features(struct check_run *run)
 		count_if(&barrier, r, r->op == IO_BARRIER);
 		count_if(&discard, r, r->op == IO_DISCARD);
 		count_if(&secure, r, r->op == IO_DISCARD && (r->flags & IO_FLAG_SECURE));
-		count_if(&write, r, request_writes(r));
+		count_if(&write, r, io_request_changes_disk(r));
 	}
 	if (flush.nr && c->barrier != TRI_YES && lacks(run, c, "XB502", c->flush))
 		run_broken_request_as(run, "XB502", flush.first,
@@ -128,7 +128,7 @@ static void sizes(struct check_run *run)
 				"(%llu)",
 				(unsigned long long)MAX(r->segs_wanted, r->nr_seg),
 				(unsigned long long)check_caps_segments(c));
-		if (!request_range(r, &start, &end))
+		if (!io_request_range(r, &start, &end))
 			continue;
 		if (start % unit || end % unit)
 			run_broken_request_as(run, "XB508", r,

@@ -67,27 +67,4 @@ void run_skip_as(struct check_run *run, const char *id, const char *fmt, ...) PR
 void run_skip_moving(struct check_run *run);
 void run_no_memory(struct check_run *run);
 
-/* Do bytes go from or to pages of the guest? */
-static inline bool request_has_data(const struct io_request *r)
-{
-	return r->op == IO_READ || r->op == IO_WRITE || (r->op == IO_BARRIER && r->nr_sectors);
-}
-
-/* Does it change the disk? */
-static inline bool request_writes(const struct io_request *r)
-{
-	return r->op == IO_WRITE || r->op == IO_BARRIER || r->op == IO_DISCARD;
-}
-
-/* A range on the disk that is known and not empty. False also when it would wrap. */
-static inline bool request_range(const struct io_request *r, uint64_t *start, uint64_t *end)
-{
-	if (r->sector_from == IO_SECTOR_UNKNOWN || !r->nr_sectors)
-		return false;
-	if (r->op != IO_READ && !request_writes(r))
-		return false;
-	*start = r->sector;
-	return !__builtin_add_overflow(r->sector, r->nr_sectors, end);
-}
-
 #endif

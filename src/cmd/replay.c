@@ -101,7 +101,7 @@ static size_t nr_unknown(const struct replay_plan *plan)
 	size_t i, nr = 0;
 
 	for (i = 0; i < plan->nr; i++)
-		nr += (plan->v[i].hazards & REPLAY_NOSECTOR) != 0;
+		nr += (plan->v[i].hazards & HAZARD_NOSECTOR) != 0;
 	return nr;
 }
 

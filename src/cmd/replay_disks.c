@@ -130,7 +130,7 @@ static char *cell_place(const void *row)
 {
 	const struct match_row *r = row;
 
-	return replay_needs_sector(r->request.req) ? cell_sector(row) : NULL;
+	return io_request_has_place(r->request.req) ? cell_sector(row) : NULL;
 }
 
 static char *cell_on_disk(const void *row)

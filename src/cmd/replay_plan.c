@@ -23,7 +23,7 @@ static char *cell_place(const void *row)
 {
 	const struct plan_row *r = row;
 
-	return replay_needs_sector(r->it->req) ? cell_sector(row) : NULL;
+	return io_request_has_place(r->it->req) ? cell_sector(row) : NULL;
 }
 
 static char *cell_parts(const void *row)
@@ -40,10 +40,10 @@ static char *cell_hazards(const void *row)
 	size_t at = 0;
 	int i;
 
-	for (i = 0; i < REPLAY_HAZARDS; i++)
+	for (i = 0; i < HAZARD_NR; i++)
 		if (r->it->hazards & 1u << i && at < sizeof(text))
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? "," : "",
-				replay_hazard_name(1u << i));
+				hazard_name(1u << i));
 	return *text ? strdup(text) : NULL;
 }
 
@@ -163,9 +163,9 @@ static struct json_object *item_json(
 		json_object_put(hazards);
 		return NULL;
 	}
-	for (i = 0; i < REPLAY_HAZARDS; i++)
+	for (i = 0; i < HAZARD_NR; i++)
 		if (it->hazards & 1u << i)
-			json_object_array_add(hazards, json_text(replay_hazard_name(1u << i)));
+			json_object_array_add(hazards, json_text(hazard_name(1u << i)));
 	json_object_object_add(o, "step", json_object_new_uint64(step));
 	json_object_object_add(o, "why", json_text(it->why));
 	json_object_object_add(o, "stream", json_text(it->stream));

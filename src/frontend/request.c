@@ -196,6 +196,39 @@ struct io_request *io_request_append(struct io_request **array, size_t *nr)
 	return r;
 }
 
+bool io_request_is_flush(const struct io_request *r)
+{
+	return r->op == IO_FLUSH || r->op == IO_BARRIER;
+}
+
+bool io_request_writes_data(const struct io_request *r)
+{
+	return r->op == IO_WRITE || (io_request_is_flush(r) && r->nr_sectors);
+}
+
+bool io_request_moves_data(const struct io_request *r)
+{
+	return r->op == IO_READ || io_request_writes_data(r);
+}
+
+bool io_request_changes_disk(const struct io_request *r)
+{
+	return r->op == IO_DISCARD || io_request_writes_data(r);
+}
+
+bool io_request_has_place(const struct io_request *r)
+{
+	return r->op == IO_DISCARD || io_request_moves_data(r);
+}
+
+bool io_request_range(const struct io_request *r, uint64_t *ret_start, uint64_t *ret_end)
+{
+	if (!io_request_has_place(r) || r->sector_from == IO_SECTOR_UNKNOWN || !r->nr_sectors)
+		return false;
+	*ret_start = r->sector;
+	return !__builtin_add_overflow(r->sector, r->nr_sectors, ret_end);
+}
+
 int io_request_by_slot(const struct io_request *a, const struct io_request *b)
 {
 	if (a->ring != b->ring)

@@ -267,6 +267,15 @@ struct blkdev *snapshot_add_device(struct snapshot *s);
 void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
 /* Append a request with unknown fields marked so to an array. NULL: no memory. */
 struct io_request *io_request_append(struct io_request **array, size_t *nr);
+/* What a request does, by its operation and whether it has data: a flush or a barrier with some
+ * is a write. */
+bool io_request_is_flush(const struct io_request *r);	  /* or a barrier, with data or without */
+bool io_request_moves_data(const struct io_request *r);	  /* from or to pages of the guest */
+bool io_request_writes_data(const struct io_request *r);  /* from them to the disk */
+bool io_request_changes_disk(const struct io_request *r); /* writes data or discards some */
+bool io_request_has_place(const struct io_request *r);	  /* its sector matters */
+/* Its place on the disk, in sectors. False: it has none, it is not known or empty, or it wraps. */
+bool io_request_range(const struct io_request *r, uint64_t *ret_start, uint64_t *ret_end);
 /* By ring, then slot, as qsort() wants it. */
 int io_request_by_slot(const struct io_request *a, const struct io_request *b);
 /* Append a segment. NULL: no memory. */

@@ -136,7 +136,7 @@ int replay_compare(struct memory m, const struct io_request *r, const struct dis
 	struct compare c = {.d = d, .m = ret};
 
 	*ret = (struct replay_match){.state = REPLAY_NO_DATA};
-	if (r->op != IO_READ && !replay_is_write(r))
+	if (!io_request_moves_data(r))
 		return 0;
 	if (!replay_walk(m, r, d->bytes, compare_run, &c, err)) {
 		ret->state = decide(r, &c);

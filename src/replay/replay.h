@@ -10,16 +10,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "frontend/frontend.h"
-
-#define REPLAY_OVERLAP	(1u << 0) /* with another write: which came first is not known */
-#define REPLAY_RACE	(1u << 1) /* a read and a write of the same sectors */
-#define REPLAY_FLUSH	(1u << 2) /* a write beside a flush or barrier, or that flush */
-#define REPLAY_NOSECTOR (1u << 3) /* where it goes on the disk is not known */
-#define REPLAY_HOLE	(1u << 4) /* a write whose data is not all in the checkpoint */
-#define REPLAY_HAZARDS	5
-
-/* Name of one hazard bit, for output: "overlap", "race", "flush", "no-sector", "hole". */
-const char *replay_hazard_name(unsigned bit);
+#include "frontend/hazard.h"
 
 struct replay_item {
 	const struct blkdev *dev;
@@ -27,7 +18,7 @@ struct replay_item {
 	const char *why;    /* static text: its place in the order */
 	const char *stream; /* static text: how it travels; what travels differently may overtake */
 	bool order_known;   /* its place in its device's stream */
-	unsigned hazards;
+	unsigned hazards;   /* HAZARD_* */
 };
 
 struct replay_plan {
@@ -54,11 +45,6 @@ struct replay_part {
  */
 int replay_split(const struct replay_item *it, uint64_t max_segs, struct replay_part **ret,
 	size_t *nr, struct err *err) MUST_CHECK;
-
-/* Does it move data, or a discard change some: does its sector matter? */
-bool replay_needs_sector(const struct io_request *r);
-/* Does it carry data to the disk? */
-bool replay_is_write(const struct io_request *r);
 
 /*
  * The shared ring as the driver would fill it on the target, with the true sectors. The target's

@@ -145,13 +145,11 @@ static int add_item(struct build *b, struct err *err)
 {
 	const struct io_request *r = b->item->req;
 
-	if (replay_is_write(r))
-		return (r->op == IO_BARRIER || r->op == IO_FLUSH) && add_sync(b, err)
-			       ? -1
-			       : add_write(b, err);
+	if (io_request_writes_data(r))
+		return io_request_is_flush(r) && add_sync(b, err) ? -1 : add_write(b, err);
 	if (r->op == IO_DISCARD)
 		return add_discard(b, err);
-	return r->op == IO_FLUSH || r->op == IO_BARRIER ? add_sync(b, err) : 0;
+	return io_request_is_flush(r) ? add_sync(b, err) : 0;
 }
 
 static int by_place(const void *a, const void *b)
