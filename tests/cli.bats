@@ -248,6 +248,22 @@ print("; ".join(parts))' >"$BATS_TEST_TMPDIR/want"
     [[ $output == *"20 requests fit"* ]]
 }
 
+@test "a device goes by its name or its number, everywhere alike" {
+    "$XBDSNAP" extract --holes=zero --device xvda --ring 0 --slot 0 "$fixture" >"$BATS_TEST_TMPDIR/name"
+    [ -s "$BATS_TEST_TMPDIR/name" ]
+    for vdev in 51712 0xca00; do
+        "$XBDSNAP" extract --holes=zero --device "$vdev" --ring 0 --slot 0 "$fixture" | cmp - "$BATS_TEST_TMPDIR/name"
+        [ "$("$XBDSNAP" dump -J --device "$vdev" "$fixture" | jq -c '[.devices[].vdev]')" = '["xvda"]' ]
+    done
+    for vdev in xvdz 51728 18446744073709551615; do
+        for c in extract dump; do
+            run "$XBDSNAP" "$c" --device "$vdev" "$fixture"
+            [ "$status" -eq 4 ]
+            [[ $output == *"no device '$vdev'"* ]]
+        done
+    done
+}
+
 @test "extract: files are not replaced unasked" {
     echo keep >"$BATS_TEST_TMPDIR/f"
     run "$XBDSNAP" extract --page 0 -o "$BATS_TEST_TMPDIR/f" "$netbsd"

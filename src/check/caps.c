@@ -226,7 +226,7 @@ const struct check_caps *check_caps_of(
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		if (v[i].device[0] && check_is_named(dev, v[i].device))
+		if (v[i].device[0] && blkdev_is_named(dev, v[i].device))
 			return &v[i];
 		if (!v[i].device[0])
 			all = &v[i];

@@ -50,9 +50,6 @@ struct check_disk_fs {
  * failure. */
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err) MUST_CHECK;
 void check_disk_fini(struct check_disk *d);
-/* By name ("xvda") or number ("51712"). */
-bool check_is_named(const struct blkdev *dev, const char *vdev);
-bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev);
 
 /* What the backend of the target offers; from a file or from xenstore. */
 struct check_caps {

@@ -12,23 +12,9 @@ static const struct check_disk *disk_of(const struct check_run *run)
 	size_t i;
 
 	for (i = 0; i < run->in->nr_disks; i++)
-		if (check_disk_is_for(&run->in->disks[i], run->dev))
+		if (blkdev_is_named(run->dev, run->in->disks[i].vdev))
 			return &run->in->disks[i];
 	return NULL;
-}
-
-bool check_is_named(const struct blkdev *dev, const char *vdev)
-{
-	char number[24];
-
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)dev->handle);
-	return !strcmp(vdev, dev->name) ||
-	       (dev->handle != BLK_UNKNOWN_U64 && !strcmp(vdev, number));
-}
-
-bool check_disk_is_for(const struct check_disk *disk, const struct blkdev *dev)
-{
-	return check_is_named(dev, disk->vdev);
 }
 
 static void beyond_end(struct check_run *run)

@@ -230,10 +230,7 @@ static char *help_filter(int key, const char *text, void *input UNUSED)
 
 static bool device_wanted(const struct dump *d, const struct blkdev *dev)
 {
-	char number[24];
-
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)dev->handle);
-	return !d->device || !strcmp(d->device, dev->name) || !strcmp(d->device, number);
+	return !d->device || blkdev_is_named(dev, d->device);
 }
 
 /* Drop what the filters leave out, so that both renderings show the same. */

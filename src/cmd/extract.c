@@ -234,7 +234,7 @@ static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *e
 
 static bool matches(const struct extract *x, const struct blkdev *d, const struct io_request *r)
 {
-	return (!x->device || !strcmp(x->device, d->name)) &&
+	return (!x->device || blkdev_is_named(d, x->device)) &&
 	       (!x->ring_set || x->ring == r->ring) && (!x->slot_set || x->slot == r->slot);
 }
 
@@ -282,12 +282,9 @@ static char *list_pending(const struct extract *x)
 static int refuse_choice(const struct extract *x, struct err *err)
 {
 	CLEANUP_FREE char *pending = NULL;
-	bool known = !x->device;
+	bool known = !x->device || snapshot_find_device(&x->in.snap, x->device);
 	char names[200];
-	size_t i;
 
-	for (i = 0; i < x->in.snap.nr_devices; i++)
-		known |= x->device && !strcmp(x->device, x->in.snap.devices[i].name);
 	snapshot_list_devices(&x->in.snap, names, sizeof(names));
 	if (!known && *names)
 		return err_set(

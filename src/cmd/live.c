@@ -22,15 +22,12 @@ static enum tri tri_of(int v)
 
 static const struct blkdev *device_of(const struct xenhost_vbd *vbd, const struct snapshot *s)
 {
-	size_t i;
+	const struct blkdev *d;
+	char number[24];
 
-	for (i = 0; i < s->nr_devices; i++)
-		if (s->devices[i].handle == vbd->handle)
-			return &s->devices[i];
-	for (i = 0; i < s->nr_devices; i++)
-		if (vbd->vdev[0] && !strcmp(s->devices[i].name, vbd->vdev))
-			return &s->devices[i];
-	return NULL;
+	snprintf(number, sizeof(number), "%" PRIu64, vbd->handle);
+	d = snapshot_find_device(s, number);
+	return d || !vbd->vdev[0] ? d : snapshot_find_device(s, vbd->vdev);
 }
 
 bool live_caps_of(const struct xenhost_vbd *vbd, const struct snapshot *s, struct check_caps *ret)

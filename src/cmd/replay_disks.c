@@ -29,16 +29,11 @@ int replay_target_add(struct replay_targets *t, const char *text, struct err *er
 static int find_device(const struct replay_targets *t, struct replay_target *one,
 	const struct snapshot *s, struct err *err)
 {
-	struct check_disk as = {0};
 	size_t i;
 
-	memcpy(as.vdev, one->vdev, sizeof(as.vdev));
-	for (i = 0; i < s->nr_devices && !one->dev; i++)
-		if (check_disk_is_for(&as, &s->devices[i]))
-			one->dev = &s->devices[i];
+	one->dev = snapshot_need_device(s, one->vdev, err);
 	if (!one->dev)
-		return err_set(err, ERR_USAGE, "the checkpoint has no device %s; its first is %s",
-			one->vdev, s->nr_devices ? s->devices[0].name : "none");
+		return -1;
 	for (i = 0; &t->v[i] != one; i++)
 		if (t->v[i].dev == one->dev)
 			return err_set(err, ERR_USAGE, "two disks for %s", one->dev->name);

@@ -97,18 +97,11 @@ static int read_live(
 /* A name that is not one of the checkpoint's would leave that device unchecked in silence. */
 static int known_devices(const struct target *t, const struct snapshot *s, struct err *err)
 {
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < t->nr_caps && s->nr_devices; i++) {
-		bool known = !t->own[i].device[0];
-
-		for (k = 0; k < s->nr_devices && !known; k++)
-			known = check_is_named(&s->devices[k], t->own[i].device);
-		if (!known)
-			return err_set(err, ERR_USAGE,
-				"%s: the checkpoint has no device %s; its first is %s",
-				t->caps_path, t->own[i].device, s->devices[0].name);
-	}
+	for (i = 0; i < t->nr_caps && s->nr_devices; i++)
+		if (t->own[i].device[0] && !snapshot_need_device(s, t->own[i].device, err))
+			return err_in(err, "%s", t->caps_path);
 	return 0;
 }
 

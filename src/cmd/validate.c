@@ -65,31 +65,18 @@ static int set_fail_on(struct validate *v, const char *word, struct err *err)
 	return err_set(err, ERR_USAGE, "--fail-on takes warning, error or never, not '%s'", word);
 }
 
-static const struct blkdev *device_for(const struct validate *v, const struct check_disk *disk)
-{
-	const struct snapshot *s = &v->in.snap;
-	size_t i;
-
-	for (i = 0; i < s->nr_devices; i++)
-		if (check_disk_is_for(disk, &s->devices[i]))
-			return &s->devices[i];
-	return NULL;
-}
-
 static int open_disks(struct validate *v, struct err *err)
 {
 	const struct snapshot *s = &v->in.snap;
 	size_t i, k;
 
 	for (i = 0; i < v->nr_disks && s->nr_devices; i++) {
-		const struct blkdev *dev = device_for(v, &v->disks[i]);
+		const struct blkdev *dev = snapshot_need_device(s, v->disks[i].vdev, err);
 
 		if (!dev)
-			return err_set(err, ERR_USAGE,
-				"the checkpoint has no device %s; its first is %s",
-				v->disks[i].vdev, s->devices[0].name);
+			return -1;
 		for (k = 0; k < i; k++)
-			if (device_for(v, &v->disks[k]) == dev)
+			if (blkdev_is_named(dev, v->disks[k].vdev))
 				return err_set(err, ERR_USAGE, "two disks for %s", dev->name);
 		if (check_disk_open(&v->disks[i], dev, err))
 			return -1;

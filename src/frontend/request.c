@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/num.h"
+
 const char *io_op_name(enum io_op op)
 {
 	static const char *const names[] = {
@@ -182,6 +184,37 @@ void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap)
 	buf[0] = 0;
 	for (i = 0; i < s->nr_devices && n < cap; i++)
 		n += (size_t)snprintf(buf + n, cap - n, "%s%s", i ? ", " : "", s->devices[i].name);
+}
+
+bool blkdev_is_named(const struct blkdev *d, const char *vdev)
+{
+	uint64_t number;
+
+	if (!strcmp(vdev, d->name))
+		return true;
+	return d->handle != BLK_UNKNOWN_U64 && num_parse_u64(vdev, UINT64_MAX, &number) &&
+	       number == d->handle;
+}
+
+const struct blkdev *snapshot_find_device(const struct snapshot *s, const char *vdev)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_devices; i++)
+		if (blkdev_is_named(&s->devices[i], vdev))
+			return &s->devices[i];
+	return NULL;
+}
+
+const struct blkdev *snapshot_need_device(
+	const struct snapshot *s, const char *vdev, struct err *err)
+{
+	const struct blkdev *d = snapshot_find_device(s, vdev);
+
+	if (!d)
+		err_set(err, ERR_USAGE, "the checkpoint has no device %s; its first is %s", vdev,
+			s->nr_devices ? s->devices[0].name : "none");
+	return d;
 }
 
 struct io_request *io_request_append(struct io_request **array, size_t *nr)

@@ -265,6 +265,14 @@ void snapshot_fini(struct snapshot *s);
 struct blkdev *snapshot_add_device(struct snapshot *s);
 /* "xvda, xvdb", cut to cap. */
 void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
+/* Is it the device that a user, a file or a toolstack names by its name ("xvda") or its number
+ * ("51712", "0xca00")? */
+bool blkdev_is_named(const struct blkdev *d, const char *vdev);
+/* NULL: none is named so. */
+const struct blkdev *snapshot_find_device(const struct snapshot *s, const char *vdev);
+/* The same; NULL: ERR_USAGE, which names the first that there is. */
+const struct blkdev *snapshot_need_device(
+	const struct snapshot *s, const char *vdev, struct err *err);
 /* Append a request with unknown fields marked so to an array. NULL: no memory. */
 struct io_request *io_request_append(struct io_request **array, size_t *nr);
 /* What a request does, by its operation and whether it has data: a flush or a barrier with some
