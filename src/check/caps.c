@@ -234,10 +234,10 @@ const struct check_caps *check_caps_of(
 	return all;
 }
 
-/* public/io/blkif.h: a direct request carries 11 segments, an indirect one what the target offers.
- */
+/* A direct request carries BLKIF_MAX_SEGMENTS, an indirect one what the target offers. */
 uint64_t check_caps_segments(const struct check_caps *c)
 {
-	return c->max_indirect_segments == BLK_UNKNOWN_U64 ? 11
-							   : MAX(c->max_indirect_segments, 11u);
+	return c->max_indirect_segments == BLK_UNKNOWN_U64
+		       ? BLKIF_MAX_SEGMENTS
+		       : MAX(c->max_indirect_segments, BLKIF_MAX_SEGMENTS);
 }

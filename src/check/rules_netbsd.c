@@ -8,10 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define XBD_MAX_LIVE   63u	   /* xbd_scan() puts 63 of its 64 xbdreqs on the free list */
-#define XBDREQ_BYTES   44u	   /* struct xbdreq, i386 */
-#define XBD_KERNBASE   0xc0000000u /* KERNBASE of NetBSD/xen i386 */
-#define XBD_BIAS_PAGES 0x100u	   /* XPMAP_OFFSET: KERNTEXTOFF - KERNBASE = 1 MiB */
+#include "frontend/netbsd/wire.h"
 
 static void garbage_sectors(struct check_run *run)
 {
@@ -48,7 +45,7 @@ static bool share_array(uint64_t a, uint64_t b)
 {
 	uint64_t away = a > b ? a - b : b - a;
 
-	return away && !(away % XBDREQ_BYTES) && away / XBDREQ_BYTES < XBD_MAX_LIVE;
+	return away && !(away % NB_XBDREQ_BYTES) && away / NB_XBDREQ_BYTES < NB_XBDREQ_USED;
 }
 
 /* Of all other used slots, of any disk: those that share an array with that one, and those that
@@ -86,7 +83,7 @@ static void request_pointers(struct check_run *run)
 		const struct io_request *r = &run->dev->requests[i];
 
 		sharing = count_sharing(g, r->slot, r->id, &same);
-		if (r->id < XBD_KERNBASE || r->id > UINT32_MAX)
+		if (r->id < NB_KERNEL_LOW || r->id > UINT32_MAX)
 			run_broken_request(
 				run, r, "id 0x%" PRIx64 " is not an address of the kernel", r->id);
 		else if (same)
@@ -106,10 +103,10 @@ static void live_count(struct check_run *run)
 
 	if (run->dev->nr_rings) /* of all disks together */
 		nr = MAX(nr, (size_t)run->dev->rings[0].nr_used);
-	if (nr > XBD_MAX_LIVE)
+	if (nr > NB_XBDREQ_USED)
 		run_broken(run, -1, -1,
 			"%zu requests are live, the driver cannot have more than %u", nr,
-			XBD_MAX_LIVE);
+			NB_XBDREQ_USED);
 }
 
 static void bias(struct check_run *run)
@@ -124,7 +121,7 @@ static void bias(struct check_run *run)
 				run_broken_request(run, r,
 					"segment %zu lies below the 0x%x pages by which the driver "
 					"shifts its frames",
-					j, XBD_BIAS_PAGES);
+					j, NB_BIAS_PAGES);
 				break;
 			}
 	}

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-#define BLKIF_MAX_SEGMENTS 11u	 /* BLKIF_MAX_SEGMENTS_PER_REQUEST */
-#define INDIRECT_WIRE_MAX  4096u /* 8 indirect pages of 512 descriptors */
+#include "frontend/blkif_abi.h"
 
 static const struct io_request *next(const struct check_run *run, size_t *i)
 {
@@ -32,7 +31,8 @@ static uint64_t segment_limit(const struct check_run *run, const struct io_reque
 
 	if (!(r->flags & IO_FLAG_INDIRECT))
 		return BLKIF_MAX_SEGMENTS;
-	return most == BLK_UNKNOWN_U64 || !most ? INDIRECT_WIRE_MAX : MIN(most, INDIRECT_WIRE_MAX);
+	return most == BLK_UNKNOWN_U64 || !most ? BLKIF_MAX_INDIRECT
+						: MIN(most, BLKIF_MAX_INDIRECT);
 }
 
 static void segment_counts(struct check_run *run)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "frontend/agree.h"
+#include "frontend/blkif_abi.h"
 
 enum slot_mark {
 	MARK_FREE = 1u << 0, /* the free list reaches it */
@@ -257,7 +258,9 @@ static void shared_indices(struct check_run *run)
  * outer one (QEMU). */
 static bool answers(uint8_t response_op, uint8_t slot_op)
 {
-	return response_op == slot_op || (slot_op == 6 && response_op <= 1);
+	return response_op == slot_op ||
+	       (slot_op == BLKIF_OP_INDIRECT &&
+		       (response_op == BLKIF_OP_READ || response_op == BLKIF_OP_WRITE));
 }
 
 static void response(struct check_run *run, const struct io_ring *g, const struct io_ring_entry *e,

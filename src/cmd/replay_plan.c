@@ -65,8 +65,9 @@ static int parts_of(const struct replay_item *it, const struct target *target,
 	*nr = 0;
 	if (!c || (c->partial && c->max_indirect_segments == BLK_UNKNOWN_U64))
 		return 0;
-	return replay_split(
-		it, MAX(MIN(check_caps_segments(c), it->req->segs_wanted), 11u), ret, nr, err);
+	return replay_split(it,
+		MAX(MIN(check_caps_segments(c), it->req->segs_wanted), BLKIF_MAX_SEGMENTS), ret, nr,
+		err);
 }
 
 static const struct table_column columns[] = {

@@ -10,6 +10,7 @@
 
 #include "base/finding.h"
 #include "base/frame.h"
+#include "frontend/blkif_abi.h"
 #include "kernel/facts.h"
 
 enum io_op {
@@ -119,11 +120,13 @@ struct io_ring_entry {
 	int16_t status; /* response */
 	uint64_t id;
 	uint64_t sector;
-	bool sects_known;		       /* the next two are set */
-	uint8_t first_sect[11], last_sect[11]; /* of each segment's page */
+	bool sects_known; /* the next two are set */
+	uint8_t first_sect[BLKIF_MAX_SEGMENTS],
+		last_sect[BLKIF_MAX_SEGMENTS]; /* of each segment's page */
 	uint64_t nr_sectors;		       /* of a discard */
 	bool grefs_known;		       /* the next are the grants of each segment's page */
-	uint32_t gref[11]; /* else: of the indirect pages; Xen 2: the frame_and_sects words */
+	uint32_t gref[BLKIF_MAX_SEGMENTS];     /* else: of the indirect pages; Xen 2: the
+						  frame_and_sects words */
 };
 
 enum io_indices { /* what is known of the driver's own indices */

@@ -34,10 +34,10 @@
 #define NB_NIL	      4095u
 #define NB_FIRST_PTR  4096u
 #define NB_BIAS_PAGES 0x100u
-#define NB_KERNEL_LOW 0xc0000000u
+#define NB_KERNEL_LOW 0xc0000000u /* KERNBASE */
 #define NB_XEN_LOW    0xfc000000u
 
-/* struct xbdreq: an array of 64, of which 63 are ever used. */
+/* struct xbdreq: an array of 64, of which xbd_scan() puts 63 on the free list. */
 #define NB_XBDREQ_BYTES 44u
 #define NB_XBDREQ_USED	63u
 #define NB_MAXPHYS	65536u /* i386: the most that one struct buf carries */
