@@ -311,7 +311,8 @@ static const struct argp_option options[] = {
 	{.name = "ring",
 		.key = OPT_RING,
 		.arg = "OUT",
-		.doc = "write the request ring as netbsd-xbd will post it on the target"},
+		.doc = "write the request ring as the driver will post it on the target, where "
+		       "that can be known"},
 	{.name = "skip-unknown",
 		.key = OPT_SKIP_UNKNOWN,
 		.doc = "with --ring: leave out requests whose sector or page is not known"},

@@ -3,7 +3,8 @@
 
 A folder may include itself and what stands to its right in LAW. A format (checkpoint/ckpt_NAME.c
 with its NAME*.c and NAME*.h) does not include another's headers, except a wrapper those of the
-payloads that PAYLOADS gives it; frontends do not include each other. Above guest/ nobody asks a
+payloads that PAYLOADS gives it. Nobody outside a family of frontends (frontend/NAME/) includes its
+headers or names its driver, except check/rules_NAME.c and, the name, frontend.[ch]. Above guest/ nobody asks a
 checkpoint for a page's bytes: memory is not a file (guest/memory.h). Only xenhost/ may include the
 Xen libraries' headers.
 """
@@ -19,7 +20,7 @@ LAW = {
     "kernel": ["guest", "checkpoint", "io", "base"],
     "frontend": ["kernel", "guest", "checkpoint", "io", "base"],
     "check": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
-    "replay": ["check", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
+    "replay": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "xenhost": ["checkpoint", "io", "base", "guest"],
     "cmd": ["check", "replay", "xenhost", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "main": ["cmd", "base"],
@@ -70,13 +71,56 @@ def format_of(path, known):
     return max((n for n in known if stem == n or stem.startswith(n + "_")), key=len, default=None)
 
 
-def is_door(f):
-    return str(f) == "src/frontend/frontend.c"
+def is_desk(path, family):
+    """The rules of a family: the one file outside its folder that may look inside."""
+    return path == f"check/rules_{family}.c"
+
+
+def drivers():
+    """What stands for a driver in code: its operations and the text of its name, by family."""
+    found = {}
+    for f in sorted(pathlib.Path("src/frontend").glob("*/*.c")):
+        for m in re.finditer(
+            r'^const struct frontend_ops (\w+) = \{\s*\.name = ("[^"]+")', f.read_text(), re.M
+        ):
+            found[m.group(1)] = found[m.group(2)] = f.parent.name
+    return found
+
+
+def no_comments(text):
+    """The same lines without comments, so that only code is left."""
+    return re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", "", m.group(0)), text, flags=re.S)
+
+
+# The two that know all drivers: one declares them, one lists them.
+REGISTRY = {"frontend/frontend.h", "frontend/frontend.c"}
+
+
+def names_of_drivers(f, known):
+    """Lines that ask for a driver by name, or know one, where none may be known."""
+    path = str(f)[4:]
+    if path in REGISTRY:
+        return 0
+    bad = 0
+    for nr, line in enumerate(no_comments(f.read_text()).splitlines(), 1):
+        for name, family in known.items():
+            if family_of(path) == family or is_desk(path, family):
+                continue
+            if name in line if name[0] == '"' else re.search(rf"\b{name}\b", line):
+                print(f"{f}:{nr}: nobody outside frontend/{family}/ names its driver ({name})")
+                bad = 1
+    return bad
 
 
 def main():
     bad = 0
     known = formats()
+    whose_drivers = drivers()
+    if {v for v in whose_drivers.values()} != {
+        d.name for d in pathlib.Path("src/frontend").iterdir() if d.is_dir()
+    }:
+        print("src/frontend: not every folder has a struct frontend_ops")
+        bad = 1
     for f in sorted(pathlib.Path("src").rglob("*.[ch]")):
         mine = layer_of(str(f))
         for nr, line in enumerate(f.read_text().splitlines(), 1):
@@ -101,10 +145,11 @@ def main():
                 if whose and other not in {None, whose} | PAYLOADS.get(whose, set()):
                     print(f"{f}:{nr}: the format {whose} must not include {other} ({inc})")
                     bad = 1
-            if mine == theirs == "frontend" and family_of(inc) and not is_door(f):
-                if family_of(inc) != family_of(str(f)[4:]):
-                    print(f"{f}:{nr}: a family of frontends is its own ({inc})")
-                    bad = 1
+            family = family_of(inc)
+            if family and family_of(str(f)[4:]) != family and not is_desk(str(f)[4:], family):
+                print(f"{f}:{nr}: a family of frontends is its own ({inc})")
+                bad = 1
+        bad |= names_of_drivers(f, whose_drivers)
     return bad
 
 
