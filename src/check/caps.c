@@ -3,7 +3,7 @@
  * The features of a target's backend, by the names that xenstore has for them
  * (Xen's public/io/blkif.h, "Backend XenBus Nodes").
  */
-#include "check/check.h"
+#include "check/caps.h"
 
 #include <ctype.h>
 #include <errno.h>

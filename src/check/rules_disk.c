@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "check/disk_facts.h"
+
 static const struct check_disk *disk_of(const struct check_run *run)
 {
 	size_t i;

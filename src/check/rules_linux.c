@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check/caps.h"
 #include "frontend/agree.h"
 
 /* enum blk_req_status exists since 4.5; its values differ between kernels. */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "check/caps.h"
+
 static const struct check_caps *caps_of(const struct check_run *run)
 {
 	return check_caps_of(run->in->caps, run->in->nr_caps, run->dev);

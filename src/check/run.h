@@ -6,6 +6,8 @@
 #define XB_CHECK_RUN_H
 
 #include "check/check.h"
+#include "check/specials.h"
+#include "frontend/frontend.h"
 
 /* The largest shadow that a ring of Linux (16 pages of 32 entries) or Xen 2 (64) has, with room to
  * spare: nothing is allocated for a ring that claims more. */

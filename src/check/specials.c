@@ -2,7 +2,7 @@
  *
  * Frames of a guest that are not plain memory.
  */
-#include "check/check.h"
+#include "check/specials.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #ifndef XB_CMD_LIVE_H
 #define XB_CMD_LIVE_H
 
-#include "check/check.h"
+#include "check/caps.h"
 #include "guest/p2m.h"
 #include "xenhost/xenhost.h"
 

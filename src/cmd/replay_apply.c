@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "check/check.h"
+#include "check/disk_facts.h"
+#include "check/policy.h"
+#include "check/specials.h"
 #include "cmd/checker.h"
 #include "cmd/meter.h"
 #include "cmd/render_json.h"

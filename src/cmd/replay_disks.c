@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "check/check.h"
 #include "cmd/cells.h"
 #include "cmd/render_json.h"
 

@@ -8,6 +8,7 @@
 #include <json.h>
 
 #include "check/check.h"
+#include "check/policy.h"
 
 struct report {
 	const char *path;

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "check/disk_facts.h"
+#include "check/specials.h"
 #include "cmd/render_json.h"
 #include "cmd/report.h"
 #include "cmd/target.h"

@@ -15,7 +15,9 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "check/catalogue.h"
 #include "check/check.h"
+#include "check/specials.h"
 #include "frontend/frontend.h"
 
 struct lab {

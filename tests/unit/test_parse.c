@@ -4,6 +4,7 @@
  * what an independent reader says.
  */
 #include "check/check.h"
+#include "check/specials.h"
 
 #include "made.h"
 

@@ -10,6 +10,11 @@
 #include <unistd.h>
 
 #include "check/check.h"
+#include "check/caps.h"
+#include "check/disk_facts.h"
+#include "check/policy.h"
+#include "check/specials.h"
+#include "frontend/frontend.h"
 
 #include "seen.h"
 

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "check/check.h"
+#include "check/caps.h"
+#include "check/disk_facts.h"
 
 static char *write_temp(const char *text, size_t bytes)
 {

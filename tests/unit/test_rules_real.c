@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "check/catalogue.h"
 #include "check/check.h"
+#include "check/specials.h"
 #include "frontend/frontend.h"
 
 #include "seen.h"

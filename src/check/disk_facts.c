@@ -5,7 +5,7 @@
  * ext2/3/4 superblock offsets: Linux fs/ext4/ext4.h, struct ext4_super_block (1024 bytes at byte
  * 1024); journal superblock: include/linux/jbd2.h, journal_superblock_t (big-endian).
  */
-#include "check/check.h"
+#include "check/disk_facts.h"
 
 #include <blkid/blkid.h>
 #include <linux/fs.h>
