@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Reads a disk, never writes: its size, its block size, and what lies on it.
- *
- * ext2/3/4 superblock offsets: Linux fs/ext4/ext4.h, struct ext4_super_block (1024 bytes at byte
- * 1024); journal superblock: include/linux/jbd2.h, journal_superblock_t (big-endian).
  */
 #include "check/disk_facts.h"
 
@@ -14,66 +11,44 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/cursor.h"
 #include "base/num.h"
+#include "io/ext_super.h"
 #include "io/hold.h"
 
-#define EXT_SUPER_BYTES	  1024u
-#define EXT_MAGIC	  0xef53u
-#define EXT_COMPAT_BACKUP 1u   /* s_jnl_backup_type: s_jnl_blocks is the journal's i_block */
-#define EXT_RECOVER	  0x4u /* s_feature_incompat */
-#define EXT_EXTENT_MAGIC  0xf30au
-#define JBD_MAGIC	  0xc03b3998u
-
-/* First block of the journal, by the copy of its inode's block map in the superblock; 0 unknown. */
-static uint64_t journal_block(const uint8_t *sb)
+static uint64_t journal_sequence(
+	const struct disk *disk, uint64_t start, const struct ext_super *super)
 {
-	const uint8_t *map = sb + 268; /* s_jnl_blocks: an extent header, then extents */
-
-	if (sb[253] != EXT_COMPAT_BACKUP)
-		return 0;
-	if (num_le16(map) != EXT_EXTENT_MAGIC)
-		return num_le32(map); /* the old block map: i_block[0] */
-	if (!num_le16(map + 2) || num_le16(map + 6) || num_le32(map + 12))
-		return 0; /* empty, deeper than one level, or not from block 0 */
-	return num_le32(map + 20) | (uint64_t)num_le16(map + 18) << 32;
-}
-
-static uint64_t journal_sequence(const struct disk *disk, uint64_t start, const uint8_t *sb)
-{
-	uint64_t block = journal_block(sb), off, log = num_le32(sb + 24);
-	uint8_t jsb[32];
-	struct cursor c;
+	uint8_t raw[EXT_JOURNAL_BYTES];
+	uint64_t off, sequence;
 	struct err err;
-	uint32_t magic;
 
-	if (!block || log > 6 || !num_mul(block, 1024ull << log, &off) ||
+	if (!super->journal_block || !super->block_bytes ||
+		!num_mul(super->journal_block, super->block_bytes, &off) ||
 		!num_add(off, start * SECTOR_BYTES, &off) || off > INT64_MAX ||
-		disk_read(disk, off, jsb, sizeof(jsb), &err))
+		disk_read(disk, off, raw, sizeof(raw), &err) || !ext_journal_parse(raw, &sequence))
 		return BLK_UNKNOWN_U64;
-	c = cur_over(jsb, sizeof(jsb), off, "journal superblock");
-	magic = cur_be32(&c);
-	cur_skip(&c, 20); /* type, header sequence, block size, length, first block */
-	return magic == JBD_MAGIC ? cur_be32(&c) : BLK_UNKNOWN_U64;
+	return sequence;
 }
 
 static void read_ext(const struct disk *disk, struct check_disk_fs *fs)
 {
-	uint8_t sb[EXT_SUPER_BYTES];
+	uint8_t raw[EXT_SUPER_BYTES];
+	struct ext_super super;
 	struct err err;
 
 	if (strncmp(fs->type, "ext", 3) || fs->start > (INT64_MAX >> 10) ||
-		disk_read(disk, fs->start * SECTOR_BYTES + 1024, sb, sizeof(sb), &err) ||
-		num_le16(sb + 56) != EXT_MAGIC)
+		disk_read(disk, fs->start * SECTOR_BYTES + EXT_SUPER_OFFSET, raw, sizeof(raw),
+			&err) ||
+		!ext_super_parse(raw, &super))
 		return;
 	fs->super_known = true;
 	/* libblkid cuts white space off. */
-	snprintf(fs->label, sizeof(fs->label), "%.16s", (const char *)sb + 120);
-	fs->mtime = num_le32(sb + 44) | (uint64_t)sb[0x275] << 32;
-	fs->wtime = num_le32(sb + 48) | (uint64_t)sb[0x274] << 32;
-	fs->mnt_count = num_le16(sb + 52);
-	fs->recover = num_le32(sb + 96) & EXT_RECOVER;
-	fs->journal_sequence = journal_sequence(disk, fs->start, sb);
+	snprintf(fs->label, sizeof(fs->label), "%s", super.label);
+	fs->mtime = super.mtime;
+	fs->wtime = super.wtime;
+	fs->mnt_count = super.mnt_count;
+	fs->recover = super.needs_recovery;
+	fs->journal_sequence = journal_sequence(disk, fs->start, &super);
 }
 
 static void value(blkid_probe pr, const char *name, char *buf, size_t cap)

@@ -10,21 +10,14 @@
 
 #include <string.h>
 
-#include "base/cursor.h"
-#include "base/num.h"
+#include "io/ext_super.h"
 
 #define MAX_SUPERS 4096u
 
-/* struct ext4_super_block (fs/ext4/ext4.h): the same on disk and in memory. */
-#define EXT_MAGIC	0xef53u
-#define EXT_HAS_JOURNAL 0x4u /* s_feature_compat */
-#define EXT_RECOVER	0x4u /* s_feature_incompat */
-#define EXT_SUPER_BYTES 1024u
 /* s_es is among the first members of struct ext4_sb_info (and of ext2's), s_journal stands in its
  * first 2 KiB; j_superblock is among the first members of journal_t. */
 #define EXT_SB_INFO_WORDS 256u
 #define JOURNAL_WORDS	  32u
-#define JBD_MAGIC	  0xc03b3998u /* journal_superblock_t (include/linux/jbd2.h), big-endian */
 
 #define SB_RDONLY 1u /* include/linux/fs.h */
 
@@ -106,44 +99,39 @@ static void uuid_text(const uint8_t *u, char *buf, size_t cap)
 			u[12], u[13], u[14], u[15]);
 }
 
-static void take_super(struct mounted_fs *fs, const uint8_t *es)
+static void take_super(struct mounted_fs *fs, const struct ext_super *super)
 {
 	fs->super_known = true;
-	snprintf(fs->label, sizeof(fs->label), "%.16s", (const char *)es + 120);
-	fs->mtime = num_le32(es + 44) | (uint64_t)es[0x275] << 32;
-	fs->wtime = num_le32(es + 48) | (uint64_t)es[0x274] << 32;
-	fs->mnt_count = num_le16(es + 52);
-	fs->journal = num_le32(es + 92) & EXT_HAS_JOURNAL;
-	fs->recover = num_le32(es + 96) & EXT_RECOVER;
+	snprintf(fs->label, sizeof(fs->label), "%s", super->label);
+	fs->mtime = super->mtime;
+	fs->wtime = super->wtime;
+	fs->mnt_count = super->mnt_count;
+	fs->journal = super->has_journal;
+	fs->recover = super->needs_recovery;
 }
 
-static bool is_ext_super(struct walk *w, uint64_t at, const uint8_t *uuid, uint8_t *es)
+static bool read_ext_super(struct walk *w, uint64_t at, const uint8_t *uuid, struct ext_super *ret)
 {
-	return !guest_read(w->g, GVA(at), es, EXT_SUPER_BYTES, NULL) &&
-	       num_le16(es + 56) == EXT_MAGIC && !memcmp(es + 104, uuid, 16);
+	uint8_t raw[EXT_SUPER_BYTES];
+
+	return !guest_read(w->g, GVA(at), raw, sizeof(raw), NULL) && ext_super_parse(raw, ret) &&
+	       !memcmp(ret->uuid, uuid, sizeof(ret->uuid));
 }
 
 /* Is there a journal_t, whose superblock says how far the log has come? */
 static bool is_journal(struct walk *w, uint64_t at, uint64_t *sequence)
 {
 	unsigned i, word_bytes = guest_word_bytes(w->g);
-	uint8_t jsb[32];
+	uint8_t raw[EXT_JOURNAL_BYTES];
 	uint64_t to;
 
 	for (i = 0; i < JOURNAL_WORDS; i++) {
-		struct cursor c;
-
 		if (guest_read_word(w->g, GVA(at + i * word_bytes), &to, NULL))
 			return false;
-		if (!guest_is_kernel_addr(w->g, to) || to % 1024 ||
-			guest_read(w->g, GVA(to), jsb, sizeof(jsb), NULL))
-			continue;
-		c = cur_over(jsb, sizeof(jsb), to, "journal superblock");
-		if (cur_be32(&c) != JBD_MAGIC)
-			continue;
-		cur_skip(&c, 20); /* type, header sequence, block size, length, first block */
-		*sequence = cur_be32(&c);
-		return cur_ok(&c);
+		if (guest_is_kernel_addr(w->g, to) && to % 1024 == 0 &&
+			!guest_read(w->g, GVA(to), raw, sizeof(raw), NULL) &&
+			ext_journal_parse(raw, sequence))
+			return true;
 	}
 	return false;
 }
@@ -152,7 +140,7 @@ static bool is_journal(struct walk *w, uint64_t at, uint64_t *sequence)
 static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, struct mounted_fs *fs)
 {
 	unsigned i, word_bytes = guest_word_bytes(w->g);
-	uint8_t es[EXT_SUPER_BYTES];
+	struct ext_super super;
 	uint64_t info, at;
 
 	if (strncmp(fs->type, "ext", 3) || layout_read(w->g, GVA(sb), &w->l.info, &info, NULL))
@@ -162,8 +150,9 @@ static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, str
 			return;
 		if (!guest_is_kernel_addr(w->g, at) || at % word_bytes)
 			continue;
-		if (!fs->super_known && at % EXT_SUPER_BYTES == 0 && is_ext_super(w, at, uuid, es))
-			take_super(fs, es);
+		if (!fs->super_known && at % EXT_SUPER_BYTES == 0 &&
+			read_ext_super(w, at, uuid, &super))
+			take_super(fs, &super);
 		else if (fs->super_known && fs->journal && fs->journal_sequence == FS_UNKNOWN_U64 &&
 			 is_journal(w, at, &fs->journal_sequence))
 			return;
