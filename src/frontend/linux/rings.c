@@ -161,8 +161,10 @@ bool linux_find_rings(
 			      : l->ring_bytes;
 	if (l->info_rinfo_size.present &&
 		!layout_read(c->g, info, &l->info_rinfo_size, &size, NULL) && size != ret->stride)
-		say(c, d, "each of its rings has %" PRIu64 " bytes, and %u entries", size,
-			ret->entries);
+		say(c, d,
+			"its rings would be %" PRIu64
+			" bytes apart, for %u entries it takes %" PRIu64,
+			size, ret->entries, ret->stride);
 	settle_number(c, info, d, ret);
 	return true;
 }
