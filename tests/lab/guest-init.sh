@@ -1,7 +1,7 @@
 #!/bin/sh
 # The first process of a guest of the lab (busybox): load the block frontend, wait for "go" on the
 # console, keep the plans' requests in flight, and stay. lab/vars: FRONTEND (module parameters),
-# DISKS (letters), PLANS (letters of the disks that have a plan).
+# DISKS (letters), PLANS (letters of the disks that have a plan), FS (what disks hold: "b=ext4").
 # shellcheck source=/dev/null disable=SC2086
 export PATH=/bin
 mount -t proc proc /proc
@@ -11,11 +11,44 @@ exec </dev/hvc0 >/dev/hvc0 2>&1
 stty -echo -onlcr
 . /lab/vars
 
-while read -r module; do
-    parameters=
-    [ "$module" = xen-blkfront.ko ] && parameters=$FRONTEND
-    insmod "/lab/modules/$module" $parameters || echo "insmod $module failed"
-done </lab/modules/ORDER
+load() { # load FOLDER: its modules, in order
+    while read -r module; do
+        parameters=
+        [ "$module" = xen-blkfront.ko ] && parameters=$FRONTEND
+        insmod "$1/$module" $parameters || echo "insmod $module failed"
+    done <"$1/ORDER"
+}
+
+# Twice as much as the group may keep in memory; the rest goes to the swap area.
+swap_under_pressure() {
+    swapon "$1"
+    mkdir -p /group /mnt/memory
+    mount -t tmpfs memory /mnt/memory
+    mount -t cgroup2 group /group
+    echo +memory >/group/cgroup.subtree_control
+    mkdir /group/small
+    echo 4M >/group/small/memory.max
+    sh -c 'echo $$ >/group/small/cgroup.procs; dd if=/dev/zero of=/mnt/memory/fill bs=64k count=128'
+    grep . /proc/swaps
+}
+
+# What the kernel writes of its own accord would come between; write-back is started by guestio.
+use() { # use LETTER KIND
+    case $2 in
+    swap) swap_under_pressure "/dev/xvd$1" ;;
+    *)
+        mkdir -p "/mnt/xvd$1"
+        options=noatime
+        [ "$2" = ext4 ] && options=$options,commit=300
+        mount -t "$2" -o "$options" "/dev/xvd$1" "/mnt/xvd$1" || echo "mount failed"
+        [ "$2" = xfs ] && echo 720000 >/proc/sys/fs/xfs/xfssyncd_centisecs
+        ;;
+    esac
+}
+
+load /lab/modules
+load /lab/fs
+echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 
 args=
 for letter in $DISKS; do
@@ -30,9 +63,15 @@ for letter in $DISKS; do
     case " $PLANS " in *" $letter "*) args="$args /dev/xvd$letter /lab/plan.$letter" ;; esac
 done
 grep . /sys/module/xen_blkfront/parameters/*
+for pair in $FS; do use "${pair%%=*}" "${pair#*=}"; done
+/lab/guestio prepare $args
 echo "READY $(uname -r)"
 read -r go
 echo "GO $go"
-/lab/guestio $args
-echo "DONE status $?"
+/lab/guestio run $args
+status=$?
+for pair in $FS; do
+    [ "${pair#*=}" = swap ] || umount "/mnt/xvd${pair%%=*}" || status=1
+done
+echo "DONE status $status"
 while :; do sleep 1000; done

@@ -1,56 +1,93 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * guestio DEVICE PLAN [DEVICE PLAN]...: submit the requests of every PLAN and keep them in flight.
+ * guestio prepare|run DEVICE PLAN [DEVICE PLAN]...: submit the requests of every PLAN and keep them
+ * in flight; prepare makes the files that the plans name, while the disks still answer.
  *
  * A line of a PLAN is "op sector count offset": count is in sectors of 512 bytes, offset is where
  * in its first page the buffer starts. op is
  *	read, write	through O_DIRECT and native AIO
+ *	reread, resend	the same, with the buffer of the line before
  *	flush		an asynchronous fsync; the numbers are not looked at
  *	discard		through io_uring; needs Linux 6.12, which made it asynchronous
  *	dirty		through the page cache, with write-back started but not waited for
+ *	map		the same through a mapping; the pages must be in the cache
+ *	swap		"count" pages to the swap area on this device
+ *	ahead		read ahead into the page cache; is not listed
+ *	again		change the memory of the line before, from its sector on, while it is in
+ *flight file		go on with the file of that number, of count sectors, in /mnt/DEVICE; 0: the
+ *			device itself
+ *	mode		change the file's mode, so that a flush has something to write
  *	cpu		go on on the CPU whose number stands in place of the sector
+ *	pause		so many seconds, for the kernel's own threads
  *
  * Before anything is waited for, one line "REQ {...}" for each request says what was submitted and
- * in which guest frames its data lie, then "STUCK n". No wait is uninterruptible until a line comes
- * on standard input: a task that the freezer cannot stop would keep the guest from being saved.
- * Then all is waited for and compared, and the last line is "FINISHED n bad m".
+ * in which guest frames its data lie ("AGAIN {...}" what was changed later), then "STUCK n". No
+ *wait is uninterruptible until a line comes on standard input: a task that the freezer cannot stop
+ *would keep the guest from being saved. Then all is waited for and compared, and the last line is
+ * "FINISHED n bad m".
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/aio_abi.h>
-#include <linux/io_uring.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, PAGE = 4096, MAX_REQUESTS = 256, MAX_SECTORS = 4096, STAMP = 32 };
+#include "uring.h"
 
-/* _IO(0x12, 0) of include/uapi/linux/blkdev.h, Linux 6.12 (commit 50c52250e2d7). */
-#define URING_CMD_DISCARD 0x1200u
+enum {
+	SECTOR = 512,
+	PAGE = 4096,
+	PAGE_SECTORS = PAGE / SECTOR,
+	MAX_REQUESTS = 256,
+	MAX_SECTORS = 4096,
+	MAX_TARGETS = 32,
+	STAMP = 32,
+	SWAPPED = 4095, /* as the number of a file: what no file has */
+};
 
-struct device {
-	const char *path;
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21 /* Linux 5.4 */
+#endif
+
+struct target {
+	const char *device;
+	unsigned file; /* on the file system in /mnt/DEVICE; 0: the device itself */
 	int direct, cached;
-	char *map; /* of the page cache, for the frames of dirty pages */
 };
 
 struct request {
 	struct iocb cb;
-	bool waited; /* by AIO */
+	uint64_t number; /* of the first stamp of its data */
+	bool waited;	 /* by AIO */
+	bool shared;	 /* its buffer is another request's too */
 };
 
-struct uring {
-	int fd;
-	struct io_uring_params p;
-	char *sq, *cq;
-	struct io_uring_sqe *sqes;
-	unsigned in_flight;
+struct memory {
+	char *buf;
+	uint64_t number;
+	size_t bytes;
+};
+
+struct work {
+	bool prepare;
+	aio_context_t ctx;
+	struct uring uring;
+	struct request requests[MAX_REQUESTS];
+	unsigned nr_requests, nr_listed;
+	struct target targets[MAX_TARGETS], *target; /* the last of them is the current one */
+	unsigned nr_targets;
+	struct memory last, swapped;
 };
 
 static void die(const char *what)
@@ -60,34 +97,40 @@ static void die(const char *what)
 }
 
 /* Each 32 bytes of a sector name the sector and say whether the lab or the guest wrote it. */
-static void stamp(char *out, const char *who, uint64_t sector)
+static void stamp(char *out, const char *who, uint64_t number)
 {
 	char text[STAMP + 1];
 
-	snprintf(text, sizeof(text), "%-8s %022" PRIu64 "\n", who, sector);
+	snprintf(text, sizeof(text), "%-8s %022" PRIu64 "\n", who, number);
 	memcpy(out, text, STAMP);
 }
 
-static void fill(char *buf, uint64_t sector, unsigned count)
+static void fill(char *buf, const char *who, uint64_t number, size_t bytes)
 {
-	for (size_t at = 0; at < (size_t)count * SECTOR; at += STAMP)
-		stamp(buf + at, "guest", sector + at / SECTOR);
+	for (size_t at = 0; at < bytes; at += STAMP)
+		stamp(buf + at, who, number + at / SECTOR);
 }
 
-static bool holds_first(const char *buf, uint64_t sector, size_t bytes)
+static bool holds(const char *buf, const char *who, uint64_t number, size_t bytes)
 {
 	char want[STAMP];
 
 	for (size_t at = 0; at < bytes; at += STAMP) {
-		stamp(want, "first", sector + at / SECTOR);
+		stamp(want, who, number + at / SECTOR);
 		if (memcmp(buf + at, want, STAMP) != 0)
 			return false;
 	}
 	return true;
 }
 
-/* Bits 0-54 of a pagemap entry are the frame: Documentation/admin-guide/mm/pagemap.rst */
-static uint64_t frame_of(const char *addr)
+/* Sectors of files have numbers that no sector of a disk of the lab has. */
+static uint64_t number_of(const struct target *t, uint64_t sector)
+{
+	return ((uint64_t)t->file << 20) + sector;
+}
+
+/* An entry of /proc/self/pagemap: Documentation/admin-guide/mm/pagemap.rst */
+static uint64_t page_entry(const char *addr)
 {
 	static int pagemap = -1;
 	uint64_t entry = 0;
@@ -96,21 +139,71 @@ static uint64_t frame_of(const char *addr)
 		pagemap = open("/proc/self/pagemap", O_RDONLY);
 	if (pread(pagemap, &entry, 8, (off_t)((uintptr_t)addr / PAGE * 8)) != 8)
 		die("pagemap");
-	return entry & ((UINT64_C(1) << 55) - 1);
+	return entry;
 }
 
-static void describe(
-	const struct device *d, const char *op, uint64_t sector, unsigned count, const char *buf)
+static uint64_t frame_of(const char *addr)
+{
+	return page_entry(addr) & ((UINT64_C(1) << 55) - 1);
+}
+
+static void list_head(struct work *w, const char *op, uint64_t sector, unsigned count,
+	uint64_t number, unsigned offset)
+{
+	printf("REQ {\"dev\":\"%s\",\"op\":\"%s\",\"sector\":%" PRIu64
+	       ",\"nr_sectors\":%u,\"numbers\":%" PRIu64 ",\"offset\":%u,\"pfns\":[",
+		w->target->device + strlen("/dev/"), op, sector, count, number, offset);
+	w->nr_listed++;
+}
+
+static void list_piece(struct work *w, const char *op, uint64_t sector, unsigned count,
+	uint64_t number, const char *buf)
 {
 	const char *page = (const char *)((uintptr_t)buf & ~(uintptr_t)(PAGE - 1));
 	const char *end = buf + (size_t)count * SECTOR;
 
-	printf("REQ {\"dev\":\"%s\",\"op\":\"%s\",\"sector\":%" PRIu64
-	       ",\"nr_sectors\":%u,\"offset\":%u,\"pfns\":[",
-		d->path + strlen("/dev/"), op, sector, count, (unsigned)((uintptr_t)buf % PAGE));
+	list_head(w, op, sector, count, number, (unsigned)((uintptr_t)buf % PAGE));
 	for (const char *sep = ""; buf && page < end; page += PAGE, sep = ",")
 		printf("%s%" PRIu64, sep, frame_of(page));
 	puts("]}");
+}
+
+/* Where sectors of the target lie on the device; *count becomes how many of them lie together. */
+static uint64_t place(const struct target *t, uint64_t sector, unsigned *count)
+{
+	struct {
+		struct fiemap m;
+		struct fiemap_extent e;
+	} q = {.m = {.fm_start = sector * SECTOR,
+		       .fm_length = (uint64_t)*count * SECTOR,
+		       .fm_extent_count = 1}};
+	uint64_t skip, together;
+
+	if (!t->file)
+		return sector;
+	if (ioctl(t->cached, FS_IOC_FIEMAP, &q) || q.m.fm_mapped_extents != 1 ||
+		q.e.fe_logical > sector * SECTOR)
+		die("the file's place on the disk");
+	skip = sector * SECTOR - q.e.fe_logical;
+	together = (q.e.fe_length - skip) / SECTOR;
+	if (together < *count)
+		*count = (unsigned)together;
+	return (q.e.fe_physical + skip) / SECTOR;
+}
+
+static void list(struct work *w, const char *op, uint64_t sector, unsigned count, uint64_t number,
+	const char *buf)
+{
+	do {
+		unsigned n = count;
+		uint64_t at = place(w->target, sector, &n);
+
+		list_piece(w, op, at, n, number, buf);
+		sector += n;
+		number += n;
+		count -= n;
+		buf += buf ? (size_t)n * SECTOR : 0;
+	} while (count);
 }
 
 static char *buffer(unsigned offset, size_t bytes)
@@ -123,106 +216,126 @@ static char *buffer(unsigned offset, size_t bytes)
 	return buf + offset;
 }
 
-static void submit_aio(aio_context_t ctx, struct request *r, const struct device *d, const char *op,
-	uint64_t sector, unsigned count, unsigned offset)
+static void submit(struct work *w, struct iocb *cb)
 {
-	struct iocb *cb = &r->cb;
-	char *buf = NULL;
-
-	cb->aio_fildes = (uint32_t)d->direct;
-	cb->aio_lio_opcode = IOCB_CMD_FSYNC;
-	if (strcmp(op, "flush") != 0) {
-		bool write = strcmp(op, "write") == 0;
-
-		buf = buffer(offset, (size_t)count * SECTOR);
-		if (write)
-			fill(buf, sector, count);
-		cb->aio_lio_opcode = write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
-		cb->aio_buf = (uintptr_t)buf;
-		cb->aio_nbytes = (uint64_t)count * SECTOR;
-		cb->aio_offset = (int64_t)(sector * SECTOR);
-	}
-	r->waited = true;
-	if (syscall(SYS_io_submit, ctx, 1, &cb) != 1)
+	if (syscall(SYS_io_submit, w->ctx, 1, &cb) != 1)
 		die("io_submit");
-	describe(d, op, sector, buf ? count : 0, buf);
 }
 
-static void uring_open(struct uring *u)
+static void submit_flush(struct work *w)
 {
-	u->fd = (int)syscall(SYS_io_uring_setup, MAX_REQUESTS, &u->p);
-	if (u->fd < 0)
-		die("io_uring_setup");
-	u->sq = mmap(NULL, u->p.sq_off.array + u->p.sq_entries * sizeof(uint32_t),
-		PROT_READ | PROT_WRITE, MAP_SHARED, u->fd, IORING_OFF_SQ_RING);
-	u->cq = mmap(NULL, u->p.cq_off.cqes + u->p.cq_entries * sizeof(struct io_uring_cqe),
-		PROT_READ | PROT_WRITE, MAP_SHARED, u->fd, IORING_OFF_CQ_RING);
-	u->sqes = mmap(NULL, u->p.sq_entries * sizeof(*u->sqes), PROT_READ | PROT_WRITE, MAP_SHARED,
-		u->fd, IORING_OFF_SQES);
-	if (u->sq == MAP_FAILED || u->cq == MAP_FAILED || u->sqes == MAP_FAILED)
-		die("io_uring mmap");
+	struct request *r = &w->requests[w->nr_requests++];
+
+	r->cb.aio_fildes = (uint32_t)w->target->direct;
+	r->cb.aio_lio_opcode = IOCB_CMD_FSYNC;
+	r->waited = true;
+	submit(w, &r->cb);
+	if (!w->target->file) /* a file system decides what it makes of it */
+		list(w, "flush", 0, 0, 0, NULL);
 }
 
-static void submit_discard(struct uring *u, const struct device *d, uint64_t sector, unsigned count)
+static void submit_aio(struct work *w, bool write, uint64_t sector)
 {
-	uint32_t *tail, mask, index;
-	struct io_uring_sqe *e;
+	struct request *r = &w->requests[w->nr_requests++];
+	const struct memory *m = &w->last;
 
-	if (!u->sq)
-		uring_open(u);
-	tail = (uint32_t *)(void *)(u->sq + u->p.sq_off.tail);
-	mask = *(uint32_t *)(void *)(u->sq + u->p.sq_off.ring_mask);
-	index = *tail & mask;
-	e = &u->sqes[index];
-	memset(e, 0, sizeof(*e));
-	e->opcode = IORING_OP_URING_CMD;
-	e->fd = d->direct;
-	e->cmd_op = URING_CMD_DISCARD;
-	e->addr = sector * SECTOR;
-	e->addr3 = (uint64_t)count * SECTOR;
-	((uint32_t *)(void *)(u->sq + u->p.sq_off.array))[index] = index;
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, u->fd, 1, 0, 0, NULL, 0) != 1)
-		die("io_uring_enter");
-	u->in_flight++;
-	describe(d, "discard", sector, count, NULL);
+	r->cb.aio_fildes = (uint32_t)w->target->direct;
+	r->cb.aio_lio_opcode = write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
+	r->cb.aio_buf = (uintptr_t)m->buf;
+	r->cb.aio_nbytes = m->bytes;
+	r->cb.aio_offset = (int64_t)(sector * SECTOR);
+	r->number = m->number;
+	r->waited = true;
+	submit(w, &r->cb);
+	list(w, write ? "write" : "read", sector, (unsigned)(m->bytes / SECTOR), m->number, m->buf);
 }
 
-static unsigned await_discards(struct uring *u)
+static void read_or_write(
+	struct work *w, bool write, uint64_t sector, unsigned count, unsigned offset)
 {
-	unsigned i, bad = 0;
+	size_t bytes = (size_t)count * SECTOR;
 
-	for (i = 0; i < u->in_flight; i++) {
-		uint32_t *head = (uint32_t *)(void *)(u->cq + u->p.cq_off.head);
-		uint32_t mask = *(uint32_t *)(void *)(u->cq + u->p.cq_off.ring_mask);
-		struct io_uring_cqe *e;
-
-		while (syscall(SYS_io_uring_enter, u->fd, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0) <
-			0)
-			if (errno != EINTR)
-				die("io_uring_enter");
-		e = (struct io_uring_cqe *)(void *)(u->cq + u->p.cq_off.cqes) + (*head & mask);
-		bad += e->res != 0;
-		__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
-	}
-	return bad;
+	w->last = (struct memory){buffer(offset, bytes), number_of(w->target, sector), bytes};
+	if (write)
+		fill(w->last.buf, "guest", w->last.number, bytes);
+	submit_aio(w, write, sector);
 }
 
-static void dirty(struct device *d, uint64_t sector, unsigned count)
+/* With the buffer of the line before, which was read or written. */
+static void share(struct work *w, bool write, uint64_t sector)
+{
+	w->requests[w->nr_requests - 1].shared = true;
+	w->requests[w->nr_requests].shared = true;
+	submit_aio(w, write, sector);
+}
+
+static void discard(struct work *w, uint64_t sector, unsigned count)
+{
+	if (uring_discard(&w->uring, w->target->direct, sector * SECTOR, (uint64_t)count * SECTOR))
+		die("io_uring");
+	list(w, "discard", sector, count, sector, NULL);
+}
+
+/* Through the page cache; the mapping shows the frames, and lets the pages be written again. */
+static void write_back(struct work *w, bool mapped, uint64_t sector, unsigned count)
 {
 	off_t at = (off_t)(sector * SECTOR);
 	size_t bytes = (size_t)count * SECTOR;
-	char *buf = buffer(0, bytes);
+	uint64_t number = number_of(w->target, sector);
+	char *buf = buffer(0, bytes), *map;
 
-	fill(buf, sector, count);
-	if (pwrite(d->cached, buf, bytes, at) != (ssize_t)bytes)
+	fill(buf, "guest", number, bytes);
+	if (!mapped && pwrite(w->target->cached, buf, bytes, at) != (ssize_t)bytes)
 		die("pwrite");
-	d->map = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, d->cached, at);
-	if (d->map == MAP_FAILED)
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		w->target->cached, at);
+	if (map == MAP_FAILED)
 		die("mmap of the page cache");
-	if (sync_file_range(d->cached, at, (off_t)bytes, SYNC_FILE_RANGE_WRITE))
+	if (mapped)
+		memcpy(map, buf, bytes);
+	if (sync_file_range(w->target->cached, at, (off_t)bytes, SYNC_FILE_RANGE_WRITE))
 		die("sync_file_range");
-	describe(d, "write", sector, count, d->map);
+	w->last = (struct memory){map, number, bytes};
+	list(w, "write", sector, count, number, map);
+}
+
+/*
+ * Pages of ours go to the swap area on this device. Their place in it is in the page table, where
+ * the frame was: bits 5-54 of an entry with bit 62 set.
+ */
+static void swap_out(struct work *w, unsigned pages)
+{
+	uint64_t frames[MAX_SECTORS], entry, number = (uint64_t)SWAPPED << 20;
+	size_t bytes = (size_t)pages * PAGE;
+	char *buf = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (buf == MAP_FAILED)
+		die("mmap");
+	fill(buf, "guest", number, bytes);
+	for (unsigned i = 0; i < pages; i++)
+		frames[i] = frame_of(buf + (size_t)i * PAGE);
+	if (madvise(buf, bytes, MADV_PAGEOUT))
+		die("MADV_PAGEOUT");
+	for (unsigned i = 0; i < pages; i++) {
+		entry = page_entry(buf + (size_t)i * PAGE);
+		if (!(entry >> 62 & 1))
+			continue; /* it stayed */
+		list_head(w, "write", (entry >> 5 & ((UINT64_C(1) << 50) - 1)) * PAGE_SECTORS,
+			PAGE_SECTORS, number + (uint64_t)i * PAGE_SECTORS, 0);
+		printf("%" PRIu64 "]}\n", frames[i]);
+	}
+	w->last = w->swapped = (struct memory){buf, number, bytes};
+}
+
+static void change_again(struct work *w, uint64_t skip, unsigned count)
+{
+	size_t bytes = (size_t)count * SECTOR;
+
+	if (skip * SECTOR + bytes > w->last.bytes)
+		die("the line before has less");
+	fill(w->last.buf + skip * SECTOR, "again", w->last.number + skip, bytes);
+	printf("AGAIN {\"numbers\":%" PRIu64 ",\"nr_sectors\":%u}\n", w->last.number + skip, count);
 }
 
 static void go_to_cpu(unsigned cpu)
@@ -235,8 +348,65 @@ static void go_to_cpu(unsigned cpu)
 		die("sched_setaffinity");
 }
 
-static unsigned submit_plan(struct device *d, const char *path, aio_context_t ctx, struct uring *u,
-	struct request *requests, unsigned n)
+static void open_target(struct work *w, const char *device, unsigned file)
+{
+	struct target *t = w->target = &w->targets[w->nr_targets++];
+	char path[64];
+
+	*t = (struct target){.device = device, .file = file};
+	snprintf(path, sizeof(path), file ? "/mnt/%s/%u" : "/dev/%s", device + strlen("/dev/"),
+		file);
+	t->direct = open(path, O_RDWR | O_DIRECT | (w->prepare ? O_CREAT : 0), 0600);
+	t->cached = open(path, O_RDWR);
+	if (t->direct < 0 || t->cached < 0)
+		die(path);
+}
+
+static void prepare_file(struct work *w, unsigned count)
+{
+	size_t bytes = (size_t)count * SECTOR;
+	char *buf = buffer(0, bytes);
+
+	fill(buf, "first", number_of(w->target, 0), bytes);
+	if (pwrite(w->target->cached, buf, bytes, 0) != (ssize_t)bytes || fsync(w->target->cached))
+		die("making a file");
+	munmap(buf, bytes);
+}
+
+/* False: there is no such thing to do. */
+static bool step(struct work *w, const char *op, uint64_t sector, unsigned count, unsigned offset)
+{
+	int fd = w->target->cached;
+
+	if (!strcmp(op, "read") || !strcmp(op, "write"))
+		read_or_write(w, *op == 'w', sector, count, offset);
+	else if (!strcmp(op, "reread") || !strcmp(op, "resend"))
+		share(w, !strcmp(op, "resend"), sector);
+	else if (!strcmp(op, "flush"))
+		submit_flush(w);
+	else if (!strcmp(op, "discard"))
+		discard(w, sector, count);
+	else if (!strcmp(op, "dirty") || !strcmp(op, "map"))
+		write_back(w, *op == 'm', sector, count);
+	else if (!strcmp(op, "swap"))
+		swap_out(w, count);
+	else if (!strcmp(op, "again"))
+		change_again(w, sector, count);
+	else if (!strcmp(op, "ahead"))
+		return !posix_fadvise(
+			fd, (off_t)(sector * SECTOR), (off_t)count * SECTOR, POSIX_FADV_WILLNEED);
+	else if (!strcmp(op, "mode"))
+		return !fchmod(fd, 0640);
+	else if (!strcmp(op, "cpu"))
+		go_to_cpu((unsigned)sector);
+	else if (!strcmp(op, "pause"))
+		sleep((unsigned)sector);
+	else
+		return false;
+	return true;
+}
+
+static void run_plan(struct work *w, const char *device, const char *path)
 {
 	FILE *plan = fopen(path, "r");
 	unsigned count, offset;
@@ -245,73 +415,86 @@ static unsigned submit_plan(struct device *d, const char *path, aio_context_t ct
 
 	if (!plan)
 		die(path);
-	d->direct = open(d->path, O_RDWR | O_DIRECT);
-	d->cached = open(d->path, O_RDWR);
-	if (d->direct < 0 || d->cached < 0)
-		die(d->path);
+	open_target(w, device, 0);
 	while (fscanf(plan, "%7s %" SCNu64 " %u %u", op, &sector, &count, &offset) == 4) {
-		if (n == MAX_REQUESTS || count > MAX_SECTORS || offset >= PAGE)
+		if (w->nr_requests == MAX_REQUESTS || w->nr_targets == MAX_TARGETS ||
+			count > MAX_SECTORS || offset >= PAGE)
 			die("the plan is too large");
-		if (strcmp(op, "cpu") == 0)
-			go_to_cpu((unsigned)sector);
-		else if (strcmp(op, "discard") == 0)
-			submit_discard(u, d, sector, count), n++;
-		else if (strcmp(op, "dirty") == 0)
-			dirty(d, sector, count), n++;
-		else
-			submit_aio(ctx, &requests[n++], d, op, sector, count, offset);
+		if (!strcmp(op, "file")) {
+			open_target(w, device, (unsigned)sector);
+			if (w->prepare && sector)
+				prepare_file(w, count);
+		} else if (!w->prepare && !step(w, op, sector, count, offset))
+			die(op);
 	}
 	fclose(plan);
-	return n;
 }
 
-static unsigned await_aio(aio_context_t ctx, const struct request *requests, unsigned n)
+static unsigned await_aio(struct work *w)
 {
 	unsigned i, bad = 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < w->nr_requests; i++) {
+		const struct request *r;
 		const struct iocb *cb;
 		struct io_event ev;
 
-		if (!requests[i].waited)
-			continue;
 		/* Linux 7.3 interrupts it when the guest is suspended. */
-		while (syscall(SYS_io_getevents, ctx, 1, 1, &ev, NULL) != 1)
+		while (syscall(SYS_io_getevents, w->ctx, 1, 1, &ev, NULL) != 1)
 			if (errno != EINTR)
 				die("io_getevents");
-		cb = (const struct iocb *)(uintptr_t)ev.obj;
+		r = (const struct request *)(uintptr_t)ev.obj; /* cb is its first member */
+		cb = &r->cb;
 		bad += ev.res != (int64_t)cb->aio_nbytes ||
-		       (cb->aio_lio_opcode == IOCB_CMD_PREAD &&
-			       !holds_first((const char *)(uintptr_t)cb->aio_buf,
-				       (uint64_t)cb->aio_offset / SECTOR, cb->aio_nbytes));
+		       (cb->aio_lio_opcode == IOCB_CMD_PREAD && !r->shared &&
+			       !holds((const char *)(uintptr_t)cb->aio_buf, "first", r->number,
+				       cb->aio_nbytes));
 	}
 	return bad;
 }
 
-int main(int argc, char **argv)
+/* What comes back from the swap area is what was there, or what was written since. */
+static unsigned compare_swapped(const struct memory *m)
 {
-	static struct request requests[MAX_REQUESTS];
-	static struct device devices[8];
-	static struct uring uring;
-	aio_context_t ctx = 0;
-	unsigned n = 0, bad, i, nr = (unsigned)(argc - 1) / 2;
+	unsigned bad = 0;
+
+	for (size_t at = 0; at < m->bytes; at += SECTOR)
+		bad += !holds(m->buf + at, "guest", m->number + at / SECTOR, SECTOR) &&
+		       !holds(m->buf + at, "again", m->number + at / SECTOR, SECTOR);
+	return bad;
+}
+
+static void await_word(struct work *w)
+{
+	unsigned bad, i;
 	char line[64];
 
-	if (nr == 0 || nr > 8 || argc % 2 == 0)
-		die("guestio DEVICE PLAN [DEVICE PLAN]...");
-	if (syscall(SYS_io_setup, MAX_REQUESTS, &ctx))
-		die("io_setup");
-	for (i = 0; i < nr; i++) {
-		devices[i].path = argv[1 + 2 * i];
-		n = submit_plan(&devices[i], argv[2 + 2 * i], ctx, &uring, requests, n);
-	}
-	printf("STUCK %u\n", n);
+	printf("STUCK %u\n", w->nr_listed);
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		die("standard input");
-	bad = await_aio(ctx, requests, n) + await_discards(&uring);
+	bad = await_aio(w) + uring_await(&w->uring) + compare_swapped(&w->swapped);
+	for (i = 0; i < w->nr_targets; i++)
+		bad += fsync(w->targets[i].cached) != 0;
+	printf("FINISHED %u bad %u\n", w->nr_listed, bad);
+	if (bad)
+		exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	static struct work w;
+	unsigned i, nr = (unsigned)(argc - 2) / 2;
+
+	if (argc < 4 || nr > 8 || argc % 2)
+		die("guestio prepare|run DEVICE PLAN [DEVICE PLAN]...");
+	w.prepare = !strcmp(argv[1], "prepare");
+	setlinebuf(stdout);
+	if (syscall(SYS_io_setup, MAX_REQUESTS, &w.ctx))
+		die("io_setup");
 	for (i = 0; i < nr; i++)
-		bad += fsync(devices[i].cached) != 0;
-	printf("FINISHED %u bad %u\n", n, bad);
-	return bad != 0;
+		run_plan(&w, argv[2 + 2 * i], argv[3 + 2 * i]);
+	if (!w.prepare)
+		await_word(&w);
+	return 0;
 }

@@ -211,8 +211,9 @@ def put_busybox(tree):
         os.makedirs(os.path.join(tree, folder), exist_ok=True)
 
 
-def put_modules(tree, kernel, names):
-    """Modules and what they depend on, unpacked, with the order in which to load them."""
+def put_modules(tree, kernel, names, at="lab/modules"):
+    """Modules and what they depend on, unpacked, with the order in which to load them. A name that
+    is none is built into the kernel."""
     folder = one(os.path.join(kernel, "lib/modules/*"))
     needs = {}
     with open(os.path.join(folder, "modules.dep")) as f:
@@ -227,7 +228,7 @@ def put_modules(tree, kernel, names):
         for module in reversed(needs.get(name.replace("-", "_"), [])):
             if module not in order:
                 order.append(module)
-    into = os.path.join(tree, "lab/modules")
+    into = os.path.join(tree, at)
     os.makedirs(into)
     with open(os.path.join(into, "ORDER"), "w") as f:
         for module in order:
@@ -262,11 +263,11 @@ def fresh(name):
     return tree
 
 
-def compile_c(name, *libraries, static=False):
+def compile_c(name, *libraries, static=False, more=()):
     into = path(name)
-    source = os.path.join(HERE, name + ".c")
+    sources = [os.path.join(HERE, n + ".c") for n in (name, *more)]
     run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-        *(["-static"] if static else []), "-o", into, source, *libraries)
+        *(["-static"] if static else []), "-o", into, *sources, *libraries)
     return into
 
 
@@ -313,7 +314,7 @@ def build_guest(series):
     tree = fresh("guest-" + series)
     kernel = fetch_kernel(series)
     put_busybox(tree)
-    put(tree, compile_c("guestio", static=True), "/lab/guestio")
+    put(tree, compile_c("guestio", static=True, more=["uring"]), "/lab/guestio")
     put_modules(tree, kernel, ["xen-blkfront"])
     put_script(tree, "guest-init.sh", "/init")
     archive(tree, path(f"guest-{series}.cpio"))
@@ -325,13 +326,37 @@ def build_xen():
         run("zcat", sorted(glob.glob("/boot/xen-[0-9]*-amd64.gz"))[-1], stdout=f)
 
 
-def write_disk(sectors, into):
-    """Every 32 bytes name their sector, as guestio does for what it writes; gzip."""
-    out = bytearray()
-    for n in range(sectors):
-        out += (b"%-8s %022d\n" % (b"first", n)) * 16
+# mkfs.xfs makes no file system below 300 MB unless it believes that it is being tested.
+MAKERS = {
+    "ext4": (["mkfs.ext4", "-q", "-F", "-b", "4096", "-O", "fast_commit",
+              "-E", "lazy_itable_init=0"], {}),
+    "xfs": (["mkfs.xfs", "-q", "-f"],
+            {"TEST_DIR": "/", "TEST_DEV": "/", "QA_CHECK_FS": "/"}),
+    "swap": (["mkswap", "-q", "-f"], {}),
+}
+
+
+def pattern(sectors):
+    """Every 32 bytes name their sector, as guestio does for what it writes."""
+    return b"".join((b"%-8s %022d\n" % (b"first", n)) * 16 for n in range(sectors))
+
+
+def file_system(kind, sectors, at):
+    with open(at, "wb") as f:
+        f.truncate(sectors * 512)
+    argv, environment = MAKERS[kind]
+    run(*argv, at, env={**os.environ, **environment})
+    with open(at, "rb") as f:
+        data = f.read()
+    os.unlink(at)
+    return data
+
+
+def write_disk(sectors, kind, into):
+    """Compressed; of a kind in MAKERS, or a pattern."""
+    data = file_system(kind, sectors, into + ".raw") if kind else pattern(sectors)
     with open(into, "wb") as f:
-        run("gzip", "-1", "-n", "-c", input=bytes(out), stdout=f)
+        run("gzip", "-1", "-n", "-c", input=data, stdout=f)
 
 
 def build(xbdsnap, variants):

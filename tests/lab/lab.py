@@ -53,13 +53,15 @@ def guest_archive(variant, into):
     """The kernel's first file system: the series' own, and the plans behind it."""
     tree = images.fresh("run-guest")
     os.makedirs(os.path.join(tree, "lab"))
-    plans = lettered(variant, "plan")
+    plans, kinds = lettered(variant, "plan"), lettered(variant, "fs")
     for letter, plan in plans.items():
         images.put(tree, os.path.join(images.HERE, "plans", plan), f"/lab/plan.{letter}")
+    images.put_modules(tree, images.fetch_kernel(variant["kernel"]), kinds.values(), "lab/fs")
     with open(os.path.join(tree, "lab/vars"), "w") as f:
         f.write(shell_line("FRONTEND", variant["frontend"]))
         f.write(shell_line("DISKS", " ".join(lettered(variant, "disk"))))
         f.write(shell_line("PLANS", " ".join(plans)))
+        f.write(shell_line("FS", " ".join(f"{k}={v}" for k, v in kinds.items())))
     images.archive(tree, into + ".part")
     join([images.path(f"guest-{variant['kernel']}.cpio"), into + ".part"], into)
     os.unlink(into + ".part")
@@ -81,7 +83,8 @@ def dom0_archive(variant, into):
     shutil.copy(images.path(f"guest-{variant['kernel']}-vmlinuz"), os.path.join(lab, "guest/vmlinuz"))
     disks = lettered(variant, "disk")
     for letter, sectors in disks.items():
-        images.write_disk(int(sectors), os.path.join(lab, f"disk-{letter}.img.gz"))
+        images.write_disk(int(sectors), variant.get("fs." + letter),
+                          os.path.join(lab, f"disk-{letter}.img.gz"))
         with open(os.path.join(lab, f"vdev.{letter}"), "w") as f:
             f.write(str(vdev_number(letter)))
     for letter, offer in lettered(variant, "offer").items():

@@ -10,7 +10,7 @@ test='libcmocka-dev bats python3 python3-jsonschema jq xz-utils zstd qemu-utils 
 deb='debhelper dpkg-dev lintian mandoc jq zstd'
 lint='clang-format cppcheck mandoc shellcheck codespell python3'
 lab='qemu-system-x86 qemu-system-xen xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils busybox-static cpio
-	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs'
+	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs xfsprogs util-linux'
 
 case ${1:-} in
 build) want=$build ;;
