@@ -335,7 +335,8 @@ static void change_again(struct work *w, uint64_t skip, unsigned count)
 	if (skip * SECTOR + bytes > w->last.bytes)
 		die("the line before has less");
 	fill(w->last.buf + skip * SECTOR, "again", w->last.number + skip, bytes);
-	printf("AGAIN {\"numbers\":%" PRIu64 ",\"nr_sectors\":%u}\n", w->last.number + skip, count);
+	printf("AGAIN {\"dev\":\"%s\",\"numbers\":%" PRIu64 ",\"nr_sectors\":%u}\n",
+		w->target->device + strlen("/dev/"), w->last.number + skip, count);
 }
 
 static void go_to_cpu(unsigned cpu)

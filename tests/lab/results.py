@@ -27,7 +27,8 @@ class Results:
     def __init__(self, variant, out, xbdsnap):
         self.variant, self.out, self.xbdsnap = variant, out, xbdsnap
         self.submitted = self.said("REQ")
-        self.again = {r["numbers"] + i for r in self.said("AGAIN") for i in range(r["nr_sectors"])}
+        self.again = {(r["dev"], r["numbers"] + i)
+                      for r in self.said("AGAIN") for i in range(r["nr_sectors"])}
         self.more = variant["requests"] == "more"
 
     def said(self, word):
@@ -268,7 +269,7 @@ def expected(res, letter):
         for i in range(r["nr_sectors"]):
             data = bytes(SECTOR)
             if r["op"] == "write":
-                who = b"again" if r["numbers"] + i in res.again else b"guest"
+                who = b"again" if (r["dev"], r["numbers"] + i) in res.again else b"guest"
                 data = stamp(who, r["numbers"] + i)
             sectors.setdefault(r["sector"] + i, []).append(data)
     for contents in sectors.values():
