@@ -38,9 +38,10 @@ use() { # use LETTER KIND
     swap) swap_under_pressure "/dev/xvd$1" ;;
     *)
         mkdir -p "/mnt/xvd$1"
-        options=noatime
-        [ "$2" = ext4 ] && options=$options,commit=300
-        mount -t "$2" -o "$options" "/dev/xvd$1" "/mnt/xvd$1" || echo "mount failed"
+        options=noatime device=/dev/xvd$1
+        [ "$2" = "${2%-partition}" ] || device=${device}1
+        [ "${2%-partition}" = ext4 ] && options=$options,commit=300
+        mount -t "${2%-partition}" -o "$options" "$device" "/mnt/xvd$1" || echo "mount failed"
         [ "$2" = xfs ] && echo 720000 >/proc/sys/fs/xfs/xfssyncd_centisecs
         ;;
     esac

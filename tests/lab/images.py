@@ -352,9 +352,27 @@ def file_system(kind, sectors, at):
     return data
 
 
+def partitioned(kind, sectors, at):
+    """A file system in the one partition, sectors 2048 to the last 8 MiB (an MBR: four entries of 16
+    bytes from byte 446 on, type at 4, first sector at 8, their number at 12)."""
+    start, count = 2048, sectors - 2048 - 16384
+    table = struct.pack("<8xII", start, count)
+    table = table[:4] + b"\x83" + table[5:]
+    head = (bytes(446) + table + bytes(48) + b"\x55\xaa").ljust(start * 512, b"\0")
+    return head + file_system(kind, count, at) + bytes(16384 * 512)
+
+
+def contents(kind, sectors, at):
+    if not kind:
+        return pattern(sectors)
+    if kind.endswith("-partition"):
+        return partitioned(kind.removesuffix("-partition"), sectors, at)
+    return file_system(kind, sectors, at)
+
+
 def write_disk(sectors, kind, into):
-    """Compressed; of a kind in MAKERS, or a pattern."""
-    data = file_system(kind, sectors, into + ".raw") if kind else pattern(sectors)
+    """Compressed; of a kind in MAKERS, perhaps in a partition, or a pattern."""
+    data = contents(kind, sectors, into + ".raw")
     with open(into, "wb") as f:
         run("gzip", "-1", "-n", "-c", input=data, stdout=f)
 

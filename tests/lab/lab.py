@@ -56,7 +56,8 @@ def guest_archive(variant, into):
     plans, kinds = lettered(variant, "plan"), lettered(variant, "fs")
     for letter, plan in plans.items():
         images.put(tree, os.path.join(images.HERE, "plans", plan), f"/lab/plan.{letter}")
-    images.put_modules(tree, images.fetch_kernel(variant["kernel"]), kinds.values(), "lab/fs")
+    modules = [kind.removesuffix("-partition") for kind in kinds.values()]
+    images.put_modules(tree, images.fetch_kernel(variant["kernel"]), modules, "lab/fs")
     with open(os.path.join(tree, "lab/vars"), "w") as f:
         f.write(shell_line("FRONTEND", variant["frontend"]))
         f.write(shell_line("DISKS", " ".join(lettered(variant, "disk"))))
