@@ -128,6 +128,26 @@ print(s["complete"], s["data_pages"], s["incomplete_why"])' "$BATS_TEST_TMPDIR/j
     [ -z "$(ls -A "$TMPDIR")" ]
 }
 
+# What comes through a pipe is kept once, unpacked.
+@test "a compressed pipe is copied once" {
+    command -v strace || skip "no strace"
+    export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" # LeakSanitizer does not work under ptrace
+    zstd -q -c "$MADE/pv64-v3" | strace -f -e trace=openat,unlink -o "$BATS_TEST_TMPDIR/calls" \
+        "$XBDSNAP" info - > "$BATS_TEST_TMPDIR/sheet" 2> /dev/null || true
+    grep -q '^format *zstd > xl > libxl v2 > libxc v3' "$BATS_TEST_TMPDIR/sheet"
+    [ "$(grep -cE 'O_TMPFILE|O_CREAT' "$BATS_TEST_TMPDIR/calls")" -eq 1 ]
+}
+
+# A pipe may give a byte at a time.
+@test "a slow pipe is recognised all the same" {
+    zstd -q -c "$MADE/pv64-v3" > "$BATS_TEST_TMPDIR/packed"
+    { for i in 1 2 3 4 5 6 7; do dd if="$BATS_TEST_TMPDIR/packed" bs=1 skip=$((i - 1)) count=1 2> /dev/null; sleep 0.02; done
+        tail -c +8 "$BATS_TEST_TMPDIR/packed"; } | "$XBDSNAP" info - > "$BATS_TEST_TMPDIR/sheet" 2> /dev/null || true
+    grep -q '^format *zstd > xl > libxl v2 > libxc v3' "$BATS_TEST_TMPDIR/sheet"
+    run -5 "$XBDSNAP" info - < <(printf abc)
+    [[ $output == *"no known format begins with 61 62 63"* ]]
+}
+
 @test "the input may be read-only and is never changed" {
     cp "$MADE/pv64-v3" "$BATS_TEST_TMPDIR/ro"
     chmod 0444 "$BATS_TEST_TMPDIR/ro"

@@ -123,10 +123,13 @@ static int open_fd(struct source *src, int fd, struct err *err)
 	uint64_t size;
 	bool stream;
 
-	if (measure(src, fd, &size, &stream, err) ||
-		(stream && unpack_stream(fd, src->path, &spooled, &size, err)))
+	if (measure(src, fd, &size, &stream, err))
 		return -1;
-	return open_plain_or_packed(src, stream ? spooled : fd, size, err);
+	if (!stream)
+		return open_plain_or_packed(src, fd, size, err);
+	if (unpack_stream(fd, src->path, &src->compression, &spooled, &size, err))
+		return -1;
+	return map_fd(src, spooled, size, err);
 }
 
 /* A named pipe gets this long until somebody opens its other end. */

@@ -111,8 +111,69 @@ static int copy_blocks(struct archive *a, int fd, const char *path, const char *
 	return 0;
 }
 
+/* What is read from a descriptor. Its first bytes may have been looked at: they come again. */
+struct feed {
+	int fd;
+	uint8_t *buf; /* READ_BYTES */
+	size_t held;  /* of them that were read already */
+};
+
+static void feed_fini(struct feed *f)
+{
+	free(f->buf);
+}
+
+static int feed_init(struct feed *f, int fd, struct err *err)
+{
+	*f = (struct feed){.fd = fd, .buf = malloc(READ_BYTES)};
+	return f->buf ? 0 : err_nomem(err, "reading");
+}
+
+static ssize_t read_some(int fd, void *buf, size_t cap)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, cap);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* The next bytes, in f->buf; 0 at the end, -1 with errno. */
+static ssize_t feed_next(struct feed *f)
+{
+	ssize_t n = (ssize_t)f->held;
+
+	f->held = 0;
+	return n ? n : read_some(f->fd, f->buf, READ_BYTES);
+}
+
+/* Enough to know what it is, if there is as much. */
+static int feed_look(struct feed *f)
+{
+	while (f->held < UNPACK_MAGIC_BYTES) {
+		ssize_t n = read_some(f->fd, f->buf + f->held, READ_BYTES - f->held);
+
+		if (n <= 0)
+			return (int)n;
+		f->held += (size_t)n;
+	}
+	return 0;
+}
+
+static la_ssize_t feed_archive(struct archive *a, void *arg, const void **ret)
+{
+	struct feed *f = arg;
+	ssize_t n = feed_next(f);
+
+	if (n < 0)
+		archive_set_error(a, errno, "%s", strerror(errno));
+	*ret = f->buf;
+	return n;
+}
+
 static int open_filter(
-	struct archive *a, int fd, const char *path, const char *name, struct err *err)
+	struct archive *a, struct feed *f, const char *path, const char *name, struct err *err)
 {
 	struct archive_entry *entry;
 
@@ -122,30 +183,54 @@ static int open_filter(
 	archive_read_support_filter_lz4(a);
 	archive_read_support_filter_zstd(a);
 	archive_read_support_format_raw(a);
-	if (archive_read_open_fd(a, fd, READ_BYTES) != ARCHIVE_OK ||
+	if (archive_read_open(a, f, NULL, feed_archive, NULL) != ARCHIVE_OK ||
 		archive_read_next_header(a, &entry) != ARCHIVE_OK)
 		return err_set(err, ERR_CORRUPT, "cannot unpack '%s' (%s): %s", path, name,
 			archive_error_string(a) ? archive_error_string(a) : "bad data");
 	return 0;
 }
 
-int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_t *ret_bytes,
-	struct err *err)
+static int unpack_feed(
+	struct feed *f, const char *path, const char *name, int out, uint64_t *ret, struct err *err)
 {
 	CLEANUP(free_archive) struct archive *a = archive_read_new();
-	CLEANUP_CLOSE int out = -1;
-	uint64_t size = 0;
 
 	if (!a)
 		return err_nomem(err, "unpacking");
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(err, "cannot read '%s'", path);
-	if (open_filter(a, fd, path, name, err))
-		return -1;
-	out = temp_open(err);
+	return open_filter(a, f, path, name, err) ? -1 : copy_blocks(a, out, path, name, ret, err);
+}
+
+static int copy_feed(struct feed *f, const char *path, int out, uint64_t *ret, struct err *err)
+{
+	uint64_t size = 0;
+	ssize_t n;
+
+	while ((n = feed_next(f))) {
+		if (n < 0)
+			return err_sys(err, "cannot read '%s'", path);
+		if ((uint64_t)n > UNPACK_MAX_BYTES - size)
+			return err_set(err, ERR_UNSUPPORTED,
+				"'%s' is longer than %llu GiB, put it into a file", path,
+				(unsigned long long)(UNPACK_MAX_BYTES >> 30));
+		if (write_sparse(out, f->buf, (size_t)n, size, err))
+			return -1;
+		size += (uint64_t)n;
+	}
+	*ret = size;
+	return 0;
+}
+
+/* name NULL: as it is. */
+static int spool(struct feed *f, const char *path, const char *name, int *ret_fd,
+	uint64_t *ret_bytes, struct err *err)
+{
+	CLEANUP_CLOSE int out = temp_open(err);
+	uint64_t size = 0;
+
 	if (out < 0)
 		return -1;
-	if (copy_blocks(a, out, path, name, &size, err))
+	if (name ? unpack_feed(f, path, name, out, &size, err)
+		 : copy_feed(f, path, out, &size, err))
 		return -1;
 	if (ftruncate(out, (off_t)size))
 		return err_sys(err, "cannot write to the temporary file");
@@ -155,35 +240,31 @@ int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_
 	return 0;
 }
 
-int unpack_stream(int fd, const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *err)
+int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_t *ret_bytes,
+	struct err *err)
 {
-	CLEANUP_CLOSE int out = temp_open(err);
-	CLEANUP_FREE uint8_t *buf = NULL;
-	uint64_t size = 0;
-	ssize_t n;
+	CLEANUP(feed_fini) struct feed f = {0};
 
-	if (out < 0)
+	if (feed_init(&f, fd, err))
 		return -1;
-	buf = malloc(READ_BYTES);
-	if (!buf)
-		return err_nomem(err, "reading a pipe");
-	while ((n = read(fd, buf, READ_BYTES))) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, "cannot read '%s'", path);
-		if ((uint64_t)n > UNPACK_MAX_BYTES - size)
-			return err_set(err, ERR_UNSUPPORTED,
-				"'%s' is longer than %llu GiB, put it into a file", path,
-				(unsigned long long)(UNPACK_MAX_BYTES >> 30));
-		if (write_sparse(out, buf, (size_t)n, size, err))
-			return -1;
-		size += (uint64_t)n;
-	}
-	if (ftruncate(out, (off_t)size))
-		return err_sys(err, "cannot write to the temporary file");
-	*ret_fd = out;
-	*ret_bytes = size;
-	out = -1;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "cannot read '%s'", path);
+	return spool(&f, path, name, ret_fd, ret_bytes, err);
+}
+
+int unpack_stream(int fd, const char *path, const char **ret_name, int *ret_fd, uint64_t *ret_bytes,
+	struct err *err)
+{
+	CLEANUP(feed_fini) struct feed f = {0};
+	const char *name;
+
+	if (feed_init(&f, fd, err))
+		return -1;
+	if (feed_look(&f))
+		return err_sys(err, "cannot read '%s'", path);
+	name = unpack_name(f.buf, f.held);
+	if (spool(&f, path, name, ret_fd, ret_bytes, err))
+		return -1;
+	*ret_name = name;
 	return 0;
 }

@@ -24,8 +24,9 @@ const char *unpack_name(const uint8_t *head, size_t len);
  */
 int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_t *ret_bytes,
 	struct err *err) MUST_CHECK;
-/* The same of what can be read from fd, a pipe or socket, to its end; as it is. */
-int unpack_stream(
-	int fd, const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *err) MUST_CHECK;
+/* The same of what can be read from fd, a pipe or socket, to its end; *ret_name is its compression,
+ * or NULL: then as it is. It is copied once. */
+int unpack_stream(int fd, const char *path, const char **ret_name, int *ret_fd, uint64_t *ret_bytes,
+	struct err *err) MUST_CHECK;
 
 #endif
