@@ -250,8 +250,9 @@ LIST
 # The NetBSD guest of a Xen 2.0 image, as 3.0 and as xen-unstable of mid-2005 would have saved it.
 @test "the NetBSD guest of Xen 2 in a stream of Xen 3" {
     zstd -q -dc "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" > "$REAL/xen2-netbsd"
-    for options in "--since 3.0" "--since 3.0 --wrap xend" "--wrap xend --list-bytes 4096 --since 3.0" \
-        "--since 3.1 --live"; do
+    for options in "--since 3.0" "--since 3.0 --wrap xend" "--since 3.1 --live" \
+        "--since 3.0 --wrap xen2 --context 2784" "--since 3.0 --wrap xend --list-bytes 4096" \
+        "--since 3.0 --wrap xend --list-bytes 4096 --context 2816"; do
         echo "$options"
         # shellcheck disable=SC2086
         mklegacy "$REAL/xen2-netbsd" "$BATS_TEST_TMPDIR/image" --tools 32 $options

@@ -82,7 +82,11 @@ enum ckpt_vcpu_kind {
 	CKPT_VCPU_PV64,	 /* vcpu_guest_context, 5168 bytes */
 	CKPT_VCPU_PV32,	 /* vcpu_guest_context, 2800 bytes */
 	CKPT_VCPU_XEN20, /* full_execution_context_t, 2516 bytes */
-	CKPT_VCPU_HVM,	 /* HVM save record type 2 (CPU); in a core dump vcpu_guest_context */
+	/* vcpu_guest_context of xen-unstable until the FPU's state came first, in August 2005: with
+	 * pt_base, 2784 bytes; since June with ctrlreg[8], 2816 bytes. 32 bits. */
+	CKPT_VCPU_2005_SPRING,
+	CKPT_VCPU_2005_SUMMER,
+	CKPT_VCPU_HVM, /* HVM save record type 2 (CPU); in a core dump vcpu_guest_context */
 };
 
 struct ckpt_vcpu {

@@ -136,6 +136,8 @@ int ckpt_commit(struct ckpt *ck, struct err *err) MUST_CHECK;
 /* pv_context.c: decode v->ctx by v->kind; the context has the size of its kind. */
 void pv_context_decode(struct ckpt_vcpu *v);
 size_t pv_context_bytes(enum ckpt_vcpu_kind kind);
+/* What xen-unstable of 2005 saved in so many bytes. */
+enum ckpt_vcpu_kind pv_context_of_2005(uint64_t bytes, enum ckpt_vcpu_kind otherwise);
 uint64_t pv_context_gdt_frame(const struct ckpt_vcpu *v, unsigned index);
 uint64_t pv_context_gdt_ents(const struct ckpt_vcpu *v);
 /* Never more than the context has room for. */

@@ -110,7 +110,11 @@ static int read_missing(struct legacy *l, struct err *err)
 
 static int read_context(struct legacy *l, struct err *err)
 {
-	size_t bytes = pv_context_bytes(CKPT_VCPU_XEN20);
+	uint64_t left = source_bytes(l->ck->src) - l->off;
+	/* Xen-unstable kept the rest of the format until June 2005. */
+	enum ckpt_vcpu_kind kind =
+		pv_context_of_2005(left - MIN(left, (uint64_t)PAGE_BYTES), CKPT_VCPU_XEN20);
+	size_t bytes = pv_context_bytes(kind);
 	uint64_t off = l->off;
 	const uint8_t *ctx = legacy_take(l, bytes, "the vcpu's context");
 	struct ckpt_vcpu *v;
@@ -120,7 +124,7 @@ static int read_context(struct legacy *l, struct err *err)
 	v = ckpt_new_vcpu(l->ck, 0, err);
 	if (!v)
 		return -1;
-	v->kind = CKPT_VCPU_XEN20;
+	v->kind = kind;
 	v->ctx = ctx;
 	v->ctx_bytes = bytes;
 	v->ctx_off = off;

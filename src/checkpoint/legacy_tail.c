@@ -18,9 +18,22 @@
 #define XSAVE_MIN 576u
 #define XSAVE_MAX (64u << 10)
 
+/* That of the hybrids of 2005 is known by where the file ends: the context and shared_info are its
+ * last parts. */
+static enum ckpt_vcpu_kind context_kind(const struct legacy *l)
+{
+	uint64_t left = source_bytes(l->ck->src) - l->off;
+
+	if (l->ck->info.word_bytes == 8)
+		return CKPT_VCPU_PV64;
+	if (l->form.extended || left < PAGE_BYTES)
+		return CKPT_VCPU_PV32;
+	return pv_context_of_2005(left - PAGE_BYTES, CKPT_VCPU_PV32);
+}
+
 static int take_context(struct legacy *l, uint32_t id, struct err *err)
 {
-	enum ckpt_vcpu_kind kind = l->ck->info.word_bytes == 8 ? CKPT_VCPU_PV64 : CKPT_VCPU_PV32;
+	enum ckpt_vcpu_kind kind = context_kind(l);
 	size_t bytes = pv_context_bytes(kind);
 	uint64_t off = l->off;
 	const uint8_t *ctx = legacy_take(l, bytes, "the context of a vcpu");

@@ -47,7 +47,41 @@ static const struct context_layout layouts[] = {
 		.si = 16,
 		.gdt_frames = 2388,
 		.gdt_ents = 2452},
+	[CKPT_VCPU_2005_SPRING] = {.bytes = 2784,
+		.word_bytes = 4,
+		.cr3 = 2724,
+		.ip = 36,
+		.sp = 48,
+		.dx = 12,
+		.si = 16,
+		.gdt_frames = 2648,
+		.gdt_ents = 2712},
+	[CKPT_VCPU_2005_SUMMER] = {.bytes = 2816,
+		.word_bytes = 4,
+		.cr0 = 2724,
+		.cr3 = 2736,
+		.cr4 = 2740,
+		.ip = 36,
+		.sp = 48,
+		.dx = 12,
+		.si = 16,
+		.gdt_frames = 2648,
+		.gdt_ents = 2712},
 };
+
+/* arch-x86_32.h as of 2005-05-20 and 2005-06-24. */
+static const enum ckpt_vcpu_kind of_2005[] = {
+	CKPT_VCPU_2005_SPRING, CKPT_VCPU_2005_SUMMER, CKPT_VCPU_PV32};
+
+enum ckpt_vcpu_kind pv_context_of_2005(uint64_t bytes, enum ckpt_vcpu_kind otherwise)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(of_2005); i++)
+		if (bytes == layouts[of_2005[i]].bytes)
+			return of_2005[i];
+	return otherwise;
+}
 
 #define GDT_FRAMES	   16u
 #define GDT_ENTS_PER_FRAME 512u
@@ -107,6 +141,10 @@ void pv_context_decode(struct ckpt_vcpu *v)
 		v->root = PFN(v->cr3 >> PAGE_SHIFT);
 		decode_xen20_moved(v);
 		break;
+	case CKPT_VCPU_2005_SPRING:
+	case CKPT_VCPU_2005_SUMMER:
+		v->root = PFN(v->cr3 >> PAGE_SHIFT);
+		break;
 	case CKPT_VCPU_HVM:
 		break;
 	}
@@ -139,7 +177,7 @@ bool ckpt_suspend_record(const struct ckpt *ck, pfn_t *ret)
 	const struct ckpt_vcpu *v = ck->state.nr_vcpus ? &ck->state.vcpus[0] : NULL;
 	struct ckpt_page page;
 
-	if (!v || (v->kind != CKPT_VCPU_XEN20 && v->kind != CKPT_VCPU_PV32))
+	if (!v || v->kind == CKPT_VCPU_PV64 || v->kind == CKPT_VCPU_HVM)
 		return false;
 	*ret = PFN(v->si);
 	if (v->kind == CKPT_VCPU_XEN20)

@@ -140,6 +140,19 @@ def context_of_xen2(old):
     return bytes(ctx)
 
 
+def context_of_2005(ctx, size):
+    """The same as xen-unstable had it before the FPU's state came first: with pt_base or ctrlreg[8]."""
+    old = bytearray(size)
+    old[4:72] = ctx[516:584]
+    old[2640:2648] = ctx[2632:2640]
+    old[2648:2716] = ctx[2640:2708]
+    if size == 2816:
+        old[2724:2756] = ctx[2716:2748]
+    else:
+        old[2724:2728] = ctx[2728:2732]
+    return bytes(old)
+
+
 def read_real(path):
     g = Guest()
     with open(path, "rb") as f:
@@ -464,7 +477,7 @@ class Legacy:
             if n and self.since < (3, 1):
                 break
             self.out.mark()
-            self.out.put(ctx)
+            self.out.put(context_of_2005(ctx, self.opt.context) if self.opt.context else ctx)
             if self.extended and self.since >= (3, 2):
                 self.out.mark()
                 self.out.put(self.g.extended.get(n, b"").ljust(128, b"\0"))
@@ -566,7 +579,8 @@ class Legacy:
             self.batches(pages, wrong)
 
     def write(self):
-        self.header()
+        if self.opt.wrap != "xen2":
+            self.header()
         if self.opt.tmem:
             self.tmem()
         if self.since >= (4, 0) and not self.opt.live:
@@ -670,7 +684,12 @@ def copy_stream(g, out, opt):
 
 def write_wrapped(g, out, opt):
     wrap = opt.wrap
-    if wrap == "xend":
+    if wrap == "xen2":  # which has all of the header
+        text = sxp(g)
+        out.put(b"LinuxGuestRecord" + struct.pack("<I", g.p2m_size))
+        out.put(struct.pack("<1024I", *(g.p2m_frames + [0xbad] * 1024)[:1024]))
+        out.put(struct.pack("<I", len(text)) + text)
+    elif wrap == "xend":
         text = sxp(g)
         out.put(b"LinuxGuestRecord")
         out.mark()
@@ -763,12 +782,13 @@ def arguments():
     p.add_argument("--since", default="4.5", help="the Xen that writes it")
     p.add_argument("--tools", type=int, choices=[32, 64], default=64, help="bits of the tool stack")
     p.add_argument("--wrap", default="none",
-                   choices=["none", "xend", "xl", "xl-json", "libvirt1", "libvirt2", "xapi1", "xapi2"])
+                   choices=["none", "xen2", "xend", "xl", "xl-json", "libvirt1", "libvirt2", "xapi1", "xapi2"])
     p.add_argument("--qemu", default="none", choices=["none", "eof", "0002", "remus", "xapi"])
     for flag in ("live", "verify", "tmem", "compress", "cut", "split", "broken", "odd-block", "no-xsave", "ext-cr3"):
         p.add_argument("--" + flag, action="store_true")
     p.add_argument("--stream", action="store_true", help="keep the stream of GUEST, change the wrapper")
     p.add_argument("--remus", type=int, default=0, metavar="EPOCHS")
+    p.add_argument("--context", type=int, choices=[2784, 2816], help="bytes of a context of 2005")
     p.add_argument("--list-bytes", type=int, default=0, help="length of the list of p2m frames")
     p.add_argument("--marks", metavar="FILE")
     p.add_argument("--epochs", metavar="FILE", help="the offsets at which Remus' epochs end")
