@@ -4,12 +4,15 @@
  *
  *   barewalk walk FILE   record headers and pfn lists of an xl save file, page data skipped
  *   barewalk sum FILE    one pass over the mapped file, adding up its 64-bit words
+ *   barewalk drop FILE   let the kernel forget what it has of the file in memory
+ *   barewalk kept FILE   pages of the file that the kernel has in memory, and pages of it in all
  *
  * It shares no code with the program.
  */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -61,6 +64,20 @@ static uint64_t sum(const uint8_t *p, const uint8_t *end)
 	return s;
 }
 
+static int kept(const uint8_t *p, size_t bytes)
+{
+	size_t i, nr = (bytes + 4095) / 4096, kept = 0;
+	unsigned char *in_core = malloc(nr);
+
+	if (!in_core || mincore((void *)p, bytes, in_core))
+		return 1;
+	for (i = 0; i < nr; i++)
+		kept += in_core[i] & 1;
+	printf("%zu %zu\n", kept, nr);
+	free(in_core);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct stat st;
@@ -75,6 +92,10 @@ int main(int argc, char **argv)
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return 1;
+	if (!strcmp(argv[1], "drop"))
+		return fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (!strcmp(argv[1], "kept"))
+		return kept(p, (size_t)st.st_size);
 	if (!strcmp(argv[1], "walk"))
 		printf("%llu\n", (unsigned long long)walk(p, p + st.st_size));
 	else

@@ -65,15 +65,33 @@ def anonymous_peak(argv):
     return peak
 
 
+def kept(path):
+    """How much of a file the kernel has in memory."""
+    out = subprocess.run([bare, "kept", str(path)], check=True, capture_output=True, text=True)
+    pages, of = map(int, out.stdout.split())
+    return pages / of
+
+
+def budget_read(command, path):
+    """How much of a file that the kernel has forgotten is in memory after a run."""
+    subprocess.run([bare, "drop", str(path)], check=True)
+    if kept(path) > 0.01:
+        print(f"  share of the file that {command} reads: this file system is all memory")
+        return
+    once([binary, command, "-q", str(path)])
+    budget(f"share of the file that {command} reads", kept(path), 0.05)
+
+
 def measure(title, path, pages, guest):
     print(f"{title}: {path.stat().st_size >> 20} MiB")
     commands = {
         "walk": ([bare, "walk", str(path)], None),
         "sum": ([bare, "sum", str(path)], None),
         "info": ([binary, "info", "-q", str(path)], None),
-        "dump": ([binary, "dump", "-q", "--locate=symbols", str(path)], None),
+        "dump": ([binary, "dump", "-q", str(path)], None),
         "scan": ([binary, "dump", "-q", "--locate=scan", str(path)], None),
         "validate": ([binary, "validate", "-q", str(path)], None),
+        "thorough": ([binary, "validate", "-q", "--thorough", str(path)], None),
     }
     if VERIFY.exists():
         env = dict(os.environ, PYTHONPATH=VERIFY_PATH)
@@ -84,36 +102,60 @@ def measure(title, path, pages, guest):
         # With a guest in it, info also decodes the kernel's symbols and types.
         if guest:
             print(f"  info / bare walk {m['info'] / m['walk']:.1f}, no budget: it decodes symbols")
+            for command in ("dump", "validate"):
+                if "verify" in m:
+                    budget(f"{command} / verify-stream-v2", m[command] / m["verify"], 1 / 6)
+                budget_read(command, path)
         else:
             budget("info / bare walk", m["info"] / m["walk"], 2)
-        if "verify" in m and not guest:
-            budget("info / verify-stream-v2", m["info"] / m["verify"], 1 / 20)
-        if "verify" in m:
-            budget("dump by symbols / verify-stream-v2", m["dump"] / m["verify"], 1 / 3)
+            if "verify" in m:
+                budget("info / verify-stream-v2", m["info"] / m["verify"], 1 / 20)
         budget("scan / one pass over the file", m["scan"] / m["sum"], 1.5)
-        budget("validate, seconds", m["validate"], 0.5)
-    peak = anonymous_peak([binary, "dump", "-q", str(path)])
-    budget("memory / (16 MiB + 8 bytes a page)", peak / ((16 << 20) + 8 * pages), 1)
+        budget("validate --thorough, seconds", m["thorough"], 0.5)
+    for options in ([], ["--locate=both"]):
+        peak = anonymous_peak([binary, "dump", "-q", *options, str(path)])
+        budget(f"memory{' of both ways' if options else ''} / (16 MiB + 8 bytes a page)",
+               peak / ((16 << 20) + 8 * pages), 1)
     print()
+
+
+def measure_large(path, gib):
+    """Sparse: what is not a hole is a real guest and the headers of the pages."""
+    print(f"a real guest in a stream of {gib} GiB")
+    commands = {f"{c}{how}": ([binary, c, "-q", *([how] if how else []), str(path)], None)
+                for c in ("dump", "validate") for how in ("", "--locate=symbols")}
+    m = medians(commands)
+    print("  median ms: " + ", ".join(f"{k} {v * 1000:.1f}" for k, v in m.items()))
+    for command in ("dump", "validate"):
+        if gib == 16:
+            budget(f"{command} / {command} --locate=symbols",
+                   m[command] / m[command + "--locate=symbols"], 2)
+        else:
+            budget(f"{command}, seconds", m[command], 1)
+        budget_read(command, path)
+    print()
+
+
+def stream(name, size, real=None):
+    path = work / name
+    if not path.exists():
+        subprocess.run(["python3", str(here / "mkstream.py"), "--bench", str(size), str(path),
+                        *([str(real)] if real else [])], check=True)
+    return path
 
 
 def main():
     work.mkdir(parents=True, exist_ok=True)
-    plain = work / "bench-2g.save"
-    if not plain.exists():
-        subprocess.run(["python3", str(here / "mkstream.py"), "--bench", str(2 * GIB), str(plain)],
-                       check=True)
-    measure("a generated PV stream", plain, 2 * GIB >> 12, False)
+    measure("a generated PV stream", stream("bench-2g.save", 2 * GIB), 2 * GIB >> 12, False)
     cache = os.environ.get("XBDSNAP_CACHE")
     if not cache:
         print("no real checkpoints: not measured on them")
         return
-    real = work / "bench-2g-real.save"
     base = pathlib.Path(cache) / "linux-6.1-base" / "image.save"
-    if not real.exists():
-        subprocess.run(["python3", str(here / "mkstream.py"), "--bench", str(2 * GIB), str(real),
-                        str(base)], check=True)
-    measure("the same with a real guest in it", real, 2 * GIB >> 12, True)
+    measure("the same with a real guest in it", stream("bench-2g-real.save", 2 * GIB, base),
+            2 * GIB >> 12, True)
+    for gib in (16, 64):
+        measure_large(stream(f"bench-{gib}g-real.save", gib * GIB, base), gib)
     for name in ("linux-6.1-base", "linux-6.1-pvh", "linux-6.12-discard"):
         path = pathlib.Path(cache) / name / "image.save"
         measure(name, path, path.stat().st_size >> 12, True)
