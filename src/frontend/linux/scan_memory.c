@@ -16,21 +16,11 @@
 
 #include "base/num.h"
 #include "frontend/blkif_abi.h"
-#include "frontend/linux/scan_memory.h"
+#include "frontend/linux/scan_anchor.h"
 
-/* Offsets from struct blkif_front_ring, before which stands a lock: 8 bytes, 32 with PREEMPT_RT. */
-#define DEV_INFO_OFF	 208u /* Linux 5.8 and newer: right before the shadow */
-#define SHADOW_OFF	 216u
-#define SLOT_BYTES	 160u
-#define MAX_LOCK_BYTES	 64u
-#define MIN_ENTRIES	 32u
-#define SLOT_ID		 8u	     /* in struct blk_shadow, behind the operation */
-#define FREE_LIST_NIL	 0x0fffffffu /* the id of the last free slot */
-#define MAX_DOUBTS	 64u
 #define OLD_DEV_INFO_OFF 82128u /* 4.5 to 5.7: behind shadow[512] */
 #define OLD_LOCK_BYTES	 8u
 #define OLD_RING_BYTES	 82144u
-#define INFO_BYTES	 1024u /* of blkfront_info, at least as far as rinfo */
 /* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
 #define MAX_UNRESOLVED 256u
 /* What all anchors together may cost: one each, and one for each page walk of its proof. A ring
@@ -43,13 +33,6 @@
 #define MAPPINGS_PER_PAGE 4u
 
 #define ANCHOR_BYTES 24u
-struct anchor {
-	pfn_t pfn;
-	unsigned off; /* of the front ring in the page */
-	uint32_t pvt, cons, entries;
-	uint64_t sring;
-};
-
 /* Third and fourth word of an anchor, seen as one: a power of two from 32 to 512. */
 static bool is_ring_size(uint64_t v)
 {
@@ -75,7 +58,7 @@ static bool anchor_at(
 }
 
 /* Is `ring` the address of the anchor's front ring, as the page tables say? */
-static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
+bool scan_is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 {
 	struct err ignored = ERR_INIT;
 	struct guest_map map;
@@ -89,7 +72,7 @@ static bool is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 
 /* Bytes before the front ring in a ring structure of that size; 0 when it cannot be one. By the
  * size alone: the ring's own number of entries may be damaged. */
-static unsigned lock_bytes(uint32_t rinfo_size)
+unsigned scan_lock_bytes(uint32_t rinfo_size)
 {
 	uint32_t entries;
 
@@ -114,14 +97,14 @@ static bool find_rinfo(struct scan *sc, const struct anchor *a, struct scan_info
 	for (d = 64; d + 16 <= sizeof(raw); d += 8) {
 		uint64_t rinfo = num_le64(raw + d);
 		uint32_t nr = num_le32(raw + d + 8), size = num_le32(raw + d + 12), r;
-		unsigned lock = ret->old ? OLD_LOCK_BYTES : lock_bytes(size);
+		unsigned lock = ret->old ? OLD_LOCK_BYTES : scan_lock_bytes(size);
 
 		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES || !lock)
 			continue;
 		if (ret->old)
 			size = OLD_RING_BYTES;
 		for (r = 0; r < nr; r++)
-			if (is_at(sc, a, rinfo + (uint64_t)r * size + lock)) {
+			if (scan_is_at(sc, a, rinfo + (uint64_t)r * size + lock)) {
 				ret->rinfo_off = d;
 				ret->lock_bytes = lock;
 				return true;
@@ -130,7 +113,7 @@ static bool find_rinfo(struct scan *sc, const struct anchor *a, struct scan_info
 	return false;
 }
 
-static int note_info(struct scan *sc, const struct scan_info *found, struct err *err)
+int scan_note_info(struct scan *sc, const struct scan_info *found, struct err *err)
 {
 	size_t i;
 
@@ -168,16 +151,9 @@ static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool o
 
 	if ((info & 7) || !guest_is_kernel_addr(sc->c->g, info) || !find_rinfo(sc, a, &found))
 		return false;
-	*status = note_info(sc, &found, err);
+	*status = scan_note_info(sc, &found, err);
 	return true;
 }
-
-/* A ring and the device that it names, which does not lead back to it: left over from before a
- * resume, or the way back is damaged. Looked at when all devices are known. */
-struct doubt {
-	struct anchor ring;
-	uint64_t info;
-};
 
 static void note_doubt(struct scan *sc, const struct anchor *a, uint64_t info)
 {
@@ -207,13 +183,13 @@ static bool prove_old(
 	struct err ignored = ERR_INIT;
 	uint64_t info;
 
-	return is_at(sc, a, ring) &&
+	return scan_is_at(sc, a, ring) &&
 	       !guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) &&
 	       prove(sc, a, info, true, err, status);
 }
 
 /* Padding of a shared ring page is zero. What its indices say is judged later. */
-static bool sring_is_plausible(struct scan *sc, const struct anchor *a)
+bool scan_sring_fits(struct scan *sc, const struct anchor *a)
 {
 	struct err ignored = ERR_INIT;
 	uint8_t raw[BLKIF_SRING_HEADER];
@@ -238,7 +214,7 @@ static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
 	uint64_t base;
 	int status = 0;
 
-	if ((a->sring & PAGE_OFFSET_MASK) || !sring_is_plausible(sc, a) ||
+	if ((a->sring & PAGE_OFFSET_MASK) || !scan_sring_fits(sc, a) ||
 		guest_translate(sc->c->g, GVA(a->sring), &map, &ignored))
 		return 0;
 	base = a->sring - (map.pfn.v << PAGE_SHIFT);
@@ -453,7 +429,7 @@ bool scan_accepts(struct scan *sc, gva_t ring, gva_t info)
 		return false;
 	found.old = guest_read_u64(g, gva_add(ring, DEV_INFO_OFF), &back, NULL) || back != info.v;
 	if (found.old && (guest_read_u64(g, gva_add(ring, OLD_DEV_INFO_OFF), &back, NULL) ||
-				 back != info.v || !sring_is_plausible(sc, &a)))
+				 back != info.v || !scan_sring_fits(sc, &a)))
 		return false;
 	return find_rinfo(sc, &a, &found);
 }
@@ -463,127 +439,15 @@ void scan_init(struct scan *sc, struct linux_ctx *c)
 	*sc = (struct scan){.c = c, .walks_left = MAX_WALKS};
 }
 
-/* The address of the ring structure, if the direct map has it where its shared page says. */
-static uint64_t ring_address(struct scan *sc, const struct anchor *a)
-{
-	struct guest_map map;
-	uint64_t ring;
-
-	if (guest_translate(sc->c->g, GVA(a->sring), &map, NULL))
-		return 0;
-	ring = a->sring - (map.pfn.v << PAGE_SHIFT) + (a->pfn.v << PAGE_SHIFT) + a->off;
-	return is_at(sc, a, ring) ? ring : 0;
-}
-
-/* Its first ring: those before it point to the same device. */
-static uint64_t first_ring(struct scan *sc, uint64_t ring, uint32_t size, uint64_t info)
-{
-	uint64_t back;
-	unsigned i;
-
-	for (i = 0; i < SCAN_MAX_QUEUES; i++, ring -= size)
-		if (guest_read_u64(sc->c->g, GVA(ring - size + DEV_INFO_OFF), &back, NULL) ||
-			back != info)
-			break;
-	return ring;
-}
-
-/* Is one of the rings from `first` on at that address? */
-static bool leads_to(uint64_t first, uint64_t ring, uint32_t size)
-{
-	return ring >= first && !((ring - first) % size) && (ring - first) / size < SCAN_MAX_QUEUES;
-}
-
-/*
- * {rinfo, nr_rings, rinfo_size} of a device one of which is damaged: the first leads to the ring,
- * or the last two fit it.
- */
-static bool find_damaged(
-	struct scan *sc, const struct doubt *d, uint64_t ring, struct scan_info *ret)
-{
-	uint8_t raw[INFO_BYTES];
-	unsigned off, lock;
-
-	if (guest_read(sc->c->g, GVA(d->info), raw, sizeof(raw), NULL))
-		return false;
-	*ret = (struct scan_info){.va = GVA(d->info)};
-	for (off = 64; off + 16 <= sizeof(raw); off += 8)
-		for (lock = 8; lock <= MAX_LOCK_BYTES; lock += 8)
-			if (leads_to(num_le64(raw + off) + lock, ring,
-				    SHADOW_OFF + SLOT_BYTES * d->ring.entries + lock)) {
-				ret->rinfo_off = off;
-				ret->lock_bytes = lock;
-				return true;
-			}
-	for (off = 64; off + 16 <= sizeof(raw); off += 8) {
-		uint32_t nr = num_le32(raw + off + 8), size = num_le32(raw + off + 12);
-
-		ret->rinfo_off = off;
-		ret->lock_bytes = lock_bytes(size);
-		if (!ret->lock_bytes || !nr || nr > SCAN_MAX_QUEUES)
-			continue;
-		ret->rinfo = first_ring(sc, ring, size, d->info) - ret->lock_bytes;
-		return true;
-	}
-	return false;
-}
-
-/* A device that is known has its rings elsewhere: what names it is a left-over of before its last
- * resume. One that leads to no ring at all is damaged. */
-static int settle_doubts(struct scan *sc, struct err *err)
-{
-	struct scan_info found;
-	size_t i, k;
-
-	for (i = 0; i < sc->nr_doubts; i++) {
-		const struct doubt *d = &sc->doubts[i];
-		uint64_t ring;
-
-		for (k = 0; k < sc->nr_infos && sc->infos[k].va.v != d->info; k++)
-			;
-		if (k < sc->nr_infos || !sring_is_plausible(sc, &d->ring))
-			continue;
-		ring = ring_address(sc, &d->ring);
-		if (ring && find_damaged(sc, d, ring, &found) && note_info(sc, &found, err))
-			return -1;
-	}
-	return 0;
-}
-
-/* Two devices cannot have the same rings: one of the pointers back is damaged. More of them are
- * right, or else what is aligned as an allocator does it. */
-static bool is_better(const struct scan_info *a, const struct scan_info *b)
-{
-	return a->votes != b->votes ? a->votes > b->votes
-				    : (a->va.v & -a->va.v) > (b->va.v & -b->va.v);
-}
-
-static void drop_twins(struct scan *sc)
-{
-	size_t i, k;
-
-	for (i = 0; i < sc->nr_infos; i++)
-		for (k = i + 1; k < sc->nr_infos; k++) {
-			struct scan_info *a = &sc->infos[i], *b = &sc->infos[k];
-
-			if (a->va.v + a->rinfo_off != b->va.v + b->rinfo_off)
-				continue;
-			if (is_better(b, a))
-				*a = *b;
-			*b = sc->infos[--sc->nr_infos];
-			k--;
-		}
-}
-
 int scan_memory(struct scan *sc, struct err *err)
 {
 	struct visit visit = {.sc = sc, .err = err};
 
 	/* Page tables hold no rings. */
 	if (memory_for_each_page(guest_memory(sc->c->g), visit_page, &visit) ||
-		resolve_by_mappings(sc, err) || settle_doubts(sc, err))
+		resolve_by_mappings(sc, err) || scan_settle_doubts(sc, err))
 		return -1;
-	drop_twins(sc);
+	scan_drop_twins(sc);
 	if (!sc->walks_left)
 		finding_add(&sc->c->s->findings, "XB311", finding_anywhere(),
 			"the structural scan stopped: more things look like rings than can be");
