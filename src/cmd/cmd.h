@@ -63,6 +63,9 @@ extern const struct argp cmd_common_argp, cmd_locate_argp;
 void cmd_init_children(struct argp_state *state, struct cmd_env *env);
 /* argp_parse with "xbdsnap NAME" as the program; does not return on bad usage (exit 2). */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
+/* The one checkpoint that most commands take; argp_error() for a second, or none. */
+void cmd_take_path(struct argp_state *state, const char *arg, const char **path);
+void cmd_need_path(struct argp_state *state, const char *path);
 /* The tail of every command's --help. */
 #define CMD_HELP_STATUS                                                                            \
 	"\vExit status: 0 done; 1 warnings or differences; 2 usage; 3 unsafe or refused; 4 not "   \

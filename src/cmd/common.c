@@ -172,6 +172,19 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 	argp_parse(argp, name_descriptors(argc, argv), argv, 0, NULL, input);
 }
 
+void cmd_take_path(struct argp_state *state, const char *arg, const char **path)
+{
+	if (*path)
+		argp_error(state, "one checkpoint at a time");
+	*path = arg;
+}
+
+void cmd_need_path(struct argp_state *state, const char *path)
+{
+	if (!path)
+		argp_error(state, "no checkpoint named");
+}
+
 void cmd_note(const struct cmd_env *env, const char *fmt, ...)
 {
 	va_list ap;

@@ -196,13 +196,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		d->columns = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (d->path)
-			argp_error(state, "one checkpoint at a time");
-		d->path = arg;
+		cmd_take_path(state, arg, &d->path);
 		return 0;
 	case ARGP_KEY_END:
-		if (!d->path)
-			argp_error(state, "no checkpoint named");
+		cmd_need_path(state, d->path);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -66,8 +66,7 @@ static void check_choice(const struct extract *x, struct argp_state *state)
 {
 	int ways = (x->out.dir != NULL) + x->page_set + x->va_set;
 
-	if (!x->path)
-		argp_error(state, "no checkpoint named");
+	cmd_need_path(state, x->path);
 	if (ways > 1)
 		argp_error(state, "--all, --page and --va exclude each other");
 	if (x->va_set != x->bytes_set)
@@ -121,9 +120,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		x->out.path = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (x->path)
-			argp_error(state, "one checkpoint at a time");
-		x->path = arg;
+		cmd_take_path(state, arg, &x->path);
 		return 0;
 	case ARGP_KEY_END:
 		check_choice(x, state);

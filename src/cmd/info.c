@@ -36,8 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			in->paths[in->nr_paths++] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!in->nr_paths)
-			argp_error(state, "no checkpoint named");
+		cmd_need_path(state, in->nr_paths ? in->paths[0] : NULL);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

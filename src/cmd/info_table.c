@@ -130,10 +130,10 @@ static struct json_object *broken_file(const char *path, const struct err *err)
 {
 	struct json_object *doc = json_object_new_object(), *src = json_object_new_object();
 
-	json_object_object_add(src, "path", json_text(path));
-	json_object_object_add(doc, "schema", json_text("xbdsnap/1"));
-	json_object_object_add(doc, "source", src);
-	json_object_object_add(doc, "error", json_text(err->text));
+	json_put(src, "path", json_text(path));
+	json_put(doc, "schema", json_text("xbdsnap/1"));
+	json_put(doc, "source", src);
+	json_put(doc, "error", json_text(err->text));
 	return doc;
 }
 
@@ -228,8 +228,8 @@ static int print_document(struct table_job *job, const struct crew_job *crew, st
 		json_object_put(job->list);
 		return err_nomem(err, "the JSON document");
 	}
-	json_object_object_add(doc, "schema", json_text("xbdsnap/1"));
-	json_object_object_add(doc, "files", job->list);
+	json_put(doc, "schema", json_text("xbdsnap/1"));
+	json_put(doc, "files", job->list);
 	crew_run(crew);
 	return json_print(doc, job->env->out, err);
 }

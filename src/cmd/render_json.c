@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "check/catalogue.h"
-
 /* None in a file that is cut: nobody knows. */
 static struct json_object *count_of(const struct ckpt_info *info, uint64_t nr)
 {
@@ -281,24 +279,30 @@ static struct json_object *json_device(const struct blkdev *d, bool with_request
 	return o;
 }
 
+struct json_object *json_finding(const struct finding *f, enum severity severity)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_put_text(o, "rule", f->rule);
+	json_put_text(o, "severity", severity_name(severity));
+	json_put_text(o, "message", f->message);
+	json_put_text(o, "device", f->device);
+	json_put(o, "ring", json_int_or_null(f->ring));
+	json_put(o, "slot", json_int_or_null(f->slot));
+	json_put(o, "offset", json_num_or_null(f->offset, FINDING_NO_OFFSET));
+	return o;
+}
+
 static struct json_object *json_findings(const struct finding_list *list)
 {
 	struct json_object *a = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < list->nr; i++) {
-		const struct finding *f = &list->v[i];
-		const struct rule *r = catalogue_find(f->rule);
-		struct json_object *o = json_object_new_object();
+		const struct rule *r = catalogue_find(list->v[i].rule);
 
-		json_put_text(o, "rule", f->rule);
-		json_put_text(o, "severity", severity_name(r ? r->severity : SEVERITY_ERROR));
-		json_put_text(o, "message", f->message);
-		json_put_text(o, "device", f->device);
-		json_put(o, "ring", json_int_or_null(f->ring));
-		json_put(o, "slot", json_int_or_null(f->slot));
-		json_put(o, "offset", json_num_or_null(f->offset, FINDING_NO_OFFSET));
-		json_object_array_add(a, o);
+		json_object_array_add(
+			a, json_finding(&list->v[i], r ? r->severity : SEVERITY_ERROR));
 	}
 	return a;
 }

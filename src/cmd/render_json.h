@@ -6,11 +6,14 @@
 #ifndef XB_CMD_RENDER_JSON_H
 #define XB_CMD_RENDER_JSON_H
 
+#include "check/catalogue.h"
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 
 struct json_object *json_source(const struct ckpt *ck);
 struct json_object *json_request(const struct io_request *r);
+/* With the severity that counts here. */
+struct json_object *json_finding(const struct finding *f, enum severity severity);
 /* The whole document of `dump` (with_requests) or `info`. */
 struct json_object *json_document(const struct cmd_input *in, bool with_requests);
 

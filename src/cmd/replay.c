@@ -81,9 +81,9 @@ static int print_json(struct replay *x, struct json_object *applied, struct err 
 		json_object_put(applied);
 		return err_nomem(err, "the JSON document");
 	}
-	json_object_object_add(doc, "plan", list);
+	json_put(doc, "plan", list);
 	if (applied)
-		json_object_object_add(doc, "applied", applied);
+		json_put(doc, "applied", applied);
 	return json_print(doc, x->env->out, err);
 }
 
@@ -291,9 +291,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "%s", x->usage.text);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (x->path)
-			argp_error(state, "one checkpoint at a time");
-		x->path = arg;
+		cmd_take_path(state, arg, &x->path);
 		return 0;
 	case ARGP_KEY_END:
 		check_choice(x, state);

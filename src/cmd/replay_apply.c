@@ -136,16 +136,15 @@ static struct json_object *as_json(const struct replay_apply *how, const char *p
 
 	if (!o)
 		return NULL;
-	json_object_object_add(o, "path", json_text(path));
-	json_object_object_add(o, "undo", how->undo_path ? json_text(how->undo_path) : NULL);
-	json_object_object_add(o, "writes", json_object_new_uint64(w->nr_writes));
-	json_object_object_add(o, "discards", json_object_new_uint64(w->nr_discards));
-	json_object_object_add(o, "bytes", json_object_new_uint64(w->bytes));
-	json_object_object_add(o, "left_out", json_object_new_uint64(w->nr_left_out));
-	json_object_object_add(
-		o, "discards_left_out", json_object_new_uint64(w->nr_discards_left_out));
-	json_object_object_add(o, "fsck_before", how->fsck ? json_object_new_int(fsck[0]) : NULL);
-	json_object_object_add(o, "fsck_after", how->fsck ? json_object_new_int(fsck[1]) : NULL);
+	json_put(o, "path", json_text(path));
+	json_put(o, "undo", how->undo_path ? json_text(how->undo_path) : NULL);
+	json_put(o, "writes", json_object_new_uint64(w->nr_writes));
+	json_put(o, "discards", json_object_new_uint64(w->nr_discards));
+	json_put(o, "bytes", json_object_new_uint64(w->bytes));
+	json_put(o, "left_out", json_object_new_uint64(w->nr_left_out));
+	json_put(o, "discards_left_out", json_object_new_uint64(w->nr_discards_left_out));
+	json_put(o, "fsck_before", how->fsck ? json_object_new_int(fsck[0]) : NULL);
+	json_put(o, "fsck_after", how->fsck ? json_object_new_int(fsck[1]) : NULL);
 	return o;
 }
 

@@ -9,19 +9,15 @@
 
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err)
 {
-	const char *equals = strchr(text, '=');
-	struct replay_target *grown, *one;
+	struct replay_target *grown, one = {.disk = DISK_INIT};
 
-	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= sizeof(one->vdev))
-		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=[FORMAT:]PATH", text);
+	if (disk_parse(text, one.vdev, sizeof(one.vdev), &one.path, &one.format, err))
+		return -1;
 	grown = realloc(t->v, (t->nr + 1) * sizeof(*grown));
 	if (!grown)
 		return err_nomem(err, "noting a disk");
 	t->v = grown;
-	one = &t->v[t->nr++];
-	*one = (struct replay_target){.disk = DISK_INIT};
-	one->path = disk_spec(equals + 1, &one->format);
-	memcpy(one->vdev, text, (size_t)(equals - text));
+	t->v[t->nr++] = one;
 	return 0;
 }
 
@@ -199,14 +195,13 @@ static struct json_object *match_json(const struct replay_match *m)
 	for (i = 0; i < m->nr; i++) {
 		struct json_object *range = json_object_new_object();
 
-		json_object_object_add(range, "start", json_object_new_uint64(m->differs[i].start));
-		json_object_object_add(range, "end", json_object_new_uint64(m->differs[i].end));
+		json_put(range, "start", json_object_new_uint64(m->differs[i].start));
+		json_put(range, "end", json_object_new_uint64(m->differs[i].end));
 		json_object_array_add(list, range);
 	}
-	json_object_object_add(o, "state", json_text(replay_match_name(m->state)));
-	json_object_object_add(o, "differs", list);
-	json_object_object_add(
-		o, "why", m->state == REPLAY_UNDECIDED ? json_text(m->why.text) : NULL);
+	json_put(o, "state", json_text(replay_match_name(m->state)));
+	json_put(o, "differs", list);
+	json_put(o, "why", m->state == REPLAY_UNDECIDED ? json_text(m->why.text) : NULL);
 	return o;
 }
 
@@ -219,7 +214,7 @@ int replay_matches_json(const struct replay_matches *m, struct json_object *list
 
 		if (m->compared[i] && !(o = match_json(&m->v[i])))
 			return -1;
-		json_object_object_add(json_object_array_get_idx(list, i), "on_disk", o);
+		json_put(json_object_array_get_idx(list, i), "on_disk", o);
 	}
 	return 0;
 }

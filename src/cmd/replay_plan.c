@@ -124,8 +124,8 @@ static struct json_object *facts(const struct replay_item *it)
 
 	if (!o)
 		return NULL;
-	json_object_object_add(o, "device", json_text(it->dev->name));
-	json_object_object_add(o, "queued", json_object_new_boolean(it->req->state == IO_QUEUED));
+	json_put(o, "device", json_text(it->dev->name));
+	json_put(o, "queued", json_object_new_boolean(it->req->state == IO_QUEUED));
 	return o;
 }
 
@@ -145,8 +145,8 @@ static int add_parts(
 	for (i = 0; i < nr; i++) {
 		struct json_object *part = json_object_new_object();
 
-		json_object_object_add(part, "sector", json_object_new_uint64(v[i].sector));
-		json_object_object_add(part, "nr_sectors", json_object_new_uint64(v[i].nr_sectors));
+		json_put(part, "sector", json_object_new_uint64(v[i].sector));
+		json_put(part, "nr_sectors", json_object_new_uint64(v[i].nr_sectors));
 		json_object_array_add(list, part);
 	}
 	free(v);
@@ -167,11 +167,11 @@ static struct json_object *item_json(
 	for (i = 0; i < HAZARD_NR; i++)
 		if (it->hazards & 1u << i)
 			json_object_array_add(hazards, json_text(hazard_name(1u << i)));
-	json_object_object_add(o, "step", json_object_new_uint64(step));
-	json_object_object_add(o, "why", json_text(it->why));
-	json_object_object_add(o, "stream", json_text(it->stream));
-	json_object_object_add(o, "order_known", json_object_new_boolean(it->order_known));
-	json_object_object_add(o, "hazards", hazards);
+	json_put(o, "step", json_object_new_uint64(step));
+	json_put(o, "why", json_text(it->why));
+	json_put(o, "stream", json_text(it->stream));
+	json_put(o, "order_known", json_object_new_boolean(it->order_known));
+	json_put(o, "hazards", hazards);
 	return o;
 }
 

@@ -114,29 +114,15 @@ void report_text(const struct report *r, bool verbose, FILE *out)
 	text_sum(r, out);
 }
 
-static struct json_object *int_or_null(int v)
-{
-	return v < 0 ? NULL : json_object_new_int(v);
-}
-
-static int json_finding(const struct report *r, const struct finding *f, struct json_object *array)
+static int add_finding(const struct report *r, const struct finding *f, struct json_object *array)
 {
 	struct json_object *o;
 	enum severity s;
 
 	if (!check_policy_severity(r->policy, f->rule, &s))
 		return 0;
-	o = json_object_new_object();
-	if (!o)
-		return -1;
-	json_object_object_add(o, "rule", json_object_new_string(f->rule));
-	json_object_object_add(o, "severity", json_object_new_string(severity_name(s)));
-	json_object_object_add(o, "message", json_text(f->message));
-	json_object_object_add(o, "device", json_text(f->device));
-	json_object_object_add(o, "ring", int_or_null(f->ring));
-	json_object_object_add(o, "slot", int_or_null(f->slot));
-	json_object_object_add(o, "offset", json_num_or_null(f->offset, FINDING_NO_OFFSET));
-	return json_object_array_add(array, o);
+	o = json_finding(f, s);
+	return o ? json_object_array_add(array, o) : -1;
 }
 
 static int json_skips(const struct report *r, struct json_object *array)
@@ -149,9 +135,9 @@ static int json_skips(const struct report *r, struct json_object *array)
 
 		if (!o)
 			return -1;
-		json_object_object_add(o, "rule", json_object_new_string(s->rule));
-		json_object_object_add(o, "device", json_text(s->device));
-		json_object_object_add(o, "reason", json_text(s->reason));
+		json_put(o, "rule", json_object_new_string(s->rule));
+		json_put(o, "device", json_text(s->device));
+		json_put(o, "reason", json_text(s->reason));
 		if (json_object_array_add(array, o))
 			return -1;
 	}
@@ -165,16 +151,16 @@ int report_json(const struct report *r, struct json_object *doc)
 	size_t l, i;
 	int ret = 0;
 
-	json_object_object_add(doc, "findings", findings);
-	json_object_object_add(doc, "not_evaluated", skips);
-	json_object_object_add(doc, "counts", counts);
+	json_put(doc, "findings", findings);
+	json_put(doc, "not_evaluated", skips);
+	json_put(doc, "counts", counts);
 	if (!findings || !skips || !counts)
 		return -1;
 	for (l = 0; l < ARRAY_SIZE(r->lists); l++)
 		for (i = 0; r->lists[l] && i < r->lists[l]->nr; i++)
-			ret |= json_finding(r, &r->lists[l]->v[i], findings);
-	json_object_object_add(counts, "error", json_object_new_uint64(r->nr[SEVERITY_ERROR]));
-	json_object_object_add(counts, "warning", json_object_new_uint64(r->nr[SEVERITY_WARNING]));
-	json_object_object_add(counts, "note", json_object_new_uint64(r->nr[SEVERITY_NOTE]));
+			ret |= add_finding(r, &r->lists[l]->v[i], findings);
+	json_put(counts, "error", json_object_new_uint64(r->nr[SEVERITY_ERROR]));
+	json_put(counts, "warning", json_object_new_uint64(r->nr[SEVERITY_WARNING]));
+	json_put(counts, "note", json_object_new_uint64(r->nr[SEVERITY_NOTE]));
 	return ret | json_skips(r, skips);
 }

@@ -34,11 +34,11 @@ static struct json_object *json_rule(const struct rule *r)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "id", json_text(r->id));
-	json_object_object_add(o, "severity", json_text(severity_name(r->severity)));
-	json_object_object_add(o, "summary", json_text(r->summary));
-	json_object_object_add(o, "explanation", json_text(r->explanation));
-	json_object_object_add(o, "remedy", json_text(r->remedy));
+	json_put(o, "id", json_text(r->id));
+	json_put(o, "severity", json_text(severity_name(r->severity)));
+	json_put(o, "summary", json_text(r->summary));
+	json_put(o, "explanation", json_text(r->explanation));
+	json_put(o, "remedy", json_text(r->remedy));
 	return o;
 }
 
@@ -47,8 +47,8 @@ static int print_json(const struct rule *one, FILE *out, struct err *err)
 	struct json_object *doc = json_object_new_object(), *array = json_object_new_array();
 	size_t i;
 
-	json_object_object_add(doc, "schema", json_text("xbdsnap/1"));
-	json_object_object_add(doc, "rules", array);
+	json_put(doc, "schema", json_text("xbdsnap/1"));
+	json_put(doc, "rules", array);
 	for (i = 0; i < catalogue_nr(); i++)
 		if (!one || one == catalogue_rule(i))
 			json_object_array_add(array, json_rule(catalogue_rule(i)));

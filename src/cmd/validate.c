@@ -42,20 +42,19 @@ enum {
 
 static int add_disk(struct validate *v, const char *text, struct err *err)
 {
-	const char *equals = strchr(text, '=');
-	struct check_disk *grown, *d;
+	struct check_disk *grown, d = {0};
+	const char *path;
 
-	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= sizeof(d->vdev))
-		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=[FORMAT:]PATH", text);
+	if (disk_parse(text, d.vdev, sizeof(d.vdev), &path, &d.format, err))
+		return -1;
 	grown = realloc(v->disks, (v->nr_disks + 1) * sizeof(*grown));
-	if (!grown)
+	d.path = grown ? strdup(path) : NULL;
+	if (grown)
+		v->disks = grown;
+	if (!d.path)
 		return err_nomem(err, "noting a disk");
-	v->disks = grown;
-	d = &v->disks[v->nr_disks++];
-	memset(d, 0, sizeof(*d));
-	memcpy(d->vdev, text, (size_t)(equals - text));
-	d->path = strdup(disk_spec(equals + 1, &d->format));
-	return d->path ? 0 : err_nomem(err, "noting a disk");
+	v->disks[v->nr_disks++] = d;
+	return 0;
 }
 
 static int set_fail_on(struct validate *v, const char *word, struct err *err)
@@ -164,10 +163,9 @@ static int print_json(const struct validate *v, const struct report *r, int said
 		json_object_put(doc);
 		return err_nomem(err, "the JSON document");
 	}
-	json_object_object_add(doc, "verdict", json_object_new_string(verdict_name(said)));
+	json_put(doc, "verdict", json_object_new_string(verdict_name(said)));
 	if (v->compare)
-		json_object_object_add(
-			doc, "pages_compared", json_object_new_uint64(v->nr_compared));
+		json_put(doc, "pages_compared", json_object_new_uint64(v->nr_compared));
 	return json_print(doc, v->env->out, err);
 }
 
@@ -282,12 +280,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &v->target;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->arg_num)
-			argp_error(state, "one checkpoint at a time");
-		v->path = arg;
+		cmd_take_path(state, arg, &v->path);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no checkpoint given");
+		cmd_need_path(state, v->path);
 		return 0;
 	case ARGP_KEY_SUCCESS:
 		if (v->compare && !v->target.live_given)
@@ -308,7 +304,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
 	{.name = "disk",
 		.key = OPT_DISK,
-		.arg = "VDEV=PATH",
+		.arg = "VDEV=[FORMAT:]PATH",
 		.doc = "the disk that the device will have: is it the one, and unchanged?"},
 	{.name = "compare-pages",
 		.key = OPT_COMPARE,

@@ -28,7 +28,8 @@ const char *disk_format_of_qemu(enum disk_format format)
 	return formats[format].qemus;
 }
 
-const char *disk_spec(const char *spec, enum disk_format *format)
+/* The path in "[FORMAT:]PATH". */
+static const char *parse_spec(const char *spec, enum disk_format *format)
 {
 	size_t i;
 
@@ -42,6 +43,19 @@ const char *disk_spec(const char *spec, enum disk_format *format)
 	}
 	*format = DISK_UNSAID;
 	return spec;
+}
+
+int disk_parse(const char *text, char *vdev, size_t cap, const char **path,
+	enum disk_format *format, struct err *err)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || equals == text || !equals[1] || (size_t)(equals - text) >= cap)
+		return err_set(err, ERR_USAGE, "'%s' is not of the form VDEV=[FORMAT:]PATH", text);
+	memset(vdev, 0, cap);
+	memcpy(vdev, text, (size_t)(equals - text));
+	*path = parse_spec(equals + 1, format);
+	return 0;
 }
 
 const char *disk_format_name(enum disk_format format)

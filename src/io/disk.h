@@ -57,8 +57,12 @@ const struct disk_magic *disk_magic(size_t index);
 /* What qemu calls it ("vpc"); DISK_UNSAID has none. */
 const char *disk_format_of_qemu(enum disk_format format);
 
-/* The path in "[FORMAT:]PATH", and the format: DISK_UNSAID without one. Points into spec. */
-const char *disk_spec(const char *spec, enum disk_format *format);
+/*
+ * "VDEV=[FORMAT:]PATH" as the user writes it: the guest's device into vdev, which has room for cap
+ * bytes; the path, which points into text; DISK_UNSAID without a format. ERR_USAGE.
+ */
+int disk_parse(const char *text, char *vdev, size_t cap, const char **path,
+	enum disk_format *format, struct err *err) MUST_CHECK;
 
 #define DISK_WRITE  1u
 #define DISK_SHARED 2u /* also when something else uses it */
