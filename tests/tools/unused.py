@@ -16,6 +16,9 @@ SEAMS = {
     "main",
     "argp_program_version",  # read by argp
     "source_from_memory",  # how tests and fuzzers make an input
+    "ckpt_open",  # and open it: the program itself opens at an offset
+    "ckpt_open_source",
+    "ckpt_shared_info",  # that a format has found it, in its tests
     "check_rule_id",  # how a test knows every rule
 }
 
