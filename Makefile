@@ -28,7 +28,7 @@ Q := $(if $(V),,@)
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
 
-LIBS := libelf libdw libbpf json-c smartcols libarchive blkid
+LIBS := libelf libdw zlib libzstd libbpf json-c smartcols libarchive blkid
 # Loaded when it is needed: src/io/nbd_lib.h.
 LIBS_LATE := libnbd
 ifndef WITHOUT_XEN

@@ -20,6 +20,7 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_xapi,
 	&ckpt_format_xapi_old,
 	&ckpt_format_vmcore,
+	&ckpt_format_kdump,
 	&ckpt_format_unsupported,
 	&ckpt_format_foreign,
 	&ckpt_format_legacy,

@@ -47,6 +47,18 @@ same_guest() { # same_guest KIND CHECKPOINT [FILTER]
     same_guest qemu linux-6.1-hvm
 }
 
+@test "packed dumps have the checkpoint's requests, whatever packed them" {
+    for kind in kdump makedumpfile kdump-lzo kdump-snappy kdump-zstd; do
+        same_guest $kind linux-6.1-pvh
+    done
+    [ "$("$XBDSNAP" dump -q -J --locate=scan core | jq '.devices[0].requests | length')" -eq 20 ]
+    "$XBDSNAP" extract -q --slot 1 core >got
+    "$XBDSNAP" extract -q --slot 1 "$XBDSNAP_CACHE/linux-6.1-pvh/image.save" >want
+    cmp want got
+    run -4 "$XBDSNAP" redact core small
+    [[ $output == *"its pages are packed one by one"* ]]
+}
+
 @test "every command says that the guest of a core dump was not suspended" {
     make_core xen linux-6.1-base
     run --separate-stderr "$XBDSNAP" info core

@@ -172,6 +172,7 @@ void ckpt_close(struct ckpt *ck)
 	free(ck->state.vcpus);
 	free(ck->committed.vcpus);
 	squeeze_free(ck->squeeze);
+	kdump_free(ck->kdump);
 	free(ck->extras);
 	pagemap_fini(&ck->map);
 	frames_fini(&ck->frames);
@@ -222,7 +223,7 @@ bool ckpt_to_mfn(const struct ckpt *ck, pfn_t pfn, mfn_t *ret)
 
 bool ckpt_pages_stay(const struct ckpt *ck)
 {
-	return !ck->squeeze;
+	return !ck->squeeze && !ck->kdump;
 }
 
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
@@ -236,6 +237,10 @@ struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
 	if (run->squeezed) {
 		page.off = run->off;
 		page.data = squeeze_page(ck->squeeze, run, &page.why);
+		page.kind = page.data ? CKPT_PAGE_DATA : CKPT_PAGE_FAILED;
+	} else if (run->packed) {
+		page.data = kdump_page(
+			ck->kdump, run->off / PAGE_BYTES + (pfn.v - run->pfn), &page.why);
 		page.kind = page.data ? CKPT_PAGE_DATA : CKPT_PAGE_FAILED;
 	} else if (ckpt_type_has_data(run->type)) {
 		page.kind = CKPT_PAGE_DATA;

@@ -130,6 +130,7 @@ struct ckpt_run {
 	uint32_t nr;
 	uint8_t type;
 	bool ignored;  /* resent for comparison only (VERIFY) */
+	bool packed;   /* pages of a kdump file: `off` is PAGE_BYTES times a number of its own */
 	bool squeezed; /* one page, whose content is made: `off` is that of its code, not of data */
 };
 
@@ -183,7 +184,7 @@ bool ckpt_to_pfn(const struct ckpt *ck, mfn_t mfn, pfn_t *ret);
 bool ckpt_to_mfn(const struct ckpt *ck, pfn_t pfn, mfn_t *ret);
 
 /* Do pointers to pages live as long as the checkpoint? Else those of pages that are made of deltas
- * (Remus) stand until SQUEEZE_HELD (squeeze.h) others were asked for. */
+ * (Remus) or unpacked (kdump) stand until SQUEEZE_HELD (squeeze.h) others were asked for. */
 bool ckpt_pages_stay(const struct ckpt *ck);
 /* The last copy of a page that the stream holds. */
 struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn);

@@ -14,6 +14,7 @@
 #include "checkpoint/frames.h"
 #include "checkpoint/pagemap.h"
 #include "checkpoint/squeeze.h"
+#include "checkpoint/kdump.h"
 
 /* Above Xen's own limits (HVM 128, PV 8192 in the word, 512 in practice). */
 #define CKPT_MAX_VCPUS 4096u
@@ -72,6 +73,7 @@ struct ckpt {
 	struct pagemap map;
 	struct frame_map frames;
 	struct squeeze *squeeze; /* NULL: no page is compressed */
+	struct kdump *kdump;	 /* NULL: pages are not packed one by one */
 	struct ckpt_state state;
 	struct ckpt_state committed; /* as of the last complete epoch */
 	size_t committed_runs;
@@ -105,7 +107,7 @@ struct ckpt_format {
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
 	ckpt_format_xen20, ckpt_format_xend, ckpt_format_libvirt, ckpt_format_xapi,
 	ckpt_format_xapi_old, ckpt_format_legacy, ckpt_format_xencore, ckpt_format_vmcore,
-	ckpt_format_unsupported, ckpt_format_foreign, ckpt_format_disk;
+	ckpt_format_kdump, ckpt_format_unsupported, ckpt_format_foreign, ckpt_format_disk;
 
 /* Do the bytes at off begin with this text? */
 bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);

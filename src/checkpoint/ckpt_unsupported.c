@@ -20,12 +20,6 @@ static bool is_xc_core(const struct source *src, uint64_t off)
 	       ckpt_has_magic(src, off, "\xee\xeb\x0f\xf0", 4);
 }
 
-static bool is_kdump(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "KDUMP   ", 8) ||
-	       ckpt_has_magic(src, off, "makedumpfile", 12);
-}
-
 static bool is_packed(const struct source *src, uint64_t off)
 {
 	return ckpt_has_magic(src, off, "\x89LZO\0\r\n", 7) ||
@@ -39,7 +33,6 @@ static const struct {
 } known[] = {
 	{"ELF file that is no core dump", is_elf},
 	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},
-	{"kdump file", is_kdump},
 	{"file packed with lzop, lzip or compress", is_packed},
 };
 

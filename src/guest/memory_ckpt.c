@@ -90,7 +90,7 @@ static bool next_run_of_ckpt(const void *source, pfn_t from, struct memory_run *
 			.nr = run.nr - past,
 			.level = (uint8_t)ckpt_type_level(run.type),
 		};
-		if (!run.squeezed)
+		if (!run.squeezed && !run.packed)
 			ret->data = source_at(ckpt_source(source), run.off + past * PAGE_BYTES,
 				ret->nr * PAGE_BYTES);
 		return true;

@@ -9,13 +9,14 @@ Of small made-up guests, as seeds for fuzzing and damage: mkcore.py --seeds DIR
              are then those, not the guest's
   xc-core    the core dump of Xen before 3.1, of a PV guest: frames, but no page numbers
   qemu       what `dump-guest-memory` of the emulator writes, of a PVH or HVM guest
-  kdump      the same with -z, compressed
-  makedumpfile   the same, flattened
+  kdump      the same with -z, packed with zlib; kdump-lzo, kdump-snappy, kdump-zstd: with those
+  makedumpfile   the same as kdump, flattened, in two pieces a table
 
 Written from docs/misc/dump-core-format.txt, public/elfnote.h, the ELF specification, QEMU's
 docs/specs and makedumpfile's description of its formats; shares no code with the program. The
 checkpoint is read by second_reader.py. Pages of nothing but zeros become holes of the file.
 """
+import ctypes
 import mmap
 import pathlib
 import struct
@@ -306,7 +307,27 @@ def qemu(guest, out):
         out.put(guest.page(pfn))
 
 
-def kdump(guest):
+def lzo(page):
+    out, n = ctypes.create_string_buffer(2 * PAGE), ctypes.c_ulong()
+    work = ctypes.create_string_buffer(1 << 17)
+    ctypes.CDLL("liblzo2.so.2").lzo1x_1_compress(page, PAGE, out, ctypes.byref(n), work)
+    return out.raw[:n.value]
+
+
+def snappy(page):
+    out, n = ctypes.create_string_buffer(2 * PAGE), ctypes.c_size_t(2 * PAGE)
+    ctypes.CDLL("libsnappy.so.1").snappy_compress(page, ctypes.c_size_t(PAGE), out, ctypes.byref(n))
+    return out.raw[:n.value]
+
+
+def zstd(page):
+    out, lib = ctypes.create_string_buffer(2 * PAGE), ctypes.CDLL("libzstd.so.1")
+    lib.ZSTD_compress.restype = ctypes.c_size_t
+    n = lib.ZSTD_compress(out, ctypes.c_size_t(2 * PAGE), page, ctypes.c_size_t(PAGE), 1)
+    return out.raw[:n]
+
+
+def kdump(guest, pack=lambda page: zlib.compress(page, 1), flag=1):
     """[(offset, bytes)], as the emulator writes them with -z."""
     pfns = sorted(guest.at)
     top = max(pfns) + 1
@@ -334,8 +355,8 @@ def kdump(guest):
         if empty and zero:
             descriptors.append(zero)
             continue
-        packed = zlib.compress(page, 1)
-        flags = 1
+        packed = pack(page)
+        flags = flag
         if len(packed) >= PAGE:
             packed, flags = page, 0
         descriptors.append(struct.pack("<QIIQ", data, len(packed), flags, 0))
@@ -346,24 +367,30 @@ def kdump(guest):
     yield at + 24 * len(pfns), b"".join(pages)
 
 
-def plain(guest, out):
-    for at, data in kdump(guest):
+def plain(guest, out, *how):
+    for at, data in kdump(guest, *how):
         out.f.seek(at)
         out.f.write(data)
 
 
 def flattened(guest, out):
     out.f.write((b"makedumpfile".ljust(16, b"\0") + struct.pack(">QQ", 1, 1)).ljust(PAGE, b"\0"))
-    for at, data in kdump(guest):
-        out.f.write(struct.pack(">QQ", at, len(data)) + data)
+    for at, data in sorted(kdump(guest), reverse=True):  # any order will do
+        for off, part in ((0, data[:len(data) // 2]), (len(data) // 2, data[len(data) // 2:])):
+            out.f.write(struct.pack(">QQ", at + off, len(part)) + part)
     out.f.write(struct.pack(">qq", -1, -1))
 
 
-MAKERS = {"qemu": qemu}
+MAKERS = {"qemu": qemu, "kdump": plain, "makedumpfile": flattened,
+          "kdump-lzo": lambda guest, out: plain(guest, out, lzo, 2),
+          "kdump-snappy": lambda guest, out: plain(guest, out, snappy, 4),
+          "kdump-zstd": lambda guest, out: plain(guest, out, zstd, 32)}
 
 
 def seeds(folder):
-    for kind, maker in [("xen", lambda g, o: xen(g, o, g.frames))] + sorted(MAKERS.items()):
+    makers = {"xen": lambda g, o: xen(g, o, g.frames), "qemu": qemu, "kdump": plain,
+              "makedumpfile": flattened}
+    for kind, maker in makers.items():
         for hvm, levels in ((False, 4), (False, 3), (False, 2), (True, 4), (True, 3), (True, 2)):
             if kind != "xen" and not hvm:
                 continue

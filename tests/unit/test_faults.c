@@ -151,7 +151,7 @@ static const struct {
 	{"un-xc-core", ERR_UNSUPPORTED, "xc_core"},
 	{"un-qevm", ERR_UNSUPPORTED, "QEVM"},
 	{"un-lzop", ERR_UNSUPPORTED, "packed with lzop"},
-	{"un-kdump", ERR_UNSUPPORTED, "kdump"},
+	{"un-kdump", ERR_CORRUPT, "kdump file without a header at its start"},
 };
 
 static void refusals_say_why(void **state UNUSED)
