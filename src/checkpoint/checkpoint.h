@@ -54,7 +54,7 @@ struct ckpt_info {
 	unsigned nr_layers;
 	bool complete;		  /* the end marker was read (and nothing is missing before it) */
 	char incomplete_why[160]; /* "" when complete */
-	char written_by[128];	  /* which tool of which versions of Xen */
+	char written_by[192];	  /* which tool of which versions of Xen */
 	char restore[256];	  /* what can restore it: "by ...", "not by ...: with ..." */
 	/* The guest agreed to be saved, so that its drivers stood still. A core dump is of one that
 	 * ran, or crashed, as far as anybody can tell. */
