@@ -7,7 +7,6 @@ Of small made-up guests, as seeds for fuzzing and damage: mkcore.py --seeds DIR
              GDT, as the guest's own table in the checkpoint has them; of a PVH or HVM guest without
   xen-mixed  the same, but every page has moved to a machine frame of no order at all; source frames
              are then those, not the guest's
-  xc-core    the core dump of Xen before 3.1, of a PV guest: frames, but no page numbers
   qemu       what `dump-guest-memory` of the emulator writes, of a PVH or HVM guest
   kdump      the same with -z, packed with zlib; kdump-lzo, kdump-snappy, kdump-zstd: with those
   makedumpfile   the same as kdump, flattened, in two pieces a table

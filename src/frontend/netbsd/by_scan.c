@@ -387,12 +387,13 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 {
 	CLEANUP_FREE uint32_t *va = NULL;
 	struct nb_va_map map = {0};
-	CLEANUP_FREE struct log_scan *scan = calloc(1, sizeof(*scan));
+	CLEANUP_FREE struct log_scan *scan = NULL;
 
 	*place = (struct nb_place){.by = BLK_BY_SCAN};
 	if (map_kernel(g, &map, err))
 		return err->cls == ERR_SYSTEM ? -1 : 0;
 	va = map.va;
+	scan = calloc(1, sizeof(*scan));
 	if (!scan)
 		return err_nomem(err, "the candidates of a scan");
 	scan->g = g;
