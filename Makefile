@@ -94,7 +94,7 @@ DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 all: xbdsnap
 
 xbdsnap: $(O)/xbdsnap
-	$(Q)cp $< $@
+	$(Q)cp -f $< $@
 
 $(O)/xbdsnap: $(O)/src/xbdsnap.o $(O)/libxbdsnap.a
 	@echo "  LD      $@"
