@@ -36,9 +36,10 @@ equal_to_truth() { # equal_to_truth WAY LOCATED_BY CONFIRMED
         "$XBDSNAP" dump -J "$dir/image.save" >auto
         "$XBDSNAP" dump -J --locate=both "$dir/image.save" >both
         [ "$(jq -c '[.every_page, .doubt]' auto)" = '[false,null]' ]
-        [ "$(jq -c '[.devices[].confirmed_by] | unique' auto)" = '[["bus","structure","ring"]]' ]
+        [ "$(jq -c '[.devices[].confirmed_by] | unique' auto)" = '[["bus","configuration","structure","ring"]]' ]
         [ "$(jq -c '[.every_page, .doubt]' both)" = '[true,null]' ]
-        [ "$(jq -c '[.devices[].confirmed_by] | unique' both)" = '[["bus","structure","ring","scan"]]' ]
+        [ "$(jq -c '[.devices[].confirmed_by] | unique' both)" = \
+            '[["bus","configuration","structure","ring","scan"]]' ]
         diff <(jq -S 'del(.every_page, .devices[].confirmed_by)' auto) \
             <(jq -S 'del(.every_page, .devices[].confirmed_by)' both)
     done
@@ -85,15 +86,15 @@ two_disks() {
         [ "$(jq -r '[.every_page, .doubt] | join(" ")' dump.json)" = "true $2" ]
         [ "$(jq -c '[.devices[] | select(.vdev == "xvdb") | .confirmed_by[]]' dump.json)" = "$3" ]
     }
-    doubt unbind "the driver's list has xvdb, the guest's bus does not" '["structure","ring","scan"]'
-    doubt cut-list "the driver's list of devices breaks off" '["bus","structure","ring","scan"]'
-    doubt shape "xvdb: ring 0 does not have a ring's structure" '["bus","ring","scan"]'
+    doubt unbind "the driver's list has xvdb, the guest's bus does not" '["configuration","structure","ring","scan"]'
+    doubt cut-list "the driver's list of devices breaks off" '["bus","configuration","structure","ring","scan"]'
+    doubt shape "xvdb: ring 0 does not have a ring's structure" '["bus","configuration","ring","scan"]'
     [ "$(jq -r '[.findings[] | .rule, .message] | join(": ")' dump.json)" = \
         "XB311: xvdb: its rings would be 20712 bytes apart, for 128 entries it takes 20704" ]
     doubt published "xvdb: ring 0: the indices of the shared ring are not the driver's" \
-        '["bus","structure","scan"]'
+        '["bus","configuration","structure","scan"]'
     doubt slot "xvdb: ring 0: a request of the shared ring and its slot differ" \
-        '["bus","structure","scan"]'
+        '["bus","configuration","structure","scan"]'
 }
 
 @test "by symbols alone: the truth" {
@@ -143,4 +144,26 @@ two_disks() {
     "$SRCDIR"/tests/tools/mkstream.py pv32 pv32.save
     run -4 --separate-stderr "$XBDSNAP" dump pv32.save
     [[ $stderr == *"linux-blkfront is known for 64-bit guests only"* ]]
+}
+
+@test "a disk of the configuration that the driver does not have, and one that it does not name" {
+    two_disks
+    # The configuration is the JSON text before the stream.
+    python3 - "$image" <<'EOF'
+import sys
+raw = open(sys.argv[1], "rb").read()
+at = raw.index(b"\xff" * 8 + b"XENF")
+assert raw[:at].count(b'"xvdb"') == 1
+open("other", "wb").write(raw[:at].replace(b'"xvdb"', b'"xvdz"') + raw[at:])
+open("bare", "wb").write(raw[at:])
+EOF
+    "$XBDSNAP" dump -J other >dump.json
+    [ "$(jq -r '[.every_page, .doubt] | join(" ")' dump.json)" = \
+        "true the configuration has xvdz, the driver's list does not" ]
+    [ "$(jq -c '[.devices[].confirmed_by]' dump.json)" = \
+        '[["bus","configuration","structure","ring","scan"],["bus","structure","ring","scan"]]' ]
+    # Where there is none, it is not needed.
+    "$XBDSNAP" dump -J bare >dump.json
+    [ "$(jq -c '[.every_page, .doubt, (.devices[] | .confirmed, .confirmed_by)]' dump.json)" = \
+        '[false,null,true,["bus","structure","ring"],true,["bus","structure","ring"]]' ]
 }

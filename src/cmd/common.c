@@ -281,6 +281,8 @@ static void note_doubt(const struct cmd_env *env, const struct snapshot *s)
 
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
+	struct frontend_options opt = env->frontend;
+
 	if (!in->guest) {
 		const struct ckpt_info *info = ckpt_info(in->ck);
 
@@ -292,7 +294,8 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 		}
 		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
 	}
-	if (frontend_analyse(in->guest, &env->frontend, &in->snap, err))
+	opt.config = ckpt_info(in->ck);
+	if (frontend_analyse(in->guest, &opt, &in->snap, err))
 		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
 	note_doubt(env, &in->snap);
 	frontend_report_missing(ckpt_info(in->ck), &in->snap);

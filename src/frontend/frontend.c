@@ -269,3 +269,37 @@ void frontend_report_missing(const struct ckpt_info *info, struct snapshot *s)
 				"was found for it");
 	}
 }
+
+static struct blkdev *device_of_number(const struct snapshot *s, const char *vdev)
+{
+	uint64_t number;
+	size_t i;
+
+	for (i = 0; vdev_number(vdev, &number) && i < s->nr_devices; i++)
+		if (s->devices[i].handle == number)
+			return &s->devices[i];
+	return NULL;
+}
+
+bool frontend_confirm_config(const struct ckpt_info *info, struct snapshot *s)
+{
+	size_t i;
+
+	if (!info || !info->nr_disks)
+		return false;
+	for (i = 0; i < info->nr_disks; i++) {
+		const struct ckpt_disk *disk = &info->disks[i];
+		struct blkdev *d = disk->vdev ? device_of_number(s, disk->vdev) : NULL;
+
+		if (d)
+			d->confirmed_by |= BLK_CONFIRMED_CONFIG;
+		else if (disk->vdev && !disk->cdrom) /* an HVM guest has that emulated */
+			snapshot_doubt(s, "the configuration has %s, the driver's list does not",
+				disk->vdev);
+	}
+	for (i = 0; i < s->nr_devices; i++)
+		if (!(s->devices[i].confirmed_by & BLK_CONFIRMED_CONFIG))
+			snapshot_doubt(s, "the driver's list has %s, the configuration does not",
+				s->devices[i].name);
+	return true;
+}

@@ -21,8 +21,9 @@ enum frontend_locate {
 
 struct frontend_options {
 	enum frontend_locate locate;
-	const char *kernel_path; /* --kernel FILE, or NULL */
-	bool facts_only;	 /* enough for `info`: skip what only `dump -v` shows */
+	const char *kernel_path;	/* --kernel FILE, or NULL */
+	bool facts_only;		/* enough for `info`: skip what only `dump -v` shows */
+	const struct ckpt_info *config; /* the domain's configuration; NULL not known */
 };
 
 /* What resume does with a pending request. */
@@ -115,6 +116,13 @@ bool frontend_counts_on_order(const struct blkdev *d);
  * not known here, or what it keeps was damaged beyond recognition.
  */
 void frontend_report_missing(const struct ckpt_info *info, struct snapshot *s);
+
+/*
+ * For who confirms what the driver's list led to: BLK_CONFIRMED_CONFIG of each device that the
+ * configuration names; a doubt where one has what the other has not. False: there is no
+ * configuration to compare with.
+ */
+bool frontend_confirm_config(const struct ckpt_info *info, struct snapshot *s);
 
 struct p2m;
 /* Fill target_mfn / target_missing of every segment and ring page. */

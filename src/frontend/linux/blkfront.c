@@ -237,8 +237,8 @@ static void close_driver(struct driver *drv)
 	linux_module_close(&drv->module);
 }
 
-static int decode_devices(
-	const struct linux_kernel *k, struct linux_ctx *c, bool confirm, struct err *err)
+static int decode_devices(const struct linux_kernel *k, const struct frontend_options *opt,
+	struct linux_ctx *c, struct err *err)
 {
 	CLEANUP(close_driver) struct driver drv = {.kernel = k};
 	struct info_list list = {.c = c};
@@ -260,7 +260,9 @@ static int decode_devices(
 		if (linux_decode_device(c, infos[i], d, err))
 			return -1;
 	}
-	return confirm && found ? linux_confirm(k, c, err) : 0;
+	if (!found || opt->locate == FRONTEND_LOCATE_SYMBOLS)
+		return 0;
+	return linux_confirm(k, opt->config, c, err);
 }
 
 /* By the kernel's symbols and types. No device is not an error; s->how says where it ended. */
@@ -276,7 +278,7 @@ static int by_symbols(struct guest *g, const struct kernel *kernel,
 		return 0;
 	}
 	linux_ctx_init(&c, g, k, s);
-	if (decode_devices(k, &c, opt->locate != FRONTEND_LOCATE_SYMBOLS, err))
+	if (decode_devices(k, opt, &c, err))
 		return -1;
 	return opt->facts_only || !k->types ? 0 : note_mounts(k, s, err);
 }

@@ -14,7 +14,8 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err) MUST_CHE
  * Set confirmed_by and confirmed of the devices in c->s, which symbols led to; c->s->doubt says
  * what does not hold. Looks at few pages. -1 only without memory.
  */
-int linux_confirm(const struct linux_kernel *k, struct linux_ctx *c, struct err *err) MUST_CHECK;
+int linux_confirm(const struct linux_kernel *k, const struct ckpt_info *config, struct linux_ctx *c,
+	struct err *err) MUST_CHECK;
 /*
  * Make one of two snapshots: moves what is kept from `sym` and `scan` to `s` (both stay valid to
  * finish). Where the ways differ, a finding says in what. `scan` NULL: only symbols were asked.

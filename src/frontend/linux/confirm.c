@@ -2,9 +2,10 @@
  *
  * confirm.c - is what the driver's list led to all there is, and is it what it seems?
  *
- * By what costs little and does not depend on that list: the guest's own bus has the same devices;
- * each ring satisfies the criteria by which the structural scan takes one; the ring that is shared
- * with the backend agrees with the shadow. What cannot be looked at does not confirm.
+ * By what costs little and does not depend on that list: the guest's own bus has the same devices,
+ * and so has the domain's configuration, where there is one; each ring satisfies the criteria by
+ * which the structural scan takes one; the ring that is shared with the backend agrees with the
+ * shadow. What cannot be looked at does not confirm.
  */
 #include "frontend/linux/blkfront.h"
 
@@ -107,9 +108,10 @@ static int confirm_rings(struct snapshot *s, struct blkdev *d, struct err *err)
 	return 0;
 }
 
-int linux_confirm(const struct linux_kernel *k, struct linux_ctx *c, struct err *err)
+int linux_confirm(const struct linux_kernel *k, const struct ckpt_info *config, struct linux_ctx *c,
+	struct err *err)
 {
-	const unsigned needed = BLK_CONFIRMED_BUS | BLK_CONFIRMED_STRUCTURE | BLK_CONFIRMED_RING;
+	unsigned needed = BLK_CONFIRMED_BUS | BLK_CONFIRMED_STRUCTURE | BLK_CONFIRMED_RING;
 	CLEANUP(scan_fini) struct scan sc;
 	struct snapshot *s = c->s;
 	size_t i;
@@ -117,6 +119,8 @@ int linux_confirm(const struct linux_kernel *k, struct linux_ctx *c, struct err 
 	scan_init(&sc, c);
 	if (confirm_by_bus(k, s, err))
 		return -1;
+	if (frontend_confirm_config(config, s))
+		needed |= BLK_CONFIRMED_CONFIG;
 	for (i = 0; i < s->nr_devices; i++) {
 		struct blkdev *d = &s->devices[i];
 
@@ -126,7 +130,9 @@ int linux_confirm(const struct linux_kernel *k, struct linux_ctx *c, struct err 
 		d->confirmed = (d->confirmed_by & needed) == needed;
 	}
 	if (!s->doubt)
-		snapshot_how(s, "confirmed by the guest's bus, the rings' structure, and the rings "
-				"that are shared");
+		snapshot_how(s,
+			"confirmed by the guest's bus,%s the rings' structure, and the rings "
+			"that are shared",
+			needed & BLK_CONFIRMED_CONFIG ? " the configuration," : "");
 	return 0;
 }
