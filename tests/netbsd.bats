@@ -31,10 +31,27 @@ of_dump() { # of_dump EXPRESSION: evaluated with the last dump as d
     dump_ok "$truth" --locate=scan "$real/image.save"
     [ "$(of_dump 'd["devices"][0]["located_by"]')" = scan ]
     dump_ok "$truth" --kernel "$real/netbsd.syms" "$real/image.save"
-    [ "$(of_dump 'd["devices"][0]["confirmed"]')" = True ]
+    [ "$(of_dump 'd["devices"][0]["confirmed"], d["every_page"], d["doubt"]')" = "(True, False, None)" ]
+    [ "$(of_dump 'd["devices"][0]["confirmed_by"]')" = "['configuration', 'structure', 'ring']" ]
+    dump_ok "$truth" --kernel "$real/netbsd.syms" --locate=both "$real/image.save"
+    [ "$(of_dump 'd["devices"][0]["confirmed"], d["every_page"]')" = "(True, True)" ]
+    [ "$(of_dump 'd["devices"][0]["confirmed_by"]')" = "['configuration', 'structure', 'ring', 'scan']" ]
     dump_ok "$truth" "$real/image.save"
     [ "$(of_dump '[x["vdev"] for x in d["devices"]]')" = "['hda1', 'hda2']" ]
     [ "$(of_dump 'd["findings"]')" = "[]" ]
+}
+
+@test "a recovery ring with a fault has every page looked at" {
+    doubt() { # doubt FAULTS DOUBT
+        make_image --seed 21 --with "$1"
+        "$XBDSNAP" dump -J --kernel "$elf" "$img" >"$BATS_TEST_TMPDIR/dump.json" || true
+        [ "$(of_dump 'd["every_page"], d["doubt"]')" = "(True, '$2')" ]
+    }
+    doubt cycle "the recovery ring does not have the structure of one"
+    doubt noring "the shared ring and the recovery ring do not agree"
+    make_image --seed 21
+    "$XBDSNAP" dump -J --kernel "$elf" "$img" >"$BATS_TEST_TMPDIR/dump.json"
+    [ "$(of_dump 'd["every_page"], d["doubt"]')" = "(False, None)" ]
 }
 
 @test "the original driver's image, reduced, says the same" {

@@ -252,8 +252,7 @@ static const char *state_name(const struct nb_place *at)
 	return at->log_null || (at->recovery.known && at->recovery.v) ? "disconnected" : "unknown";
 }
 
-static struct blkdev *emit_device(
-	struct nb_state *st, uint32_t device, bool confirmed, struct snapshot *s)
+static struct blkdev *emit_device(struct nb_state *st, uint32_t device, struct snapshot *s)
 {
 	struct blkdev *d = snapshot_add_device(s);
 	unsigned i;
@@ -265,7 +264,8 @@ static struct blkdev *emit_device(
 	d->shares_ring = true;
 	snprintf(d->state, sizeof(d->state), "%s", state_name(&st->at));
 	d->located_by = st->at.by;
-	d->confirmed = confirmed;
+	d->confirmed_by = st->confirmed_by;
+	d->confirmed = st->confirmed;
 	d->va = GVA(st->at.statics_va);
 	if (st->at.recovery.known)
 		d->recovering = st->at.recovery.v ? TRI_YES : TRI_NO;
@@ -372,8 +372,7 @@ static void report_places(const struct nb_state *st, struct snapshot *s)
 	report_strangers(st, s);
 }
 
-int nb_emit(
-	struct guest *g, struct nb_state *st, bool confirmed, struct snapshot *s, struct err *err)
+int nb_emit(struct guest *g, struct nb_state *st, struct snapshot *s, struct err *err)
 {
 	uint32_t list[2 * NB_SLOTS + 1];
 	unsigned i, nr = list_devices(st, list);
@@ -389,7 +388,7 @@ int nb_emit(
 			"is not known",
 			st->at.log_va);
 	for (i = 0; i < nr; i++) {
-		struct blkdev *d = emit_device(st, list[i], confirmed, s);
+		struct blkdev *d = emit_device(st, list[i], s);
 
 		if (!d)
 			return err_nomem(err, "a device");

@@ -29,17 +29,22 @@ static bool same_ring(const struct nb_state *sym, const struct nb_state *scan)
 }
 
 /* How well the shared ring fits the log. */
-static unsigned ring_fit(const struct nb_state *st)
+static struct nb_ring_points ring_points(const struct nb_state *st)
 {
 	uint32_t logged[NB_SLOTS];
 	struct nb_log_index index;
-	struct nb_ring_points p;
 
 	if (!st->ring_known || !st->p2m)
-		return 0;
+		return (struct nb_ring_points){0};
 	nb_log_index_init(&index, st->log);
 	nb_ring_logged(st->ring, st->p2m, logged);
-	p = nb_ring_points(st->ring, logged, &index, st->p2m);
+	return nb_ring_points(st->ring, logged, &index, st->p2m);
+}
+
+static unsigned ring_fit(const struct nb_state *st)
+{
+	struct nb_ring_points p = ring_points(st);
+
 	return p.places + 2 * p.live;
 }
 
@@ -85,15 +90,56 @@ static int take_better(struct guest *g, struct nb_state *st, struct nb_state *sc
 	return nb_read(g, &place, s, st, err);
 }
 
-/* Compare with what the structure says. */
-static int confirm(
-	struct guest *g, struct nb_state *st, struct snapshot *s, bool *ret, struct err *err)
+/* By the criteria of the scan: every slot fits. */
+static bool log_is_flawless(const struct nb_state *st)
+{
+	struct nb_log_points p = nb_log_points(st->log);
+
+	return st->log_known && st->free_list_ok && p.used == st->nr_used &&
+	       p.used + p.links == NB_SLOTS;
+}
+
+/* Of requests that were answered out of order the ring may have lost some, but hardly all. */
+static bool ring_agrees(const struct nb_state *st)
+{
+	return st->ring_known && st->req_prod == st->pvt_prod &&
+	       st->req_prod - st->rsp_cons == st->nr_used &&
+	       st->resp_prod - st->rsp_cons <= st->nr_used &&
+	       (!st->nr_used || ring_points(st).live);
+}
+
+/* Without a look at every page. st->confirmed_by, and a doubt for what does not hold. */
+static int confirm_by_itself(struct guest *g, struct nb_state *st, const struct ckpt_info *config,
+	struct snapshot *s, struct err *err)
+{
+	CLEANUP(snapshot_fini) struct snapshot found = {0};
+
+	if (log_is_flawless(st))
+		st->confirmed_by |= BLK_CONFIRMED_STRUCTURE;
+	else
+		snapshot_doubt(s, "the recovery ring does not have the structure of one");
+	if (ring_agrees(st))
+		st->confirmed_by |= BLK_CONFIRMED_RING;
+	else
+		snapshot_doubt(s, "the shared ring and the recovery ring do not agree");
+	if (nb_emit(g, st, &found, err))
+		return -1;
+	frontend_confirm_config(config, &found);
+	if (found.doubt)
+		snapshot_doubt(s, "%s", found.doubt);
+	st->confirmed = !s->doubt;
+	return 0;
+}
+
+/* Compare with what the structure of all of memory says. */
+static int confirm_by_scan(
+	struct guest *g, struct nb_state *st, struct snapshot *s, struct err *err)
 {
 	struct nb_state scan;
 	struct nb_place place;
 	int failed = 0;
 
-	*ret = false;
+	st->confirmed = false;
 	if (nb_locate_scan(g, s, &place, err))
 		return -1;
 	if (!place.found)
@@ -102,11 +148,26 @@ static int confirm(
 		nb_state_fini(&scan);
 		return -1;
 	}
-	*ret = same_requests(st, &scan) && same_ring(st, &scan);
-	if (!*ret)
+	st->confirmed = same_requests(st, &scan) && same_ring(st, &scan);
+	if (st->confirmed)
+		st->confirmed_by |= BLK_CONFIRMED_SCAN;
+	else
 		failed = take_better(g, st, &scan, s, err);
 	nb_state_fini(&scan);
 	return failed;
+}
+
+/* What the kernel file led to. */
+static int confirm(struct guest *g, struct nb_state *st, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	if (opt->locate == FRONTEND_LOCATE_SYMBOLS)
+		return 0;
+	if (confirm_by_itself(g, st, opt->config, s, err))
+		return -1;
+	if (opt->locate == FRONTEND_LOCATE_BOTH || (s->doubt && !opt->facts_only))
+		return confirm_by_scan(g, st, s, err);
+	return 0;
 }
 
 static int locate(struct guest *g, const struct frontend_options *opt, const struct symbols *file,
@@ -124,7 +185,6 @@ static int locate(struct guest *g, const struct frontend_options *opt, const str
 static int find_xbd(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
-	bool confirmed = false;
 	struct nb_place place;
 	struct nb_state st;
 	int failed;
@@ -136,13 +196,15 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 	if (!place.found)
 		return 0;
 	failed = nb_read(g, &place, s, &st, err);
-	if (!failed && place.by == BLK_BY_ELF_SYMBOLS && opt->locate != FRONTEND_LOCATE_SYMBOLS)
-		failed = confirm(g, &st, s, &confirmed, err);
+	if (!failed && place.by == BLK_BY_ELF_SYMBOLS)
+		failed = confirm(g, &st, opt, s, err);
 	/* Again, for the findings: only those of what is shown. */
 	if (!failed)
 		nb_recover_sectors(&st, st.sector, &s->findings);
 	if (!failed)
-		failed = nb_emit(g, &st, confirmed, s, err);
+		failed = nb_emit(g, &st, s, err);
+	if (!failed && st.confirmed_by)
+		frontend_confirm_config(opt->config, s);
 	nb_state_fini(&st);
 	return failed;
 }

@@ -66,6 +66,8 @@ struct nb_state {
 	unsigned nr_vbds;
 	struct p2m *p2m; /* NULL unknown */
 	struct nb_sector sector[NB_SLOTS];
+	unsigned confirmed_by; /* BLK_CONFIRMED_* */
+	bool confirmed;
 };
 
 /* What resume does, and the ring that it makes. */
@@ -92,7 +94,6 @@ void nb_recover_sectors(
 	const struct nb_state *st, struct nb_sector ret[NB_SLOTS], struct finding_list *findings);
 
 /* Append the devices. */
-int nb_emit(struct guest *g, struct nb_state *st, bool confirmed, struct snapshot *s,
-	struct err *err) MUST_CHECK;
+int nb_emit(struct guest *g, struct nb_state *st, struct snapshot *s, struct err *err) MUST_CHECK;
 
 #endif
