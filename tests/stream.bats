@@ -25,7 +25,7 @@ got = {"complete": source["complete"], "layers": source["layers"], "guest": gues
        "nr_pfns": guest["nr_pfns"], "nr_data_pages": source["data_pages"],
        "nr_repeats": source["repeated_pages"], "emulator_records": source["emulator_records"],
        "name": guest["name"], "vcpus": guest["vcpus"],
-       "disks": [[d["vdev"], d["path"]] for d in (config or {}).get("disks", [])]}
+       "disks": [[d["vdev"], d["path"]] for d in (config or {}).get("disks") or []]}
 want = {k: theirs[k] for k in got}
 want["vcpus"] = len(theirs["vcpus"])
 bad = [f"{k}: {got[k]!r}, expected {want[k]!r}" for k in got if got[k] != want[k]]
@@ -51,11 +51,15 @@ PYTHON
 
 @test "recognised formats that are not supported end with 4 and their name" {
     for f in "$MADE"/un-*; do
+        case $f in
+        *-elf-core | *-vmcore | *-kdump) continue ;; # supported, and cut off behind the header
+        esac
         run -4 "$XBDSNAP" info "$f"
         echo "$f: $output"
         case $f in
         *big-endian) [[ $output == *"the body is big-endian"* ]] ;;
         *v4) [[ $output == *"version 4, expected 2 or 3"* ]] ;;
+        *qevm) [[ $output == *"QEMU device state without memory (QEVM): not of Xen"* ]] ;;
         *) [[ $output == *"recognised, not supported yet"* ]] ;;
         esac
     done

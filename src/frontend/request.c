@@ -210,11 +210,17 @@ const struct blkdev *snapshot_need_device(
 	const struct snapshot *s, const char *vdev, struct err *err)
 {
 	const struct blkdev *d = snapshot_find_device(s, vdev);
+	char names[200];
+	const char *rest;
 
-	if (!d)
-		err_set(err, ERR_USAGE, "the checkpoint has no device %s; its first is %s", vdev,
-			s->nr_devices ? s->devices[0].name : "none");
-	return d;
+	if (d)
+		return d;
+	snapshot_list_devices(s, names, sizeof(names));
+	rest = strchr(names, ',');
+	err_set(err, ERR_USAGE, "the checkpoint has no device %s; its first is %.*s%s%s", vdev,
+		*names ? (int)strcspn(names, ",") : 4, *names ? names : "none",
+		rest ? ", then" : "", rest ? rest + 1 : "");
+	return NULL;
 }
 
 struct io_request *io_request_append(struct io_request **array, size_t *nr)

@@ -273,7 +273,7 @@ void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
 bool blkdev_is_named(const struct blkdev *d, const char *vdev);
 /* NULL: none is named so. */
 const struct blkdev *snapshot_find_device(const struct snapshot *s, const char *vdev);
-/* The same; NULL: ERR_USAGE, which names the first that there is. */
+/* The same; NULL: ERR_USAGE, which names those that there are. */
 const struct blkdev *snapshot_need_device(
 	const struct snapshot *s, const char *vdev, struct err *err);
 /* Append a request with unknown fields marked so to an array. NULL: no memory. */
