@@ -79,11 +79,11 @@ static bool unpack_page(struct kdump *k, const uint8_t *description, uint8_t *to
 	if (len > sizeof(packed) || (!flags && len != PAGE_BYTES))
 		return false;
 	*why = "lies beyond the end of the file";
-	if (!kdump_file_read(&k->file, at, len, flags ? packed : to))
+	if (!flags)
+		return kdump_file_read(&k->file, at, len, to);
+	if (!kdump_file_read(&k->file, at, len, packed))
 		return false;
 	switch (flags) {
-	case 0:
-		return true;
 	case FLAG_ZLIB:
 		kind = CODEC_ZLIB;
 		break;
