@@ -16,8 +16,10 @@ mklegacy() {
     python3 "$SRCDIR/tests/tools/mklegacy.py" "$@"
 }
 
-# Devices and what is known of the guest; its name and kind depend on what the wrapper says.
-essence='[.devices, (.guest | del(.name, .uuid, .vcpus, .type))]'
+# Devices and what is known of the guest; its name and kind depend on what the wrapper says, and so
+# does whether a configuration confirms the devices.
+essence='[(.devices | map(.confirmed_by -= ["configuration"])),
+    (.guest | del(.name, .uuid, .vcpus, .type))]'
 
 same_dump() { # same_dump FIXTURE FILE [STATUS]: does it say what the fixture says?
     run "-${3:-0}" --separate-stderr "$XBDSNAP" dump -J "$2"
