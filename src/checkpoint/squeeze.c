@@ -391,20 +391,32 @@ static uint32_t *cache_slot(struct squeeze *s, uint64_t pfn)
 	return &s->slot_of[(pfn * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
 }
 
+/* Others that can be made before a slot of the ring is taken again. */
+static uint32_t left_of_slot(const struct squeeze *s, uint32_t slot)
+{
+	return (slot - s->next_slot) % CACHE_PAGES;
+}
+
 const uint8_t *squeeze_page(struct squeeze *s, const struct ckpt_run *run, const char **why)
 {
 	uint32_t *slot = cache_slot(s, run->pfn);
-	struct cached *c = &s->ring[*slot];
+	const struct cached *have = &s->ring[*slot];
+	struct cached *c = &s->ring[s->next_slot];
+	bool found = have->pfn == run->pfn;
 
-	if (c->pfn == run->pfn)
-		return c->page;
-	/* The oldest gives way, so that a page lives as long as is promised. */
-	c = &s->ring[s->next_slot];
-	c->pfn = NO_VERSION;
+	if (found && left_of_slot(s, *slot) >= SQUEEZE_HELD)
+		return have->page;
+	/* The oldest gives way, so that a page lives as long as is promised: one that is asked for
+	 * again late in its life moves to the end of the ring, and lives on where it was. */
+	c->pfn = found && c == have ? c->pfn : NO_VERSION;
 	*why = "memory ran out";
 	if (!c->page)
 		c->page = malloc(PAGE_BYTES);
-	if (!c->page || !make_page(s, run->pfn, c->page, why))
+	if (!c->page)
+		return NULL;
+	if (found && c != have)
+		memcpy(c->page, have->page, PAGE_BYTES);
+	else if (!found && !make_page(s, run->pfn, c->page, why))
 		return NULL;
 	c->pfn = run->pfn;
 	*slot = s->next_slot;

@@ -240,6 +240,7 @@ static void codes_that_make_no_page_are_refused(void **state UNUSED)
 
 #define LONG_CHAIN 50000u
 #define MANY_PAGES 1100u /* more than the cache has */
+#define LATE_PAGES 16u
 
 /* A page that changed in each of very many epochs is made once and kept; when others push it out of
  * the cache again and again that ends. */
@@ -273,6 +274,41 @@ static void work_is_bounded(void **state UNUSED)
 	close_made(&m);
 }
 
+/* A page that is asked for late in its life stands as long from then on as a new one. */
+static void a_page_stands_as_long_as_promised(void **state UNUSED)
+{
+	struct ckpt_run plain = {.pfn = 10, .nr = MANY_PAGES, .off = PAGE_BYTES};
+	struct squeeze_parser p = {0};
+	const uint8_t *late[LATE_PAGES];
+	struct err err = ERR_INIT;
+	const char *why = NULL;
+	struct made m;
+	unsigned i, k;
+
+	begin(&m);
+	for (i = 0; i < MANY_PAGES; i++)
+		put_byte(&m, (uint8_t)(i % 251), PAGE_BYTES);
+	put_byte(&m, 0, MANY_PAGES);
+	open_made(&m);
+	assert_int_equal(pagemap_add(&m.map, plain), 0);
+	for (i = 0; i < MANY_PAGES; i++) {
+		m.pfn = 10 + i;
+		assert_int_equal(feed(&m, &p, (MANY_PAGES + 1) * PAGE_BYTES + i, 1, &err), 0);
+	}
+	assert_int_equal(pagemap_finish(&m.map), 0);
+	assert_int_equal(squeeze_finish(m.s, &m.map), 0);
+	for (i = 0; i < 1000; i++)
+		assert_non_null(page_of(&m, 10 + i, &why));
+	for (k = 0; k < LATE_PAGES; k++)
+		late[k] = page_of(&m, 10 + k, &why);
+	for (i = 0; i < SQUEEZE_HELD - LATE_PAGES; i++)
+		assert_non_null(page_of(&m, 10 + MANY_PAGES - 1 - i, &why));
+	for (k = 0; k < LATE_PAGES; k++)
+		for (i = 0; i < PAGE_BYTES; i++)
+			assert_int_equal(late[k][i], k);
+	close_made(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +318,7 @@ int main(void)
 		cmocka_unit_test(a_delta_without_a_page_fails),
 		cmocka_unit_test(codes_that_make_no_page_are_refused),
 		cmocka_unit_test(work_is_bounded),
+		cmocka_unit_test(a_page_stands_as_long_as_promised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
