@@ -2,26 +2,24 @@
  *
  * outfile.h - an output file that appears whole or not at all.
  *
- * A regular file is written under a temporary name in the same folder and renamed at the end;
- * outfile_drop() removes it. An existing one is replaced only when that was asked for. "-" is
- * standard output: like a device or a pipe it gets the bytes at the end, unless it is a terminal.
+ * An existing one (io/whole.h) is replaced only when that was asked for. "-" is standard output:
+ * like a device or a pipe it gets the bytes at the end, unless it is a terminal.
  */
 #ifndef XB_CMD_OUTFILE_H
 #define XB_CMD_OUTFILE_H
 
 #include "io/inputs.h"
+#include "io/whole.h"
 
 struct outfile {
-	char *path; /* owned; as the user wrote it, for messages */
-	char *temp; /* owned; where it can be read meanwhile */
-	int fd;
-	int sink; /* gets the bytes at the end; -1: the file is renamed */
+	struct whole_file file; /* with a sink, one without a name */
+	int sink;		/* gets the bytes at the end; -1: the file gets its name */
 	bool replace;
 };
 
 #define OUTFILE_INIT                                                                               \
 	{                                                                                          \
-		.fd = -1, .sink = -1                                                               \
+		.file = WHOLE_INIT, .sink = -1                                                     \
 	}
 
 /*

@@ -281,7 +281,7 @@ static int write_out(struct redact *r, struct err *err)
 	runs = sorted_runs(r->in.ck, &nr);
 	if (!runs)
 		return err_nomem(err, "the list of pages");
-	if (ftruncate(r->out.fd, (off_t)source_bytes(src)))
+	if (ftruncate(r->out.file.fd, (off_t)source_bytes(src)))
 		return err_sys(err, "cannot size %s", r->out_path);
 	source_advise_sequential(src, true);
 	for (i = 0; i < nr; i++)
@@ -329,7 +329,7 @@ static int verify(struct redact *r, struct err *err)
 	struct cmd_input again;
 	int rc;
 
-	if (cmd_open(r->env, r->out.temp, &again, err) || cmd_analyse(r->env, &again, err)) {
+	if (cmd_open(r->env, r->out.file.temp, &again, err) || cmd_analyse(r->env, &again, err)) {
 		cmd_close(&again);
 		return err_in(err, "the redacted file cannot be read back");
 	}

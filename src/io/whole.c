@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io/whole.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* mkostemp creates it for the owner alone; give it what open() would have given. */
+static int set_mode(const struct whole_file *f, struct err *err)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return fchmod(f->fd, 0666 & ~mask) ? err_sys(err, "cannot set the mode of %s", f->temp) : 0;
+}
+
+static int open_temp(struct whole_file *f, struct err *err)
+{
+	if (asprintf(&f->temp, "%s.XXXXXX", f->path) < 0) {
+		f->temp = NULL;
+		return err_nomem(err, "a file name");
+	}
+	f->fd = mkostemp(f->temp, O_CLOEXEC);
+	if (f->fd < 0) {
+		free(take(f->temp));
+		return err_sys(err, "cannot create a file beside %s", f->path);
+	}
+	return f->precious ? 0 : set_mode(f, err);
+}
+
+int whole_open(struct whole_file *f, const char *path, bool precious, struct err *err)
+{
+	*f = (struct whole_file){.fd = -1, .precious = precious, .path = strdup(path)};
+	if (!f->path)
+		return err_nomem(err, "a file name");
+	if (!open_temp(f, err))
+		return 0;
+	whole_drop(f);
+	return -1;
+}
+
+int whole_write(struct whole_file *f, uint64_t off, const void *buf, size_t len, struct err *err)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = pwrite(f->fd, p, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "cannot write %s", f->path);
+		if (!n)
+			return err_set(
+				err, ERR_SYSTEM, "%s takes nothing at byte %" PRIu64, f->path, off);
+		p += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* NFS and its like have no rename that does not replace, but links, which never do. */
+static int link_over(const struct whole_file *f)
+{
+	if (link(f->temp, f->path))
+		return -1;
+	unlink(f->temp);
+	return 0;
+}
+
+/* A file system that has neither: between the question and the rename somebody may come. */
+static int rename_if_free(const struct whole_file *f)
+{
+	if (!access(f->path, F_OK)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return errno == ENOENT ? rename(f->temp, f->path) : -1;
+}
+
+static bool is_not_known(int error)
+{
+	return error == EINVAL || error == ENOSYS || error == EPERM || error == EOPNOTSUPP;
+}
+
+static int give_name(const struct whole_file *f, bool replace, struct err *err)
+{
+	if (replace)
+		return rename(f->temp, f->path) ? err_sys(err, "cannot replace %s", f->path) : 0;
+	if (!renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE) ||
+		(is_not_known(errno) && !link_over(f)) ||
+		(is_not_known(errno) && !rename_if_free(f)))
+		return 0;
+	return errno == EEXIST ? err_set(err, ERR_REFUSED, "%s exists", f->path)
+			       : err_sys(err, "cannot name %s", f->path);
+}
+
+static int sync_folder(const struct whole_file *f, struct err *err)
+{
+	CLEANUP_FREE char *copy = strdup(f->path);
+	CLEANUP_CLOSE int fd = -1;
+
+	if (!copy)
+		return err_nomem(err, "a file name");
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && !fsync(fd))
+		return 0;
+	/* One may write in a folder that one must not read. */
+	return f->precious ? err_sys(err, "cannot sync the folder of %s", f->path) : 0;
+}
+
+static int sync_and_close(struct whole_file *f, struct err *err)
+{
+	int fd = f->fd, rc = 0;
+
+	f->fd = -1;
+	if (fsync(fd) && (f->precious || (errno != EINVAL && errno != EROFS)))
+		rc = err_sys(err, "cannot sync %s", f->path);
+	if (close(fd) && !rc)
+		rc = err_sys(err, "cannot close %s", f->path);
+	return rc;
+}
+
+int whole_commit(struct whole_file *f, bool replace, struct err *err)
+{
+	int rc = sync_and_close(f, err);
+
+	if (!rc)
+		rc = give_name(f, replace, err);
+	if (!rc) {
+		free(take(f->temp));
+		rc = sync_folder(f, err);
+	}
+	whole_drop(f);
+	return rc;
+}
+
+void whole_drop(struct whole_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->temp)
+		unlink(f->temp);
+	free(f->temp);
+	free(f->path);
+	*f = (struct whole_file)WHOLE_INIT;
+}
