@@ -156,21 +156,24 @@ EOF
     cmp disk "$before"
 }
 
-@test "the undo file needs no file system with links" {
+@test "the undo file needs no file system that renames without replacing, nor one with links" {
     image linux-6.1-flush
     gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
-    linkless() { LD_PRELOAD=$PWD/shim.so KILLSHIM_HOW=nolink XBDSNAP="$SRCDIR/xbdsnap" write "$image"; }
-    echo precious >undo
-    run -3 linkless
-    [[ $output == *"undo exists"* ]]
-    [ "$(cat undo)" = precious ]
-    cmp disk "$before"
-    rm undo
-    linkless
-    cmp disk "$after"
-    "$XBDSNAP" replay --revert undo
-    cmp disk "$before"
-    [ "$(ls undo*)" = undo ]
+    without() { LD_PRELOAD=$PWD/shim.so KILLSHIM_HOW=$1 XBDSNAP="$SRCDIR/xbdsnap" write "$image"; }
+    for what in norename noname; do
+        echo precious >undo
+        run -3 without $what
+        [[ $output == *"undo exists"* ]]
+        [ "$(cat undo)" = precious ]
+        cmp disk "$before"
+        rm undo
+        without $what
+        cmp disk "$after"
+        "$XBDSNAP" replay --revert undo
+        cmp disk "$before"
+        [ "$(ls undo*)" = undo ]
+        rm undo
+    done
 }
 
 @test "another size refuses, with its own override; a request beyond the end too" {
@@ -622,9 +625,9 @@ EOF
     mkdir bin
     ln -s "$XBDSNAP" bin/xbdsnap
     export PATH=$PWD/bin:$PATH
-    run -0 "$SRCDIR/tests/recipes/salvage.sh" "$image" xvda=disk undo
+    run -0 "$SRCDIR/tests/recipes/salvage.sh" "$image" undo xvda=disk
     cmp disk "$after"
-    run -3 "$SRCDIR/tests/recipes/salvage.sh" "$image" xvda=disk undo
+    run -3 "$SRCDIR/tests/recipes/salvage.sh" "$image" undo xvda=disk
     cmp disk "$after"
     xbdsnap replay --revert undo
     rm undo
@@ -632,9 +635,20 @@ EOF
     ln -sf "$SRCDIR/xbdsnap" bin/xbdsnap
     # Only the run that writes has as many calls.
     KILLSHIM_AT=300 KILLSHIM_HOW=eio KILLSHIM_COUNT=$PWD/count LD_PRELOAD=$PWD/shim.so \
-        run -1 "$SRCDIR/tests/recipes/salvage.sh" "$image" xvda=disk undo
+        run -1 "$SRCDIR/tests/recipes/salvage.sh" "$image" undo xvda=disk
     [ -s undo ]
     cmp disk "$before"
+}
+
+@test "the recipe takes all disks of a guest" {
+    two_disks
+    mkdir bin
+    ln -s "$XBDSNAP" bin/xbdsnap
+    export PATH=$PWD/bin:$PATH
+    run -0 "$SRCDIR/tests/recipes/salvage.sh" "$image" undo hda1=hda1 hda2=hda2
+    are after
+    xbdsnap replay --revert undo
+    are before
 }
 
 @test "a qcow2 image takes the writes, and gives them back" {
@@ -809,13 +823,170 @@ EOF
     gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
     kill="python3 $SRCDIR/tests/tools/kill_replay.py $SRCDIR/xbdsnap $PWD/shim.so"
     mkdir flush discard queues
-    (cd flush && exec $kill "$image" "$before" "$after" 50 enospc,eio,eintr,zero,short,int) 3>&- &
+    (cd flush && exec $kill "$image" 50 enospc,eio,eintr,zero,short,int "xvda=$before=$after") 3>&- &
     flush=$!
     image linux-6.12-discard
-    (cd discard && exec $kill "$image" "$before" "$after" 0 eio,int/5) 3>&- &
+    (cd discard && exec $kill "$image" 0 eio,int/5 "xvda=$before=$after") 3>&- &
     discard=$!
     image linux-6.1-mq
-    (cd queues && exec $kill "$image" "$before" "$after" 200 none)
+    (cd queues && exec $kill "$image" 200 none "xvda=$before=$after")
     wait $flush
     wait $discard
+}
+
+two_disks() { # of the original driver's image, both with writes: hda1, hda2, and how they will be
+    image=${XBDSNAP_CACHE:-/nonexistent}/xen2-netbsd/image.save
+    [ -e "$image" ] || skip "no checkpoints"
+    truncate -s 1G hda1
+    truncate -s 32M hda2
+    for vdev in hda1 hda2; do
+        cp --sparse=always $vdev $vdev.before
+        cp --sparse=always $vdev $vdev.after
+        "$XBDSNAP" replay -q --write --undo one --disk $vdev=$vdev.after "$image"
+        rm one
+        run ! cmp -s $vdev.before $vdev.after
+    done
+}
+
+both() { # both ARG...: replay --write on both
+    "$XBDSNAP" replay --write --undo undo --disk hda1=hda1 --disk hda2=hda2 "$@" "$image"
+}
+
+same() { qemu-img compare -q -f raw -F raw "$1" "$2"; } # which passes over holes
+
+are() { # are STATE: both disks are before, or after
+    for vdev in hda1 hda2; do
+        same $vdev $vdev."$1" || return 1
+    done
+}
+
+@test "two disks in one run, with one undo file: as two runs would, and back" {
+    two_disks
+    run -0 both
+    [[ $output == *"hda1: 9 writes and 0 discards"*"hda2: 15 writes and 0 discards"* ]]
+    [[ $output == *"replay --revert=undo undoes them"* ]]
+    are after
+    run -0 "$XBDSNAP" replay --revert undo
+    are before
+    [[ $output == *"486400 bytes restored and read back"* ]]
+    # Once more, and after half of it, it is the same.
+    "$XBDSNAP" replay --revert undo
+    rm undo
+    both
+    cp --sparse=always hda1.before hda1
+    "$XBDSNAP" replay --revert undo
+    are before
+    rm undo
+    run -0 --separate-stderr both -J
+    echo "$output" >j
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    [ "$(jq -c '.applied | [.path, .undo, .writes, .bytes]' j)" = '[null,"undo",24,486400]' ]
+    [ "$(jq -c '[.applied.disks[] | [.device, .path, .writes]]' j)" = \
+        '[["hda1","hda1",9],["hda2","hda2",15]]' ]
+    rm undo
+    # A device without a disk is named.
+    cp --sparse=always hda2.before hda2
+    cp --sparse=always hda1.before hda1
+    run -0 "$XBDSNAP" replay --write --undo undo --disk hda1=hda1 "$image"
+    [[ $output == *"hda2: 15 requests not carried out: no --disk is given for it"* ]]
+    same hda1 hda1.after
+    same hda2 hda2.before
+}
+
+@test "what refuses on the second of two disks leaves both as they are, without an undo file" {
+    two_disks
+    truncate -s +1M hda2
+    run -3 both
+    [[ $output == *"hda2 has "*"--allow=capacity"* ]]
+    truncate -s -1M hda2
+    exec 4<>hda2
+    run -3 both
+    [[ $output == *"another process has it open for writing"* ]]
+    exec 4>&-
+    run -2 "$XBDSNAP" replay --write --undo undo --disk hda1=hda1 --disk hda2=hda1 "$image"
+    [[ $output == *"hda1 is given for hda1 and for hda2"* ]]
+    run -2 "$XBDSNAP" replay --write --undo undo --disk hda1=hda1 --disk hda1=hda2 "$image"
+    run -2 "$XBDSNAP" replay --write --to over --disk hda1=hda1 --disk hda2=hda2 "$image"
+    [ ! -e undo ] && [ ! -e over ]
+    are before
+}
+
+@test "revert refuses while one of the disks is not what it was, and takes other names for them" {
+    two_disks
+    both
+    # Written since.
+    at=$("$XBDSNAP" replay -J "$image" | jq '[.plan[] | select(.device == "hda2" and .op == "write")][0].sector')
+    printf 'newer' | dd of=hda2 bs=1 seek=$((at * 512 + 7)) conv=notrunc status=none
+    run -3 "$XBDSNAP" replay --revert undo
+    [[ $output == *"sector $at of"*"hda2 holds neither"* ]]
+    same hda1 hda1.after
+    "$XBDSNAP" replay --revert undo --allow=changed
+    are before
+    rm undo
+    both
+    mv hda2 elsewhere
+    run -6 "$XBDSNAP" replay --revert undo
+    same hda1 hda1.after
+    run -2 "$XBDSNAP" replay --revert undo --disk hdb=elsewhere
+    run -2 "$XBDSNAP" replay --revert undo --disk hda2=elsewhere --disk hda2=elsewhere
+    run -3 "$XBDSNAP" replay --revert undo --disk hda2=hda1
+    same hda1 hda1.after
+    "$XBDSNAP" replay --revert undo --disk hda2=elsewhere
+    mv elsewhere hda2
+    are before
+}
+
+@test "an undo file of several disks that is damaged or forged changes nothing" {
+    two_disks
+    both
+    python3 - <<'EOF'
+import random, struct
+raw = open("undo", "rb").read()
+def crc32c(data):
+    crc = 0xffffffff
+    for b in data:
+        crc ^= b
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+def several(nr):
+    head = b"XBUNDO2\n" + struct.pack("<I", nr)
+    return head + struct.pack("<I", crc32c(head))
+assert raw.startswith(several(2))
+second = raw.index(b"XBUNDO1\n", 17)
+forged = [several(n) + raw[16:] for n in (0, 1, 3, 2 ** 32 - 1)] + [several(2) + raw, raw[:second],
+          raw + raw[16:second], several(2) + raw[16:second] + raw]
+rng = random.Random(4)
+for _ in range(30):
+    at = rng.choice([rng.randrange(len(raw)), rng.randrange(100), second + rng.randrange(100)])
+    forged.append(raw[:at] + bytes([raw[at] ^ 1 << rng.randrange(8)]) + raw[at + 1:])
+for i, data in enumerate(forged):
+    open(f"bad.{i}", "wb").write(data)
+# The same disk twice.
+open("twice", "wb").write(several(2) + raw[16:second] * 2)
+# One of the two alone is a file of one disk, and has been one before there were others.
+open("one", "wb").write(raw[second:])
+EOF
+    for f in bad.*; do
+        run -5 "$XBDSNAP" replay --revert "$f"
+    done
+    run -3 "$XBDSNAP" replay --revert twice
+    are after
+    "$XBDSNAP" replay --revert one
+    same hda1 hda1.after
+    same hda2 hda2.before
+    "$XBDSNAP" replay --revert undo
+    are before
+}
+
+@test "two disks: every failing call leaves both as they were, or revert does; so does SIGKILL" {
+    two_disks
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
+    kill="python3 $SRCDIR/tests/tools/kill_replay.py $SRCDIR/xbdsnap $PWD/shim.so $image"
+    disks="hda1=$PWD/hda1.before=$PWD/hda1.after hda2=$PWD/hda2.before=$PWD/hda2.after"
+    mkdir fail killed
+    (cd fail && exec $kill 0 eio/3,enospc/7,int/7 $disks) 3>&- &
+    fail=$!
+    (cd killed && exec $kill 120 none $disks)
+    wait $fail
 }

@@ -136,12 +136,13 @@ static int show_plan(struct replay *x, struct err *err)
 
 static int apply(struct replay *x, struct err *err)
 {
-	struct replay_target *target = &x->disks.v[0];
 	struct json_object *applied;
+	size_t i;
 	int rc;
 
-	disk_drop(&target->disk);
-	rc = replay_apply_run(x->env, &x->in, &x->plan, &x->apply, target, &applied, err);
+	for (i = 0; i < x->disks.nr; i++)
+		disk_drop(&x->disks.v[i].disk);
+	rc = replay_apply_run(x->env, &x->in, &x->plan, &x->apply, &x->disks, &applied, err);
 	if (rc >= 0 && x->env->json)
 		return print_json(x, applied, err) ? -1 : rc;
 	json_object_put(applied);
@@ -185,8 +186,7 @@ static int check_outputs(struct replay *x, struct err *err)
 static int run(struct replay *x, struct err *err)
 {
 	if (x->apply.revert_path)
-		return replay_apply_revert(
-			x->env, &x->apply, x->disks.nr ? &x->disks.v[0] : NULL, err);
+		return replay_apply_revert(x->env, &x->apply, &x->disks, err);
 	if (cmd_open(x->env, x->path, &x->in, err) || check_outputs(x, err) ||
 		cmd_analyse(x->env, &x->in, err) ||
 		target_read(x->env, &x->target, true, &x->in, err) ||
@@ -216,10 +216,12 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 		argp_error(state, "--write and --undo, or --write and --to, go together");
 	if (x->apply.undo_path && x->apply.overlay_path)
 		argp_error(state, "--undo and --to exclude each other");
-	if (x->apply.write && x->disks.nr != 1)
-		argp_error(state, "--write takes one --disk");
-	if (x->apply.revert_path && (x->disks.nr > 1 || x->plan_path || x->ring_path))
-		argp_error(state, "--revert takes one --disk, if any, and --allow");
+	if (x->apply.write && !x->disks.nr)
+		argp_error(state, "--write needs a --disk");
+	if (x->apply.overlay_path && x->disks.nr > 1)
+		argp_error(state, "--to takes one --disk");
+	if (x->apply.revert_path && (x->plan_path || x->ring_path))
+		argp_error(state, "--revert takes --disk and --allow, if any");
 	if (x->apply.allow && !x->apply.write && !x->apply.revert_path)
 		argp_error(state, "--allow needs --write or --revert");
 	if ((x->apply.discard || x->apply.fsck) && !x->apply.write)
@@ -319,11 +321,13 @@ static const struct argp_option options[] = {
 		.key = OPT_DISK,
 		.arg = "VDEV=[FORMAT:]PATH",
 		.doc = "compare with this disk: which writes landed; opened read-only"},
-	{.name = "write", .key = OPT_WRITE, .doc = "carry out the writes on the one --disk"},
+	{.name = "write",
+		.key = OPT_WRITE,
+		.doc = "carry out the writes on the disks, each given with --disk"},
 	{.name = "undo",
 		.key = OPT_UNDO,
 		.arg = "OUT",
-		.doc = "with --write: where to save what the disk held"},
+		.doc = "with --write: where to save what the disks held, all in one file"},
 	{.name = "to",
 		.key = OPT_TO,
 		.arg = "OVERLAY",
@@ -343,7 +347,7 @@ static const struct argp_option options[] = {
 	{.name = "revert",
 		.key = OPT_REVERT,
 		.arg = "UNDO",
-		.doc = "give a disk back what it held before --write"},
+		.doc = "give all disks back what they held before --write"},
 	{0},
 };
 

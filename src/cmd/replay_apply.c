@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/replay_apply.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,36 +67,61 @@ static int refuse_findings(const struct finding_list *list, unsigned allow, stru
 	return list->lost ? err_nomem(err, "evaluating the rules") : 0;
 }
 
-static int evaluate(const struct cmd_input *in, const struct replay_target *target, unsigned allow,
-	struct err *err)
+/* One of the disks, and what became of it. */
+struct applied {
+	struct replay_target *target;
+	const char *path; /* what was written: the disk, or the overlay on top of it */
+	struct replay_written done;
+	int fsck[2]; /* before and after */
+};
+
+/* All devices are judged, beside their disks. */
+static int judge(const struct cmd_input *in, const struct check_disk *disks, size_t nr,
+	unsigned allow, struct err *err)
 {
-	struct check_disk disk = {0};
 	struct check_special *specials = NULL;
 	struct check_result result = {0};
 	struct check_input ci = {.snap = &in->snap,
 		.info = ckpt_info(in->ck),
 		.memory = in->memory,
-		.disks = &disk,
-		.nr_disks = 1};
-	int rc = -1;
+		.disks = disks,
+		.nr_disks = nr};
+	int rc;
 
-	memcpy(disk.vdev, target->vdev, sizeof(disk.vdev));
-	disk.format = target->format;
-	disk.path = strdup(target->path);
-	if (!disk.path)
-		return err_nomem(err, "noting a disk");
-	if (!check_disk_open(&disk, target->dev, err) &&
-		!check_specials(in->memory, &specials, &ci.nr_specials, err)) {
-		ci.specials = specials;
-		check_run(&ci, &result);
-		rc = result.no_memory ? err_nomem(err, "evaluating the rules")
-				      : refuse_findings(&in->snap.findings, allow, err);
-		if (!rc)
-			rc = refuse_findings(&result.findings, allow, err);
-	}
+	if (check_specials(in->memory, &specials, &ci.nr_specials, err))
+		return -1;
+	ci.specials = specials;
+	check_run(&ci, &result);
+	rc = result.no_memory ? err_nomem(err, "evaluating the rules")
+			      : refuse_findings(&in->snap.findings, allow, err);
+	if (!rc)
+		rc = refuse_findings(&result.findings, allow, err);
 	check_result_fini(&result);
 	free(specials);
-	check_disk_fini(&disk);
+	return rc;
+}
+
+static int look_at_disk(struct check_disk *d, const struct replay_target *target, struct err *err)
+{
+	memcpy(d->vdev, target->vdev, sizeof(d->vdev));
+	d->format = target->format;
+	d->path = strdup(target->path);
+	return d->path ? check_disk_open(d, target->dev, err) : err_nomem(err, "noting a disk");
+}
+
+static int evaluate(const struct cmd_input *in, const struct replay_targets *targets,
+	unsigned allow, struct err *err)
+{
+	CLEANUP_FREE struct check_disk *disks = calloc(targets->nr, sizeof(*disks));
+	size_t i;
+	int rc = disks ? 0 : err_nomem(err, "noting a disk");
+
+	for (i = 0; !rc && i < targets->nr; i++)
+		rc = look_at_disk(&disks[i], &targets->v[i], err);
+	if (!rc)
+		rc = judge(in, disks, targets->nr, allow, err);
+	for (i = 0; disks && i < targets->nr; i++)
+		check_disk_fini(&disks[i]);
 	return rc;
 }
 
@@ -113,13 +139,13 @@ static void hold_signals(void)
 
 /* ---- what was done ------------------------------------------------------------------------ */
 
-static void say(const struct cmd_env *env, const struct replay_apply *how, const char *path,
-	const struct replay_written *w)
+static void say(const struct cmd_env *env, const struct replay_apply *how, const struct applied *a)
 {
-	cmd_note(env, "%s: %zu writes and %zu discards of %llu bytes done, the writes read back",
-		path, w->nr_writes, w->nr_discards, (unsigned long long)w->bytes);
-	if (how->undo_path)
-		cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
+	const struct replay_written *w = &a->done;
+
+	cmd_note(env,
+		"%s: %zu writes and %zu discards of %" PRIu64 " bytes done, the writes read back",
+		a->path, w->nr_writes, w->nr_discards, w->bytes);
 	if (w->overlap)
 		cmd_note(env, "requests change the same sectors: the plan's later ones stand");
 	if (w->nr_left_out)
@@ -129,22 +155,82 @@ static void say(const struct cmd_env *env, const struct replay_apply *how, const
 			how->discard ? "" : " (--discard does)");
 }
 
-static struct json_object *as_json(const struct replay_apply *how, const char *path,
-	const struct replay_written *w, const int fsck[2])
+/* Devices without a disk keep what they have pending. */
+static void say_left_alone(const struct cmd_env *env, const struct cmd_input *in,
+	const struct replay_plan *plan, const struct replay_targets *targets)
+{
+	size_t i, k, nr;
+
+	for (i = 0; i < in->snap.nr_devices; i++) {
+		const struct blkdev *d = &in->snap.devices[i];
+
+		for (k = 0; k < targets->nr && targets->v[k].dev != d; k++)
+			;
+		if (k < targets->nr)
+			continue;
+		for (nr = 0, k = 0; k < plan->nr; k++)
+			nr += plan->v[k].dev == d && io_request_changes_disk(plan->v[k].req);
+		if (nr)
+			cmd_note(env, "%s: %zu requests not carried out: no --disk is given for it",
+				d->name, nr);
+	}
+}
+
+static void put_done(struct json_object *o, const struct replay_written *w)
+{
+	json_put_num(o, "writes", w->nr_writes);
+	json_put_num(o, "discards", w->nr_discards);
+	json_put_num(o, "bytes", w->bytes);
+	json_put_num(o, "left_out", w->nr_left_out);
+	json_put_num(o, "discards_left_out", w->nr_discards_left_out);
+}
+
+static void put_fsck(struct json_object *o, const struct replay_apply *how, const int fsck[2])
+{
+	json_put(o, "fsck_before", how->fsck ? json_object_new_int(fsck[0]) : NULL);
+	json_put(o, "fsck_after", how->fsck ? json_object_new_int(fsck[1]) : NULL);
+}
+
+static struct json_object *disk_json(const struct replay_apply *how, const struct applied *a)
 {
 	struct json_object *o = json_object_new_object();
 
-	if (!o)
+	json_put_text(o, "device", a->target->dev->name);
+	json_put_text(o, "path", a->path);
+	put_done(o, &a->done);
+	put_fsck(o, how, a->fsck);
+	return o;
+}
+
+/* Of several disks the sums, and the checker's worst. */
+static struct json_object *as_json(
+	const struct replay_apply *how, const struct applied *v, size_t nr)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct replay_written sum = {0};
+	int worst[2] = {0, 0};
+	size_t i;
+
+	if (!o || !list) {
+		json_object_put(o);
+		json_object_put(list);
 		return NULL;
-	json_put(o, "path", json_text(path));
+	}
+	for (i = 0; i < nr; i++) {
+		sum.nr_writes += v[i].done.nr_writes;
+		sum.nr_discards += v[i].done.nr_discards;
+		sum.bytes += v[i].done.bytes;
+		sum.nr_left_out += v[i].done.nr_left_out;
+		sum.nr_discards_left_out += v[i].done.nr_discards_left_out;
+		worst[0] = MAX(worst[0], v[i].fsck[0]);
+		worst[1] = MAX(worst[1], v[i].fsck[1]);
+		json_object_array_add(list, disk_json(how, &v[i]));
+	}
+	json_put(o, "path", nr == 1 ? json_text(v->path) : NULL);
 	json_put(o, "undo", how->undo_path ? json_text(how->undo_path) : NULL);
-	json_put(o, "writes", json_object_new_uint64(w->nr_writes));
-	json_put(o, "discards", json_object_new_uint64(w->nr_discards));
-	json_put(o, "bytes", json_object_new_uint64(w->bytes));
-	json_put(o, "left_out", json_object_new_uint64(w->nr_left_out));
-	json_put(o, "discards_left_out", json_object_new_uint64(w->nr_discards_left_out));
-	json_put(o, "fsck_before", how->fsck ? json_object_new_int(fsck[0]) : NULL);
-	json_put(o, "fsck_after", how->fsck ? json_object_new_int(fsck[1]) : NULL);
+	put_done(o, &sum);
+	put_fsck(o, how, worst);
+	json_put(o, "disks", list);
 	return o;
 }
 
@@ -195,61 +281,145 @@ static int open_target(
 	return -1;
 }
 
-static int write_target(const struct cmd_env *env, const struct cmd_input *in,
-	const struct replay_plan *plan, const struct replay_apply *how,
-	struct replay_target *target, struct replay_written *ret, struct err *err)
+/* The disks are closed in any case; the first error counts. */
+static int close_targets(struct applied *v, size_t nr, struct err *err)
 {
+	struct err *first = err;
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (disk_close(&v[i].target->disk, first)) {
+			first = NULL;
+			rc = -1;
+		}
+	return rc;
+}
+
+static int write_disks(
+	const struct cmd_env *env, const struct replay_write *w, struct applied *v, struct err *err)
+{
+	struct replay_write with_meter = *w;
 	struct meter meter;
-	struct replay_write w = {.memory = in->memory,
-		.plan = plan,
-		.dev = target->dev,
-		.disk = &target->disk,
-		.allow = how->allow,
-		.discard = how->discard,
-		.undo_path = how->undo_path,
-		.progress = &meter.progress};
+	size_t i;
 	int rc;
 
-	if (open_target(how, target, err))
-		return -1;
 	meter_start(&meter, env);
-	rc = replay_write(&w, ret, err);
+	with_meter.progress = &meter.progress;
+	rc = replay_write(&with_meter, err);
 	meter_end(&meter);
-	if (rc || disk_close(&target->disk, err)) {
-		if (how->overlay_path)
-			unlink(how->overlay_path);
-		return -1;
+	for (i = 0; i < w->nr_disks; i++)
+		v[i].done = w->disks[i].done;
+	return rc ? -1 : close_targets(v, w->nr_disks, err);
+}
+
+static int write_targets(const struct cmd_env *env, const struct cmd_input *in,
+	const struct replay_plan *plan, const struct replay_apply *how, struct applied *v,
+	size_t nr, struct err *err)
+{
+	CLEANUP_FREE struct replay_write_disk *disks = calloc(nr, sizeof(*disks));
+	const struct replay_write w = {.memory = in->memory,
+		.plan = plan,
+		.disks = disks,
+		.nr_disks = nr,
+		.allow = how->allow,
+		.discard = how->discard,
+		.undo_path = how->undo_path};
+	size_t i;
+
+	if (!disks)
+		return err_nomem(err, "the disks");
+	for (i = 0; i < nr; i++) {
+		if (open_target(how, v[i].target, err))
+			return -1;
+		disks[i].dev = v[i].target->dev;
+		disks[i].disk = &v[i].target->disk;
+	}
+	if (!write_disks(env, &w, v, err))
+		return 0;
+	if (how->overlay_path)
+		unlink(how->overlay_path);
+	return -1;
+}
+
+/* Before (0) or after (1). */
+static int run_checkers(
+	const struct replay_apply *how, struct applied *v, size_t nr, int when, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; how->fsck && i < nr; i++) {
+		const struct replay_target *t = v[i].target;
+		bool overlay = when && how->overlay_path;
+
+		if (checker_run(how->fsck, overlay ? v[i].path : t->path,
+			    overlay ? DISK_QCOW2 : t->format, &v[i].fsck[when], err))
+			return -1;
 	}
 	return 0;
 }
 
+static void say_checked(const struct cmd_env *env, const struct replay_apply *how,
+	const struct applied *v, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; how->fsck && i < nr; i++)
+		cmd_note(env, "%s%sthe checker ended with %d before and with %d after",
+			nr > 1 ? v[i].path : "", nr > 1 ? ": " : "", v[i].fsck[0], v[i].fsck[1]);
+}
+
+static bool is_clean(const struct applied *v, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (v[i].fsck[1] || v[i].done.nr_left_out)
+			return false;
+	return true;
+}
+
+static int apply_all(const struct cmd_env *env, const struct cmd_input *in,
+	const struct replay_plan *plan, const struct replay_apply *how, struct applied *v,
+	size_t nr, struct err *err)
+{
+	size_t i;
+
+	hold_signals();
+	if (run_checkers(how, v, nr, 0, err) || write_targets(env, in, plan, how, v, nr, err))
+		return -1;
+	for (i = 0; i < nr; i++)
+		say(env, how, &v[i]);
+	if (how->undo_path)
+		cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
+	if (run_checkers(how, v, nr, 1, err))
+		return -1;
+	say_checked(env, how, v, nr);
+	return is_clean(v, nr) ? CMD_OK : CMD_WARNINGS;
+}
+
 int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	const struct replay_plan *plan, const struct replay_apply *how,
-	struct replay_target *target, struct json_object **ret, struct err *err)
+	struct replay_targets *targets, struct json_object **ret, struct err *err)
 {
-	const char *written = how->overlay_path ? how->overlay_path : target->path;
-	struct replay_written w;
-	int fsck[2] = {0, 0};
+	CLEANUP_FREE struct applied *v = calloc(targets->nr, sizeof(*v));
+	size_t i;
+	int rc;
 
 	*ret = NULL;
-	if (cmd_verdict(in, err) || evaluate(in, target, how->allow, err))
+	if (!v)
+		return err_nomem(err, "the disks");
+	for (i = 0; i < targets->nr; i++)
+		v[i] = (struct applied){.target = &targets->v[i],
+			.path = how->overlay_path ? how->overlay_path : targets->v[i].path};
+	if (cmd_verdict(in, err) || evaluate(in, targets, how->allow, err))
 		return -1;
-	hold_signals();
-	if ((how->fsck && checker_run(how->fsck, target->path, target->format, &fsck[0], err)) ||
-		write_target(env, in, plan, how, target, &w, err))
+	rc = apply_all(env, in, plan, how, v, targets->nr, err);
+	if (rc < 0)
 		return -1;
-	say(env, how, written, &w);
-	if (how->fsck) {
-		if (checker_run(how->fsck, written, how->overlay_path ? DISK_QCOW2 : target->format,
-			    &fsck[1], err))
-			return -1;
-		cmd_note(env, "the checker ended with %d before and with %d after", fsck[0],
-			fsck[1]);
-	}
-	*ret = as_json(how, written, &w, fsck);
-	if (!*ret)
-		return err_nomem(err, "the JSON document");
-	return fsck[1] || w.nr_left_out ? CMD_WARNINGS : CMD_OK;
+	say_left_alone(env, in, plan, targets);
+	*ret = as_json(how, v, targets->nr);
+	return *ret ? rc : err_nomem(err, "the JSON document");
 }
 
 static int print_reverted(
@@ -263,27 +433,37 @@ static int print_reverted(
 	return json_print(doc, env->out, err);
 }
 
-int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
-	const struct replay_target *target, struct err *err)
+static unsigned undo_allow(unsigned allow)
 {
-	struct undo_target to = {.vdev = target ? target->vdev : NULL,
-		.disk = target ? target->path : NULL,
-		.format = target ? target->format : DISK_UNSAID,
-		.allow = (how->allow & REPLAY_ALLOW_IN_USE ? UNDO_ALLOW_IN_USE : 0) |
-			 (how->allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0)};
+	return (allow & REPLAY_ALLOW_IN_USE ? UNDO_ALLOW_IN_USE : 0) |
+	       (allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0);
+}
+
+int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
+	const struct replay_targets *targets, struct err *err)
+{
+	CLEANUP_FREE struct undo_disk *disks = calloc(targets->nr + 1, sizeof(*disks));
+	struct undo_how undo = {
+		.disks = disks, .nr_disks = targets->nr, .allow = undo_allow(how->allow)};
 	struct meter meter;
 	uint64_t bytes = 0;
+	size_t i;
 	int rc;
 
+	if (!disks)
+		return err_nomem(err, "the disks");
+	for (i = 0; i < targets->nr; i++)
+		disks[i] = (struct undo_disk){
+			targets->v[i].vdev, targets->v[i].path, targets->v[i].format};
 	meter_start(&meter, env);
-	to.progress = &meter.progress;
+	undo.progress = &meter.progress;
 	hold_signals();
-	rc = undo_revert(how->revert_path, &to, &bytes, err);
+	rc = undo_revert(how->revert_path, &undo, &bytes, err);
 	meter_end(&meter);
 	if (rc)
 		return -1;
 	if (env->json)
 		return print_reverted(env, how->revert_path, bytes, err);
-	cmd_note(env, "%llu bytes restored and read back", (unsigned long long)bytes);
+	cmd_note(env, "%" PRIu64 " bytes restored and read back", bytes);
 	return CMD_OK;
 }

@@ -21,14 +21,14 @@ struct replay_apply {
 };
 
 /*
- * The plan's writes for the one target, which is not open. An exit status, or -1. *ret, for the
- * JSON document, is the caller's to put; NULL on failure.
+ * The plan's writes for the targets, which are not open. An exit status, or -1. *ret, for the JSON
+ * document, is the caller's to put; NULL on failure.
  */
 int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	const struct replay_plan *plan, const struct replay_apply *how,
-	struct replay_target *target, struct json_object **ret, struct err *err) MUST_CHECK;
-/* `target` NULL: the disk that the undo file names. */
+	struct replay_targets *targets, struct json_object **ret, struct err *err) MUST_CHECK;
+/* On the disks that the undo file names, or that the user names for their devices. */
 int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
-	const struct replay_target *target, struct err *err) MUST_CHECK;
+	const struct replay_targets *targets, struct err *err) MUST_CHECK;
 
 #endif

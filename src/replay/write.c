@@ -1,32 +1,84 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replay/write.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "io/hold.h"
 #include "io/undo.h"
 
-struct job {
+/* One of the disks. */
+struct part {
 	const struct replay_write *w;
+	struct replay_write_disk *to;
 	struct replay_ops ops;
-	uint64_t all; /* bytes to be written and discarded */
-	struct replay_written *ret;
+	bool touched;
 };
 
-static int refuse(const struct replay_write *w, struct err *err)
-{
-	uint64_t sectors = w->dev->nr_sectors, bytes = w->disk->bytes;
+struct job {
+	const struct replay_write *w;
+	struct part *parts; /* w->nr_disks */
+	uint64_t done, all; /* bytes written and discarded, and to be */
+};
 
-	if (!(w->allow & REPLAY_ALLOW_IN_USE) && disk_hold(w->disk, err))
+static void free_job(struct job *j)
+{
+	size_t i;
+
+	for (i = 0; j->parts && i < j->w->nr_disks; i++)
+		replay_ops_fini(&j->parts[i].ops);
+	free(j->parts);
+}
+
+static int refuse(const struct part *p, struct err *err)
+{
+	const struct blkdev *dev = p->to->dev;
+	const struct disk *d = p->to->disk;
+	uint64_t sectors = dev->nr_sectors;
+
+	if (!(p->w->allow & REPLAY_ALLOW_IN_USE) && disk_hold(d, err))
 		return -1;
-	if (w->allow & REPLAY_ALLOW_CAPACITY || sectors == BLK_UNKNOWN_U64)
+	if (p->w->allow & REPLAY_ALLOW_CAPACITY || sectors == BLK_UNKNOWN_U64)
 		return 0;
-	if (sectors == bytes / SECTOR_BYTES) /* as backends count those of a file */
+	if (sectors == d->bytes / SECTOR_BYTES) /* as backends count those of a file */
 		return 0;
-	err_set(err, ERR_REFUSED, "%s has %llu bytes, but the guest's %s has %llu sectors of 512",
-		w->disk->path, (unsigned long long)bytes, w->dev->name,
-		(unsigned long long)sectors);
+	err_set(err, ERR_REFUSED,
+		"%s has %" PRIu64 " bytes, but the guest's %s has %" PRIu64 " sectors of 512",
+		d->path, d->bytes, dev->name, sectors);
 	return err_override(err, replay_allow_name(REPLAY_ALLOW_CAPACITY));
+}
+
+/* What one device wrote another would find. */
+static int refuse_same(const struct job *j, size_t index, struct err *err)
+{
+	const struct replay_write_disk *d = &j->w->disks[index], *other;
+
+	for (other = j->w->disks; other != d; other++)
+		if (other->disk->dev == d->disk->dev && other->disk->ino == d->disk->ino &&
+			other->disk->block == d->disk->block)
+			return err_set(err, ERR_USAGE, "%s is given for %s and for %s",
+				d->disk->path, other->dev->name, d->dev->name);
+	return 0;
+}
+
+static int prepare_part(struct job *j, size_t index, struct err *err)
+{
+	const struct replay_write *w = j->w;
+	struct part *p = &j->parts[index];
+	size_t i;
+
+	*p = (struct part){.w = w, .to = &w->disks[index]};
+	p->to->done = (struct replay_written){0};
+	if (refuse_same(j, index, err) || refuse(p, err) ||
+		replay_ops_build(w->memory, w->plan, p->to->dev, p->to->disk->bytes, w->allow,
+			w->discard, &p->ops, err))
+		return -1;
+	for (i = 0; i < p->ops.nr; i++)
+		j->all += p->ops.v[i].len;
+	p->to->done.overlap = p->ops.overlap;
+	p->to->done.nr_left_out = p->ops.nr_left_out;
+	p->to->done.nr_discards_left_out = p->ops.nr_discards_left_out;
+	return 0;
 }
 
 /* ---- the undo file ------------------------------------------------------------------------ */
@@ -67,24 +119,42 @@ static bool after(void *arg, uint64_t off, uint8_t *buf, uint32_t len)
 	return true;
 }
 
-static int save_undo(struct job *j, struct err *err)
+/* Its ranges are malloc'ed. */
+static int list_change(struct part *p, struct undo_change *ret, struct err *err)
 {
-	CLEANUP_FREE struct undo_range *ranges = calloc(j->ops.nr_places + 1, sizeof(*ranges));
-	struct undo_change c = {.vdev = j->w->dev->name,
-		.ranges = ranges,
-		.nr = j->ops.nr_places,
-		.after = after,
-		.arg = &j->ops};
 	size_t i;
 
-	if (!ranges)
+	*ret = (struct undo_change){
+		.disk = p->to->disk,
+		.vdev = p->to->dev->name,
+		.ranges = calloc(p->ops.nr_places + 1, sizeof(*ret->ranges)),
+		.nr = p->ops.nr_places,
+		.after = after,
+		.arg = &p->ops,
+	};
+	if (!ret->ranges)
 		return err_nomem(err, "the undo file");
-	for (i = 0; i < c.nr; i++) {
-		const struct replay_op *op = j->ops.by_place[i];
+	for (i = 0; i < ret->nr; i++) {
+		const struct replay_op *op = p->ops.by_place[i];
 
-		ranges[i] = (struct undo_range){op->off, op->off + op->len};
+		ret->ranges[i] = (struct undo_range){op->off, op->off + op->len};
 	}
-	return undo_save(j->w->disk, &c, j->w->undo_path, j->w->progress, err);
+	return 0;
+}
+
+static int save_undo(struct job *j, struct err *err)
+{
+	size_t i, nr = j->w->nr_disks;
+	CLEANUP_FREE struct undo_change *changes = calloc(nr, sizeof(*changes));
+	int rc = changes ? 0 : err_nomem(err, "the undo file");
+
+	for (i = 0; !rc && i < nr; i++)
+		rc = list_change(&j->parts[i], &changes[i], err);
+	if (!rc)
+		rc = undo_save(changes, nr, j->w->undo_path, j->w->progress, err);
+	for (i = 0; changes && i < nr; i++)
+		free(changes[i].ranges);
+	return rc;
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -97,87 +167,121 @@ static int check_write(const struct disk *d, const struct replay_op *op, struct 
 		return -1;
 	if (!memcmp(have, op->data, op->len))
 		return 0;
-	return err_set(err, ERR_SYSTEM, "%s: other data came back at byte %llu", d->path,
-		(unsigned long long)op->off);
+	return err_set(
+		err, ERR_SYSTEM, "%s: other data came back at byte %" PRIu64, d->path, op->off);
 }
 
-static int discard(struct job *j, const struct replay_op *op, struct err *err)
+static int discard(struct part *p, const struct replay_op *op, struct err *err)
 {
-	if (!disk_discard(j->w->disk, op->off, op->len, err)) {
-		j->ret->nr_discards++;
+	struct replay_written *done = &p->to->done;
+
+	if (!disk_discard(p->to->disk, op->off, op->len, err)) {
+		done->nr_discards++;
 		return 0;
 	}
 	if (err->cls != ERR_UNSUPPORTED)
 		return -1;
-	j->ret->nr_discards_left_out++;
+	done->nr_discards_left_out++;
 	return 0;
 }
 
-static int step(struct job *j, const struct replay_op *op, struct err *err)
+static int run_step(struct part *p, const struct replay_op *op, struct err *err)
 {
-	const struct disk *d = j->w->disk;
+	const struct disk *d = p->to->disk;
 
+	p->touched = true;
 	switch (op->kind) {
 	case REPLAY_OP_SYNC:
 		return disk_sync(d, err);
 	case REPLAY_OP_DISCARD:
-		if (discard(j, op, err))
+		if (discard(p, op, err))
 			return -1;
 		break;
 	default:
 		if (disk_write(d, op->off, op->data, op->len, err))
 			return -1;
 		/* A later one may cover it: now is the time to look. */
-		if (j->ops.overlap && check_write(d, op, err))
+		if (p->ops.overlap && check_write(d, op, err))
 			return -1;
 		break;
 	}
-	j->ret->bytes += op->len;
+	p->to->done.bytes += op->len;
 	return 0;
 }
 
-static int run_steps(struct job *j, struct err *err)
+static int tell_written(const struct job *j, struct err *err)
 {
-	size_t i;
-
-	for (i = 0; i < j->ops.nr; i++)
-		if (progress_step(j->w->progress, "written", j->ret->bytes, j->all, err) ||
-			step(j, &j->ops.v[i], err))
-			return -1;
-	return progress_step(j->w->progress, "written", j->ret->bytes, j->all, err);
+	return progress_step(j->w->progress, "written", j->done, j->all, err);
 }
 
-static int compare_all(struct job *j, struct err *err)
+static int run_steps(struct job *j, struct part *p, struct err *err)
 {
-	uint64_t done = 0;
 	size_t i;
 
-	for (i = 0; i < j->ops.nr; i++) {
-		const struct replay_op *op = &j->ops.v[i];
-
-		if (op->kind == REPLAY_OP_WRITE && check_write(j->w->disk, op, err))
+	for (i = 0; i < p->ops.nr; i++) {
+		if (tell_written(j, err) || run_step(p, &p->ops.v[i], err))
 			return -1;
-		done += op->len;
-		if (progress_step(j->w->progress, "compared", done, j->all, err))
+		j->done += p->ops.v[i].len;
+	}
+	return tell_written(j, err);
+}
+
+static int compare_part(const struct job *j, const struct part *p, uint64_t *done, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < p->ops.nr; i++) {
+		const struct replay_op *op = &p->ops.v[i];
+
+		if (op->kind == REPLAY_OP_WRITE && check_write(p->to->disk, op, err))
+			return -1;
+		*done += op->len;
+		if (progress_step(j->w->progress, "compared", *done, j->all, err))
 			return -1;
 	}
+	return 0;
+}
+
+/* What got there shall stay there: the undo file counts on disks at rest. */
+static void sync_touched(const struct job *j)
+{
+	size_t i;
+
+	for (i = 0; i < j->w->nr_disks; i++)
+		if (j->parts[i].touched)
+			(void)!disk_sync(j->parts[i].to->disk, NULL);
+}
+
+static int write_and_sync(struct job *j, struct err *err)
+{
+	size_t i, nr = j->w->nr_disks;
+
+	for (i = 0; i < nr; i++)
+		if (run_steps(j, &j->parts[i], err)) {
+			sync_touched(j);
+			return -1;
+		}
+	for (i = 0; i < nr; i++)
+		if (disk_sync(j->parts[i].to->disk, err)) {
+			sync_touched(j);
+			return -1;
+		}
 	return 0;
 }
 
 static int write_all(struct job *j, struct err *err)
 {
-	const struct disk *d = j->w->disk;
-	struct err ignored = ERR_INIT;
+	size_t i, nr = j->w->nr_disks;
+	uint64_t done = 0;
 
-	if (run_steps(j, err)) {
-		/* What got there shall stay there: the undo file counts on a disk at rest. */
-		(void)!disk_sync(d, &ignored);
+	if (write_and_sync(j, err))
 		return -1;
-	}
-	if (disk_sync(d, err))
-		return -1;
-	disk_forget_cache(d);
-	return j->ops.overlap ? 0 : compare_all(j, err);
+	for (i = 0; i < nr; i++)
+		disk_forget_cache(j->parts[i].to->disk);
+	for (i = 0; i < nr; i++)
+		if (!j->parts[i].ops.overlap && compare_part(j, &j->parts[i], &done, err))
+			return -1;
+	return 0;
 }
 
 static size_t nr_writes(const struct replay_ops *ops)
@@ -193,39 +297,37 @@ static size_t nr_writes(const struct replay_ops *ops)
 	return nr;
 }
 
-static int write_job(struct job *j, struct err *err)
+static int say_in_part(const struct job *j, struct err *err)
 {
 	const struct replay_write *w = j->w;
-	size_t i;
 
-	if (refuse(w, err) || replay_ops_build(w->memory, w->plan, w->dev, w->disk->bytes, w->allow,
-				      w->discard, &j->ops, err))
+	if (!w->undo_path)
 		return -1;
-	for (i = 0; i < j->ops.nr; i++)
-		j->all += j->ops.v[i].len;
-	if (w->undo_path && save_undo(j, err))
-		return -1;
-	j->ret->overlap = j->ops.overlap;
-	j->ret->nr_left_out = j->ops.nr_left_out;
-	j->ret->nr_discards_left_out = j->ops.nr_discards_left_out;
-	if (write_all(j, err)) {
-		if (!w->undo_path)
-			return -1;
-		err_in(err, "%s may have changed in part (%s restores it)", w->disk->path,
+	if (w->nr_disks > 1)
+		err_in(err, "the disks may have changed in part (%s restores all of them)",
 			w->undo_path);
-		return err_override(err, "revert");
-	}
-	j->ret->nr_writes = nr_writes(&j->ops);
-	return 0;
+	else
+		err_in(err, "%s may have changed in part (%s restores it)", w->disks->disk->path,
+			w->undo_path);
+	return err_override(err, "revert");
 }
 
-int replay_write(const struct replay_write *w, struct replay_written *ret, struct err *err)
+int replay_write(const struct replay_write *w, struct err *err)
 {
-	struct job j = {.w = w, .ret = ret};
-	int rc;
+	CLEANUP(free_job) struct job j = {.w = w};
+	size_t i;
 
-	*ret = (struct replay_written){0};
-	rc = write_job(&j, err);
-	replay_ops_fini(&j.ops);
-	return rc;
+	j.parts = calloc(w->nr_disks, sizeof(*j.parts));
+	if (!j.parts)
+		return err_nomem(err, "the disks");
+	for (i = 0; i < w->nr_disks; i++)
+		if (prepare_part(&j, i, err))
+			return -1;
+	if (w->undo_path && save_undo(&j, err))
+		return -1;
+	if (write_all(&j, err))
+		return say_in_part(&j, err);
+	for (i = 0; i < w->nr_disks; i++)
+		w->disks[i].done.nr_writes = nr_writes(&j.parts[i].ops);
+	return 0;
 }

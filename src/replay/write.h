@@ -53,29 +53,35 @@ int replay_ops_build(struct memory m, const struct replay_plan *plan, const stru
 	struct err *err) MUST_CHECK;
 void replay_ops_fini(struct replay_ops *ops);
 
-struct replay_write {
-	struct memory memory;
-	const struct replay_plan *plan;
-	const struct blkdev *dev;
-	const struct disk *disk; /* open for writing */
-	unsigned allow;
-	bool discard;
-	const char *undo_path; /* NULL: a throw-away disk */
-	const struct progress *progress;
-};
-
 struct replay_written {
 	size_t nr_writes, nr_discards, nr_left_out, nr_discards_left_out;
 	bool overlap; /* of two changes to the same sectors the plan's later one stands */
 	uint64_t bytes;
 };
 
+struct replay_write_disk {
+	const struct blkdev *dev;
+	const struct disk *disk;    /* open for writing */
+	struct replay_written done; /* filled */
+};
+
+struct replay_write {
+	struct memory memory;
+	const struct replay_plan *plan;
+	struct replay_write_disk *disks; /* of different devices */
+	size_t nr_disks;
+	unsigned allow;
+	bool discard;
+	const char *undo_path; /* NULL: throw-away disks */
+	const struct progress *progress;
+};
+
 /*
- * All refusals come before the undo file, and the undo file before the first change. Signals
- * that the caller has blocked, see progress.h, stop between two steps (ERR_SYSTEM). However it
- * ends, what was written is synced. All of it is read back and compared.
+ * The plan's writes on the disks, one disk after the other, each in the plan's order. All refusals
+ * of all disks come before the undo file, which knows them all, and the undo file before the first
+ * change. Signals that the caller has blocked, see progress.h, stop between two steps (ERR_SYSTEM).
+ * However it ends, what was written is synced. All of it is read back and compared.
  */
-int replay_write(
-	const struct replay_write *w, struct replay_written *ret, struct err *err) MUST_CHECK;
+int replay_write(const struct replay_write *w, struct err *err) MUST_CHECK;
 
 #endif

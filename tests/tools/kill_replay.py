@@ -1,24 +1,66 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""kill_replay.py XBDSNAP SHIM IMAGE BEFORE AFTER KILLS FAILURES: let replay --write go wrong.
+"""kill_replay.py XBDSNAP SHIM IMAGE KILLS FAILURES VDEV=BEFORE=AFTER...: let replay --write go wrong.
 
-Works in the current folder, on a copy of BEFORE. With each of FAILURES (of killshim.c, parted by
-commas, or "none") at every point, or with "NAME/N" at every N-th, and KILLS times killed at a point that a seeded generator picks:
-the exit status is right, and replay --revert gives BEFORE back byte for byte, also when the first
---revert fails or is killed. Prints how many points were tried.
+Works in the current folder, on copies of the disks BEFORE, all in one run. With each of FAILURES (of
+killshim.c, parted by commas, or "none") at every point, or with "NAME/N" at every N-th, and KILLS
+times killed at a point that a seeded generator picks: the exit status is right, and replay --revert
+gives each BEFORE back byte for byte, also when the first --revert fails or is killed. Prints how many
+points were tried.
 """
 import os
 import random
-import shutil
 import subprocess
 import sys
 
-xbdsnap, shim, image, before, after, kills, failures = sys.argv[1:]
+xbdsnap, shim, image, kills, failures, *disks = sys.argv[1:]
 STATUS = {"enospc": 6, "eio": 6, "eintr": 6, "zero": 6, "short": 0, "int": 6, "none": 0}
-DISK, UNDO, COUNT = "disk", "undo", "count"
-before_bytes, after_bytes = (open(p, "rb").read() for p in (before, after))
-shutil.copy(before, DISK)
+UNDO, COUNT = "undo", "count"
 tried = 0
+
+
+class Disk:
+    """A copy of a disk, which may be large and sparse."""
+
+    def __init__(self, words):
+        self.vdev, self.before, self.after = words.split("=")
+        self.path = "disk." + self.vdev
+        subprocess.run(["cp", "--sparse=always", self.before, self.path], check=True)
+
+    def is_like(self, other):
+        if os.path.getsize(self.path) != os.path.getsize(other):
+            return False
+        with open(self.path, "rb") as a, open(other, "rb") as b:
+            for start, end in sorted(extents(a) + extents(b)):
+                a.seek(start)
+                b.seek(start)
+                if a.read(end - start) != b.read(end - start):
+                    return False
+        return True
+
+
+def extents(f):
+    """Where a file is no hole."""
+    found, at, size = [], 0, os.fstat(f.fileno()).st_size
+    while at < size:
+        try:
+            start = os.lseek(f.fileno(), at, os.SEEK_DATA)
+        except OSError:
+            break
+        at = os.lseek(f.fileno(), start, os.SEEK_HOLE)
+        found.append((start, at))
+    return found
+
+
+DISKS = [Disk(words) for words in disks]
+
+
+def all_before():
+    return all(d.is_like(d.before) for d in DISKS)
+
+
+def all_after():
+    return all(d.is_like(d.after) for d in DISKS)
 
 
 def run(at, how, *args, sectors=0):
@@ -29,13 +71,8 @@ def run(at, how, *args, sectors=0):
 
 
 def write(at, how, sectors=0):
-    return run(at, how, "--write", "--discard", "--undo", UNDO, "--disk", "xvda=" + DISK, image,
-               sectors=sectors)
-
-
-def content():
-    with open(DISK, "rb") as f:
-        return f.read()
+    named = [word for d in DISKS for word in ("--disk", d.vdev + "=" + d.path)]
+    return run(at, how, "--write", "--discard", "--undo", UNDO, *named, image, sectors=sectors)
 
 
 def fail(what):
@@ -43,14 +80,14 @@ def fail(what):
 
 
 def back(where):
-    """The disk as it was before, by --revert if there is anything to revert."""
+    """The disks as they were before, by --revert if there is anything to revert."""
     if os.path.exists(UNDO):
         done = run(0, "", "--revert", UNDO)
         if done.returncode != 0:
             fail(f"{where}: revert: status {done.returncode}: {done.stderr}")
         os.unlink(UNDO)
-    if content() != before_bytes:
-        fail(f"{where}: the disk is not what it was")
+    if not all_before():
+        fail(f"{where}: a disk is not what it was")
     for name in os.listdir("."):
         if name.startswith(UNDO):
             os.unlink(name)
@@ -63,7 +100,7 @@ def calls():
 
 def written():
     done = write(0, "")
-    if done.returncode != 0 or content() != after_bytes:
+    if done.returncode != 0 or not all_after():
         fail(f"undisturbed: status {done.returncode}: {done.stderr}")
     return calls()
 
@@ -84,8 +121,8 @@ for spec in failures.split(","):
         wanted = {6} if how == "eio" else {0, 6}
         if done.returncode not in wanted:
             fail(f"{how} at call {at} of revert: status {done.returncode}: {done.stderr}")
-        if done.returncode == 0 and content() != before_bytes:
-            fail(f"{how} at call {at} of revert: the disk is not as it was")
+        if done.returncode == 0 and not all_before():
+            fail(f"{how} at call {at} of revert: a disk is not as it was")
         back(f"{how} at call {at} of revert")
     for at in range(1, n + 1 if how != "none" else 1, int(step or 1)):
         tried += 1
@@ -95,8 +132,8 @@ for spec in failures.split(","):
         wanted = {STATUS[how], 0} if how in ("int", "zero", "eintr") else {STATUS[how]}
         if done.returncode not in wanted:
             fail(f"{how} at call {at}: status {done.returncode}: {done.stderr}")
-        if done.returncode == 0 and content() != after_bytes:
-            fail(f"{how} at call {at}: the disk is not as planned")
+        if done.returncode == 0 and not all_after():
+            fail(f"{how} at call {at}: a disk is not as planned")
         back(f"{how} at call {at}")
 
 rng = random.Random(2006)

@@ -2,13 +2,13 @@
 /*
  * To be preloaded: let the n-th call that changes or syncs a file go wrong.
  *
- * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate, link, the close of a file that is open
- * for writing, and libnbd's writes, flushes and trims from 1; KILLSHIM_HOW says what happens then:
- * kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a pwrite), enospc, eio,
- * eintr (nothing is done), short (half of a pwrite), zero (a pwrite of nothing), int (SIGINT, and
- * the call goes on), slow (each pwrite takes N ms), nolink (no link() at all), server (SIGKILL for
- * our children, and the call goes on). With KILLSHIM_COUNT=FILE the number of calls is written
- * there at the end.
+ * KILLSHIM_AT=N counts pwrite, fsync, fdatasync, fallocate, renameat2, link, the close of a file
+ * that is open for writing, and libnbd's writes, flushes and trims from 1; KILLSHIM_HOW says what
+ * happens then: kill (SIGKILL before it), torn (SIGKILL after KILLSHIM_SECTORS sectors of a
+ * pwrite), enospc, eio, eintr (nothing is done), short (half of a pwrite), zero (a pwrite of
+ * nothing), int (SIGINT, and the call goes on), slow (each pwrite takes N ms), norename (no
+ * renameat2() at all), noname (no link() either), server (SIGKILL for our children, and the call
+ * goes on). With KILLSHIM_COUNT=FILE the number of calls is written there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -123,12 +123,29 @@ int fallocate(int fd, int mode, off_t off, off_t len)
 	return go_wrong(how()) ? -1 : real(fd, mode, off, len);
 }
 
+static int is_mode(const char *mode)
+{
+	const char *set = getenv("KILLSHIM_HOW");
+
+	return set && !strcmp(set, mode);
+}
+
+int renameat2(int from_dir, const char *from, int dir, const char *to, unsigned flags)
+{
+	int (*real)(int, const char *, int, const char *, unsigned) = dlsym(RTLD_NEXT, "renameat2");
+
+	if (is_mode("norename") || is_mode("noname")) {
+		errno = EINVAL;
+		return -1;
+	}
+	return go_wrong(how()) ? -1 : real(from_dir, from, dir, to, flags);
+}
+
 int link(const char *from, const char *to)
 {
 	int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "link");
-	const char *mode = getenv("KILLSHIM_HOW");
 
-	if (mode && !strcmp(mode, "nolink")) {
+	if (is_mode("noname")) {
 		errno = EPERM;
 		return -1;
 	}
