@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/cursor.h"
 
+#include <inttypes.h>
+
 #include "base/num.h"
 
 struct cursor cur_over(const void *buf, size_t len, uint64_t origin, const char *what)
@@ -75,6 +77,6 @@ int cur_check(const struct cursor *c, struct err *err)
 {
 	if (!c->failed)
 		return 0;
-	return err_set(err, ERR_CORRUPT, "%s at 0x%llx: %zu bytes, too short", c->what,
-		(unsigned long long)c->origin, (size_t)(c->end - c->start));
+	return err_set(err, ERR_CORRUPT, "%s at 0x%" PRIx64 ": %zu bytes, too short", c->what,
+		c->origin, (size_t)(c->end - c->start));
 }

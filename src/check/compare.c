@@ -5,6 +5,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 struct wanted {
@@ -62,19 +63,20 @@ static bool compare(struct check_run *run, const struct wanted *w, check_fetch_f
 
 	if (saved.state != MEMORY_DATA) {
 		if (w->slot < 0)
-			run_skip_as(run, "XB520", "page 0x%llx of ring %d is not in the checkpoint",
-				(unsigned long long)w->pfn, w->ring);
+			run_skip_as(run, "XB520",
+				"page 0x%" PRIx64 " of ring %d is not in the checkpoint", w->pfn,
+				w->ring);
 		return false; /* a request's: XB120 */
 	}
 	if (memory_is_removed(saved.data)) {
-		run_skip_as(run, "XB520", "page 0x%llx was left out of this redacted checkpoint",
-			(unsigned long long)w->pfn);
+		run_skip_as(run, "XB520",
+			"page 0x%" PRIx64 " was left out of this redacted checkpoint", w->pfn);
 		return false;
 	}
 	now = fetch(arg, PFN(w->pfn), &why);
 	if (!now) {
-		run_broken_as(run, "XB521", w->ring, w->slot, "page 0x%llx: %s",
-			(unsigned long long)w->pfn, why.text);
+		run_broken_as(
+			run, "XB521", w->ring, w->slot, "page 0x%" PRIx64 ": %s", w->pfn, why.text);
 		return false;
 	}
 	if (!memcmp(now, saved.data, PAGE_BYTES))
@@ -82,8 +84,8 @@ static bool compare(struct check_run *run, const struct wanted *w, check_fetch_f
 	for (at = 0; now[at] == saved.data[at]; at++)
 		;
 	run_broken_as(run, "XB520", w->ring, w->slot,
-		"page 0x%llx differs from byte %zu on: 0x%02x, the checkpoint has 0x%02x",
-		(unsigned long long)w->pfn, at, now[at], saved.data[at]);
+		"page 0x%" PRIx64 " differs from byte %zu on: 0x%02x, the checkpoint has 0x%02x",
+		w->pfn, at, now[at], saved.data[at]);
 	return true;
 }
 

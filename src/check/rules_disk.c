@@ -5,6 +5,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "check/disk_facts.h"
@@ -28,9 +29,9 @@ static void beyond_end(struct check_run *run)
 
 	while (disk && (r = run_next(run, &i)))
 		if (io_request_range(r, &start, &end) && end > disk->bytes / SECTOR_BYTES)
-			run_broken_request(run, r, "sectors %llu to %llu, %s has %llu",
-				(unsigned long long)start, (unsigned long long)(end - 1),
-				disk->path, (unsigned long long)disk->bytes / SECTOR_BYTES);
+			run_broken_request(run, r,
+				"sectors %" PRIu64 " to %" PRIu64 ", %s has %" PRIu64, start,
+				end - 1, disk->path, disk->bytes / SECTOR_BYTES);
 }
 
 static void size(struct check_run *run)
@@ -45,8 +46,8 @@ static void size(struct check_run *run)
 		run_skip(run, "the guest's idea of the disk's size was not found");
 	else if (sectors != known)
 		run_broken_as(run, sectors < known ? "XB402" : "XB403", -1, -1,
-			"%s has %llu sectors, the guest knows %llu", disk->path,
-			(unsigned long long)sectors, (unsigned long long)known);
+			"%s has %" PRIu64 " sectors, the guest knows %" PRIu64, disk->path, sectors,
+			known);
 }
 
 static void whole_blocks(struct check_run *run)
@@ -63,9 +64,9 @@ static void whole_blocks(struct check_run *run)
 	while ((r = run_next(run, &i)))
 		if (io_request_range(r, &start, &end) && (start % unit || end % unit))
 			run_broken_request(run, r,
-				"sectors %llu to %llu are not whole blocks of %s (%u bytes)",
-				(unsigned long long)start, (unsigned long long)(end - 1),
-				disk->path, disk->logical_block_bytes);
+				"sectors %" PRIu64 " to %" PRIu64
+				" are not whole blocks of %s (%u bytes)",
+				start, end - 1, disk->path, disk->logical_block_bytes);
 }
 
 static void block_size(struct check_run *run)
@@ -155,8 +156,9 @@ static bool same_identity(struct check_run *run, const struct check_disk *disk,
 			own->type);
 	} else if (!now || !now->type[0])
 		run_broken_as(run, "XB406", -1, -1,
-			"the guest has %s mounted from sector %llu, %s has no file system there",
-			own->type, (unsigned long long)own->start, disk->path);
+			"the guest has %s mounted from sector %" PRIu64
+			", %s has no file system there",
+			own->type, own->start, disk->path);
 	else if (same == SAME_NO)
 		run_broken_as(run, "XB406", -1, -1, "the guest has %s mounted, %s holds %s",
 			own->type, disk->path, now->type);
@@ -222,26 +224,27 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 			own->type);
 	else if (later(now->mnt_count, own->mnt_count) || later(now->mtime, own->mtime))
 		run_broken_as(run, "XB407", -1, -1,
-			"%s was mounted since the save (mount count %llu, the guest's is %llu)",
-			disk->path, (unsigned long long)now->mnt_count,
-			(unsigned long long)own->mnt_count);
+			"%s was mounted since the save (mount count %" PRIu64
+			", the guest's is %" PRIu64 ")",
+			disk->path, now->mnt_count, own->mnt_count);
 	else if (relabelled(run, own, now))
 		run_broken_as(run, "XB407", -1, -1,
 			"the label of %s was changed since the save, to '%s' from '%s'", disk->path,
 			now->label, own->label);
 	else if (later(now->wtime, own->wtime))
 		run_broken_as(run, "XB407", -1, -1,
-			"the superblock of %s was written at %llu, the guest's own copy is of %llu",
-			disk->path, (unsigned long long)now->wtime, (unsigned long long)own->wtime);
+			"the superblock of %s was written at %" PRIu64
+			", the guest's own copy is of %" PRIu64,
+			disk->path, now->wtime, own->wtime);
 	else if (journal_closed(run, own, now))
 		run_broken_as(run, "XB407", -1, -1,
 			"the journal of %s was closed or replayed, while the guest has it open",
 			disk->path);
 	else if (journal_later(now->journal_sequence, own->journal_sequence))
 		run_broken_as(run, "XB407", -1, -1,
-			"the journal of %s is at transaction %llu, the guest knows of %llu",
-			disk->path, (unsigned long long)now->journal_sequence,
-			(unsigned long long)own->journal_sequence);
+			"the journal of %s is at transaction %" PRIu64
+			", the guest knows of %" PRIu64,
+			disk->path, now->journal_sequence, own->journal_sequence);
 }
 
 static void file_systems(struct check_run *run)

@@ -5,6 +5,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/sweep.h"
@@ -57,10 +58,10 @@ static void say_shared(void *arg, const struct sweep_range *before, const struct
 	const struct io_request *old = before->item, *new = now->item;
 
 	run_broken_request_as(arg, before->changes && now->changes ? "XB124" : "XB125", new,
-		"the %s shares bytes %llu to %llu of page 0x%llx with the %s of ring %u slot %u",
-		io_op_name(new->op), (unsigned long long)now->start,
-		(unsigned long long)(MIN(before->end, now->end) - 1),
-		(unsigned long long)now->space, io_op_name(old->op), old->ring, old->slot);
+		"the %s shares bytes %" PRIu64 " to %" PRIu64 " of page 0x%" PRIx64
+		" with the %s of ring %u slot %u",
+		io_op_name(new->op), now->start, MIN(before->end, now->end) - 1, now->space,
+		io_op_name(old->op), old->ring, old->slot);
 }
 
 static void shared_bytes(struct check_run *run)
@@ -87,13 +88,13 @@ static void each_segment(struct check_run *run, segment_fn *fn)
 static void one_bound(struct check_run *run, const struct io_request *r, const struct io_segment *s)
 {
 	if (s->frame != IO_FRAME_UNKNOWN && !in_table(run, s->pfn.v))
-		run_broken_request(run, r, "pfn 0x%llx, the guest has 0x%llx",
-			(unsigned long long)s->pfn.v, (unsigned long long)run->in->info->nr_pfns);
+		run_broken_request(run, r, "pfn 0x%" PRIx64 ", the guest has 0x%" PRIx64, s->pfn.v,
+			run->in->info->nr_pfns);
 	else if (s->grant_pfn.v != UINT64_MAX && !in_table(run, s->grant_pfn.v))
 		run_broken_request(run, r,
-			"pfn 0x%llx as the page granted to the backend, the guest has 0x%llx",
-			(unsigned long long)s->grant_pfn.v,
-			(unsigned long long)run->in->info->nr_pfns);
+			"pfn 0x%" PRIx64
+			" as the page granted to the backend, the guest has 0x%" PRIx64,
+			s->grant_pfn.v, run->in->info->nr_pfns);
 }
 
 static void bounds(struct check_run *run)
@@ -116,7 +117,7 @@ static const char *hole_name(const struct check_run *run, pfn_t pfn)
 static void one_hole(struct check_run *run, const struct io_request *r, const struct io_segment *s)
 {
 	if (s->frame == IO_FRAME_HOLE && in_table(run, s->pfn.v))
-		run_broken_request(run, r, "page 0x%llx of the %s %s", (unsigned long long)s->pfn.v,
+		run_broken_request(run, r, "page 0x%" PRIx64 " of the %s %s", s->pfn.v,
 			io_op_name(r->op), hole_name(run, s->pfn));
 }
 
@@ -131,8 +132,7 @@ static void one_source(
 	if (s->frame != IO_FRAME_UNKNOWN && in_table(run, s->pfn.v) &&
 		s->source_mfn.v == MFN_NONE.v)
 		run_broken_request(run, r,
-			"the guest's own table has no machine frame for page 0x%llx",
-			(unsigned long long)s->pfn.v);
+			"the guest's own table has no machine frame for page 0x%" PRIx64, s->pfn.v);
 }
 
 /* The table was found if it gave any answer at all. */
@@ -171,9 +171,8 @@ static void one_type(struct check_run *run, const struct io_request *r, const st
 		return;
 	page = memory_page(run->in->memory, s->pfn);
 	if (page.level)
-		run_broken_request(run, r, "page 0x%llx of the %s is a%s page table (L%u)",
-			(unsigned long long)s->pfn.v, io_op_name(r->op),
-			page.pinned ? " pinned" : "", page.level);
+		run_broken_request(run, r, "page 0x%" PRIx64 " of the %s is a%s page table (L%u)",
+			s->pfn.v, io_op_name(r->op), page.pinned ? " pinned" : "", page.level);
 }
 
 /* Only a PV guest's tables must not be written, and only a save stream marks them. */
@@ -217,8 +216,8 @@ static void one_special(
 	const char *what = s->frame == IO_FRAME_UNKNOWN ? NULL : special(run, s->pfn.v);
 
 	if (what)
-		run_broken_request(run, r, "page 0x%llx of the %s is a %s",
-			(unsigned long long)s->pfn.v, io_op_name(r->op), what);
+		run_broken_request(run, r, "page 0x%" PRIx64 " of the %s is a %s", s->pfn.v,
+			io_op_name(r->op), what);
 }
 
 static void specials(struct check_run *run)
@@ -269,11 +268,11 @@ static void one_grant(struct check_run *run, const struct grant *g, const struct
 	int ring = g->r ? (int)g->r->ring : -1, slot = g->r ? (int)g->r->slot : -1;
 
 	if (g->gref < GNTTAB_NR_RESERVED)
-		run_broken_as(run, "XB127", ring, slot, "grant %lld is one of the reserved ones",
-			(long long)g->gref);
+		run_broken_as(run, "XB127", ring, slot,
+			"grant %" PRId64 " is one of the reserved ones", g->gref);
 	if (before && before->gref == g->gref)
-		run_broken_as(run, "XB128", ring, slot, "grant %lld is in use twice%s%s",
-			(long long)g->gref, before->dev == g->dev ? "" : ", here and by ",
+		run_broken_as(run, "XB128", ring, slot, "grant %" PRId64 " is in use twice%s%s",
+			g->gref, before->dev == g->dev ? "" : ", here and by ",
 			before->dev == g->dev ? "" : before->dev->name);
 }
 
@@ -325,8 +324,8 @@ static void compare_copy(struct check_run *run, const struct io_segment *s, stru
 		return;
 	if (!copy) {
 		run_skip_as(run, "XB304",
-			"page 0x%llx, which was granted to the backend, is missing",
-			(unsigned long long)s->grant_pfn.v);
+			"page 0x%" PRIx64 ", which was granted to the backend, is missing",
+			s->grant_pfn.v);
 		return;
 	}
 	c->nr++;
@@ -348,10 +347,9 @@ static void compare_copies(struct check_run *run, const struct io_request *r)
 		return;
 	frontend_resume_of(run->dev)->place(run->dev, r, &place);
 	run_broken_request_as(run, place.copied_anew ? "XB304" : "XB316", r,
-		"%zu of %zu pages were changed since they were copied for the backend, page 0x%llx "
-		"(copy 0x%llx) first: %s",
-		c.changed, c.nr, (unsigned long long)c.first->pfn.v,
-		(unsigned long long)c.first->grant_pfn.v,
+		"%zu of %zu pages were changed since they were copied for the backend, page "
+		"0x%" PRIx64 " (copy 0x%" PRIx64 ") first: %s",
+		c.changed, c.nr, c.first->pfn.v, c.first->grant_pfn.v,
 		place.copied_anew ? "replay and resume write what they hold now"
 				  : "resume writes the copies, replay what they hold now");
 }

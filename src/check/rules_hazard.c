@@ -4,6 +4,8 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
+
 #include "frontend/hazard.h"
 
 /* "the write of ring 0 slot 3", "the queued write of queue 0 tag 77" */
@@ -37,9 +39,9 @@ static void say_pair(void *arg, const struct io_request *a, const struct io_requ
 	name_request(first, name, sizeof(name));
 	run_broken_request_as(run, hazard_of_pair(a, b) == HAZARD_OVERLAP ? overlap : "XB602",
 		second,
-		"sectors %llu to %llu: resume issues this %s %s %s; which came first is not known",
-		(unsigned long long)MAX(start_a, start_b),
-		(unsigned long long)(MIN(end_a, end_b) - 1), io_op_name(second->op),
+		"sectors %" PRIu64 " to %" PRIu64
+		": resume issues this %s %s %s; which came first is not known",
+		MAX(start_a, start_b), MIN(end_a, end_b) - 1, io_op_name(second->op),
 		how->order_known(run->dev, first, second) ? "after" : "before or after", name);
 }
 

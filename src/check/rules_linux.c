@@ -4,6 +4,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,13 +51,15 @@ static void associations(struct check_run *run)
 				continue; /* said with the first half */
 			/* HAS_EXTRA_REQ of xen-blkfront.c: pages of the guest larger than Xen's. */
 			run_broken_request(run, r,
-				"it claims slot 0x%llx as its second half, which only guests with "
-				"pages larger than 4 KiB have",
-				(unsigned long long)r->associated_id);
+				"it claims slot 0x%" PRIx64
+				" as its second half, which only guests with pages larger than 4 "
+				"KiB have",
+				r->associated_id);
 		} else {
 			run_broken_request(run, r,
-				"it claims slot 0x%llx as its second half, which does not agree",
-				(unsigned long long)r->associated_id);
+				"it claims slot 0x%" PRIx64
+				" as its second half, which does not agree",
+				r->associated_id);
 		}
 	}
 }
@@ -88,9 +91,8 @@ static void distinct(struct check_run *run)
 	for (i = 1; i < nr; i++)
 		if (v[i]->request_va.v == v[i - 1]->request_va.v && !paired(v[i], v[i - 1]))
 			run_broken_request(run, v[i],
-				"it has the same struct request (0x%llx) as ring %u slot %u",
-				(unsigned long long)v[i]->request_va.v, v[i - 1]->ring,
-				v[i - 1]->slot);
+				"it has the same struct request (0x%" PRIx64 ") as ring %u slot %u",
+				v[i]->request_va.v, v[i - 1]->ring, v[i - 1]->slot);
 }
 
 static void queued(struct check_run *run)
@@ -142,13 +144,14 @@ static void own_requests(struct check_run *run)
 		/* A kernel address, aligned as kmalloc does; canonical ones of 64 bits are in the
 		 * upper half. */
 		if (va % 8 || va >> 47 != (1u << 17) - 1)
-			run_broken_request_as(run, "XB308", r,
-				"its struct request would be at 0x%llx", (unsigned long long)va);
+			run_broken_request_as(
+				run, "XB308", r, "its struct request would be at 0x%" PRIx64, va);
 		else if (r->rq_sector_known && r->sector_from == IO_SECTOR_SHADOW &&
 			 r->rq_sector != r->sector)
 			run_broken_request_as(run, "XB307", r,
-				"the slot has sector %llu, the block layer's request %llu",
-				(unsigned long long)r->sector, (unsigned long long)r->rq_sector);
+				"the slot has sector %" PRIu64
+				", the block layer's request %" PRIu64,
+				r->sector, r->rq_sector);
 	}
 }
 
@@ -165,8 +168,8 @@ static void handles(struct check_run *run)
 
 		if (r->handle_known && io_request_moves_data(r) && r->wire_handle != (uint16_t)own)
 			run_broken_request(run, r,
-				"it is for device %u, the ring belongs to device %llu (%u)",
-				r->wire_handle, (unsigned long long)own, (uint16_t)own);
+				"it is for device %u, the ring belongs to device %" PRIu64 " (%u)",
+				r->wire_handle, own, (uint16_t)own);
 	}
 }
 
@@ -178,8 +181,7 @@ static void slot_ids(struct check_run *run)
 		const struct io_request *r = &run->dev->requests[i];
 
 		if (r->id != r->slot)
-			run_broken_request(run, r, "slot %u carries id 0x%llx", r->slot,
-				(unsigned long long)r->id);
+			run_broken_request(run, r, "slot %u carries id 0x%" PRIx64, r->slot, r->id);
 	}
 }
 
@@ -249,8 +251,8 @@ static void ring_count(struct check_run *run)
 	queues = c->max_queues == BLK_UNKNOWN_U64 ? 1 : c->max_queues;
 	if (queues != d->nr_rings)
 		run_broken(run, -1, -1,
-			"%zu requests are pending on %zu rings, the target offers %llu",
-			d->nr_requests, d->nr_rings, (unsigned long long)queues);
+			"%zu requests are pending on %zu rings, the target offers %" PRIu64,
+			d->nr_requests, d->nr_rings, queues);
 }
 
 static const struct check_rule rules[] = {

@@ -5,6 +5,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "frontend/blkif_abi.h"
@@ -44,8 +45,8 @@ static void segment_counts(struct check_run *run)
 		uint64_t most = segment_limit(run, r), nr = MAX(r->segs_wanted, r->nr_seg);
 
 		if (nr > most && r->op != IO_UNKNOWN)
-			run_broken_request(run, r, "%llu segments, at most %llu fit",
-				(unsigned long long)nr, (unsigned long long)most);
+			run_broken_request(
+				run, r, "%" PRIu64 " segments, at most %" PRIu64 " fit", nr, most);
 	}
 }
 
@@ -108,10 +109,9 @@ static void segment_bounds(struct check_run *run)
 			if ((uint64_t)s->offset + s->bytes > PAGE_BYTES ||
 				(s->offset | s->bytes) % SECTOR_BYTES) {
 				run_broken_request(run, r,
-					"segment %zu: bytes %u to %llu are not whole sectors of "
-					"one "
-					"page",
-					j, s->offset, (unsigned long long)s->offset + s->bytes);
+					"segment %zu: bytes %u to %" PRIu64
+					" are not whole sectors of one page",
+					j, s->offset, (uint64_t)s->offset + s->bytes);
 				break;
 			}
 		}
@@ -137,9 +137,10 @@ static void decoded(struct check_run *run)
 		if (r->op == IO_UNKNOWN || segment_at_fault(r)) /* XB114, XB116, XB206 */
 			continue;
 		if (r->nr_seg < r->segs_wanted && r->segs_wanted <= segment_limit(run, r))
-			run_broken_request(run, r, "only %zu of %llu segments could be read%s%s",
-				r->nr_seg, (unsigned long long)r->segs_wanted,
-				r->trouble ? ": " : "", r->trouble ? r->trouble : "");
+			run_broken_request(run, r,
+				"only %zu of %" PRIu64 " segments could be read%s%s", r->nr_seg,
+				r->segs_wanted, r->trouble ? ": " : "",
+				r->trouble ? r->trouble : "");
 		else if (r->trouble && r->nr_seg >= r->segs_wanted &&
 			 r->sector_from != IO_SECTOR_UNKNOWN)
 			run_broken_request(run, r, "%s", r->trouble);
@@ -174,10 +175,9 @@ static void capacity(struct check_run *run)
 		if (ranged ? end > size
 			   : r->sector_from != IO_SECTOR_UNKNOWN && r->nr_sectors &&
 					r->sector > size)
-			run_broken_request(run, r, "sectors %llu to %llu, the disk has %llu",
-				(unsigned long long)r->sector,
-				(unsigned long long)(r->sector + r->nr_sectors - 1),
-				(unsigned long long)size);
+			run_broken_request(run, r,
+				"sectors %" PRIu64 " to %" PRIu64 ", the disk has %" PRIu64,
+				r->sector, r->sector + r->nr_sectors - 1, size);
 	}
 }
 

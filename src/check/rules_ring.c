@@ -41,8 +41,8 @@ static bool walk_free_list(struct check_run *run, const struct io_ring *g, uint8
 	while (id != g->free_nil) {
 		if (id >= g->entries) {
 			run_broken_as(run, "XB102", (int)g->index, from,
-				"the free list leads to 0x%llx, but there are only %u slots",
-				(unsigned long long)id, g->entries);
+				"the free list leads to 0x%" PRIx64 ", but there are only %u slots",
+				id, g->entries);
 			return false;
 		}
 		if (marks[id] & MARK_FREE) {
@@ -270,8 +270,8 @@ static void response(struct check_run *run, const struct io_ring *g, const struc
 
 	if (e->id >= g->entries) {
 		run_broken_as(run, "XB109", (int)g->index, -1,
-			"response %u names request 0x%llx, but there are only %u slots", e->index,
-			(unsigned long long)e->id, g->entries);
+			"response %u names request 0x%" PRIx64 ", but there are only %u slots",
+			e->index, e->id, g->entries);
 		return;
 	}
 	if (seen[e->id]++) {

@@ -5,6 +5,7 @@
  */
 #include "check/run.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "check/caps.h"
@@ -26,16 +27,16 @@ static void frames(struct check_run *run)
 			if (d->rings[i].pages[j].v != UINT64_MAX &&
 				d->rings[i].page_target_mfn[j].v == MFN_NONE.v)
 				run_broken(run, (int)d->rings[i].index, -1,
-					"the target maps no frame for page 0x%llx of the ring",
-					(unsigned long long)d->rings[i].pages[j].v);
+					"the target maps no frame for page 0x%" PRIx64
+					" of the ring",
+					d->rings[i].pages[j].v);
 	for (i = 0; i < d->nr_requests; i++)
 		for (j = 0; j < d->requests[i].nr_seg; j++) {
 			const struct io_segment *s = &d->requests[i].seg[j];
 
 			if (s->target_missing)
 				run_broken_request(run, &d->requests[i],
-					"the target maps no frame for page 0x%llx",
-					(unsigned long long)s->pfn.v);
+					"the target maps no frame for page 0x%" PRIx64, s->pfn.v);
 		}
 }
 
@@ -126,23 +127,21 @@ static void sizes(struct check_run *run)
 	while ((r = run_next(run, &i))) {
 		if (MAX(r->segs_wanted, r->nr_seg) > check_caps_segments(c))
 			run_broken_request_as(run, "XB507", r,
-				"its %llu segments do not fit into one request of the target "
-				"(%llu)",
-				(unsigned long long)MAX(r->segs_wanted, r->nr_seg),
-				(unsigned long long)check_caps_segments(c));
+				"its %" PRIu64
+				" segments do not fit into one request of the target (%" PRIu64 ")",
+				MAX(r->segs_wanted, r->nr_seg), check_caps_segments(c));
 		if (!io_request_range(r, &start, &end))
 			continue;
 		if (start % unit || end % unit)
 			run_broken_request_as(run, "XB508", r,
-				"sectors %llu to %llu are not whole blocks of the target (%llu "
-				"bytes)",
-				(unsigned long long)start, (unsigned long long)(end - 1),
-				(unsigned long long)(unit * SECTOR_BYTES));
+				"sectors %" PRIu64 " to %" PRIu64
+				" are not whole blocks of the target (%" PRIu64 " bytes)",
+				start, end - 1, unit * SECTOR_BYTES);
 		if (c->sectors != BLK_UNKNOWN_U64 && end > c->sectors)
 			run_broken_request_as(run, "XB509", r,
-				"sectors %llu to %llu, the target's disk has %llu",
-				(unsigned long long)start, (unsigned long long)(end - 1),
-				(unsigned long long)c->sectors);
+				"sectors %" PRIu64 " to %" PRIu64
+				", the target's disk has %" PRIu64,
+				start, end - 1, c->sectors);
 	}
 }
 
@@ -165,11 +164,11 @@ static void rings(struct check_run *run)
 			: 1ull << MIN(c->max_ring_page_order, 32u);
 	if (d->nr_requests && queues < d->nr_rings)
 		run_broken_as(run, "XB510", -1, -1,
-			"requests are pending on %zu rings, the target offers %llu", d->nr_rings,
-			(unsigned long long)queues);
+			"requests are pending on %zu rings, the target offers %" PRIu64,
+			d->nr_rings, queues);
 	if (pages < d->rings[0].nr_pages)
-		run_broken_as(run, "XB511", -1, -1, "rings of %zu pages become rings of %llu",
-			d->rings[0].nr_pages, (unsigned long long)pages);
+		run_broken_as(run, "XB511", -1, -1, "rings of %zu pages become rings of %" PRIu64,
+			d->rings[0].nr_pages, pages);
 }
 
 static const struct check_rule rules[] = {

@@ -9,6 +9,8 @@
  */
 #include "checkpoint/libxc.h"
 
+#include <inttypes.h>
+
 #define IMAGE_HEADER_BYTES  24u
 #define DOMAIN_HEADER_BYTES 16u
 #define IMAGE_ID	    0x58454e46u
@@ -33,8 +35,7 @@ static int image_header(struct libxc *x, struct cursor *c, struct err *err)
 
 	cur_skip(c, 8);
 	if (cur_be32(c) != IMAGE_ID && cur_ok(c))
-		return err_set(err, ERR_CORRUPT, "no libxc image header at 0x%llx",
-			(unsigned long long)off);
+		return err_set(err, ERR_CORRUPT, "no libxc image header at 0x%" PRIx64, off);
 	x->version = cur_be32(c);
 	options = cur_u8(c) << 8;
 	options |= cur_u8(c);
@@ -45,12 +46,12 @@ static int image_header(struct libxc *x, struct cursor *c, struct err *err)
 		return 0;
 	if (x->version < 2 || x->version > 3)
 		return err_set(err, ERR_UNSUPPORTED,
-			"libxc stream at 0x%llx: version %u, expected 2 or 3",
-			(unsigned long long)off, x->version);
+			"libxc stream at 0x%" PRIx64 ": version %u, expected 2 or 3", off,
+			x->version);
 	/* Xen's restore refuses them too; no x86 tool stack writes them. */
 	if (options & OPTION_BIG_ENDIAN)
 		return err_set(err, ERR_UNSUPPORTED,
-			"libxc stream at 0x%llx: the body is big-endian", (unsigned long long)off);
+			"libxc stream at 0x%" PRIx64 ": the body is big-endian", off);
 	if (options || reserved)
 		finding_add(&x->ck->findings, "XB003", finding_at_offset(off),
 			"the libxc image header has reserved bits set (options 0x%x)", options);
@@ -70,12 +71,12 @@ static int domain_header(struct libxc *x, struct cursor *c, struct err *err)
 		return 0;
 	if (type != GUEST_PV && type != GUEST_HVM)
 		return err_set(err, ERR_CORRUPT,
-			"domain header at 0x%llx: guest type %u, expected 1 (PV) or 2 (HVM)",
-			(unsigned long long)off, type);
+			"domain header at 0x%" PRIx64 ": guest type %u, expected 1 (PV) or 2 (HVM)",
+			off, type);
 	if (shift != PAGE_SHIFT)
 		return err_set(err, ERR_CORRUPT,
-			"domain header at 0x%llx: page shift %u, expected %u",
-			(unsigned long long)off, shift, PAGE_SHIFT);
+			"domain header at 0x%" PRIx64 ": page shift %u, expected %u", off, shift,
+			PAGE_SHIFT);
 	if (reserved)
 		finding_add(&x->ck->findings, "XB003", finding_at_offset(off + 6),
 			"the domain header has reserved bits set (0x%x)", reserved);
@@ -106,8 +107,7 @@ int libxc_begin(struct libxc *x, struct ckpt *ck, uint64_t off, bool *ret_cut, s
 	if (cur_ok(&c))
 		return 0;
 	*ret_cut = true;
-	return ckpt_incomplete(
-		ck, off, "the file ends in the libxc header at 0x%llx", (unsigned long long)off);
+	return ckpt_incomplete(ck, off, "the file ends in the libxc header at 0x%" PRIx64, off);
 }
 
 int record_read(const struct source *src, uint64_t off, const char *stream,
@@ -122,8 +122,8 @@ int record_read(const struct source *src, uint64_t off, const char *stream,
 	ret->len = num_le32(head + 4);
 	if (ret->len > LIBXC_MAX_RECORD_BYTES)
 		return err_set(err, ERR_CORRUPT,
-			"%s record 0x%x at 0x%llx: length 0x%x, expected at most 0x%x", stream,
-			ret->type, (unsigned long long)off, ret->len, LIBXC_MAX_RECORD_BYTES);
+			"%s record 0x%x at 0x%" PRIx64 ": length 0x%x, expected at most 0x%x",
+			stream, ret->type, off, ret->len, LIBXC_MAX_RECORD_BYTES);
 	ret->have = (uint32_t)MIN((uint64_t)ret->len, source_bytes(src) - ret->body_off);
 	ret->body = source_at(src, ret->body_off, ret->have);
 	return ret->have == ret->len;
@@ -144,8 +144,8 @@ void record_check_padding(struct ckpt *ck, const struct libxc_record *rec, const
 		if (!p[i])
 			continue;
 		finding_add(&ck->findings, "XB002", finding_at_offset(at + i),
-			"padding of %s record 0x%x at 0x%llx is 0x%02x, expected 0", stream,
-			rec->type, (unsigned long long)rec->off, p[i]);
+			"padding of %s record 0x%x at 0x%" PRIx64 " is 0x%02x, expected 0", stream,
+			rec->type, rec->off, p[i]);
 		return;
 	}
 }
@@ -164,13 +164,12 @@ static int cut_record(struct libxc *x, const struct libxc_record *rec, struct er
 
 	if (!rec->body)
 		return ckpt_incomplete(x->ck, rec->off,
-			"the file ends at 0x%llx, where a libxc record was expected",
-			(unsigned long long)end);
+			"the file ends at 0x%" PRIx64 ", where a libxc record was expected", end);
 	if (rec->type == LIBXC_PAGE_DATA && libxc_page_data(x, rec, err))
 		return record_broken(x->ck, rec, err);
 	return ckpt_incomplete(x->ck, rec->off,
-		"the file ends at 0x%llx, in the %s record at 0x%llx", (unsigned long long)end,
-		libxc_type_name(rec->type), (unsigned long long)rec->off);
+		"the file ends at 0x%" PRIx64 ", in the %s record at 0x%" PRIx64, end,
+		libxc_type_name(rec->type), rec->off);
 }
 
 int libxc_records(struct libxc *x, enum libxc_stop *ret, struct err *err)

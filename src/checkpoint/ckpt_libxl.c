@@ -8,6 +8,7 @@
  * stream follows inline, to its END, or to its CHECKPOINT, where libxl's own records come in until
  * CHECKPOINT_END and libxc's go on.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "checkpoint/libxc.h"
@@ -64,13 +65,13 @@ static int libxc_context(struct libxl *l, const struct libxc_record *rec, struct
 	uint64_t at = record_next(rec);
 
 	if (l->has_libxc)
-		return err_set(err, ERR_CORRUPT, "libxl record at 0x%llx: a second LIBXC_CONTEXT",
-			(unsigned long long)rec->off);
+		return err_set(err, ERR_CORRUPT,
+			"libxl record at 0x%" PRIx64 ": a second LIBXC_CONTEXT", rec->off);
 	l->has_libxc = true;
 	if (source_at(l->ck->src, at, 12) && !libxc_has_magic(l->ck->src, at))
 		return err_set(err, ERR_CORRUPT,
-			"libxl record at 0x%llx: no libxc stream follows LIBXC_CONTEXT",
-			(unsigned long long)rec->off);
+			"libxl record at 0x%" PRIx64 ": no libxc stream follows LIBXC_CONTEXT",
+			rec->off);
 	if (libxc_begin(&l->libxc, l->ck, at, &l->done, err))
 		return -1;
 	return l->done ? 0 : run_libxc(l, err);
@@ -79,8 +80,8 @@ static int libxc_context(struct libxl *l, const struct libxc_record *rec, struct
 static void bad_size(struct libxl *l, const struct libxc_record *rec, const char *expected)
 {
 	finding_add(&l->ck->findings, "XB008", finding_at_offset(rec->off),
-		"the libxl record 0x%x at 0x%llx has %u bytes, expected %s", rec->type,
-		(unsigned long long)rec->off, rec->len, expected);
+		"the libxl record 0x%x at 0x%" PRIx64 " has %u bytes, expected %s", rec->type,
+		rec->off, rec->len, expected);
 }
 
 static void unknown_record(struct libxl *l, const struct libxc_record *rec)
@@ -88,15 +89,15 @@ static void unknown_record(struct libxl *l, const struct libxc_record *rec)
 	bool optional = rec->type & LIBXC_OPTIONAL;
 
 	finding_add(&l->ck->findings, "XB012", finding_at_offset(rec->off),
-		"%s libxl record of unknown type 0x%x at 0x%llx, %u bytes, was skipped%s",
-		optional ? "an optional" : "a mandatory", rec->type, (unsigned long long)rec->off,
-		rec->len, optional ? "; libxl refuses it all the same" : "");
+		"%s libxl record of unknown type 0x%x at 0x%" PRIx64 ", %u bytes, was skipped%s",
+		optional ? "an optional" : "a mandatory", rec->type, rec->off, rec->len,
+		optional ? "; libxl refuses it all the same" : "");
 }
 
 static void foreign_record(struct libxl *l, const struct libxc_record *rec, const char *why)
 {
 	finding_add(&l->ck->findings, "XB006", finding_at_offset(rec->off),
-		"the libxl record 0x%x at 0x%llx %s", rec->type, (unsigned long long)rec->off, why);
+		"the libxl record 0x%x at 0x%" PRIx64 " %s", rec->type, rec->off, why);
 }
 
 static void check_xenstore_data(struct libxl *l, const struct libxc_record *rec)
@@ -107,9 +108,9 @@ static void check_xenstore_data(struct libxl *l, const struct libxc_record *rec)
 		nuls += !rec->body[i];
 	if (rec->len > 8 && (rec->body[rec->len - 1] || nuls % 2))
 		finding_add(&l->ck->findings, "XB023", finding_at_offset(rec->off),
-			"the emulator's xenstore data at 0x%llx is not a list of terminated keys "
-			"and values",
-			(unsigned long long)rec->off);
+			"the emulator's xenstore data at 0x%" PRIx64
+			" is not a list of terminated keys and values",
+			rec->off);
 }
 
 /* u32 emulator, u32 index, then key\0value\0 pairs or the emulator's own state */
@@ -128,8 +129,9 @@ static void emulator_record(struct libxl *l, const struct libxc_record *rec)
 	emulator = num_le32(rec->body);
 	if (emulator > EMULATOR_MAX)
 		finding_add(&l->ck->findings, "XB023", finding_at_offset(rec->body_off),
-			"the emulator record at 0x%llx names emulator %u, expected at most %u",
-			(unsigned long long)rec->off, emulator, EMULATOR_MAX);
+			"the emulator record at 0x%" PRIx64
+			" names emulator %u, expected at most %u",
+			rec->off, emulator, EMULATOR_MAX);
 	if (rec->type == LIBXL_EMULATOR_XENSTORE)
 		check_xenstore_data(l, rec);
 }
@@ -138,8 +140,8 @@ static int checkpoint_end(struct libxl *l, const struct libxc_record *rec, struc
 {
 	if (!l->in_checkpoint) {
 		finding_add(&l->ck->findings, "XB005", finding_at_offset(rec->off),
-			"the libxl record CHECKPOINT_END at 0x%llx ends no checkpoint",
-			(unsigned long long)rec->off);
+			"the libxl record CHECKPOINT_END at 0x%" PRIx64 " ends no checkpoint",
+			rec->off);
 		return 0;
 	}
 	if (ckpt_commit(l->ck, err))
@@ -155,19 +157,20 @@ static int libxl_record(struct libxl *l, const struct libxc_record *rec, struct 
 		l->done = true;
 		if (l->in_checkpoint)
 			return ckpt_incomplete(l->ck, rec->off,
-				"the libxl stream ends at 0x%llx inside a checkpoint, before the "
-				"end of the libxc stream",
-				(unsigned long long)rec->off);
+				"the libxl stream ends at 0x%" PRIx64
+				" inside a checkpoint, before the end of the libxc stream",
+				rec->off);
 		if (!l->has_libxc)
 			finding_add(&l->ck->findings, "XB007", finding_at_offset(rec->off),
-				"the libxl stream ends at 0x%llx without a LIBXC_CONTEXT record",
-				(unsigned long long)rec->off);
+				"the libxl stream ends at 0x%" PRIx64
+				" without a LIBXC_CONTEXT record",
+				rec->off);
 		break;
 	case LIBXL_LIBXC_CONTEXT:
 		if (rec->len)
 			return err_set(err, ERR_CORRUPT,
-				"libxl record LIBXC_CONTEXT at 0x%llx: %u bytes, expected 0",
-				(unsigned long long)rec->off, rec->len);
+				"libxl record LIBXC_CONTEXT at 0x%" PRIx64 ": %u bytes, expected 0",
+				rec->off, rec->len);
 		return libxc_context(l, rec, err);
 	case LIBXL_EMULATOR_XENSTORE:
 	case LIBXL_EMULATOR_CONTEXT:
@@ -203,11 +206,11 @@ static int read_records(struct libxl *l, struct err *err)
 
 		if (r == 0)
 			return ckpt_incomplete(ck, rec.off,
-				rec.body ? "the file ends at 0x%llx, in the libxl record at 0x%llx"
-					 : "the file ends at 0x%llx, where a libxl record was "
-					   "expected (0x%llx)",
-				(unsigned long long)source_bytes(ck->src),
-				(unsigned long long)rec.off);
+				rec.body ? "the file ends at 0x%" PRIx64
+					   ", in the libxl record at 0x%" PRIx64
+					 : "the file ends at 0x%" PRIx64
+					   ", where a libxl record was expected (0x%" PRIx64 ")",
+				source_bytes(ck->src), rec.off);
 		if (r < 0)
 			return record_broken(ck, &rec, err);
 		record_check_padding(ck, &rec, "libxl");
@@ -232,15 +235,14 @@ static int open_libxl(struct ckpt *ck, uint64_t off, struct err *err)
 	version = cur_be32(&c);
 	options = cur_be32(&c);
 	if (!cur_ok(&c))
-		return ckpt_incomplete(ck, off, "the file ends in the libxl header at 0x%llx",
-			(unsigned long long)off);
+		return ckpt_incomplete(
+			ck, off, "the file ends in the libxl header at 0x%" PRIx64, off);
 	if (version != 2)
 		return err_set(err, ERR_UNSUPPORTED,
-			"libxl stream at 0x%llx: version %u, expected 2", (unsigned long long)off,
-			version);
+			"libxl stream at 0x%" PRIx64 ": version %u, expected 2", off, version);
 	if (options & OPTION_BIG_ENDIAN)
 		return err_set(err, ERR_UNSUPPORTED,
-			"libxl stream at 0x%llx: the body is big-endian", (unsigned long long)off);
+			"libxl stream at 0x%" PRIx64 ": the body is big-endian", off);
 	if (options & ~OPTION_LEGACY)
 		finding_add(&ck->findings, "XB003", finding_at_offset(off + 12),
 			"the libxl header has reserved options 0x%x", options & ~OPTION_LEGACY);

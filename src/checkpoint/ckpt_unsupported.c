@@ -3,6 +3,7 @@
  * ckpt_unsupported.c - formats that are recognised and refused by name, so that nobody mistakes
  * "not implemented" for "damaged".
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "checkpoint/ckpt_priv.h"
@@ -59,8 +60,8 @@ static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err 
 /* The probe has already refused. */
 static int open_unsupported(struct ckpt *ck UNUSED, uint64_t off, struct err *err)
 {
-	return err_set(err, ERR_UNSUPPORTED, "format at 0x%llx: recognised, not supported yet",
-		(unsigned long long)off);
+	return err_set(err, ERR_UNSUPPORTED,
+		"format at 0x%" PRIx64 ": recognised, not supported yet", off);
 }
 
 const struct ckpt_format ckpt_format_unsupported = {

@@ -22,12 +22,12 @@ static void need_data(struct ckpt *ck, uint64_t off, uint64_t pfn, const char *w
 		return;
 	if (page.kind == CKPT_PAGE_DATA) {
 		finding_add(&ck->findings, "XB010", finding_at_offset(off),
-			"%s %zu is pfn 0x%llx of page type 0x%x, expected an ordinary page", what,
-			index, (unsigned long long)pfn, page.type);
+			"%s %zu is pfn 0x%" PRIx64 " of page type 0x%x, expected an ordinary page",
+			what, index, pfn, page.type);
 		return;
 	}
 	finding_add(&ck->findings, "XB010", finding_at_offset(off),
-		"%s %zu is pfn 0x%llx, which %s", what, index, (unsigned long long)pfn,
+		"%s %zu is pfn 0x%" PRIx64 ", which %s", what, index, pfn,
 		page.kind == CKPT_PAGE_ABSENT ? "the stream never lists"
 					      : "has no data in the stream");
 }
@@ -39,12 +39,13 @@ static void need_root(
 
 	if (page.kind != CKPT_PAGE_DATA)
 		finding_add(&ck->findings, "XB010", finding_at_offset(v->ctx_off),
-			"%s of vcpu %u names pfn 0x%llx, which has no data in the stream", reg,
-			v->id, (unsigned long long)pfn);
+			"%s of vcpu %u names pfn 0x%" PRIx64 ", which has no data in the stream",
+			reg, v->id, pfn);
 	else if (levels && ckpt_type_level(page.type) != levels)
 		finding_add(&ck->findings, "XB010", finding_at_offset(v->ctx_off),
-			"%s of vcpu %u names pfn 0x%llx of page type 0x%x, expected an L%u table",
-			reg, v->id, (unsigned long long)pfn, page.type, levels);
+			"%s of vcpu %u names pfn 0x%" PRIx64
+			" of page type 0x%x, expected an L%u table",
+			reg, v->id, pfn, page.type, levels);
 }
 
 /* The restorer looks up the frame that the domain has for it; one that is listed as unmapped or
@@ -56,8 +57,7 @@ static void need_frame(struct ckpt *ck, uint64_t off, uint64_t pfn, const char *
 	if (page.kind == CKPT_PAGE_DATA || page.type == CKPT_TYPE_XALLOC)
 		return;
 	finding_add(&ck->findings, "XB010", finding_at_offset(off),
-		"start_info names pfn 0x%llx as the ring of %s, which %s", (unsigned long long)pfn,
-		what,
+		"start_info names pfn 0x%" PRIx64 " as the ring of %s, which %s", pfn, what,
 		page.kind == CKPT_PAGE_ABSENT ? "the stream never lists"
 					      : "has no memory in the stream");
 }
@@ -79,8 +79,8 @@ static void verify_vcpu(struct ckpt *ck, const struct ckpt_vcpu *v)
 
 	if (ents > GDT_MAX_ENTS)
 		finding_add(&ck->findings, "XB010", finding_at_offset(v->ctx_off),
-			"the GDT of vcpu %u has %llu entries, expected at most %u", v->id,
-			(unsigned long long)ents, GDT_MAX_ENTS);
+			"the GDT of vcpu %u has %" PRIu64 " entries, expected at most %u", v->id,
+			ents, GDT_MAX_ENTS);
 	need_root(ck, v, v->root.v, ck->info.pt_levels, "CR3");
 	if (v->user_root.v != UINT64_MAX)
 		need_root(ck, v, v->user_root.v, ck->info.pt_levels, "CR1 (user)");

@@ -16,6 +16,8 @@
  *         2516     full_execution_context_t
  *         4096     shared_info; nothing follows
  */
+#include <inttypes.h>
+
 #include "checkpoint/config.h"
 #include "checkpoint/legacy.h"
 
@@ -37,23 +39,25 @@ static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err 
 		return CKPT_PROBE_NO;
 	head = source_at(src, off, P2M_LIST_OFF);
 	if (!head) {
-		err_set(err, ERR_CORRUPT, "the file ends at 0x%llx, in a LinuxGuestRecord header",
-			(unsigned long long)source_bytes(src));
+		err_set(err, ERR_CORRUPT,
+			"the file ends at 0x%" PRIx64 ", in a LinuxGuestRecord header",
+			source_bytes(src));
 		return CKPT_PROBE_BROKEN;
 	}
 	nr_pfns = num_le32(head + MAGIC_BYTES);
 	if (!nr_pfns || nr_pfns > MAX_PFNS) {
 		err_set(err, ERR_CORRUPT,
-			"LinuxGuestRecord at 0x%llx: %u pfns, expected 1 to %u, and no "
-			"configuration of a later Xen",
-			(unsigned long long)off, nr_pfns, MAX_PFNS);
+			"LinuxGuestRecord at 0x%" PRIx64
+			": %u pfns, expected 1 to %u, and no configuration of a later Xen",
+			off, nr_pfns, MAX_PFNS);
 		return CKPT_PROBE_BROKEN;
 	}
 	if (source_at(src, off + HEADER_BYTES, 1) &&
 		!ckpt_has_magic(src, off + HEADER_BYTES, "(", 1)) {
 		err_set(err, ERR_CORRUPT,
-			"LinuxGuestRecord at 0x%llx: no configuration at 0x%llx, expected '('",
-			(unsigned long long)off, (unsigned long long)off + HEADER_BYTES);
+			"LinuxGuestRecord at 0x%" PRIx64 ": no configuration at 0x%" PRIx64
+			", expected '('",
+			off, off + HEADER_BYTES);
 		return CKPT_PROBE_BROKEN;
 	}
 	return CKPT_PROBE_YES;
@@ -82,8 +86,9 @@ static int read_header(struct legacy *l, struct err *err)
 	len = num_le32(head + CONFIG_LEN_OFF);
 	if (len > CKPT_MAX_CONFIG_BYTES)
 		return err_set(err, ERR_CORRUPT,
-			"the configuration's length at 0x%llx is 0x%x, expected at most 0x%x",
-			(unsigned long long)l->off - 4, len, CKPT_MAX_CONFIG_BYTES);
+			"the configuration's length at 0x%" PRIx64
+			" is 0x%x, expected at most 0x%x",
+			l->off - 4, len, CKPT_MAX_CONFIG_BYTES);
 	info->config = (const char *)legacy_take(l, len, "the configuration");
 	if (!info->config)
 		return 0;
@@ -166,8 +171,8 @@ static void verify_suspend_record(struct ckpt *ck)
 	nr = num_le32(page.data + SUSPEND_NR_PFNS);
 	if (nr != ck->info.nr_pfns)
 		finding_add(&ck->findings, "XB020", finding_at_offset(page.off + SUSPEND_NR_PFNS),
-			"the suspend record in pfn 0x%llx says %u pfns, the header %llu",
-			(unsigned long long)v->si, nr, (unsigned long long)ck->info.nr_pfns);
+			"the suspend record in pfn 0x%" PRIx64 " says %u pfns, the header %" PRIu64,
+			v->si, nr, ck->info.nr_pfns);
 }
 
 static void verify_xen20(struct ckpt *ck)

@@ -10,6 +10,7 @@
  * 44       4     length of the optional data
  * 48             optional data: u32 length of the configuration, configuration; then the stream
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "checkpoint/config.h"
@@ -79,19 +80,18 @@ static int open_stream(
 
 	if (off == source_bytes(ck->src))
 		return ckpt_incomplete(ck, off,
-			"the file ends behind the xl header, at 0x%llx: "
-			"no stream follows",
-			(unsigned long long)off);
+			"the file ends behind the xl header, at 0x%" PRIx64 ": no stream follows",
+			off);
 	if (v2 != !!(flags & XL_FLAG_V2) && source_bytes(ck->src) - off >= 8)
 		finding_add(&ck->findings, "XB015", finding_at_offset(off),
 			"the xl header says that the stream %s, but it %s",
 			flags & XL_FLAG_V2 ? "has a libxl header" : "has no libxl header",
 			v2 ? "has one" : "has none");
 	if (!v2 && source_bytes(ck->src) - off < 8 && (flags & XL_FLAG_V2))
-		return ckpt_incomplete(ck, off, "the file ends in the libxl header at 0x%llx",
-			(unsigned long long)off);
+		return ckpt_incomplete(
+			ck, off, "the file ends in the libxl header at 0x%" PRIx64, off);
 	if (open_payload(ck, off, flags, type, err))
-		return err_in(err, "behind the xl header, at 0x%llx", (unsigned long long)off);
+		return err_in(err, "behind the xl header, at 0x%" PRIx64, off);
 	return 0;
 }
 
@@ -112,12 +112,12 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 	cur_skip(&c, 4);
 	data_bytes = cur_u32(&c);
 	if (!cur_ok(&c))
-		return ckpt_incomplete(ck, off, "the file ends in the xl header, at 0x%llx",
-			(unsigned long long)source_bytes(ck->src));
+		return ckpt_incomplete(ck, off, "the file ends in the xl header, at 0x%" PRIx64,
+			source_bytes(ck->src));
 	if (order != XL_BYTEORDER && !c.swap)
 		return err_set(err, ERR_CORRUPT,
-			"xl header at 0x%llx: byte order mark 0x%08x, expected 0x%08x",
-			(unsigned long long)off, order, XL_BYTEORDER);
+			"xl header at 0x%" PRIx64 ": byte order mark 0x%08x, expected 0x%08x", off,
+			order, XL_BYTEORDER);
 	if (c.swap)
 		finding_add(&ck->findings, "XB015", finding_at_offset(off + 32),
 			"the xl header is in the other byte order");
@@ -128,10 +128,9 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 	off += XL_HEADER_BYTES;
 	if (!source_at(ck->src, off, data_bytes))
 		return ckpt_incomplete(ck, off,
-			"the file ends at 0x%llx, in the optional data of the xl header "
-			"(%u bytes at 0x%llx)",
-			(unsigned long long)source_bytes(ck->src), data_bytes,
-			(unsigned long long)off);
+			"the file ends at 0x%" PRIx64
+			", in the optional data of the xl header (%u bytes at 0x%" PRIx64 ")",
+			source_bytes(ck->src), data_bytes, off);
 	data = cur_over(source_at(ck->src, off, data_bytes), data_bytes, off, "configuration");
 	data.swap = c.swap;
 	if (read_config(ck, &data, flags, &config_type, err) ||

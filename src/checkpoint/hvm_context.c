@@ -8,6 +8,8 @@
  */
 #include "checkpoint/ckpt_priv.h"
 
+#include <inttypes.h>
+
 #define HVM_END	       0
 #define HVM_HEADER     1
 #define HVM_CPU	       2
@@ -79,11 +81,11 @@ static int decode_cpu(struct ckpt *ck, unsigned id, const uint8_t *body, size_t 
 
 	if (len < CPU_MIN_BYTES)
 		return err_set(err, ERR_CORRUPT,
-			"HVM CPU record at 0x%llx: %zu bytes, expected at least %u",
-			(unsigned long long)off, len, CPU_MIN_BYTES);
+			"HVM CPU record at 0x%" PRIx64 ": %zu bytes, expected at least %u", off,
+			len, CPU_MIN_BYTES);
 	v = ckpt_new_vcpu(ck, id, err);
 	if (!v)
-		return err_in(err, "HVM CPU record at 0x%llx", (unsigned long long)off);
+		return err_in(err, "HVM CPU record at 0x%" PRIx64, off);
 	v->kind = CKPT_VCPU_HVM;
 	v->ctx = body;
 	v->ctx_bytes = len;

@@ -5,6 +5,7 @@
  *
  * Only the words are read, never the pages. All words are checked before the first is used.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "checkpoint/libxc.h"
@@ -30,8 +31,9 @@ struct batch {
 static int bad_word(const struct libxc_record *rec, uint32_t index, uint64_t word,
 	const char *found, struct err *err)
 {
-	return err_set(err, ERR_CORRUPT, "PAGE_DATA record at 0x%llx: entry %u is 0x%016llx, %s",
-		(unsigned long long)rec->off, index, (unsigned long long)word, found);
+	return err_set(err, ERR_CORRUPT,
+		"PAGE_DATA record at 0x%" PRIx64 ": entry %u is 0x%016" PRIx64 ", %s", rec->off,
+		index, word, found);
 }
 
 static uint64_t word_at(const struct batch *b, uint32_t index)
@@ -86,8 +88,7 @@ static int check_words(
 			uint32_t over = pfn > max ? 0 : (uint32_t)(max - pfn) + 1;
 			char found[64];
 
-			snprintf(found, sizeof(found), "expected a pfn of at most 0x%llx",
-				(unsigned long long)max);
+			snprintf(found, sizeof(found), "expected a pfn of at most 0x%" PRIx64, max);
 			return bad_word(rec, i + over, word + over, found, err);
 		}
 		if (pfn < below)
@@ -125,9 +126,9 @@ static int find_repeats(const struct libxc *x, const struct libxc_record *rec,
 	for (i = 1; i < b->nr; i++)
 		if (pfns[i] == pfns[i - 1])
 			finding_add(&x->ck->findings, "XB004", finding_at_offset(rec->off),
-				"pfn 0x%llx stands more than once in the PAGE_DATA record at "
-				"0x%llx",
-				(unsigned long long)pfns[i], (unsigned long long)rec->off);
+				"pfn 0x%" PRIx64
+				" stands more than once in the PAGE_DATA record at 0x%" PRIx64,
+				pfns[i], rec->off);
 	return 0;
 }
 
@@ -159,9 +160,10 @@ static int add_runs(
 		run.nr = n;
 		if (n && x->ck->map.nr >= RUNS_BASE + end / BYTES_PER_RUN)
 			return err_set(err, ERR_CORRUPT,
-				"PAGE_DATA record at 0x%llx: frames and types change more often "
-				"than in any file of 0x%llx bytes",
-				(unsigned long long)rec->off, (unsigned long long)end);
+				"PAGE_DATA record at 0x%" PRIx64
+				": frames and types change more often than in any file of "
+				"0x%" PRIx64 " bytes",
+				rec->off, end);
 		if (n && pagemap_add(&x->ck->map, run))
 			return err_nomem(err, "the index of pages");
 	}
@@ -179,12 +181,12 @@ int libxc_page_data(struct libxc *x, const struct libxc_record *rec, struct err 
 		return 0; /* the file ends here */
 	if (!b.nr || rec->len < 8 || b.nr > (rec->len - 8) / 8)
 		return err_set(err, ERR_CORRUPT,
-			"PAGE_DATA record at 0x%llx: %u entries in 0x%x bytes",
-			(unsigned long long)rec->off, b.nr, rec->len);
+			"PAGE_DATA record at 0x%" PRIx64 ": %u entries in 0x%x bytes", rec->off,
+			b.nr, rec->len);
 	if (reserved)
 		finding_add(&x->ck->findings, "XB003", finding_at_offset(rec->body_off + 4),
-			"the PAGE_DATA record at 0x%llx has a reserved field of 0x%x",
-			(unsigned long long)rec->off, reserved);
+			"the PAGE_DATA record at 0x%" PRIx64 " has a reserved field of 0x%x",
+			rec->off, reserved);
 	b.words = cur_bytes(&c, 8 * (size_t)b.nr);
 	if (!b.words)
 		return 0; /* the file ends in the list: without all of it no page has a place */
@@ -194,10 +196,9 @@ int libxc_page_data(struct libxc *x, const struct libxc_record *rec, struct err 
 	want = 8 + 8 * (uint64_t)b.nr + PAGE_BYTES * b.nr_data;
 	if (rec->len != want)
 		return err_set(err, ERR_CORRUPT,
-			"PAGE_DATA record at 0x%llx: length 0x%x, expected 0x%llx for %u entries, "
-			"%llu with data",
-			(unsigned long long)rec->off, rec->len, (unsigned long long)want, b.nr,
-			(unsigned long long)b.nr_data);
+			"PAGE_DATA record at 0x%" PRIx64 ": length 0x%x, expected 0x%" PRIx64
+			" for %u entries, %" PRIu64 " with data",
+			rec->off, rec->len, want, b.nr, b.nr_data);
 	if (find_repeats(x, rec, &b, err))
 		return -1;
 	/* A part of a page is none. */

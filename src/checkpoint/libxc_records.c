@@ -5,6 +5,7 @@
  * Bodies: docs/specs/libxc-migration-stream.pandoc; what the restorer insists on:
  * xg_sr_restore.c, xg_sr_restore_x86_{pv,hvm}.c.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "checkpoint/libxc.h"
@@ -33,8 +34,8 @@ struct type_row {
 static void bad_size(struct libxc *x, const struct libxc_record *rec, const char *expected)
 {
 	finding_add(&x->ck->findings, "XB008", finding_at_offset(rec->off),
-		"the %s record at 0x%llx has %u bytes, expected %s", libxc_type_name(rec->type),
-		(unsigned long long)rec->off, rec->len, expected);
+		"the %s record at 0x%" PRIx64 " has %u bytes, expected %s",
+		libxc_type_name(rec->type), rec->off, rec->len, expected);
 }
 
 static void check_reserved(struct libxc *x, const struct libxc_record *rec, size_t from, size_t nr)
@@ -45,8 +46,8 @@ static void check_reserved(struct libxc *x, const struct libxc_record *rec, size
 		if (!rec->body[i])
 			continue;
 		finding_add(&x->ck->findings, "XB003", finding_at_offset(rec->body_off + i),
-			"the %s record at 0x%llx has a non-zero reserved field at byte %zu",
-			libxc_type_name(rec->type), (unsigned long long)rec->off, i);
+			"the %s record at 0x%" PRIx64 " has a non-zero reserved field at byte %zu",
+			libxc_type_name(rec->type), rec->off, i);
 		return;
 	}
 }
@@ -58,15 +59,15 @@ static int keep_pv_info(struct libxc *x, const struct libxc_record *rec, struct 
 
 	if (rec->len != 8)
 		return err_set(err, ERR_CORRUPT,
-			"X86_PV_INFO record at 0x%llx: %u bytes, expected 8",
-			(unsigned long long)rec->off, rec->len);
+			"X86_PV_INFO record at 0x%" PRIx64 ": %u bytes, expected 8", rec->off,
+			rec->len);
 	width = rec->body[0];
 	levels = rec->body[1];
 	if (!(width == 4 && levels == 3) && !(width == 8 && levels == 4))
 		return err_set(err, ERR_CORRUPT,
-			"X86_PV_INFO record at 0x%llx: width %u with %u levels, expected 4 with 3 "
-			"or 8 with 4",
-			(unsigned long long)rec->off, width, levels);
+			"X86_PV_INFO record at 0x%" PRIx64
+			": width %u with %u levels, expected 4 with 3 or 8 with 4",
+			rec->off, width, levels);
 	x->ck->info.word_bytes = width;
 	x->ck->info.pt_levels = levels;
 	check_reserved(x, rec, 2, 6);
@@ -86,30 +87,29 @@ static int keep_p2m_frames(struct libxc *x, const struct libxc_record *rec, stru
 		return 0; /* the order is already a finding; the unit is unknown */
 	if (first > last)
 		return err_set(err, ERR_CORRUPT,
-			"P2M_FRAMES record at 0x%llx: first pfn 0x%llx above last 0x%llx",
-			(unsigned long long)rec->off, (unsigned long long)first,
-			(unsigned long long)last);
+			"P2M_FRAMES record at 0x%" PRIx64 ": first pfn 0x%" PRIx64
+			" above last 0x%" PRIx64,
+			rec->off, first, last);
 	per_page = PAGE_BYTES / ck->info.word_bytes;
 	want = last / per_page - first / per_page + 1;
 	if (nr != want || cur_left(&c) % 8)
 		finding_add(&ck->findings, "XB009", finding_at_offset(rec->off),
-			"the P2M_FRAMES record at 0x%llx lists %llu frames, expected %llu for pfns "
-			"0x%llx to 0x%llx",
-			(unsigned long long)rec->off, (unsigned long long)nr,
-			(unsigned long long)want, (unsigned long long)first,
-			(unsigned long long)last);
+			"the P2M_FRAMES record at 0x%" PRIx64 " lists %" PRIu64
+			" frames, expected %" PRIu64 " for pfns 0x%" PRIx64 " to 0x%" PRIx64,
+			rec->off, nr, want, first, last);
 	/* Without this a single record could make a list of millions of holes. */
 	if (first / per_page > ckpt_nr_p2m_frames(ck)) {
 		finding_add(&ck->findings, "XB009", finding_at_offset(rec->off),
-			"the P2M_FRAMES record at 0x%llx begins with pfn 0x%llx and leaves a gap",
-			(unsigned long long)rec->off, (unsigned long long)first);
+			"the P2M_FRAMES record at 0x%" PRIx64 " begins with pfn 0x%" PRIx64
+			" and leaves a gap",
+			rec->off, first);
 		return 0;
 	}
 	nr = MIN(nr, want);
 	if (ck->nr_p2m == CKPT_MAX_P2M_PARTS)
 		return err_set(err, ERR_CORRUPT,
-			"P2M_FRAMES record at 0x%llx: more than %u such records",
-			(unsigned long long)rec->off, CKPT_MAX_P2M_PARTS);
+			"P2M_FRAMES record at 0x%" PRIx64 ": more than %u such records", rec->off,
+			CKPT_MAX_P2M_PARTS);
 	ck->p2m[ck->nr_p2m++] = (struct ckpt_p2m_part){
 		.first = first / per_page,
 		.words = c.pos,
@@ -136,15 +136,13 @@ static int keep_vcpu(struct libxc *x, const struct libxc_record *rec, struct err
 	}
 	if (rec->len != 8 + pv_context_bytes(kind))
 		return err_set(err, ERR_CORRUPT,
-			"X86_PV_VCPU_BASIC record at 0x%llx: %u bytes, expected %zu for a %u-bit "
-			"guest",
-			(unsigned long long)rec->off, rec->len, 8 + pv_context_bytes(kind),
-			wide ? 64 : 32);
+			"X86_PV_VCPU_BASIC record at 0x%" PRIx64
+			": %u bytes, expected %zu for a %u-bit guest",
+			rec->off, rec->len, 8 + pv_context_bytes(kind), wide ? 64 : 32);
 	check_reserved(x, rec, 4, 4);
 	v = ckpt_new_vcpu(ck, num_le32(rec->body), err);
 	if (!v)
-		return err_in(
-			err, "X86_PV_VCPU_BASIC record at 0x%llx", (unsigned long long)rec->off);
+		return err_in(err, "X86_PV_VCPU_BASIC record at 0x%" PRIx64, rec->off);
 	v->kind = kind;
 	v->ctx = rec->body + 8;
 	v->ctx_bytes = rec->len - 8;
@@ -176,9 +174,9 @@ static int keep_vcpu_part(struct libxc *x, const struct libxc_record *rec, struc
 		return 0;
 	id = num_le32(rec->body);
 	if (id >= CKPT_MAX_VCPUS)
-		return err_set(err, ERR_CORRUPT, "%s record at 0x%llx: vcpu %u, expected below %u",
-			libxc_type_name(rec->type), (unsigned long long)rec->off, id,
-			CKPT_MAX_VCPUS);
+		return err_set(err, ERR_CORRUPT,
+			"%s record at 0x%" PRIx64 ": vcpu %u, expected below %u",
+			libxc_type_name(rec->type), rec->off, id, CKPT_MAX_VCPUS);
 	x->parts[id / 64] |= UINT64_C(1) << id % 64;
 	return 0;
 }
@@ -187,8 +185,8 @@ static int keep_shared_info(struct libxc *x, const struct libxc_record *rec, str
 {
 	if (rec->len != PAGE_BYTES)
 		return err_set(err, ERR_CORRUPT,
-			"SHARED_INFO record at 0x%llx: %u bytes, expected %u",
-			(unsigned long long)rec->off, rec->len, PAGE_BYTES);
+			"SHARED_INFO record at 0x%" PRIx64 ": %u bytes, expected %u", rec->off,
+			rec->len, PAGE_BYTES);
 	x->ck->state.shared_info = rec->body;
 	x->ck->state.changed = true;
 	return 0;
@@ -225,10 +223,9 @@ static int keep_hvm_params(struct libxc *x, const struct libxc_record *rec, stru
 	}
 	if (rec->len != 8 + 16 * nr)
 		finding_add(&x->ck->findings, "XB008", finding_at_offset(rec->off),
-			"the HVM_PARAMS record at 0x%llx has %u bytes, expected %llu for %llu "
-			"parameters",
-			(unsigned long long)rec->off, rec->len, (unsigned long long)(8 + 16 * nr),
-			(unsigned long long)nr);
+			"the HVM_PARAMS record at 0x%" PRIx64 " has %u bytes, expected %" PRIu64
+			" for %" PRIu64 " parameters",
+			rec->off, rec->len, 8 + 16 * nr, nr);
 	return 0;
 }
 
@@ -243,9 +240,9 @@ static int keep_checkpoint(struct libxc *x, const struct libxc_record *rec, stru
 {
 	if (!x->ck->nr_epochs)
 		finding_add(&x->ck->findings, "XB017", finding_at_offset(rec->off),
-			"the stream has checkpoints, the first at 0x%llx: xl restore does not take "
-			"it",
-			(unsigned long long)rec->off);
+			"the stream has checkpoints, the first at 0x%" PRIx64
+			": xl restore does not take it",
+			rec->off);
 	x->verify = false;
 	return 0;
 }
@@ -253,17 +250,18 @@ static int keep_checkpoint(struct libxc *x, const struct libxc_record *rec, stru
 static int keep_toolstack(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
 {
 	finding_add(&x->ck->findings, "XB025", finding_at_offset(rec->off),
-		"the record at 0x%llx holds data of the tool stack, as early versions of the "
-		"stream had it",
-		(unsigned long long)rec->off);
+		"the record at 0x%" PRIx64
+		" holds data of the tool stack, as early versions of the stream had it",
+		rec->off);
 	return 0;
 }
 
 static int keep_dirty_pfns(struct libxc *x, const struct libxc_record *rec, struct err *err UNUSED)
 {
 	finding_add(&x->ck->findings, "XB006", finding_at_offset(rec->off),
-		"the record at 0x%llx is a list of dirty pages, which travels only backwards",
-		(unsigned long long)rec->off);
+		"the record at 0x%" PRIx64
+		" is a list of dirty pages, which travels only backwards",
+		rec->off);
 	return 0;
 }
 
@@ -271,8 +269,8 @@ static void require(struct libxc *x, const struct libxc_record *end, uint32_t ty
 {
 	if (!(x->seen & BIT(type)))
 		finding_add(&x->ck->findings, "XB007", finding_at_offset(end->off),
-			"the stream ends at 0x%llx without a %s record",
-			(unsigned long long)end->off, libxc_type_name(type));
+			"the stream ends at 0x%" PRIx64 " without a %s record", end->off,
+			libxc_type_name(type));
 }
 
 /* The records of a vcpu may come in any order, but without its registers the others say nothing. */
@@ -384,8 +382,8 @@ static bool is_foreign(struct libxc *x, const struct libxc_record *rec, const st
 		where = "of version 2";
 	if (where)
 		finding_add(&x->ck->findings, "XB006", finding_at_offset(rec->off),
-			"the stream %s holds a %s record at 0x%llx", where, row->name,
-			(unsigned long long)rec->off);
+			"the stream %s holds a %s record at 0x%" PRIx64, where, row->name,
+			rec->off);
 	return where;
 }
 
@@ -409,9 +407,9 @@ static void check_order(struct libxc *x, const struct libxc_record *rec, const s
 		return;
 	x->told |= BIT(rec->type);
 	finding_add(&x->ck->findings, "XB005", finding_at_offset(rec->off),
-		needs ? "the %s record at 0x%llx comes before any %s record"
-		      : "the %s record at 0x%llx comes after a %s record",
-		row->name, (unsigned long long)rec->off, rows[type].name);
+		needs ? "the %s record at 0x%" PRIx64 " comes before any %s record"
+		      : "the %s record at 0x%" PRIx64 " comes after a %s record",
+		row->name, rec->off, rows[type].name);
 }
 
 static void unknown_record(struct libxc *x, const struct libxc_record *rec)
@@ -419,9 +417,8 @@ static void unknown_record(struct libxc *x, const struct libxc_record *rec)
 	bool optional = rec->type & LIBXC_OPTIONAL;
 
 	finding_add(&x->ck->findings, optional ? "XB011" : "XB012", finding_at_offset(rec->off),
-		"%s libxc record of unknown type 0x%x at 0x%llx, %u bytes, was skipped",
-		optional ? "an optional" : "a mandatory", rec->type, (unsigned long long)rec->off,
-		rec->len);
+		"%s libxc record of unknown type 0x%x at 0x%" PRIx64 ", %u bytes, was skipped",
+		optional ? "an optional" : "a mandatory", rec->type, rec->off, rec->len);
 }
 
 int libxc_record(struct libxc *x, const struct libxc_record *rec, struct err *err)

@@ -453,7 +453,7 @@ static void print_ring(FILE *out, const struct io_ring *r)
 		if (r->pages[i].v == UINT64_MAX)
 			fputs(" ?", out);
 		else
-			fprintf(out, " 0x%llx", (unsigned long long)r->pages[i].v);
+			fprintf(out, " 0x%" PRIx64, r->pages[i].v);
 	fputc('\n', out);
 }
 

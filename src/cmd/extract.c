@@ -41,8 +41,8 @@ static void number(struct argp_state *state, const char *option, const char *arg
 	bool *set, uint64_t *ret)
 {
 	if (!num_parse_u64(arg, max, ret))
-		argp_error(state, "--%s takes a number up to 0x%llx, not '%s'", option,
-			(unsigned long long)max, arg);
+		argp_error(state, "--%s takes a number up to 0x%" PRIx64 ", not '%s'", option, max,
+			arg);
 	*set = true;
 }
 
@@ -153,12 +153,11 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 	for (i = 0; i < r->nr_seg; i++)
 		len += r->seg[i].bytes;
 	if (r->nr_seg < r->segs_wanted)
-		return err_set(err, ERR_NODATA, "only %zu of %llu segments could be decoded: %s",
-			r->nr_seg, (unsigned long long)r->segs_wanted,
-			r->trouble ? r->trouble : "unknown reason");
+		return err_set(err, ERR_NODATA,
+			"only %zu of %" PRIu64 " segments could be decoded: %s", r->nr_seg,
+			r->segs_wanted, r->trouble ? r->trouble : "unknown reason");
 	if (len > MAX_EXTRACT_BYTES)
-		return err_set(
-			err, ERR_CORRUPT, "%llu bytes in one request", (unsigned long long)len);
+		return err_set(err, ERR_CORRUPT, "%" PRIu64 " bytes in one request", len);
 	buf = malloc((size_t)len + 1);
 	if (!buf)
 		return err_nomem(err, "the payload");
@@ -217,7 +216,7 @@ static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *e
 	if (p.data) {
 		memcpy(buf, p.data, PAGE_BYTES);
 	} else {
-		err_set(err, ERR_NODATA, "%s: pfn 0x%llx %s", x->path, (unsigned long long)x->page,
+		err_set(err, ERR_NODATA, "%s: pfn 0x%" PRIx64 " %s", x->path, x->page,
 			memory_lack(&p));
 		if (hole(x, buf, PAGE_BYTES, err))
 			return -1;
@@ -460,7 +459,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 	cmd_parse(&argp, argc, argv, &x);
 	rc = run(&x, err);
 	if (x.holes && !rc)
-		cmd_note(env, "%llu holes", (unsigned long long)x.holes);
+		cmd_note(env, "%" PRIu64 " holes", x.holes);
 	extract_out_fini(&x.out);
 	cmd_close(&x.in);
 	return rc;

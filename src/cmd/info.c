@@ -128,8 +128,8 @@ static void sheet_file(FILE *out, const struct cmd_input *in)
 			"not suspended: its drivers may have been in the middle of a change");
 	sheet_memory(out, info);
 	if (info->nr_repeats)
-		line(out, "live", "%llu pages were sent again; the last copy counts",
-			(unsigned long long)info->nr_repeats);
+		line(out, "live", "%" PRIu64 " pages were sent again; the last copy counts",
+			info->nr_repeats);
 	if (info->nr_emulator_records)
 		line(out, "emulator", "%u record%s", info->nr_emulator_records,
 			info->nr_emulator_records == 1 ? "" : "s");
@@ -182,7 +182,7 @@ static void sheet_device(FILE *out, const struct blkdev *d)
 	char pending[48] = "pending unknown";
 
 	if (d->nr_sectors != BLK_UNKNOWN_U64)
-		snprintf(size, sizeof(size), "%llu sectors", (unsigned long long)d->nr_sectors);
+		snprintf(size, sizeof(size), "%" PRIu64 " sectors", d->nr_sectors);
 	if (d->queued_known)
 		snprintf(queued, sizeof(queued), "%zu queued", d->nr_queued);
 	line(out, "frontend", "%s: %s, %s, %s, %zu ring%s, found by %s", d->name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/meter.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #define LONG_MS 500 /* what takes longer is long work */
@@ -32,7 +33,7 @@ static void show(void *arg, const char *what, uint64_t done, uint64_t all)
 		return;
 	m->percent = percent;
 	m->shown = true;
-	fprintf(m->out, "\r%3u %% of %llu KiB %s", percent, (unsigned long long)(all >> 10), what);
+	fprintf(m->out, "\r%3u %% of %" PRIu64 " KiB %s", percent, all >> 10, what);
 	fflush(m->out);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "cmd/cmd.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,17 +76,17 @@ static void tell(
 {
 	CLEANUP_FREE char *name = cmd_safe_text(dom->name, strlen(dom->name));
 
-	cmd_note(env, "domain %u (%s%s): %llu of %llu pfns have a frame, by %s", dom->domid,
-		name && *name ? name : "no name", dom->paused ? ", paused" : "",
-		(unsigned long long)t->nr_valid, (unsigned long long)t->nr, t->how);
+	cmd_note(env, "domain %u (%s%s): %" PRIu64 " of %" PRIu64 " pfns have a frame, by %s",
+		dom->domid, name && *name ? name : "no name", dom->paused ? ", paused" : "",
+		t->nr_valid, t->nr, t->how);
 	if (t->checked)
-		cmd_note(env, "compared with %s: %llu entries differ", t->checked,
-			(unsigned long long)t->nr_differ);
+		cmd_note(env, "compared with %s: %" PRIu64 " entries differ", t->checked,
+			t->nr_differ);
 	else
 		cmd_note(env, "nothing to compare it with");
 	if (t->nr_foreign)
-		cmd_note(env, "%llu entries named frames of others and were left out",
-			(unsigned long long)t->nr_foreign);
+		cmd_note(env, "%" PRIu64 " entries named frames of others and were left out",
+			t->nr_foreign);
 }
 
 static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)

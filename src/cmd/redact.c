@@ -181,8 +181,8 @@ static int copy_range(struct redact *r, uint64_t from, uint64_t to, struct err *
 		return 0;
 	p = source_at(src, from, to - from);
 	if (!p)
-		return err_set(err, ERR_CORRUPT, "%s: 0x%llx is outside the file", r->in_path,
-			(unsigned long long)from);
+		return err_set(err, ERR_CORRUPT, "%s: 0x%" PRIx64 " is outside the file",
+			r->in_path, from);
 	return outfile_write_at(&r->out, from, p, (size_t)(to - from), err);
 }
 

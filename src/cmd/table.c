@@ -2,6 +2,7 @@
 #include "cmd/table.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -145,10 +146,10 @@ void table_duration(uint64_t ns, char *buf, size_t cap)
 	while (i + 1 < ARRAY_SIZE(units) && ns < units[i].ns)
 		i++;
 	if (ns / units[i].ns < 100)
-		snprintf(buf, cap, "%llu.%llu%s", (unsigned long long)(ns / units[i].ns),
-			(unsigned long long)(ns % units[i].ns / units[i].tenth), units[i].name);
+		snprintf(buf, cap, "%" PRIu64 ".%" PRIu64 "%s", ns / units[i].ns,
+			ns % units[i].ns / units[i].tenth, units[i].name);
 	else
-		snprintf(buf, cap, "%llu%s", (unsigned long long)(ns / units[i].ns), units[i].name);
+		snprintf(buf, cap, "%" PRIu64 "%s", ns / units[i].ns, units[i].name);
 }
 
 void table_bytes(uint64_t bytes, char *buf, size_t cap)
@@ -157,10 +158,10 @@ void table_bytes(uint64_t bytes, char *buf, size_t cap)
 	size_t i = 0;
 
 	if (!bytes || bytes % 1024) {
-		snprintf(buf, cap, "%llu", (unsigned long long)bytes);
+		snprintf(buf, cap, "%" PRIu64, bytes);
 		return;
 	}
 	for (bytes /= 1024; bytes % 1024 == 0 && i + 2 < sizeof(units); i++)
 		bytes /= 1024;
-	snprintf(buf, cap, "%llu%c", (unsigned long long)bytes, units[i]);
+	snprintf(buf, cap, "%" PRIu64 "%c", bytes, units[i]);
 }

@@ -227,8 +227,8 @@ static int run(struct validate *v, struct err *err)
 	} else if (!v->env->quiet) {
 		report_text(&r, v->env->verbose, v->env->out);
 		if (v->compare)
-			fprintf(v->env->out, "%s: %llu pages compared with domain %u\n", v->path,
-				(unsigned long long)v->nr_compared, v->target.domid);
+			fprintf(v->env->out, "%s: %" PRIu64 " pages compared with domain %u\n",
+				v->path, v->nr_compared, v->target.domid);
 	}
 	if (cmd_verdict(&v->in, &why))
 		cmd_note_err(v->env, &why);

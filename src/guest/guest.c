@@ -212,15 +212,16 @@ static int read_entry(struct guest *g, uint64_t table, unsigned level, uint64_t 
 	struct memory_page p = find_page(g, table);
 
 	if (!p.data)
-		return err_set(err, ERR_NODATA, "page table level %u for 0x%llx: pfn 0x%llx %s",
-			level, (unsigned long long)va, (unsigned long long)table, memory_lack(&p));
+		return err_set(err, ERR_NODATA,
+			"page table level %u for 0x%" PRIx64 ": pfn 0x%" PRIx64 " %s", level, va,
+			table, memory_lack(&p));
 	mark_read(g, table);
 	if (g->info.tables_marked && p.level != level)
 		map->untrusted = true;
 	*ret = pt_decode(g->mode, level, raw_entry(g, p.data, level, pt_index(g->mode, level, va)));
 	if (!ret->present)
-		return err_set(err, ERR_NOTFOUND, "0x%llx is not mapped (level %u entry is absent)",
-			(unsigned long long)va, level);
+		return err_set(err, ERR_NOTFOUND,
+			"0x%" PRIx64 " is not mapped (level %u entry is absent)", va, level);
 	map->writable &= ret->writable;
 	map->user &= ret->user;
 	map->no_execute |= ret->no_execute;
@@ -294,8 +295,7 @@ int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err
 		return 0;
 	}
 	if (!canonical(g->mode, va.v))
-		return err_set(err, ERR_NOTFOUND, "0x%llx is not a canonical address",
-			(unsigned long long)va.v);
+		return err_set(err, ERR_NOTFOUND, "0x%" PRIx64 " is not a canonical address", va.v);
 	if (is_xens(g, va.v))
 		return err_set(
 			err, ERR_NOTFOUND, "0x%" PRIx64 " is Xen's own part of memory", va.v);
@@ -322,8 +322,7 @@ int guest_read_phys(struct guest *g, pfn_t pfn, size_t off, void *buf, size_t le
 			len, off);
 	page = find_page(g, pfn.v);
 	if (!page.data)
-		return err_set(err, ERR_NODATA, "pfn 0x%llx %s", (unsigned long long)pfn.v,
-			memory_lack(&page));
+		return err_set(err, ERR_NODATA, "pfn 0x%" PRIx64 " %s", pfn.v, memory_lack(&page));
 	mark_read(g, pfn.v);
 	memcpy(buf, page.data + off, len);
 	return 0;
@@ -341,7 +340,7 @@ int guest_read(struct guest *g, gva_t va, void *buf, size_t len, struct err *err
 			return -1;
 		n = MIN(len, (size_t)(PAGE_BYTES - map.offset));
 		if (guest_read_phys(g, map.pfn, map.offset, to, n, err))
-			return err_in(err, "guest address 0x%llx", (unsigned long long)va.v);
+			return err_in(err, "guest address 0x%" PRIx64, va.v);
 		to += n;
 		len -= n;
 		va = gva_add(va, n);

@@ -12,6 +12,7 @@
  */
 #include "guest/symbols_store.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -623,8 +624,8 @@ static int try_hit(
 		rc = s ? 1 : -1;
 	}
 	if (s) {
-		symbols_set_origin(s, "kallsyms at 0x%llx: %u symbols, %s",
-			(unsigned long long)n.num_syms.v, n.nr, encoding_names[a.enc]);
+		symbols_set_origin(s, "kallsyms at 0x%" PRIx64 ": %u symbols, %s", n.num_syms.v,
+			n.nr, encoding_names[a.enc]);
 		*ret = s;
 	}
 	free(a.raw);

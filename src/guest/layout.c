@@ -10,6 +10,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -86,14 +87,13 @@ static int check_header(const uint8_t *blob, uint64_t bytes, gva_t start, struct
 	uint32_t str_len = num_le32(blob + 20);
 
 	if (num_le16(blob) != BTF_MAGIC_LE || blob[2] != 1 || hdr < BTF_HEADER || hdr > bytes)
-		return err_set(
-			err, ERR_CORRUPT, "no BTF header at 0x%llx", (unsigned long long)start.v);
+		return err_set(err, ERR_CORRUPT, "no BTF header at 0x%" PRIx64, start.v);
 	if (type_off % 4 || !num_range_ok(type_off, type_len, bytes - hdr) ||
 		!num_range_ok(str_off, str_len, bytes - hdr) || !str_len ||
 		blob[hdr + (uint64_t)str_off + str_len - 1])
 		return err_set(err, ERR_CORRUPT,
-			"BTF at 0x%llx: sections lie outside its %llu bytes",
-			(unsigned long long)start.v, (unsigned long long)bytes);
+			"BTF at 0x%" PRIx64 ": sections lie outside its %" PRIu64 " bytes", start.v,
+			bytes);
 	return 0;
 }
 
@@ -121,9 +121,9 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	/* Nor more than there is memory: a few frames can be mapped all over an address space. */
 	most = MIN((uint64_t)LAYOUT_MAX_BTF_BYTES, guest_info(g)->nr_data_pages * PAGE_BYTES);
 	if (bytes < BTF_HEADER || bytes > most)
-		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %llu bytes, expected %u to %llu",
-			(unsigned long long)start.v, (unsigned long long)bytes, BTF_HEADER,
-			(unsigned long long)most);
+		return err_set(err, ERR_CORRUPT,
+			"BTF at 0x%" PRIx64 ": %" PRIu64 " bytes, expected %u to %" PRIu64, start.v,
+			bytes, BTF_HEADER, most);
 	blob = malloc((size_t)bytes);
 	if (!blob)
 		return err_nomem(err, "BTF");
@@ -135,8 +135,8 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	l->btf = base ? parse_split(blob, (size_t)bytes, base->btf)
 		      : btf__new(blob, (uint32_t)bytes);
 	if (!l->btf)
-		return err_set(err, ERR_CORRUPT, "BTF at 0x%llx: %s", (unsigned long long)start.v,
-			strerror(errno));
+		return err_set(
+			err, ERR_CORRUPT, "BTF at 0x%" PRIx64 ": %s", start.v, strerror(errno));
 	free(take(blob)); /* libbpf has a copy */
 	if (btf__set_pointer_size(l->btf, guest_word_bytes(g)))
 		return err_set(
@@ -158,8 +158,8 @@ static int new_layout(struct guest *g, const struct layout *base, gva_t start, u
 		layout_free(l);
 		return -1;
 	}
-	snprintf(l->origin, sizeof(l->origin), "btf at 0x%llx: %u types",
-		(unsigned long long)start.v, l->nr_ids);
+	snprintf(
+		l->origin, sizeof(l->origin), "btf at 0x%" PRIx64 ": %u types", start.v, l->nr_ids);
 	*ret = l;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -216,9 +217,9 @@ int symbols_from_elf_table(struct guest *g, gva_t symtab, uint64_t nr, gva_t str
 
 	if (nr > MAX_MODULE_SYMS)
 		return err_set(err, ERR_CORRUPT,
-			"module symbol table at 0x%llx: %llu entries, at "
-			"most %u expected",
-			(unsigned long long)symtab.v, (unsigned long long)nr, MAX_MODULE_SYMS);
+			"module symbol table at 0x%" PRIx64 ": %" PRIu64
+			" entries, at most %u expected",
+			symtab.v, nr, MAX_MODULE_SYMS);
 	s = symbols_new();
 	if (!s)
 		return err_nomem(err, "the symbols of a module");
@@ -230,7 +231,7 @@ int symbols_from_elf_table(struct guest *g, gva_t symtab, uint64_t nr, gva_t str
 		if (read_guest_sym(g, gva_add(symtab, i * each), &sym, err) ||
 			guest_read_str(g, gva_add(strtab, sym.st_name), name, sizeof(name), err)) {
 			symbols_free(s);
-			return err_in(err, "module symbol %llu", (unsigned long long)i);
+			return err_in(err, "module symbol %" PRIu64, i);
 		}
 		if (*name && symbols_add(s, name, strlen(name), sym.st_value, sym.st_size,
 				     letter_of(&sym))) {
@@ -242,8 +243,7 @@ int symbols_from_elf_table(struct guest *g, gva_t symtab, uint64_t nr, gva_t str
 		symbols_free(s);
 		return err_nomem(err, "the symbols of a module");
 	}
-	symbols_set_origin(
-		s, "module symbols at 0x%llx: %zu", (unsigned long long)symtab.v, symbols_nr(s));
+	symbols_set_origin(s, "module symbols at 0x%" PRIx64 ": %zu", symtab.v, symbols_nr(s));
 	*ret = s;
 	return 0;
 }

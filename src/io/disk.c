@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -118,8 +119,8 @@ static int image_failed(const struct disk *d, const char *what, uint64_t off, st
 {
 	int number = d->lib->get_errno();
 
-	err_set(err, ERR_SYSTEM, "cannot %s %s at byte %llu: %s", what, d->path,
-		(unsigned long long)off, d->lib->get_error());
+	err_set(err, ERR_SYSTEM, "cannot %s %s at byte %" PRIu64 ": %s", what, d->path, off,
+		d->lib->get_error());
 	err->sys_errno = number;
 	return -1;
 }
@@ -173,8 +174,7 @@ static int serve(struct disk *d, struct err *err)
 static int image_read(const struct disk *d, uint64_t off, uint8_t *buf, size_t len, struct err *err)
 {
 	if (off > d->bytes || len > d->bytes - off)
-		return err_set(err, ERR_SYSTEM, "%s ends at byte %llu", d->path,
-			(unsigned long long)d->bytes);
+		return err_set(err, ERR_SYSTEM, "%s ends at byte %" PRIu64, d->path, d->bytes);
 	while (len) {
 		size_t n = MIN(len, (size_t)NBD_STEP);
 
@@ -295,11 +295,9 @@ int disk_read(const struct disk *d, uint64_t off, void *buf, size_t len, struct 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(err, "cannot read %s at byte %llu", d->path,
-				(unsigned long long)off);
+			return err_sys(err, "cannot read %s at byte %" PRIu64, d->path, off);
 		if (!n)
-			return err_set(err, ERR_SYSTEM, "%s ends at byte %llu", d->path,
-				(unsigned long long)off);
+			return err_set(err, ERR_SYSTEM, "%s ends at byte %" PRIu64, d->path, off);
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -319,11 +317,10 @@ int disk_write(const struct disk *d, uint64_t off, const void *buf, size_t len, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(err, "cannot write %s at byte %llu", d->path,
-				(unsigned long long)off);
+			return err_sys(err, "cannot write %s at byte %" PRIu64, d->path, off);
 		if (!n)
-			return err_set(err, ERR_SYSTEM, "%s takes nothing at byte %llu", d->path,
-				(unsigned long long)off);
+			return err_set(
+				err, ERR_SYSTEM, "%s takes nothing at byte %" PRIu64, d->path, off);
 		p += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -352,7 +349,7 @@ int disk_discard(const struct disk *d, uint64_t off, uint64_t len, struct err *e
 		return 0;
 	if (errno == EOPNOTSUPP)
 		return err_set(err, ERR_UNSUPPORTED, "%s cannot discard", d->path);
-	return err_sys(err, "cannot discard %s at byte %llu", d->path, (unsigned long long)off);
+	return err_sys(err, "cannot discard %s at byte %" PRIu64, d->path, off);
 }
 
 /* Pairs of length and flags, from where it was asked on: count the bytes that are zero at first. */

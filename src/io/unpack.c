@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -96,13 +97,13 @@ static int copy_blocks(struct archive *a, int fd, const char *path, const char *
 			break;
 		if (r != ARCHIVE_OK)
 			return err_set(err, ERR_CORRUPT,
-				"cannot unpack '%s' (%s) after 0x%llx bytes: %s", path, name,
-				(unsigned long long)size,
+				"cannot unpack '%s' (%s) after 0x%" PRIx64 " bytes: %s", path, name,
+				size,
 				archive_error_string(a) ? archive_error_string(a) : "bad data");
 		if (off < 0 || !num_range_ok((uint64_t)off, n, UNPACK_MAX_BYTES))
 			return err_set(err, ERR_UNSUPPORTED,
-				"'%s' (%s) unpacks to more than %llu GiB, unpack it by hand", path,
-				name, (unsigned long long)(UNPACK_MAX_BYTES >> 30));
+				"'%s' (%s) unpacks to more than %" PRIu64 " GiB, unpack it by hand",
+				path, name, UNPACK_MAX_BYTES >> 30);
 		if (write_sparse(fd, block, n, (uint64_t)off, err))
 			return -1;
 		size = MAX(size, (uint64_t)off + n);
@@ -210,8 +211,8 @@ static int copy_feed(struct feed *f, const char *path, int out, uint64_t *ret, s
 			return err_sys(err, "cannot read '%s'", path);
 		if ((uint64_t)n > UNPACK_MAX_BYTES - size)
 			return err_set(err, ERR_UNSUPPORTED,
-				"'%s' is longer than %llu GiB, put it into a file", path,
-				(unsigned long long)(UNPACK_MAX_BYTES >> 30));
+				"'%s' is longer than %" PRIu64 " GiB, put it into a file", path,
+				UNPACK_MAX_BYTES >> 30);
 		if (write_sparse(out, f->buf, (size_t)n, size, err))
 			return -1;
 		size += (uint64_t)n;

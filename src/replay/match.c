@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "replay/match.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -15,8 +16,9 @@ static int check_request(
 	if (r->sector_from == IO_SECTOR_UNKNOWN)
 		return err_set(err, ERR_NOTFOUND, "its sector is not known");
 	if (r->nr_seg < r->segs_wanted)
-		return err_set(err, ERR_NODATA, "only %zu of its %llu segments could be decoded",
-			r->nr_seg, (unsigned long long)r->segs_wanted);
+		return err_set(err, ERR_NODATA,
+			"only %zu of its %" PRIu64 " segments could be decoded", r->nr_seg,
+			r->segs_wanted);
 	for (i = 0; i < r->nr_seg; i++) {
 		const struct io_segment *seg = &r->seg[i];
 		struct memory_page page = {.state = MEMORY_ABSENT};
@@ -37,13 +39,13 @@ static int check_request(
 	/* The driver sends whole sectors, and as many as it says. */
 	if (sum % SECTOR_BYTES || sum / SECTOR_BYTES != r->nr_sectors)
 		return err_set(err, ERR_NODATA,
-			"its segments hold %llu bytes, not its %llu sectors",
-			(unsigned long long)sum, (unsigned long long)r->nr_sectors);
+			"its segments hold %" PRIu64 " bytes, not its %" PRIu64 " sectors", sum,
+			r->nr_sectors);
 	if (!num_mul(r->sector, SECTOR_BYTES, &start) || !num_range_ok(start, sum, disk_bytes))
 		return err_set(err, ERR_NOTFOUND,
-			"sector %llu and %llu bytes reach beyond the disk's %llu bytes",
-			(unsigned long long)r->sector, (unsigned long long)sum,
-			(unsigned long long)disk_bytes);
+			"sector %" PRIu64 " and %" PRIu64 " bytes reach beyond the disk's %" PRIu64
+			" bytes",
+			r->sector, sum, disk_bytes);
 	return 0;
 }
 

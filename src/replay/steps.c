@@ -4,6 +4,7 @@
  */
 #include "replay/write.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -134,8 +135,8 @@ static int add_discard(struct build *b, struct err *err)
 	if (!num_mul(r->sector, SECTOR_BYTES, &op.off) ||
 		!num_mul(r->nr_sectors, SECTOR_BYTES, &op.len) ||
 		!num_range_ok(op.off, op.len, b->disk_bytes)) {
-		err_set(err, ERR_NOTFOUND, "it reaches beyond the disk's %llu bytes",
-			(unsigned long long)b->disk_bytes);
+		err_set(err, ERR_NOTFOUND, "it reaches beyond the disk's %" PRIu64 " bytes",
+			b->disk_bytes);
 		return leave_out(b, REPLAY_ALLOW_SIZE, err);
 	}
 	return op.len ? add(b, op, err) : 0;

@@ -6,6 +6,7 @@
 
 #include "guest/p2m.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 void xenhost_p2m_fini(struct xenhost_p2m *p2m)
@@ -24,11 +25,10 @@ int xenhost_target(struct xenhost *x, uint32_t domid, struct p2m **ret,
 		return -1;
 	if (table.nr_differ || table.nr_foreign)
 		finding_add(findings, "XB522", finding_anywhere(),
-			"the table of domain %u (by %s): %llu entries differ from %s, %llu name "
-			"frames of others",
-			domid, table.how, (unsigned long long)table.nr_differ,
-			table.checked ? table.checked : "nothing",
-			(unsigned long long)table.nr_foreign);
+			"the table of domain %u (by %s): %" PRIu64
+			" entries differ from %s, %" PRIu64 " name frames of others",
+			domid, table.how, table.nr_differ,
+			table.checked ? table.checked : "nothing", table.nr_foreign);
 	/* Takes the array over, whatever comes of it. */
 	return p2m_from_array(take(table.mfn), table.nr, ret, err);
 }

@@ -15,6 +15,7 @@
 #ifdef HAVE_XEN
 #include "xenhost/xen_priv.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -78,8 +79,8 @@ static int p2m_address(
 	shared_info_any_t info;
 
 	if (!xen_read_frame(x, dom->domid, dom->shared_info, page))
-		return err_sys(err, "cannot map the shared info of domain %u (frame 0x%llx)",
-			dom->domid, (unsigned long long)dom->shared_info);
+		return err_sys(err, "cannot map the shared info of domain %u (frame 0x%" PRIx64 ")",
+			dom->domid, dom->shared_info);
 	_Static_assert(sizeof(info) <= PAGE_BYTES, "shared_info is one page");
 	memcpy(&info, page, sizeof(info));
 	*ret = dom->word_bytes == 8 ? info.x64.arch.p2m_vaddr : info.x32.arch.p2m_vaddr;

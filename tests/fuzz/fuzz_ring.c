@@ -7,6 +7,7 @@
  * ring structure, lists, requests, queue. The guest is analysed by the scan and by symbols, and
  * its queue is walked.
  */
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "check/catalogue.h"
@@ -35,8 +36,7 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 
 	if (!f)
 		abort();
-	fprintf(f, "%llx R linux_banner\n%llx d info_list\n", (unsigned long long)LG_BANNER,
-		(unsigned long long)LG_LIST);
+	fprintf(f, "%" PRIx64 " R linux_banner\n%" PRIx64 " d info_list\n", LG_BANNER, LG_LIST);
 	fclose(f);
 	if (symbols_from_file(path, &symbols, &err))
 		abort();

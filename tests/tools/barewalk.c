@@ -10,6 +10,7 @@
  * It shares no code with the program.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,8 +98,8 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "kept"))
 		return kept(p, (size_t)st.st_size);
 	if (!strcmp(argv[1], "walk"))
-		printf("%llu\n", (unsigned long long)walk(p, p + st.st_size));
+		printf("%" PRIu64 "\n", walk(p, p + st.st_size));
 	else
-		printf("%llu\n", (unsigned long long)sum(p, p + st.st_size));
+		printf("%" PRIu64 "\n", sum(p, p + st.st_size));
 	return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef XB_TESTS_LAB_H
 #define XB_TESTS_LAB_H
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,7 +128,7 @@ static inline uint64_t lab_off(struct lab *l, uint64_t va)
 	struct ckpt_page page;
 
 	if (guest_translate(l->g, GVA(va), &map, NULL))
-		fail_msg("0x%llx is not mapped", (unsigned long long)va);
+		fail_msg("0x%" PRIx64 " is not mapped", va);
 	page = ckpt_page(l->ck, map.pfn);
 	assert_int_equal(page.kind, CKPT_PAGE_DATA);
 	return page.off + map.offset;

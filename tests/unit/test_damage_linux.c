@@ -12,6 +12,8 @@
  */
 #include "lab.h"
 
+#include <inttypes.h>
+
 #define SLOT	   160u
 #define OFF_ID	   8u
 #define OFF_SECTOR 16u
@@ -42,7 +44,7 @@ static uint64_t find_word(struct lab *l, uint64_t base, unsigned bytes, uint64_t
 	for (at = base; at < base + bytes; at += 8)
 		if (lab_get(l, at, 8) == v)
 			return at;
-	fail_msg("0x%llx does not hold 0x%llx", (unsigned long long)base, (unsigned long long)v);
+	fail_msg("0x%" PRIx64 " does not hold 0x%" PRIx64, base, v);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "made.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 
 #include "check/catalogue.h"
 
@@ -86,10 +87,9 @@ static void each_fault_gives_its_finding(void **state UNUSED)
 		const struct finding_list *list = ckpt_findings(ck);
 
 		if (finding_seen(list, faults[i].rule) != faults[i].times)
-			fail_msg("%s: %s was found %llu times, expected %u", faults[i].recipe,
-				faults[i].rule,
-				(unsigned long long)finding_seen(list, faults[i].rule),
-				faults[i].times);
+			fail_msg("%s: %s was found %" PRIu64 " times, expected %u",
+				faults[i].recipe, faults[i].rule,
+				finding_seen(list, faults[i].rule), faults[i].times);
 		for (j = 0; j < list->nr; j++) {
 			assert_non_null(catalogue_find(list->v[j].rule));
 			if (strcmp(list->v[j].rule, faults[i].rule) &&

@@ -2,6 +2,7 @@
  *
  * Decoding and finding xen-blkfront in a made-up guest (linux_guest.h), whole and damaged.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -206,8 +207,10 @@ static void write_map(char *path, uint64_t banner, uint64_t list)
 	assert_true(fd >= 0);
 	f = fdopen(fd, "w");
 	assert_non_null(f);
-	fprintf(f, "%016llx T _stext\n%016llx R linux_banner\n%016llx d info_list\n",
-		(unsigned long long)LG_TEXT, (unsigned long long)banner, (unsigned long long)list);
+	fprintf(f,
+		"%016" PRIx64 " T _stext\n%016" PRIx64 " R linux_banner\n%016" PRIx64
+		" d info_list\n",
+		(uint64_t)LG_TEXT, banner, list);
 	fclose(f);
 }
 
@@ -257,7 +260,7 @@ static void read_facts(struct image *im, uint64_t uts)
 	write_map(path, LG_BANNER, LG_LIST);
 	f = fopen(path, "a");
 	assert_non_null(f);
-	fprintf(f, "%016llx D init_uts_ns\n", (unsigned long long)uts);
+	fprintf(f, "%016" PRIx64 " D init_uts_ns\n", uts);
 	fclose(f);
 	assert_int_equal(symbols_from_file(path, &symbols, &err), 0);
 	unlink(path);

@@ -4,6 +4,7 @@
  * its array of struct page, its modules, its release. Layouts: Linux include/linux/module.h, ELF;
  * BTF: Documentation/bpf/btf.rst.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,8 +76,7 @@ static void name(struct made *m, const char *symbol, unsigned off)
 {
 	size_t len = strlen(m->map);
 
-	snprintf(m->map + len, sizeof(m->map) - len, "%llx D %s\n",
-		(unsigned long long)m->base + off, symbol);
+	snprintf(m->map + len, sizeof(m->map) - len, "%" PRIx64 " D %s\n", m->base + off, symbol);
 }
 
 static void open_guest(struct made *m)

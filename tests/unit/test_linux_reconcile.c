@@ -2,6 +2,7 @@
  *
  * What becomes of two ways to the same devices, and of a list of devices that breaks off.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -230,8 +231,8 @@ static void list_that_breaks_off_is_said(void **state)
 	FILE *f = fdopen(fd, "w");
 
 	assert_non_null(f);
-	fprintf(f, "%llx R linux_banner\n%llx d info_list\n", (unsigned long long)LG_BANNER,
-		(unsigned long long)LG_LIST);
+	fprintf(f, "%" PRIx64 " R linux_banner\n%" PRIx64 " d info_list\n", (uint64_t)LG_BANNER,
+		(uint64_t)LG_LIST);
 	fclose(f);
 	lg_build(&g, LG_5_18, false);
 	lg_set(&g, g.info + 328, 0x1234, 8); /* info_list.next */

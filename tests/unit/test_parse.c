@@ -9,6 +9,7 @@
 #include "made.h"
 
 #include <json-c/json.h>
+#include <inttypes.h>
 
 /* -- real checkpoints */
 
@@ -133,8 +134,7 @@ static void compare_vcpus(const struct ckpt *ck, struct json_object *vcpus)
 
 		assert_int_equal(ckpt_vcpu(ck, i)->id,
 			json_object_get_int(json_object_array_get_idx(pair, 0)));
-		snprintf(
-			root, sizeof(root), "0x%llx", (unsigned long long)ckpt_vcpu(ck, i)->root.v);
+		snprintf(root, sizeof(root), "0x%" PRIx64, ckpt_vcpu(ck, i)->root.v);
 		assert_string_equal(
 			root, json_object_get_string(json_object_array_get_idx(pair, 1)));
 	}

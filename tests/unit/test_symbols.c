@@ -4,6 +4,8 @@
  */
 #include "real.h"
 
+#include <inttypes.h>
+
 #include "base/num.h"
 #include "guest/layout.h"
 #include "guest/p2m.h"
@@ -47,12 +49,12 @@ static void kallsyms_equal_the_guests_own(void **state UNUSED)
 
 	assert_int_equal(symbols_nr(s), 87347);
 	for (i = 0; i < symbols_nr(s); i++) {
-		unsigned long long at;
+		uint64_t at;
 		char type, name[600];
 
-		assert_int_equal(fscanf(f, "%llx %c %599s%*[^\n]", &at, &type, name), 3);
+		assert_int_equal(fscanf(f, "%" SCNx64 " %c %599s%*[^\n]", &at, &type, name), 3);
 		if (!has_symbol(s, name, at, type))
-			fail_msg("%s is not at 0x%llx", name, at);
+			fail_msg("%s is not at 0x%" PRIx64, name, at);
 	}
 	assert_int_equal(symbols_get(s, "xen_hypercall_pv", &addr, &err), 0);
 	assert_true(addr.v + 5 == ckpt_vcpu(ck, 0)->ip);

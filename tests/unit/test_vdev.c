@@ -2,6 +2,7 @@
  *
  * Names of virtual disks: the examples and the ranges of xen-vbd-interface(7).
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +56,7 @@ static void no_names(void **state UNUSED)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		if (vdev_number(cases[i], &number))
-			fail_msg("'%s' is %llu", cases[i], (unsigned long long)number);
+			fail_msg("'%s' is %" PRIu64, cases[i], number);
 }
 
 int main(void)

@@ -7,6 +7,8 @@
  */
 #include "frontend/netbsd/xbd.h"
 
+#include <inttypes.h>
+
 /* The static variables of xbd.c are a few dozen words of .bss. */
 #define NB_NEAR_BYTES	  256u
 #define NB_MAX_CANDIDATES 32u
@@ -76,15 +78,15 @@ int nb_locate_symbols(struct guest *g, const struct symbols *file, struct snapsh
 	}
 	if (guest_read_u32(g, var, &log, err)) {
 		finding_add(&s->findings, "XB209", finding_anywhere(),
-			"cannot read rec_ring at 0x%llx, where the kernel file has it: %s",
-			(unsigned long long)var.v, err->text);
+			"cannot read rec_ring at 0x%" PRIx64 ", where the kernel file has it: %s",
+			var.v, err->text);
 		return 0;
 	}
 	if (log && log < NB_KERNEL_LOW) {
 		finding_add(&s->findings, "XB209", finding_anywhere(),
-			"rec_ring at 0x%llx holds 0x%x, which is no kernel address: is this the "
-			"kernel that the guest runs?",
-			(unsigned long long)var.v, log);
+			"rec_ring at 0x%" PRIx64 " holds 0x%x, which is no kernel address: is this "
+			"the kernel that the guest runs?",
+			var.v, log);
 		return 0;
 	}
 	place->found = true;
@@ -103,7 +105,8 @@ int nb_locate_symbols(struct guest *g, const struct symbols *file, struct snapsh
 	place->recovery = read_value(g, file, "recovery", place->statics_va, false);
 	place->state = read_value(g, file, "state", place->statics_va, false);
 	snapshot_how(s,
-		"netbsd-xbd: rec_ring (at 0x%llx by the kernel file) = 0x%x, blk_ring = 0x%x",
-		(unsigned long long)var.v, log, place->ring_va);
+		"netbsd-xbd: rec_ring (at 0x%" PRIx64
+		" by the kernel file) = 0x%x, blk_ring = 0x%x",
+		var.v, log, place->ring_va);
 	return 0;
 }

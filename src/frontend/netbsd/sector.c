@@ -25,6 +25,8 @@
  */
 #include "frontend/netbsd/xbd.h"
 
+#include <inttypes.h>
+
 struct nb_guess {
 	bool applies;
 	bool conflict; /* the ring holds something else where this request must be */
@@ -249,9 +251,9 @@ static struct nb_sector recover_one(const struct nb_state *st, unsigned slot,
 		finding_add(findings, "XB212", *at, "%s (at 0x%x)", broken, st->log[slot].id);
 	if (ring.applies && contradicts(&own, ring.sector)) {
 		finding_add(findings, "XB211", *at,
-			"sector %llu of the shared ring contradicts the driver's own "
-			"request at 0x%x",
-			(unsigned long long)ring.sector, st->log[slot].id);
+			"sector %" PRIu64
+			" of the shared ring contradicts the driver's own request at 0x%x",
+			ring.sector, st->log[slot].id);
 		return (struct nb_sector){.why_not = "the sources contradict each other"};
 	}
 	if (ring.conflict) {
