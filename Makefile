@@ -158,7 +158,9 @@ deb: deps-build deps-deb
 
 install: all
 	install -D -m 0755 xbdsnap $(DESTDIR)$(PREFIX)/bin/xbdsnap
-	install -D -m 0644 man/xbdsnap.1 $(DESTDIR)$(PREFIX)/share/man/man1/xbdsnap.1
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 0644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -D -m 0644 docs/xbdsnap.schema.json $(DESTDIR)$(PREFIX)/share/xbdsnap/xbdsnap.schema.json
 	install -D -m 0644 magic/xbdsnap $(DESTDIR)$(PREFIX)/share/xbdsnap/xbdsnap.magic
 	install -D -m 0644 completions/xbdsnap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbdsnap
