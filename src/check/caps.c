@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The features of a target's backend, by the names that xenstore has for them
- * (Xen's public/io/blkif.h, "Backend XenBus Nodes").
+ * The features of a target's backend, by the names that xenstore has for them.
  */
 #include "check/caps.h"
 
@@ -15,25 +14,18 @@
 #define CAPS_MAX_BYTES	 65536u
 #define CAPS_MAX_DEVICES 256u
 
-enum key_kind { KEY_TRI, KEY_U64, KEY_MODE };
-
-static const struct {
-	const char *name;
-	enum key_kind kind;
-	size_t off;
-} keys[] = {
-	{"feature-flush-cache", KEY_TRI, offsetof(struct check_caps, flush)},
-	{"feature-barrier", KEY_TRI, offsetof(struct check_caps, barrier)},
-	{"feature-discard", KEY_TRI, offsetof(struct check_caps, discard)},
-	{"discard-secure", KEY_TRI, offsetof(struct check_caps, secure_discard)},
-	{"feature-persistent", KEY_TRI, offsetof(struct check_caps, persistent)},
-	{"feature-max-indirect-segments", KEY_U64,
-		offsetof(struct check_caps, max_indirect_segments)},
-	{"multi-queue-max-queues", KEY_U64, offsetof(struct check_caps, max_queues)},
-	{"max-ring-page-order", KEY_U64, offsetof(struct check_caps, max_ring_page_order)},
-	{"sector-size", KEY_U64, offsetof(struct check_caps, sector_bytes)},
-	{"sectors", KEY_U64, offsetof(struct check_caps, sectors)},
-	{"mode", KEY_MODE, 0},
+/* Where a flag or a number goes. */
+static const size_t places[BACKEND_NR_NUMBERS] = {
+	[BACKEND_FLUSH] = offsetof(struct check_caps, flush),
+	[BACKEND_BARRIER] = offsetof(struct check_caps, barrier),
+	[BACKEND_DISCARD] = offsetof(struct check_caps, discard),
+	[BACKEND_SECURE_DISCARD] = offsetof(struct check_caps, secure_discard),
+	[BACKEND_PERSISTENT] = offsetof(struct check_caps, persistent),
+	[BACKEND_MAX_INDIRECT_SEGMENTS] = offsetof(struct check_caps, max_indirect_segments),
+	[BACKEND_MAX_QUEUES] = offsetof(struct check_caps, max_queues),
+	[BACKEND_MAX_RING_PAGE_ORDER] = offsetof(struct check_caps, max_ring_page_order),
+	[BACKEND_SECTOR_BYTES] = offsetof(struct check_caps, sector_bytes),
+	[BACKEND_SECTORS] = offsetof(struct check_caps, sectors),
 };
 
 struct check_caps check_caps_none(void)
@@ -56,28 +48,30 @@ static int set_mode(struct check_caps *c, const char *value, struct err *err)
 	return 0;
 }
 
+void check_caps_set(struct check_caps *c, enum backend_key key, uint64_t value)
+{
+	enum tri yes = value == BLK_UNKNOWN_U64 ? TRI_UNKNOWN : value ? TRI_YES : TRI_NO;
+
+	if (key < BACKEND_NR_FLAGS)
+		memcpy((char *)c + places[key], &yes, sizeof(yes));
+	else
+		memcpy((char *)c + places[key], &value, sizeof(value));
+}
+
 /* One key of the backend's directory, by its xenstore name. ERR_USAGE: the value is nonsense;
  * ERR_NOTFOUND: no such key is known. */
-static int set_cap(struct check_caps *c, const char *key, const char *value, struct err *err)
+static int set_cap(struct check_caps *c, const char *name, const char *value, struct err *err)
 {
-	enum tri yes;
+	enum backend_key key = backend_key_by_name(name);
 	uint64_t v;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!strcmp(keys[i].name, key))
-			break;
-	if (i == ARRAY_SIZE(keys))
-		return err_set(err, ERR_NOTFOUND, "no feature is called '%s'", key);
-	if (keys[i].kind == KEY_MODE)
+	if (key == BACKEND_NR_KEYS)
+		return err_set(err, ERR_NOTFOUND, "no feature is called '%s'", name);
+	if (key == BACKEND_MODE)
 		return set_mode(c, value, err);
 	if (!num_parse_u64(value, UINT64_MAX - 1, &v))
-		return err_set(err, ERR_USAGE, "%s is '%s', not a number", key, value);
-	yes = v ? TRI_YES : TRI_NO;
-	if (keys[i].kind == KEY_TRI)
-		memcpy((char *)c + keys[i].off, &yes, sizeof(yes));
-	else
-		memcpy((char *)c + keys[i].off, &v, sizeof(v));
+		return err_set(err, ERR_USAGE, "%s is '%s', not a number", name, value);
+	check_caps_set(c, key, v);
 	return 0;
 }
 

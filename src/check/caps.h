@@ -5,6 +5,7 @@
 #ifndef XB_CHECK_CAPS_H
 #define XB_CHECK_CAPS_H
 
+#include "base/backend_keys.h"
 #include "frontend/request.h"
 
 /* What the backend of the target offers; from a file or from xenstore. */
@@ -22,6 +23,9 @@ struct check_caps {
 
 /* Everything absent, so that a key that is not there means what its absence means to a frontend. */
 struct check_caps check_caps_none(void);
+/* A flag or a number: any key but BACKEND_MODE. A flag that is not 0 is yes, as frontends read it;
+ * BLK_UNKNOWN_U64: absent, and not known to mean no. */
+void check_caps_set(struct check_caps *c, enum backend_key key, uint64_t value);
 /* Those of the device; NULL: none were given for it. */
 const struct check_caps *check_caps_of(
 	const struct check_caps *v, size_t nr, const struct blkdev *dev);

@@ -15,11 +15,6 @@ int live_open(struct live *l, uint32_t domid, struct finding_list *findings, str
 /* xenbus.h: XenbusStateConnected. blkback writes most features when it reaches it. */
 #define STATE_CONNECTED 4u
 
-static enum tri tri_of(int v)
-{
-	return v < 0 ? TRI_UNKNOWN : v ? TRI_YES : TRI_NO;
-}
-
 static const struct blkdev *device_of(const struct xenhost_vbd *vbd, const struct snapshot *s)
 {
 	const struct blkdev *d;
@@ -33,25 +28,17 @@ static const struct blkdev *device_of(const struct xenhost_vbd *vbd, const struc
 bool live_caps_of(const struct xenhost_vbd *vbd, const struct snapshot *s, struct check_caps *ret)
 {
 	const struct blkdev *d = device_of(vbd, s);
+	unsigned i;
 
 	if (!d)
 		return false;
 	*ret = check_caps_none();
 	snprintf(ret->device, sizeof(ret->device), "%s", d->name);
 	ret->partial = vbd->backend_state != STATE_CONNECTED;
-	ret->flush = tri_of(vbd->flush_cache);
-	ret->barrier = tri_of(vbd->barrier);
-	ret->discard = tri_of(vbd->discard);
-	ret->secure_discard = tri_of(vbd->secure_discard);
-	ret->persistent = tri_of(vbd->persistent);
+	for (i = 0; i < BACKEND_NR_NUMBERS; i++) /* absent is all ones on both sides */
+		check_caps_set(ret, i, vbd->feature[i]);
 	ret->read_only_known = vbd->mode[0];
 	ret->read_only = vbd->mode[0] == 'r';
-	/* Absent numbers are all ones on both sides. */
-	ret->max_indirect_segments = vbd->max_indirect_segments;
-	ret->max_queues = vbd->max_queues;
-	ret->max_ring_page_order = vbd->max_ring_page_order;
-	ret->sector_bytes = vbd->sector_bytes;
-	ret->sectors = vbd->sectors;
 	return true;
 }
 

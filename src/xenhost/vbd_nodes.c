@@ -39,14 +39,6 @@ static uint64_t read_number(const struct xenhost_store *st, const char *dir, con
 	return value && num_parse_u64(value, UINT64_MAX - 1, &v) ? v : XENHOST_UNKNOWN;
 }
 
-/* "1" yes, "0" no; anything else is as good as absent. */
-static int read_flag(const struct xenhost_store *st, const char *dir, const char *key)
-{
-	uint64_t v = read_number(st, dir, key);
-
-	return v > 1 ? -1 : (int)v;
-}
-
 static bool add_ref(
 	const struct xenhost_store *st, const char *dir, const char *key, struct xenhost_ring *ring)
 {
@@ -100,26 +92,19 @@ static int read_rings(const struct xenhost_store *st, struct xenhost_vbd *v, str
 static void read_backend(const struct xenhost_store *st, struct xenhost_vbd *v)
 {
 	const char *dir = v->backend_path;
+	unsigned i;
 
 	v->backend_state = read_number(st, dir, "state");
-	v->sectors = read_number(st, dir, "sectors");
-	v->sector_bytes = read_number(st, dir, "sector-size");
 	v->physical_sector_bytes = read_number(st, dir, "physical-sector-size");
 	v->info = read_number(st, dir, "info");
-	v->max_indirect_segments = read_number(st, dir, "feature-max-indirect-segments");
-	v->max_queues = read_number(st, dir, "multi-queue-max-queues");
-	v->max_ring_page_order = read_number(st, dir, "max-ring-page-order");
 	v->discard_granularity = read_number(st, dir, "discard-granularity");
 	v->discard_alignment = read_number(st, dir, "discard-alignment");
-	v->flush_cache = read_flag(st, dir, "feature-flush-cache");
-	v->barrier = read_flag(st, dir, "feature-barrier");
-	v->discard = read_flag(st, dir, "feature-discard");
-	v->secure_discard = read_flag(st, dir, "discard-secure");
-	v->persistent = read_flag(st, dir, "feature-persistent");
+	for (i = 0; i < BACKEND_NR_NUMBERS; i++)
+		v->feature[i] = read_number(st, dir, backend_key_name(i));
 	read_text(st, dir, "dev", v->vdev, sizeof(v->vdev));
 	read_text(st, dir, "params", v->params, sizeof(v->params));
 	read_text(st, dir, "type", v->type, sizeof(v->type));
-	read_text(st, dir, "mode", v->mode, sizeof(v->mode));
+	read_text(st, dir, backend_key_name(BACKEND_MODE), v->mode, sizeof(v->mode));
 }
 
 /*
@@ -148,7 +133,8 @@ static int read_vbd(const struct xenhost_store *st, uint32_t domid, const char *
 	read_text(st, v->frontend_path, "backend", v->backend_path, sizeof(v->backend_path));
 	v->backend_domid = read_number(st, v->frontend_path, "backend-id");
 	v->frontend_state = read_number(st, v->frontend_path, "state");
-	v->frontend_persistent = read_flag(st, v->frontend_path, "feature-persistent");
+	v->frontend_persistent =
+		read_number(st, v->frontend_path, backend_key_name(BACKEND_PERSISTENT));
 	read_text(st, v->frontend_path, "protocol", v->protocol, sizeof(v->protocol));
 	if (!backend_points_back(st, v))
 		return err_set(err, ERR_SYSTEM,

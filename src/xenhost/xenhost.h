@@ -10,6 +10,7 @@
 #ifndef XB_XENHOST_XENHOST_H
 #define XB_XENHOST_XENHOST_H
 
+#include "base/backend_keys.h"
 #include "base/finding.h"
 #include "base/frame.h"
 
@@ -77,7 +78,7 @@ struct xenhost_ring {
 	uint64_t event_channel; /* XENHOST_UNKNOWN when absent */
 };
 
-/* A disk as xenstore has it. Absent keys: XENHOST_UNKNOWN, -1, "". */
+/* A disk as xenstore has it. Absent keys, and texts where a number stands: XENHOST_UNKNOWN, "". */
 struct xenhost_vbd {
 	uint64_t handle; /* the folder's name: the virtual-device number */
 	char vdev[32];	 /* backend's "dev" ("xvda"); "" unknown */
@@ -87,12 +88,10 @@ struct xenhost_vbd {
 	char protocol[32];			/* "x86_64-abi" */
 	struct xenhost_ring *rings;		/* owned */
 	size_t nr_rings;
-	char params[256], type[16], mode[8]; /* mode "r" or "w" */
-	uint64_t sectors, sector_bytes, physical_sector_bytes, info;
-	uint64_t max_indirect_segments, max_queues, max_ring_page_order;
-	uint64_t discard_granularity, discard_alignment;
-	/* -1 absent, else 0 or 1 */
-	int flush_cache, barrier, discard, secure_discard, persistent, frontend_persistent;
+	char params[256], type[16], mode[8];  /* mode "r" or "w" */
+	uint64_t feature[BACKEND_NR_NUMBERS]; /* of the backend */
+	uint64_t physical_sector_bytes, info, discard_granularity, discard_alignment;
+	uint64_t frontend_persistent;
 };
 
 int xenhost_vbds(struct xenhost *x, uint32_t domid, struct xenhost_vbd **ret, size_t *nr,

@@ -13,19 +13,11 @@
 /* What xenstore has when no key is there. */
 static struct xenhost_vbd silent(uint64_t handle)
 {
-	struct xenhost_vbd v = {.handle = handle,
-		.backend_state = 2,
-		.sectors = XENHOST_UNKNOWN,
-		.sector_bytes = XENHOST_UNKNOWN,
-		.max_indirect_segments = XENHOST_UNKNOWN,
-		.max_queues = XENHOST_UNKNOWN,
-		.max_ring_page_order = XENHOST_UNKNOWN,
-		.flush_cache = -1,
-		.barrier = -1,
-		.discard = -1,
-		.secure_discard = -1,
-		.persistent = -1};
+	struct xenhost_vbd v = {.handle = handle, .backend_state = 2};
+	unsigned i;
 
+	for (i = 0; i < BACKEND_NR_NUMBERS; i++)
+		v.feature[i] = XENHOST_UNKNOWN;
 	return v;
 }
 
@@ -61,10 +53,10 @@ static void features_are_taken_over(void **state UNUSED)
 
 	one_device(&s);
 	v.backend_state = 4;
-	v.flush_cache = 1;
-	v.barrier = 0;
-	v.sectors = 65536;
-	v.max_queues = 4;
+	v.feature[BACKEND_FLUSH] = 1;
+	v.feature[BACKEND_BARRIER] = 0;
+	v.feature[BACKEND_SECTORS] = 65536;
+	v.feature[BACKEND_MAX_QUEUES] = 4;
 	strcpy(v.mode, "r");
 	assert_true(live_caps_of(&v, &s, &c));
 	assert_string_equal(c.device, "xvda");

@@ -142,12 +142,12 @@ static void several_queues_and_odd_values(void **state UNUSED)
 	assert_int_equal(v->rings[1].ref[0], 11);
 	assert_int_equal(v->rings[1].ref[1], 0);
 	assert_int_equal(v->rings[1].event_channel, 22);
-	assert_int_equal(v->barrier, 0);
-	assert_int_equal(v->flush_cache, -1);
-	assert_int_equal(v->discard, -1); /* "yes" is no flag */
-	assert_true(v->sectors == XENHOST_UNKNOWN);
-	assert_int_equal(v->max_ring_page_order, 4);
-	assert_true(v->max_indirect_segments == XENHOST_UNKNOWN);
+	assert_int_equal(v->feature[BACKEND_BARRIER], 0);
+	assert_true(v->feature[BACKEND_FLUSH] == XENHOST_UNKNOWN);
+	assert_true(v->feature[BACKEND_DISCARD] == XENHOST_UNKNOWN); /* "yes" is no flag */
+	assert_true(v->feature[BACKEND_SECTORS] == XENHOST_UNKNOWN);
+	assert_int_equal(v->feature[BACKEND_MAX_RING_PAGE_ORDER], 4);
+	assert_true(v->feature[BACKEND_MAX_INDIRECT_SEGMENTS] == XENHOST_UNKNOWN);
 	xenhost_vbds_free(v, nr);
 }
 
@@ -229,18 +229,18 @@ static void recorded_xenstore(void **state UNUSED)
 	assert_int_equal(v->rings[0].nr_refs, 1);
 	assert_int_equal(v->rings[0].ref[0], 8);
 	assert_int_equal(v->rings[0].event_channel, 8);
-	assert_int_equal(v->sectors, 65536);
-	assert_int_equal(v->sector_bytes, 512);
+	assert_int_equal(v->feature[BACKEND_SECTORS], 65536);
+	assert_int_equal(v->feature[BACKEND_SECTOR_BYTES], 512);
 	assert_int_equal(v->physical_sector_bytes, 512);
-	assert_int_equal(v->max_indirect_segments, 256);
-	assert_int_equal(v->max_queues, 1);
-	assert_int_equal(v->max_ring_page_order, 4);
-	assert_int_equal(v->flush_cache, 1);
-	assert_int_equal(v->barrier, 1);
-	assert_int_equal(v->discard, 1);
-	assert_int_equal(v->secure_discard, 0);
+	assert_int_equal(v->feature[BACKEND_MAX_INDIRECT_SEGMENTS], 256);
+	assert_int_equal(v->feature[BACKEND_MAX_QUEUES], 1);
+	assert_int_equal(v->feature[BACKEND_MAX_RING_PAGE_ORDER], 4);
+	assert_int_equal(v->feature[BACKEND_FLUSH], 1);
+	assert_int_equal(v->feature[BACKEND_BARRIER], 1);
+	assert_int_equal(v->feature[BACKEND_DISCARD], 1);
+	assert_int_equal(v->feature[BACKEND_SECURE_DISCARD], 0);
 	assert_int_equal(v->discard_granularity, 4096);
-	assert_int_equal(v->persistent, 1);
+	assert_int_equal(v->feature[BACKEND_PERSISTENT], 1);
 	assert_int_equal(v->frontend_persistent, 1);
 	xenhost_vbds_free(v, nr);
 }
