@@ -5,24 +5,22 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "replay/allow.h"
 
-/* The words of err_override(): --allow=WORD, and other options. */
+/* The words of err_override(). */
+#define ALLOW_HINT(id, name, effect) {name, "--allow=" name " " effect},
+
 static const struct {
 	const char *word, *text;
 } hints[] = {
+	/* clang-format off */
+	REPLAY_ALLOWS(ALLOW_HINT)
+	/* clang-format on */
 	{"as-disk", "validate and replay take a disk: --disk=VDEV=[FORMAT:]PATH"},
-	{"capacity", "--allow=capacity goes on all the same"},
-	{"changed", "--allow=changed goes on all the same"},
 	{"disk", "--disk=VDEV=PATH names it"},
-	{"findings", "--allow=findings goes on all the same"},
 	{"force", "--force replaces it"},
-	{"hole", "--allow=hole leaves it out"},
 	{"holes", "--holes=zero fills it"},
-	{"identity", "--allow=identity goes on all the same"},
-	{"in-use", "--allow=in-use goes on all the same"},
-	{"overlap", "--allow=overlap takes the plan's order"},
 	{"revert", "replay --revert does that"},
-	{"size", "--allow=size leaves it out"},
 	{"skip-unknown", "--skip-unknown leaves such requests out"},
 };
 

@@ -276,10 +276,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_ALLOW:
 		if (!replay_allow_by_name(arg))
-			argp_error(state,
-				"--allow takes findings, size, in-use, capacity, identity, "
-				"overlap, hole or changed, not '%s'",
-				arg);
+			argp_error(
+				state, "--allow takes one of" REPLAY_ALLOW_WORDS ", not '%s'", arg);
 		x->apply.allow |= replay_allow_by_name(arg);
 		return 0;
 	case OPT_DISCARD:
@@ -337,8 +335,8 @@ static const struct argp_option options[] = {
 	{.name = "allow",
 		.key = OPT_ALLOW,
 		.arg = "NAME",
-		.doc = "with --write or --revert: go on all the same: findings, size, in-use, "
-		       "capacity, identity, overlap, hole, changed"},
+		.doc = "with --write or --revert: go on all the same, NAME being one "
+		       "of" REPLAY_ALLOW_WORDS},
 	{.name = "discard", .key = OPT_DISCARD, .doc = "with --write: carry out the discards too"},
 	{.name = "fsck",
 		.key = OPT_FSCK,

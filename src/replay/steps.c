@@ -8,30 +8,8 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/sweep.h"
 #include "replay/match.h"
-
-static const char *const allow_names[] = {
-	"findings", "size", "in-use", "capacity", "overlap", "hole", "changed", "identity"};
-
-unsigned replay_allow_by_name(const char *name)
-{
-	unsigned i;
-
-	for (i = 0; i < ARRAY_SIZE(allow_names); i++)
-		if (!strcmp(allow_names[i], name))
-			return 1u << i;
-	return 0;
-}
-
-const char *replay_allow_name(unsigned bit)
-{
-	unsigned i;
-
-	for (i = 0; i < ARRAY_SIZE(allow_names); i++)
-		if (bit == 1u << i)
-			return allow_names[i];
-	return NULL;
-}
 
 struct build {
 	struct memory mem;

@@ -8,20 +8,8 @@
 #include "guest/memory.h"
 #include "io/disk.h"
 #include "io/progress.h"
+#include "replay/allow.h"
 #include "replay/replay.h"
-
-/* What refuses, unless it is allowed. */
-#define REPLAY_ALLOW_FINDINGS (1u << 0) /* an error that the rules found */
-#define REPLAY_ALLOW_SIZE     (1u << 1) /* a request beyond the end: left out */
-#define REPLAY_ALLOW_IN_USE   (1u << 2)
-#define REPLAY_ALLOW_CAPACITY (1u << 3) /* the guest knows another size */
-#define REPLAY_ALLOW_OVERLAP  (1u << 4) /* whose order counts: in the plan's */
-#define REPLAY_ALLOW_HOLE     (1u << 5) /* data or place unknown: left out */
-#define REPLAY_ALLOW_CHANGED  (1u << 6) /* the disk was written since */
-#define REPLAY_ALLOW_IDENTITY (1u << 7) /* it holds another file system than the guest knows */
-/* 0: no such name. */
-unsigned replay_allow_by_name(const char *name);
-const char *replay_allow_name(unsigned bit);
 
 /* One step on the disk. Writes and discards are whole sectors, inside the disk. */
 struct replay_op {
