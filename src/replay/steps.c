@@ -131,18 +131,21 @@ static int add_item(struct build *b, struct err *err)
 	return io_request_is_flush(r) ? add_sync(b, err) : 0;
 }
 
-static int by_place(const void *a, const void *b)
-{
-	const struct replay_op *p = *(const struct replay_op *const *)a;
-	const struct replay_op *q = *(const struct replay_op *const *)b;
+struct meeting {
+	const struct replay_op *first, *second; /* NULL: none meet */
+};
 
-	return p->off != q->off ? (p->off < q->off ? -1 : 1) : p < q ? -1 : p > q;
+static void keep_first(void *arg, const struct sweep_range *before, const struct sweep_range *now)
+{
+	struct meeting *m = arg;
+
+	if (!m->first)
+		*m = (struct meeting){before->item, now->item};
 }
 
-static int refuse_overlap(
-	const struct replay_op *first, const struct replay_op *second, struct err *err)
+static int refuse_overlap(const struct meeting *m, struct err *err)
 {
-	const struct io_request *a = first->item->req, *b = second->item->req;
+	const struct io_request *a = m->first->item->req, *b = m->second->item->req;
 
 	err_set(err, ERR_REFUSED,
 		"ring %u slot %u and ring %u slot %u change the same sectors beside a barrier, and "
@@ -151,31 +154,32 @@ static int refuse_overlap(
 	return err_override(err, replay_allow_name(REPLAY_ALLOW_OVERLAP));
 }
 
+/* Fills by_place, and says whether two of them touch the same sectors. */
 static int sort_places(struct build *b, struct err *err)
 {
 	struct replay_ops *ops = b->ops;
-	const struct replay_op *last = NULL;
+	CLEANUP_FREE struct sweep_range *v = calloc(ops->nr + 1, sizeof(*v));
+	struct meeting m = {0};
 	size_t i;
 
 	ops->by_place = calloc(ops->nr + 1, sizeof(*ops->by_place));
-	if (!ops->by_place)
+	if (!v || !ops->by_place)
 		return err_nomem(err, "the steps of the replay");
-	for (i = 0; i < ops->nr; i++)
-		if (ops->v[i].kind != REPLAY_OP_SYNC)
-			ops->by_place[ops->nr_places++] = &ops->v[i];
-	if (ops->nr_places)
-		qsort(ops->by_place, ops->nr_places, sizeof(*ops->by_place), by_place);
-	for (i = 0; i < ops->nr_places; i++) {
-		const struct replay_op *now = ops->by_place[i];
+	for (i = 0; i < ops->nr; i++) {
+		const struct replay_op *op = &ops->v[i];
 
-		if (last && now->off < last->off + last->len) {
-			ops->overlap = true;
-			if (b->order_counts && !(b->allow & REPLAY_ALLOW_OVERLAP))
-				return refuse_overlap(last, now, err);
-		}
-		if (!last || now->off + now->len > last->off + last->len)
-			last = now;
+		if (op->kind != REPLAY_OP_SYNC)
+			v[ops->nr_places++] = (struct sweep_range){.start = op->off,
+				.end = op->off + op->len,
+				.changes = true,
+				.item = op};
 	}
+	sweep_ranges(v, ops->nr_places, keep_first, &m);
+	for (i = 0; i < ops->nr_places; i++)
+		ops->by_place[i] = v[i].item;
+	ops->overlap = m.first;
+	if (m.first && b->order_counts && !(b->allow & REPLAY_ALLOW_OVERLAP))
+		return refuse_overlap(&m, err);
 	return 0;
 }
 
