@@ -8,14 +8,14 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "io/page_cache.h"
 
 #define CODE_SAME   0x00
 #define CODE_WHOLE  0x80
 #define RUN_KEEPS   0x80
 #define RUN_WORDS   0x7fu
 #define WORD_BYTES  4u
-#define CACHE_PAGES 1024u /* a power of two, 4 MiB */
-#define NO_VERSION  UINT64_MAX
+#define CACHE_PAGES (2 * SQUEEZE_HELD) /* 4 MiB */
 /* What may be applied in all: each code some times over, as readers come back to a page that the
  * cache has lost. */
 #define CODES_BASE    (UINT64_C(1) << 22)
@@ -24,11 +24,6 @@
 /* A code goes on at `next` when it comes to `end`. Ascending. */
 struct joint {
 	uint64_t end, next;
-};
-
-struct cached {
-	uint64_t pfn; /* NO_VERSION: empty */
-	uint8_t *page;
 };
 
 struct squeeze {
@@ -40,32 +35,27 @@ struct squeeze {
 	size_t nr_versions;
 	struct pagemap base; /* runs with data before it */
 	uint64_t codes_left;
-	struct cached ring[CACHE_PAGES];
-	uint32_t slot_of[CACHE_PAGES]; /* by hash of the pfn: a slot of the ring that may hold it */
-	uint32_t next_slot;
+	struct page_cache *made; /* by pfn */
 };
 
 struct squeeze *squeeze_new(const struct source *src)
 {
 	struct squeeze *s = calloc(1, sizeof(*s));
-	size_t i;
 
 	if (!s)
 		return NULL;
 	s->src = src;
-	for (i = 0; i < CACHE_PAGES; i++)
-		s->ring[i].pfn = NO_VERSION;
+	s->made = page_cache_new(CACHE_PAGES);
+	if (!s->made)
+		free(take(s));
 	return s;
 }
 
 void squeeze_free(struct squeeze *s)
 {
-	size_t i;
-
 	if (!s)
 		return;
-	for (i = 0; i < CACHE_PAGES; i++)
-		free(s->ring[i].page);
+	page_cache_free(s->made);
 	free(s->joints);
 	free(s->versions);
 	pagemap_fini(&s->base);
@@ -386,42 +376,19 @@ static bool make_page(struct squeeze *s, uint64_t pfn, uint8_t *page, const char
 	return true;
 }
 
-static uint32_t *cache_slot(struct squeeze *s, uint64_t pfn)
-{
-	return &s->slot_of[(pfn * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
-}
-
-/* Others that can be made before a slot of the ring is taken again. */
-static uint32_t left_of_slot(const struct squeeze *s, uint32_t slot)
-{
-	return (slot - s->next_slot) % CACHE_PAGES;
-}
-
 const uint8_t *squeeze_page(struct squeeze *s, const struct ckpt_run *run, const char **why)
 {
-	uint32_t *slot = cache_slot(s, run->pfn);
-	const struct cached *have = &s->ring[*slot];
-	struct cached *c = &s->ring[s->next_slot];
-	bool found = have->pfn == run->pfn;
+	const uint8_t *have = page_cache_find(s->made, run->pfn);
+	uint8_t *page;
 
-	if (found && left_of_slot(s, *slot) >= SQUEEZE_HELD)
-		return have->page;
-	/* The oldest gives way, so that a page lives as long as is promised: one that is asked for
-	 * again late in its life moves to the end of the ring, and lives on where it was. */
-	c->pfn = found && c == have ? c->pfn : NO_VERSION;
+	if (have)
+		return have;
 	*why = "memory ran out";
-	if (!c->page)
-		c->page = malloc(PAGE_BYTES);
-	if (!c->page)
-		return NULL;
-	if (found && c != have)
-		memcpy(c->page, have->page, PAGE_BYTES);
-	else if (!found && !make_page(s, run->pfn, c->page, why))
-		return NULL;
-	c->pfn = run->pfn;
-	*slot = s->next_slot;
-	s->next_slot = (s->next_slot + 1) % CACHE_PAGES;
-	return c->page;
+	page = page_cache_room(s->made, run->pfn);
+	if (!page || make_page(s, run->pfn, page, why))
+		return page;
+	page_cache_drop(s->made, run->pfn);
+	return NULL;
 }
 
 int squeeze_for_each_source(
