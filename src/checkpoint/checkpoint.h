@@ -242,6 +242,8 @@ struct ckpt_start_info {
 /* Xen 2.0, and the hybrids of 2005: the page in which the guest asked to be suspended. False: none.
  */
 bool ckpt_suspend_record(const struct ckpt *ck, pfn_t *ret);
+/* Where in it: behind start_info, whose 320 bytes it repeats first (linux-public/suspend.h). */
+#define SUSPEND_NR_PFNS 324u
 /* False: there is none, or its page has no data. */
 bool ckpt_start_info(const struct ckpt *ck, struct ckpt_start_info *ret);
 

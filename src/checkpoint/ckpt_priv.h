@@ -29,9 +29,6 @@
 /* Above the highest index of public/hvm/params.h of 4.5. */
 #define CKPT_NR_SINGLE_PARAMS 64u
 
-/* In the suspend record of Xen 2.0, behind resume_info (linux-public/suspend.h). */
-#define SUSPEND_NR_PFNS 324u
-
 #define PFN_NONE PFN(UINT64_MAX)
 
 /* What every epoch of a checkpointed stream sends again. */

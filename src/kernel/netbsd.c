@@ -6,9 +6,7 @@
 
 #include "base/num.h"
 
-/* start_info of Xen 2.0 has 320 bytes; the record repeats nr_pfns behind it, at 324
- * (linux-public/suspend.h). */
-#define SUSPEND_NR_PFNS	  324
+/* start_info of Xen 2.0, with which the suspend record begins. */
 #define START_MFN_LIST	  40
 #define START_CMDLINE	  64
 #define START_CMDLINE_LEN 256
