@@ -13,36 +13,14 @@
 
 #include "replay/write.h"
 
+#include "made_up.h"
+
 static struct memory_info info_of(const void *source UNUSED)
 {
 	return (struct memory_info){.pages_stay = true};
 }
 
 static const struct memory_ops nothing = {.info = info_of};
-
-static void place_made_up(
-	const struct blkdev *d UNUSED, const struct io_request *r UNUSED, struct resume_place *ret)
-{
-	*ret = (struct resume_place){.why = "by slot", .stream = "all"};
-}
-
-static int order_made_up(
-	const struct blkdev *d UNUSED, const struct io_request *a, const struct io_request *b)
-{
-	return io_request_by_slot(a, b);
-}
-
-static bool known_made_up(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
-	const struct io_request *b UNUSED)
-{
-	return true;
-}
-
-static const struct frontend_resume ordered = {.place = place_made_up,
-	.order = order_made_up,
-	.order_known = known_made_up,
-	.counts_on_barriers = true};
-static const struct frontend_ops made_up = {.name = "made-up", .resume = &ordered};
 
 /* Discards need no data: sectors 64 to 127 and 100 to 163, and what stands in slot 2. */
 static int build(const struct frontend_ops *driver, enum io_op third, unsigned allow, bool *overlap,

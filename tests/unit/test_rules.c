@@ -16,6 +16,7 @@
 #include "check/specials.h"
 #include "frontend/frontend.h"
 
+#include "made_up.h"
 #include "seen.h"
 
 #define NR_PFNS	  0x1000u
@@ -1089,31 +1090,6 @@ static void flush_among_writes(struct world *w)
 {
 	add_request(w, IO_FLUSH, 3);
 }
-
-/* A driver of another kind: it counts on barriers, and sends its copies again. */
-static void place_made_up(
-	const struct blkdev *d UNUSED, const struct io_request *r UNUSED, struct resume_place *ret)
-{
-	*ret = (struct resume_place){.why = "by slot", .stream = "all"};
-}
-
-static int order_made_up(
-	const struct blkdev *d UNUSED, const struct io_request *a, const struct io_request *b)
-{
-	return io_request_by_slot(a, b);
-}
-
-static bool known_made_up(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
-	const struct io_request *b UNUSED)
-{
-	return true;
-}
-
-static const struct frontend_resume resume_made_up = {.place = place_made_up,
-	.order = order_made_up,
-	.order_known = known_made_up,
-	.counts_on_barriers = true};
-static const struct frontend_ops made_up = {.name = "made-up", .resume = &resume_made_up};
 
 static void barrier_among_writes(struct world *w)
 {
