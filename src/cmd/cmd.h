@@ -59,7 +59,7 @@ int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
  * guest (--locate --kernel): children of a command's argp, both with the env as input.
  */
 extern const struct argp cmd_common_argp, cmd_locate_argp;
-/* For a command's own parser at ARGP_KEY_INIT: hand the env to both children. */
+/* For a command's own parser at ARGP_KEY_INIT: hand the env to all children. */
 void cmd_init_children(struct argp_state *state, struct cmd_env *env);
 /* argp_parse with "xbdsnap NAME" as the program; does not return on bad usage (exit 2). */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);

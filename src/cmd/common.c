@@ -124,9 +124,10 @@ static const struct argp_option locate_options[] = {
 
 const struct argp cmd_locate_argp = {.options = locate_options, .parser = parse_locate};
 
+/* argp's root is one of its own, whose first child is the command's. */
 void cmd_init_children(struct argp_state *state, struct cmd_env *env)
 {
-	const struct argp_child *c = state->root_argp->children;
+	const struct argp_child *c = state->root_argp->children[0].argp->children;
 	size_t i;
 
 	for (i = 0; c && c[i].argp; i++)
