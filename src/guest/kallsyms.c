@@ -451,6 +451,20 @@ static size_t by_seqs_lookup(const void *data, const char *name, struct symbol *
 	return n;
 }
 
+static bool by_seqs_at(const void *data, uint64_t addr, char *buf, size_t cap)
+{
+	const struct by_seqs *b = data;
+	char name[MAX_NAME_BYTES] = "";
+	uint32_t i;
+
+	for (i = 0; i < b->n.nr && !symbols_is_code(name[0]); i++)
+		if (address_of(&b->a, i) == addr)
+			unpack(b, i, name, sizeof(name));
+	if (*name)
+		snprintf(buf, cap, "%s", name + 1);
+	return *name;
+}
+
 static void by_seqs_free(void *data)
 {
 	struct by_seqs *b = data;
@@ -465,6 +479,7 @@ static void by_seqs_free(void *data)
 static const struct symbols_backend by_seqs_backend = {
 	.nr = by_seqs_nr,
 	.lookup = by_seqs_lookup,
+	.at = by_seqs_at,
 	.free = by_seqs_free,
 };
 

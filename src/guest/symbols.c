@@ -152,3 +152,26 @@ int symbols_get(const struct symbols *s, const char *name, gva_t *ret, struct er
 	*ret = found[0].addr;
 	return 0;
 }
+
+bool symbols_is_code(char type)
+{
+	return strchr("tTwWi", type) && type;
+}
+
+bool symbols_at(const struct symbols *s, gva_t addr, char *buf, size_t cap)
+{
+	const struct entry *found = NULL;
+	size_t i;
+
+	if (s->be)
+		return s->be->at(s->be_data, addr.v, buf, cap);
+	for (i = 0; i < s->nr; i++) {
+		const struct entry *e = &s->v[i];
+
+		if (e->addr == addr.v && (!found || !symbols_is_code(found->type)))
+			found = e;
+	}
+	if (found)
+		snprintf(buf, cap, "%s", s->names + found->name);
+	return found;
+}

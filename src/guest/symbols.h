@@ -34,4 +34,7 @@ size_t symbols_lookup(const struct symbols *s, const char *name, struct symbol *
 /* The one symbol of that name. ERR_NOTFOUND when it is missing or stands more than once with
  * different addresses. */
 int symbols_get(const struct symbols *s, const char *name, gva_t *ret, struct err *err) MUST_CHECK;
+/* The name of what starts exactly there, a function before anything else; cut to cap. False:
+ * nothing does. Looks at every symbol: who asks often remembers the answers. */
+bool symbols_at(const struct symbols *s, gva_t addr, char *buf, size_t cap);
 #endif

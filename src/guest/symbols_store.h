@@ -20,8 +20,12 @@ struct symbols_backend {
 	size_t (*nr)(const void *data);
 	/* As symbols_lookup(). */
 	size_t (*lookup)(const void *data, const char *name, struct symbol *ret, size_t max);
+	/* As symbols_at(). */
+	bool (*at)(const void *data, uint64_t addr, char *buf, size_t cap);
 	void (*free)(void *data);
 };
+/* Letters of nm for functions. */
+bool symbols_is_code(char type);
 /* Takes over data when it succeeds. NULL: no memory. */
 struct symbols *symbols_from_backend(const struct symbols_backend *be, void *data);
 
