@@ -46,6 +46,8 @@ struct linux_module {
 
 /* What is known of a module. Never fails: what is not found stays NULL, and `how` says why. */
 void linux_module_open(const struct linux_kernel *k, const char *name, struct linux_module *ret);
+/* The module with that address in its memory; false: there is none. To be closed in any case. */
+bool linux_module_open_at(const struct linux_kernel *k, gva_t code, struct linux_module *ret);
 void linux_module_close(struct linux_module *m);
 
 #endif

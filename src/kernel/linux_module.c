@@ -15,6 +15,8 @@
 struct module_layout {
 	/* struct module, mod_kallsyms */
 	struct field list, name, kallsyms;
+	struct field mem, mem_base, mem_size; /* since 6.4 an array */
+	struct field core_base, core_size;    /* until then */
 	struct field symtab, num_symtab, strtab;
 	/* struct btf_module, btf */
 	struct field btf_list, btf_module, btf;
@@ -30,6 +32,11 @@ static const struct field_spec specs[] = {
 	MAY("module", "list", list),
 	MAY("module", "name", name),
 	MAY("module", "kallsyms", kallsyms),
+	MAY("module", "mem", mem),
+	MAY("module", "core_layout.base", core_base),
+	MAY("module", "core_layout.size", core_size),
+	MAY("module_memory", "base", mem_base),
+	MAY("module_memory", "size", mem_size),
 	MAY("mod_kallsyms", "symtab", symtab),
 	MAY("mod_kallsyms", "num_symtab", num_symtab),
 	MAY("mod_kallsyms", "strtab", strtab),
@@ -43,7 +50,9 @@ static const struct field_spec specs[] = {
 struct module_search {
 	const struct linux_kernel *k;
 	struct module_layout l;
-	const char *name;
+	const char *name; /* wanted; NULL: the one with `code` in it */
+	uint64_t code;
+	uint32_t mem_bytes; /* of an entry of module.mem */
 	struct linux_module *m;
 	uint64_t btf; /* its struct btf */
 };
@@ -72,13 +81,38 @@ static bool walk_list(
 	return false;
 }
 
+static bool holds(
+	struct module_search *s, gva_t at, const struct field *base, const struct field *size)
+{
+	uint64_t start, bytes;
+
+	return !layout_read(s->k->g, at, base, &start, NULL) &&
+	       !layout_read(s->k->g, at, size, &bytes, NULL) && s->code >= start &&
+	       s->code - start < bytes;
+}
+
+/* Has the module `code` in its memory? */
+static bool has_code(struct module_search *s, gva_t mod)
+{
+	uint32_t off;
+
+	if (s->l.core_base.present)
+		return holds(s, mod, &s->l.core_base, &s->l.core_size);
+	for (off = 0; s->mem_bytes && off + s->mem_bytes <= s->l.mem.bytes; off += s->mem_bytes)
+		if (holds(s, gva_add(mod, s->l.mem.off + off), &s->l.mem_base, &s->l.mem_size))
+			return true;
+	return false;
+}
+
 static int is_wanted(struct module_search *s, gva_t node)
 {
 	gva_t mod = GVA(node.v - s->l.list.off);
 	char name[NAME_BYTES];
 
-	if (guest_read_str(s->k->g, gva_add(mod, s->l.name.off), name, sizeof(name), NULL) ||
-		strcmp(name, s->name))
+	if (s->name ? guest_read_str(
+			      s->k->g, gva_add(mod, s->l.name.off), name, sizeof(name), NULL) ||
+				strcmp(name, s->name)
+		    : !has_code(s, mod))
 		return 0;
 	s->m->at = mod;
 	return 1;
@@ -127,7 +161,7 @@ static void find_types(struct module_search *s)
 		return;
 	walk_list(s, head, is_module_btf);
 	if (!s->btf)
-		util_note(&m->how, "module types: %s is not on the list btf_modules", s->name);
+		util_note(&m->how, "module types: it is not on the list btf_modules");
 	else if (layout_read(g, GVA(s->btf), &s->l.btf_data, &data, &why) ||
 		 layout_read(g, GVA(s->btf), &s->l.btf_data_size, &bytes, &why) ||
 		 layout_from_split_btf(g, s->k->types, GVA(data), bytes, &m->types, &why))
@@ -136,24 +170,41 @@ static void find_types(struct module_search *s)
 		util_note(&m->how, "module types: %s", layout_origin(m->types));
 }
 
+static void open_module(struct module_search *s)
+{
+	const struct linux_kernel *k = s->k;
+	gva_t head;
+
+	*s->m = (struct linux_module){0};
+	if (!k->types)
+		return;
+	layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &s->l);
+	if (!s->l.list.present || symbols_get(k->symbols, "modules", &head, NULL))
+		return;
+	if (layout_type_bytes(k->types, "module_memory", &s->mem_bytes, NULL))
+		s->mem_bytes = 0;
+	if (!walk_list(s, head, is_wanted))
+		util_note(&s->m->how, "modules: the list at 0x%" PRIx64 " is broken", head.v);
+	if (!s->m->at.v)
+		return;
+	util_note(&s->m->how, "module: %s at 0x%" PRIx64, s->name ? s->name : "found", s->m->at.v);
+	find_symbols(s);
+	find_types(s);
+}
+
 void linux_module_open(const struct linux_kernel *k, const char *name, struct linux_module *ret)
 {
 	struct module_search s = {.k = k, .name = name, .m = ret};
-	gva_t head;
 
-	*ret = (struct linux_module){0};
-	if (!k->types)
-		return;
-	layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &s.l);
-	if (!s.l.list.present || symbols_get(k->symbols, "modules", &head, NULL))
-		return;
-	if (!walk_list(&s, head, is_wanted))
-		util_note(&ret->how, "modules: the list at 0x%" PRIx64 " is broken", head.v);
-	if (!ret->at.v)
-		return;
-	util_note(&ret->how, "module: %s at 0x%" PRIx64, name, ret->at.v);
-	find_symbols(&s);
-	find_types(&s);
+	open_module(&s);
+}
+
+bool linux_module_open_at(const struct linux_kernel *k, gva_t code, struct linux_module *ret)
+{
+	struct module_search s = {.k = k, .code = code.v, .m = ret};
+
+	open_module(&s);
+	return ret->at.v;
 }
 
 void linux_module_close(struct linux_module *m)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/linux_bdevs.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define MAX_SUPERS 4096u
+/* DISK_MAX_PARTS is 256; the low byte of block_device.__bd_flags (BD_PARTNO, since 6.10). */
+#define MAX_PARTS   256u
+#define PARTNO_MASK 0xffu
+
+#define MAY(type, member, dest)                                                                    \
+	{                                                                                          \
+		type, member, offsetof(struct linux_bdevs_layout, dest), false                     \
+	}
+
+static const struct field_spec specs[] = {
+	MAY("block_device", "bd_disk", disk),
+	MAY("block_device", "bd_partno", partno),    /* until 6.9 */
+	MAY("block_device", "__bd_flags", flags),    /* since then */
+	MAY("block_device", "bd_start_sect", start), /* since 5.11 */
+	MAY("block_device", "bd_part", part),	     /* until then */
+	MAY("hd_struct", "start_sect", part_start),
+	MAY("hd_struct", "partno", part_no),
+	MAY("gendisk", "disk_name", disk_name),
+	MAY("gendisk", "part_tbl", part_tbl),
+	MAY("disk_part_tbl", "len", tbl_len), /* until 5.10 */
+	MAY("disk_part_tbl", "part", tbl_part),
+	MAY("super_block", "s_list", s_list),
+	MAY("super_block", "s_bdev", s_bdev),
+	MAY("super_block", "s_type", s_type),
+	MAY("file_system_type", "name", type_name),
+};
+
+void linux_bdevs_init(struct linux_bdevs *b, const struct linux_kernel *k)
+{
+	*b = (struct linux_bdevs){.k = k};
+	if (k->types)
+		layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &b->l);
+}
+
+void linux_bdevs_fini(struct linux_bdevs *b)
+{
+	free(b->v);
+	*b = (struct linux_bdevs){0};
+}
+
+static uint64_t pointer(const struct linux_bdevs *b, uint64_t base, const struct field *field)
+{
+	uint64_t v = layout_read_or(b->k->g, GVA(base), field, 0);
+
+	return guest_is_kernel_addr(b->k->g, v) ? v : 0;
+}
+
+/* ---- names and places --------------------------------------------------------------------- */
+
+static bool read_disk(const struct linux_bdevs *b, uint64_t gendisk, struct linux_bdev *ret)
+{
+	size_t i;
+
+	*ret = (struct linux_bdev){0};
+	if (!gendisk || !b->l.disk_name.present ||
+		guest_read_str(b->k->g, GVA(gendisk + b->l.disk_name.off), ret->disk,
+			MIN(sizeof(ret->disk), (size_t)b->l.disk_name.bytes + 1), NULL))
+		return false;
+	for (i = 0; ret->disk[i]; i++)
+		if (!isgraph((unsigned char)ret->disk[i]))
+			return false;
+	return i > 0;
+}
+
+static bool read_part(const struct linux_bdevs *b, uint64_t part, struct linux_bdev *ret)
+{
+	uint64_t partno;
+
+	if (!part || layout_read(b->k->g, GVA(part), &b->l.part_start, &ret->start, NULL) ||
+		layout_read(b->k->g, GVA(part), &b->l.part_no, &partno, NULL))
+		return false;
+	ret->partno = (uint32_t)partno;
+	return true;
+}
+
+bool linux_bdev_read(const struct linux_bdevs *b, uint64_t bdev, struct linux_bdev *ret)
+{
+	struct guest *g = b->k->g;
+	uint64_t partno;
+
+	if (!read_disk(b, pointer(b, bdev, &b->l.disk), ret))
+		return false;
+	if (!b->l.start.present)
+		return read_part(b, pointer(b, bdev, &b->l.part), ret);
+	if (layout_read(g, GVA(bdev), &b->l.start, &ret->start, NULL) ||
+		layout_read(g, GVA(bdev), b->l.partno.present ? &b->l.partno : &b->l.flags, &partno,
+			NULL))
+		return false;
+	ret->partno = (uint32_t)partno & PARTNO_MASK;
+	return true;
+}
+
+bool linux_bdev_of_disk(
+	const struct linux_bdevs *b, uint64_t gendisk, uint32_t partno, struct linux_bdev *ret)
+{
+	uint64_t table, len, part;
+	unsigned word = guest_word_bytes(b->k->g);
+
+	if (!read_disk(b, gendisk, ret))
+		return false;
+	if (!partno)
+		return true;
+	table = pointer(b, gendisk, &b->l.part_tbl);
+	if (!table || !b->l.tbl_part.present || partno >= MAX_PARTS ||
+		layout_read(b->k->g, GVA(table), &b->l.tbl_len, &len, NULL) || partno >= len ||
+		guest_read_word(
+			b->k->g, GVA(table + b->l.tbl_part.off + word * partno), &part, NULL))
+		return false;
+	return read_part(b, part, ret);
+}
+
+void linux_bdev_name(const struct linux_bdev *d, char *buf, size_t cap)
+{
+	size_t n = strlen(d->disk);
+	bool digit = n && isdigit((unsigned char)d->disk[n - 1]);
+
+	if (d->partno)
+		snprintf(buf, cap, "%s%s%u", d->disk, digit ? "p" : "", d->partno);
+	else
+		snprintf(buf, cap, "%s", d->disk);
+}
+
+/* ---- what is mounted ---------------------------------------------------------------------- */
+
+static void note_super(struct linux_bdevs *b, uint64_t sb)
+{
+	uint64_t bdev = pointer(b, sb, &b->l.s_bdev), type = pointer(b, sb, &b->l.s_type);
+	uint64_t name = type ? pointer(b, type, &b->l.type_name) : 0;
+	struct linux_super *s;
+
+	if (!name || util_grow(&b->v, &b->cap, b->nr + 1, sizeof(*b->v)))
+		return;
+	s = &b->v[b->nr];
+	*s = (struct linux_super){.sb = sb, .bdev = bdev};
+	if (!guest_read_str(b->k->g, GVA(name), s->type, sizeof(s->type), NULL))
+		b->nr++;
+}
+
+static void list_supers(struct linux_bdevs *b)
+{
+	uint64_t node;
+	unsigned i;
+	gva_t head;
+
+	b->listed = true;
+	if (!b->l.s_list.present || symbols_get(b->k->symbols, "super_blocks", &head, NULL))
+		return;
+	node = head.v;
+	for (i = 0; i < MAX_SUPERS; i++) {
+		if (guest_read_word(b->k->g, GVA(node), &node, NULL) || node == head.v ||
+			!guest_is_kernel_addr(b->k->g, node))
+			return;
+		note_super(b, node - b->l.s_list.off);
+	}
+}
+
+const struct linux_super *linux_super_at(struct linux_bdevs *b, size_t index)
+{
+	if (!b->listed)
+		list_supers(b);
+	return index < b->nr ? &b->v[index] : NULL;
+}
+
+const char *linux_bdev_fs(struct linux_bdevs *b, uint64_t bdev)
+{
+	const struct linux_super *s;
+	size_t i;
+
+	for (i = 0; bdev && (s = linux_super_at(b, i)); i++)
+		if (s->bdev == bdev)
+			return s->type;
+	return NULL;
+}
