@@ -12,6 +12,7 @@
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 #include "cmd/target.h"
+#include "cmd/who.h"
 
 static size_t nr_holes(const struct io_request *r)
 {
@@ -142,9 +143,22 @@ static const struct table_column columns[] = {
 	{"FRONTEND", false, "the driver", cell_frontend},
 	{"LOCATED-BY", false, "how the ring was found", cell_located},
 	{"TROUBLE", false, "what could not be decoded", cell_trouble},
+	/* From here on those that --who is needed for. */
+	{"KIND", false, "direct, device, write-back, cache-read, metadata, journal, swap ...",
+		cell_kind},
+	{"PROCESS", false, "who asked for it: command and process id", cell_process},
+	{"CGROUP", false, "the control group that it counts for", cell_cgroup},
+	{"FILE", false, "the file it is for", cell_file},
+	{"POSITION", true, "in the file, or on the device where there is none; bytes",
+		cell_position},
+	{"STACK", false, "block devices from the disk to the file, with the sector on each",
+		cell_stack},
+	{"LOST", false, "what stayed unknown of these, at which step", cell_lost},
 };
 
 #define DEFAULT_COLUMNS "DEVICE,RING,SLOT,STATE,OP,SECTOR,SECTORS,BYTES,SEGS,AGE,FROM,FLAGS"
+#define FIRST_OF_WHO	(ptrdiff_t)(ARRAY_SIZE(columns) - 7)
+#define WHO_COLUMNS	"DEVICE,RING,SLOT,OP,SECTOR,SECTORS,AGE,KIND,PROCESS,FILE,POSITION"
 
 struct dump {
 	struct cmd_env *env;
@@ -157,7 +171,7 @@ struct dump {
 	size_t nr_cols;
 };
 
-enum { OPT_DEVICE = 0x100, OPT_OP };
+enum { OPT_DEVICE = 0x100, OPT_OP, OPT_WHO };
 
 static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 {
@@ -192,6 +206,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_OP:
 		parse_op(d, arg, state);
 		return 0;
+	case OPT_WHO:
+		d->env->frontend.who = true;
+		return 0;
 	case 'o':
 		d->columns = arg;
 		return 0;
@@ -217,7 +234,7 @@ static char *help_filter(int key, const char *text, void *input UNUSED)
 	f = open_memstream(&all, &bytes);
 	if (!f)
 		return (char *)text;
-	fputs("Columns of -o (default " DEFAULT_COLUMNS "):\n", f);
+	fputs("Columns of -o (default " DEFAULT_COLUMNS "; with --who " WHO_COLUMNS "):\n", f);
 	for (i = 0; i < ARRAY_SIZE(columns); i++)
 		fprintf(f, "  %-10s %s\n", columns[i].name, columns[i].help);
 	fprintf(f, "\n%s", text ? text : "");
@@ -518,11 +535,24 @@ static int print_text(struct dump *d, struct err *err)
 	return 0;
 }
 
+/* Columns that say who ask for it, too. */
+static int choose_columns(struct dump *d, struct err *err)
+{
+	size_t i;
+
+	if (table_choose(columns, ARRAY_SIZE(columns),
+		    d->env->frontend.who ? WHO_COLUMNS : DEFAULT_COLUMNS, d->columns, &d->cols,
+		    &d->nr_cols, err))
+		return -1;
+	for (i = 0; i < d->nr_cols; i++)
+		d->env->frontend.who |= d->cols[i] - columns >= FIRST_OF_WHO;
+	return 0;
+}
+
 static int run(struct dump *d, struct err *err)
 {
-	if (table_choose(columns, ARRAY_SIZE(columns), DEFAULT_COLUMNS, d->columns, &d->cols,
-		    &d->nr_cols, err) ||
-		cmd_open(d->env, d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
+	if (choose_columns(d, err) || cmd_open(d->env, d->path, &d->in, err) ||
+		cmd_analyse(d->env, &d->in, err) ||
 		target_read(d->env, &d->target, false, &d->in, err) || filter(d, err))
 		return -1;
 	if (d->env->json ? json_print(json_document(&d->in, true), d->env->out, err)
@@ -536,6 +566,9 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 	static const struct argp_option options[] = {
 		{.name = "device", .key = OPT_DEVICE, .arg = "VDEV", .doc = "only this device"},
 		{.name = "op", .key = OPT_OP, .arg = "OP", .doc = "only this operation"},
+		{.name = "who",
+			.key = OPT_WHO,
+			.doc = "say of each request who asked for it, and for which file (Linux)"},
 		{.name = "output",
 			.key = 'o',
 			.arg = "COLUMNS",

@@ -25,7 +25,7 @@ struct redact {
 	uint64_t kept, zeroed;
 };
 
-enum { OPT_KEEP = 0x100, OPT_FORCE };
+enum { OPT_KEEP = 0x100, OPT_KEEP_WHO, OPT_FORCE };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -37,6 +37,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_KEEP:
 		r->keep_payload = true;
+		return 0;
+	case OPT_KEEP_WHO:
+		r->env->frontend.who = true;
 		return 0;
 	case OPT_FORCE:
 		r->force = true;
@@ -399,6 +402,9 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.name = "keep-payload",
 			.key = OPT_KEEP,
 			.doc = "keep the data pages of pending requests too"},
+		{.name = "keep-who",
+			.key = OPT_KEEP_WHO,
+			.doc = "keep what tells who asked for them, too: see dump --who"},
 		{.name = "force", .key = OPT_FORCE, .doc = "replace OUT when it exists"},
 		{0},
 	};

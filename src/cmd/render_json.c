@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cmd/who.h"
+
 /* None in a file that is cut: nobody knows. */
 static struct json_object *count_of(const struct ckpt_info *info, uint64_t nr)
 {
@@ -166,6 +168,8 @@ struct json_object *json_request(const struct io_request *r)
 	for (i = 0; i < r->nr_seg; i++)
 		json_object_array_add(segs, segment(&r->seg[i]));
 	json_put(o, "segments", segs);
+	if (r->nr_who) /* else nobody asked */
+		json_put(o, "who", json_who(r));
 	return o;
 }
 

@@ -23,6 +23,7 @@ struct frontend_options {
 	enum frontend_locate locate;
 	const char *kernel_path;	/* --kernel FILE, or NULL */
 	bool facts_only;		/* enough for `info`: skip what only `dump -v` shows */
+	bool who;			/* find out who asked for each request */
 	const struct ckpt_info *config; /* the domain's configuration; NULL not known */
 };
 

@@ -92,6 +92,11 @@ const char *blk_confirmed_name(unsigned bit)
 
 void io_request_fini(struct io_request *r)
 {
+	size_t i;
+
+	for (i = 0; i < r->nr_who; i++)
+		who_fini(&r->who[i]);
+	free(r->who);
 	free(r->seg);
 	free(r->trouble);
 	memset(r, 0, sizeof(*r));

@@ -11,6 +11,7 @@
 #include "base/finding.h"
 #include "base/frame.h"
 #include "frontend/blkif_abi.h"
+#include "frontend/who.h"
 #include "kernel/facts.h"
 
 enum io_op {
@@ -97,6 +98,8 @@ struct io_request {
 	bool age_known;
 	uint64_t age_ns;   /* at the instant of the suspension */
 	uint64_t start_ns; /* guest's monotonic clock when age_known */
+	struct who *who;   /* owned; who asked for it, by its data; none where nobody looked */
+	size_t nr_who;
 };
 
 /* A slot of the shadow as stored, used and free ones alike, for the rules. */

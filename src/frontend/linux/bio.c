@@ -123,59 +123,59 @@ bool linux_request_is_secure(uint64_t cmd_flags)
 	return (cmd_flags & REQ_OP_MASK) == REQ_OP_SECURE_ERASE;
 }
 
-struct bio_iter {
-	uint64_t vec, size, index, done, next;
-};
-
-static bool read_bio(struct linux_ctx *c, uint64_t bio, struct bio_iter *ret, struct err *why)
+bool linux_bio_start(struct guest *g, const struct linux_bio_layout *l, uint64_t bio,
+	struct linux_bio_iter *ret, struct err *why)
 {
-	const struct linux_bio_layout *l = &c->bio;
-
-	return !layout_read(c->g, GVA(bio), &l->io_vec, &ret->vec, why) &&
-	       !layout_read(c->g, GVA(bio), &l->size, &ret->size, why) &&
-	       !layout_read(c->g, GVA(bio), &l->idx, &ret->index, why) &&
-	       !layout_read(c->g, GVA(bio), &l->done, &ret->done, why) &&
-	       !layout_read(c->g, GVA(bio), &l->next, &ret->next, why);
+	ret->nr = 0;
+	return !layout_read(g, GVA(bio), &l->io_vec, &ret->vec, why) &&
+	       !layout_read(g, GVA(bio), &l->size, &ret->size, why) &&
+	       !layout_read(g, GVA(bio), &l->idx, &ret->index, why) &&
+	       !layout_read(g, GVA(bio), &l->done, &ret->done, why) &&
+	       !layout_read(g, GVA(bio), &l->next, &ret->next, why);
 }
 
 /* What is left of one bio: from bi_idx on, bi_size bytes, the first bi_bvec_done bytes done. */
-static int add_bio(
-	struct linux_ctx *c, struct bio_iter *b, const struct linux_pieces *to, struct err *err)
+int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct linux_bio_iter *it,
+	struct linux_bio_piece *ret, struct err *why)
 {
-	struct io_request *r = to->r;
+	gva_t at = GVA(it->vec + (it->index + it->nr) * l->vec_bytes);
+	uint64_t page, len, offset;
+
+	if (!it->size)
+		return 0;
+	if (it->nr++ == MAX_BVECS)
+		return err_set(why, ERR_CORRUPT, "a bio of more pieces than can be");
+	if (layout_read(g, at, &l->vec_page, &page, why) ||
+		layout_read(g, at, &l->vec_len, &len, why) ||
+		layout_read(g, at, &l->vec_offset, &offset, why))
+		return err_in(why, "bio_vec at 0x%" PRIx64, at.v);
+	if (it->done > len)
+		return err_set(why, ERR_CORRUPT,
+			"bio_vec at 0x%" PRIx64 " is shorter than what is done", at.v);
+	*ret = (struct linux_bio_piece){page, offset + it->done, MIN(len - it->done, it->size)};
+	if (!ret->bytes)
+		return err_set(why, ERR_CORRUPT, "bio_vec at 0x%" PRIx64 " is empty", at.v);
+	it->size -= ret->bytes;
+	it->done = 0;
+	return 1;
+}
+
+static int add_bio(struct linux_ctx *c, struct linux_bio_iter *it, const struct linux_pieces *to,
+	struct err *err)
+{
+	struct linux_bio_piece piece;
 	struct err why = ERR_INIT;
-	uint64_t page, len, offset, n;
-	unsigned k;
+	int more = 0;
 
-	for (k = 0; b->size && k < MAX_BVECS && *to->left; k++) {
-		gva_t at = GVA(b->vec + (b->index + k) * c->bio.vec_bytes);
-		int status;
+	while (*to->left && (more = linux_bio_next(c->g, &c->bio, it, &piece, &why)) > 0) {
+		int status = linux_add_piece(to, piece.page, piece.offset, piece.bytes, err);
 
-		if (layout_read(c->g, at, &c->bio.vec_page, &page, &why) ||
-			layout_read(c->g, at, &c->bio.vec_len, &len, &why) ||
-			layout_read(c->g, at, &c->bio.vec_offset, &offset, &why)) {
-			linux_trouble(r, "bio_vec at 0x%" PRIx64 ": %s", at.v, why.text);
-			return 1;
-		}
-		if (b->done > len) {
-			linux_trouble(
-				r, "bio_vec at 0x%" PRIx64 " is shorter than what is done", at.v);
-			return 1;
-		}
-		n = MIN(len - b->done, b->size);
-		if (!n) {
-			linux_trouble(r, "bio_vec at 0x%" PRIx64 " is empty", at.v);
-			return 1;
-		}
-		status = linux_add_piece(to, page, offset + b->done, n, err);
 		if (status)
 			return status;
-		b->size -= n;
-		b->done = 0;
 	}
-	if (!b->size)
+	if (more >= 0 && !it->size)
 		return 0;
-	linux_trouble(r, "a bio of more pieces than can be");
+	linux_trouble(to->r, "%s", more < 0 ? why.text : "a bio of more pieces than can be");
 	return 1;
 }
 
@@ -183,7 +183,7 @@ int linux_add_bios(struct linux_ctx *c, const struct linux_pieces *to, struct er
 {
 	struct io_request *r = to->r;
 	struct err why = ERR_INIT;
-	struct bio_iter b;
+	struct linux_bio_iter b;
 	uint64_t bio;
 	unsigned k;
 
@@ -199,7 +199,7 @@ int linux_add_bios(struct linux_ctx *c, const struct linux_pieces *to, struct er
 			return 0;
 		}
 		--*to->left;
-		if (!read_bio(c, bio, &b, &why)) {
+		if (!linux_bio_start(c->g, &c->bio, bio, &b, &why)) {
 			linux_trouble(r, "bio at 0x%" PRIx64 ": %s", bio, why.text);
 			return 0;
 		}

@@ -20,6 +20,21 @@ struct linux_bio_layout {
 void linux_bio_layout(
 	const struct layout *types, unsigned word_bytes, struct linux_bio_layout *ret);
 
+/* What is left of a bio: a way through its pieces. */
+struct linux_bio_iter {
+	uint64_t vec, size, index, done, next;
+	unsigned nr; /* pieces so far */
+};
+bool linux_bio_start(struct guest *g, const struct linux_bio_layout *l, uint64_t bio,
+	struct linux_bio_iter *ret, struct err *why);
+struct linux_bio_piece {
+	uint64_t page; /* a struct page, and the bytes behind it */
+	uint64_t offset, bytes;
+};
+/* 1: the next piece; 0: there is none; -1: the bio cannot be read on, and `why`. */
+int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct linux_bio_iter *it,
+	struct linux_bio_piece *ret, struct err *why);
+
 /* Flags and age from the guest's own request structure. */
 void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r);
 /* struct request.cmd_flags: the operation, and whether a discard is a secure one. */

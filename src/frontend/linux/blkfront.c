@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "frontend/linux/who.h"
 #include "kernel/linux_mounts.h"
 
 /* Static variables of one name in a kernel. */
@@ -303,7 +304,7 @@ static int by_both(struct guest *g, const struct kernel *k, const struct fronten
 	return linux_reconcile(s, &sym, every_page ? &scan : NULL, err);
 }
 
-static int find_blkfront(struct guest *g, const struct kernel *k,
+static int find_devices_of(struct guest *g, const struct kernel *k,
 	const struct frontend_options *opt, struct snapshot *s, struct err *err)
 {
 	switch (opt->locate) {
@@ -314,6 +315,21 @@ static int find_blkfront(struct guest *g, const struct kernel *k,
 	default:
 		return by_both(g, k, opt, s, err);
 	}
+}
+
+static int find_blkfront(struct guest *g, const struct kernel *k,
+	const struct frontend_options *opt, struct snapshot *s, struct err *err)
+{
+	const struct linux_kernel *l = kernel_linux(k);
+
+	if (find_devices_of(g, k, opt, s, err))
+		return -1;
+	if (!opt->who || !s->nr_devices)
+		return 0;
+	if (l && l->types)
+		return linux_note_who(l, s, err);
+	snapshot_how(s, "who asked for the requests: the kernel's types are not known");
+	return 0;
 }
 
 const struct frontend_ops frontend_linux_blkfront = {

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * who.h - who asked for the requests of a Linux guest: from a struct request to its bios, from
+ * each bio up through device-mapper to where it was made, and from there to the task and the file.
+ *
+ * Three files: who.c goes through requests and bios, who_origin.c says what a bio is for by the
+ * function that it ends with, who_pages.c whose its pages are. This header is theirs.
+ */
+#ifndef XB_FRONTEND_LINUX_WHO_H
+#define XB_FRONTEND_LINUX_WHO_H
+
+#include "frontend/linux/bio.h"
+#include "frontend/linux/queue.h"
+#include "frontend/request.h"
+#include "kernel/linux_bdevs.h"
+#include "kernel/linux_code.h"
+#include "kernel/linux_files.h"
+#include "kernel/linux_folios.h"
+#include "kernel/linux_tasks.h"
+
+struct linux_who_layout {
+	/* struct bio */
+	struct field bi_bdev, bi_disk, bi_partno, bi_sector, bi_end_io, bi_private, bi_blkg;
+	/* struct request, blk_mq_hw_ctx */
+	struct field rq_hctx;
+	/* struct blkcg_gq, blkcg */
+	struct field blkg_blkcg, blkcg_cgroup;
+	/* struct kiocb, aio_kiocb, io_kiocb, io_uring_task */
+	struct field ki_filp, ki_pos, ki_complete, aio_rw, aio_ctx, uring_task, uring_tctx,
+		tctx_task;
+	/* struct blkdev_dio, iomap_dio, iomap_dio_simple, dio */
+	struct field bdio_bio, bdio_iocb, bdio_flags, bdio_is_sync;
+	struct field idio_iocb, idio_size, idio_waits, idio_waiter;
+	struct field sdio_bio, sdio_iocb, sdio_size;
+	struct field dio_iocb, dio_waiter, dio_is_async;
+	/* struct completion, swait_queue, buffer_head */
+	struct field wait_list, swait_task, swait_list, b_end_io;
+	uint64_t dio_is_sync; /* of blkdev_dio.flags; 0 unknown */
+};
+
+/* A stretch of a bio, and the bio that was made for it: another one where that was split. */
+struct linux_bio_part {
+	uint64_t bio, made;
+	uint64_t skip, bytes;		  /* in its data */
+	const struct linux_function *end; /* of `made` */
+	uint64_t private;
+};
+
+/* What the maker of a bio says of all of it. */
+struct linux_origin {
+	enum who_kind kind;    /* WHO_UNKNOWN: its pages tell */
+	uint64_t task;	       /* struct task_struct; 0 unknown */
+	uint64_t file;	       /* struct file; 0 unknown */
+	uint64_t iocb, ki_pos; /* of direct I/O in a file; 0 none */
+	uint64_t dio_bytes;    /* of all that is in flight for it; WHO_UNKNOWN_U64 */
+};
+
+/* A stretch of direct I/O whose place in the file waits for the others of its kind. */
+struct linux_direct {
+	struct io_request *r;
+	size_t index; /* in r->who */
+	uint64_t iocb, ki_pos, dio_bytes;
+	uint64_t va; /* of its data in the process; WHO_UNKNOWN_U64 */
+};
+
+struct linux_who {
+	struct guest *g;
+	const struct linux_kernel *k;
+	struct linux_who_layout l;
+	struct linux_bio_layout bio;
+	struct linux_queue_layout queue;
+	struct linux_code code;
+	struct linux_tasks tasks;
+	struct linux_files files;
+	struct linux_folios folios;
+	struct linux_bdevs bdevs;
+	struct linux_direct *direct; /* owned */
+	size_t nr_direct, cap_direct;
+	uint64_t left; /* of what a hostile image can make us do: steps */
+};
+
+/* Fill `who` of every request of the devices of `s` that are ours. -1 only without memory. */
+int linux_note_who(const struct linux_kernel *k, struct snapshot *s, struct err *err) MUST_CHECK;
+
+/* who_origin.c: what a bio is for. `at` is moved to the bio that was made first when it is
+ * another's copy; its layers go into `t`. */
+void linux_find_origin(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *ret);
+/* The task and its group. */
+void linux_put_task(struct linux_who *w, uint64_t task, struct who *t);
+
+/* who_pages.c: append the stretches of the part, `t` is what is known of all of them. */
+int linux_put_stretches(struct linux_who *w, const struct linux_bio_part *at,
+	const struct linux_origin *o, const struct who *t, struct io_request *r,
+	struct err *err) MUST_CHECK;
+/* Where direct I/O of several bios stands in its file. */
+void linux_place_direct(struct linux_who *w);
+
+#endif

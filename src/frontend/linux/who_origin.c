@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * who_origin.c - what a bio is for: the function that it ends with knows, and what that finds at
+ * bi_private or around the bio.
+ *
+ * Names and structures: block/fops.c, fs/iomap/direct-io.c, fs/direct-io.c, fs/buffer.c,
+ * fs/aio.c, io_uring/rw.c, mm/page_io.c, block/bio.c, drivers/md/dm.c, drivers/md/dm-crypt.c,
+ * fs/xfs/xfs_buf.c, fs/xfs/xfs_log.c, fs/jbd2/commit.c, fs/ext4/fast_commit.c.
+ */
+#include "frontend/linux/who.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+
+/* Bios on top of each other: device-mapper on device-mapper, some times over, each split. */
+#define MAX_UPWARDS 32u
+
+static uint64_t pointer(struct linux_who *w, uint64_t base, const struct field *f)
+{
+	uint64_t v = layout_read_or(w->g, GVA(base), f, 0);
+
+	return guest_is_kernel_addr(w->g, v) ? v : 0;
+}
+
+/* ---- tasks -------------------------------------------------------------------------------- */
+
+void linux_put_task(struct linux_who *w, uint64_t task, struct who *t)
+{
+	struct linux_task found;
+
+	if (!task || !linux_task_read(&w->tasks, task, &found))
+		return;
+	t->task_known = true;
+	t->pid = found.pid;
+	t->tid = found.tid;
+	memcpy(t->comm, found.comm, sizeof(t->comm));
+	free(t->cgroup);
+	t->cgroup = linux_task_cgroup(&w->tasks, task);
+}
+
+/* Who waits at a completion: struct swait_queue on his stack. */
+static uint64_t waiter(struct linux_who *w, uint64_t completion)
+{
+	uint64_t node = pointer(w, completion, &w->l.wait_list);
+
+	if (!node || node == completion + w->l.wait_list.off || !w->l.swait_list.present)
+		return 0;
+	return pointer(w, node - w->l.swait_list.off, &w->l.swait_task);
+}
+
+static uint64_t uring_task(struct linux_who *w, uint64_t req)
+{
+	uint64_t tctx;
+
+	if (w->l.uring_task.present)
+		return pointer(w, req, &w->l.uring_task);
+	tctx = pointer(w, req, &w->l.uring_tctx);
+	return tctx ? pointer(w, tctx, &w->l.tctx_task) : 0;
+}
+
+/* Asynchronous I/O says by ki_complete what the struct kiocb is part of. Of synchronous I/O the
+ * caller knows the waiter. */
+static void take_iocb(struct linux_who *w, uint64_t iocb, struct linux_origin *o)
+{
+	const char *end;
+
+	if (!guest_is_kernel_addr(w->g, iocb))
+		return;
+	o->iocb = iocb;
+	o->file = pointer(w, iocb, &w->l.ki_filp);
+	o->ki_pos = layout_read_or(w->g, GVA(iocb), &w->l.ki_pos, WHO_UNKNOWN_U64);
+	end = linux_code_at(&w->code, pointer(w, iocb, &w->l.ki_complete))->name;
+	if (!strcmp(end, "aio_complete_rw") && w->l.aio_rw.present)
+		o->task =
+			linux_task_of(&w->tasks, pointer(w, iocb - w->l.aio_rw.off, &w->l.aio_ctx));
+	else if (!strncmp(end, "io_complete_rw", 14)) /* io_rw.kiocb is the first of io_kiocb */
+		o->task = uring_task(w, iocb);
+}
+
+/* ---- ends --------------------------------------------------------------------------------- */
+
+/* True: `at` was moved to the bio that this one is a copy or a piece of. */
+typedef bool end_fn(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o);
+
+static bool end_device_async(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	o->kind = WHO_DEVICE;
+	if (w->l.bdio_bio.present)
+		take_iocb(w, pointer(w, at->made - w->l.bdio_bio.off, &w->l.bdio_iocb), o);
+	return false;
+}
+
+static bool end_device(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	uint64_t flags = layout_read_or(w->g, GVA(at->private), &w->l.bdio_flags, 0);
+
+	o->kind = WHO_DEVICE;
+	/* A union: the waiter where it is synchronous. */
+	if (layout_read_or(w->g, GVA(at->private), &w->l.bdio_is_sync, 0) ||
+		flags & w->l.dio_is_sync)
+		o->task = pointer(w, at->private, &w->l.bdio_iocb);
+	else
+		take_iocb(w, pointer(w, at->private, &w->l.bdio_iocb), o);
+	return false;
+}
+
+/* bi_private is the task itself. */
+static bool end_device_simple(struct linux_who *w UNUSED, struct linux_bio_part *at,
+	struct who *t UNUSED, struct linux_origin *o)
+{
+	o->kind = WHO_DEVICE;
+	o->task = at->private;
+	return false;
+}
+
+static bool end_iomap(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	o->kind = WHO_DIRECT;
+	take_iocb(w, pointer(w, at->private, &w->l.idio_iocb), o);
+	o->dio_bytes = layout_read_or(w->g, GVA(at->private), &w->l.idio_size, WHO_UNKNOWN_U64);
+	if (layout_read_or(w->g, GVA(at->private), &w->l.idio_waits, 0))
+		o->task = pointer(w, at->private, &w->l.idio_waiter);
+	return false;
+}
+
+static bool end_iomap_simple(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	uint64_t dio = at->made - w->l.sdio_bio.off;
+
+	o->kind = WHO_DIRECT;
+	if (!w->l.sdio_bio.present)
+		return false;
+	take_iocb(w, pointer(w, dio, &w->l.sdio_iocb), o);
+	o->dio_bytes = layout_read_or(w->g, GVA(dio), &w->l.sdio_size, WHO_UNKNOWN_U64);
+	return false;
+}
+
+/* fs/direct-io.c: file systems that have not moved to iomap. */
+static bool end_dio(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	o->kind = WHO_DIRECT;
+	take_iocb(w, pointer(w, at->private, &w->l.dio_iocb), o);
+	if (!layout_read_or(w->g, GVA(at->private), &w->l.dio_is_async, 1))
+		o->task = pointer(w, at->private, &w->l.dio_waiter);
+	return false;
+}
+
+static bool end_waited(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	o->task = waiter(w, at->private);
+	return false;
+}
+
+/* A struct io_uring_cmd is the first of its io_kiocb. */
+static bool end_command(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	o->kind = WHO_DISCARD;
+	o->file = pointer(
+		w, at->private, &(struct field){.present = true, .bytes = guest_word_bytes(w->g)});
+	o->task = uring_task(w, at->private);
+	return false;
+}
+
+static const char *const journal_ends[] = {
+	"journal_end_buffer_io_sync", /* fs/jbd2/commit.c */
+	"ext4_end_buffer_io_sync",    /* fs/ext4/fast_commit.c */
+};
+
+static bool is_journal(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(journal_ends); i++)
+		if (!strcmp(journal_ends[i], name))
+			return true;
+	return false;
+}
+
+static bool end_buffer(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o)
+{
+	if (is_journal(linux_code_at(&w->code, pointer(w, at->private, &w->l.b_end_io))->name))
+		o->kind = WHO_JOURNAL;
+	return false;
+}
+
+static bool end_swap(struct linux_who *w UNUSED, struct linux_bio_part *at UNUSED,
+	struct who *t UNUSED, struct linux_origin *o)
+{
+	o->kind = WHO_SWAP;
+	return false;
+}
+
+static bool end_journal(struct linux_who *w UNUSED, struct linux_bio_part *at UNUSED,
+	struct who *t UNUSED, struct linux_origin *o)
+{
+	o->kind = WHO_JOURNAL;
+	return false;
+}
+
+static bool end_metadata(struct linux_who *w UNUSED, struct linux_bio_part *at UNUSED,
+	struct who *t UNUSED, struct linux_origin *o)
+{
+	o->kind = WHO_METADATA;
+	return false;
+}
+
+/* A piece, split off the front of the bio at bi_private. The data is its own. */
+static bool end_chain(struct linux_who *w UNUSED, struct linux_bio_part *at, struct who *t UNUSED,
+	struct linux_origin *o UNUSED)
+{
+	at->made = at->private;
+	return true;
+}
+
+/* ---- device-mapper ------------------------------------------------------------------------ */
+
+struct dm_layout {
+	/* struct dm_target_io, dm_io, dm_target, target_type, mapped_device, hash_cell */
+	struct field clone, io, target, old_sector;
+	struct field orig_bio, md, type, type_name, interface, cell_name;
+};
+
+#define MAY(type, member, dest)                                                                    \
+	{                                                                                          \
+		type, member, offsetof(struct dm_layout, dest), false                              \
+	}
+
+static const struct field_spec dm_specs[] = {
+	MAY("dm_target_io", "clone", clone),
+	MAY("dm_target_io", "io", io),
+	MAY("dm_target_io", "ti", target),
+	MAY("dm_target_io", "old_sector", old_sector), /* since 5.17 */
+	MAY("dm_io", "orig_bio", orig_bio),
+	MAY("dm_io", "md", md),
+	MAY("dm_target", "type", type),
+	MAY("target_type", "name", type_name),
+	MAY("mapped_device", "interface_ptr", interface),
+	MAY("hash_cell", "name", cell_name),
+};
+
+static void read_text(
+	struct linux_who *w, uint64_t base, const struct field *f, char *buf, size_t cap)
+{
+	uint64_t text = base ? pointer(w, base, f) : 0;
+
+	if (!text || guest_read_str(w->g, GVA(text), buf, cap, NULL))
+		*buf = '\0';
+}
+
+static void put_layer(
+	struct who *t, const char *name, const char *kind, const char *label, uint64_t sector)
+{
+	struct who_layer *layer = who_add_layer(t);
+
+	if (!layer)
+		return;
+	snprintf(layer->name, sizeof(layer->name), "%s", name);
+	snprintf(layer->kind, sizeof(layer->kind), "%s", kind);
+	snprintf(layer->label, sizeof(layer->label), "%s", label);
+	layer->sector = sector;
+}
+
+/* The disk of the bio, and its partition. */
+static bool read_device(struct linux_who *w, uint64_t bio, struct linux_bdev *ret)
+{
+	if (w->l.bi_bdev.present)
+		return linux_bdev_read(&w->bdevs, pointer(w, bio, &w->l.bi_bdev), ret);
+	return linux_bdev_of_disk(&w->bdevs, pointer(w, bio, &w->l.bi_disk),
+		(uint32_t)layout_read_or(w->g, GVA(bio), &w->l.bi_partno, 0), ret);
+}
+
+static void put_device(struct linux_who *w, uint64_t bio, uint64_t sector, const char *kind,
+	const char *label, struct who *t)
+{
+	struct linux_bdev d;
+	char name[64];
+
+	if (!read_device(w, bio, &d)) {
+		who_lost(t, "the block device of the bio at 0x%" PRIx64, bio);
+		return;
+	}
+	put_layer(t, d.disk, kind, label, sector);
+	if (!d.partno)
+		return;
+	linux_bdev_name(&d, name, sizeof(name));
+	put_layer(t, name, "partition", "",
+		sector != WHO_UNKNOWN_U64 && sector >= d.start ? sector - d.start
+							       : WHO_UNKNOWN_U64);
+}
+
+static uint64_t sector_of(struct linux_who *w, uint64_t bio)
+{
+	return layout_read_or(w->g, GVA(bio), &w->l.bi_sector, WHO_UNKNOWN_U64);
+}
+
+/* Where in the original's data the copy begins; WHO_UNKNOWN_U64. */
+static uint64_t place_in_original(struct linux_who *w, const struct dm_layout *l,
+	const struct linux_bio_part *at, uint64_t tio, uint64_t orig)
+{
+	uint64_t old = layout_read_or(w->g, GVA(tio), &l->old_sector, WHO_UNKNOWN_U64);
+	uint64_t start = sector_of(w, orig), size;
+	uint64_t all = layout_read_or(w->g, GVA(orig), &w->bio.size, 0);
+
+	if (layout_read(w->g, GVA(at->made), &w->bio.size, &size, NULL))
+		return WHO_UNKNOWN_U64;
+	if (size == all)
+		return 0;
+	if (old == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64 || old < start ||
+		old - start > all / SECTOR_BYTES)
+		return WHO_UNKNOWN_U64;
+	return (old - start) * SECTOR_BYTES;
+}
+
+static bool end_dm(struct linux_who *w, struct linux_bio_part *at, struct who *t,
+	struct linux_origin *o UNUSED)
+{
+	struct dm_layout l = {0};
+	uint64_t tio, io, orig, skip, type, md, start;
+	char kind[32], label[128];
+
+	if (at->end->types)
+		layout_fill_known(at->end->types, dm_specs, ARRAY_SIZE(dm_specs), &l);
+	tio = l.clone.present ? at->made - l.clone.off : 0;
+	io = tio ? pointer(w, tio, &l.io) : 0;
+	orig = io ? pointer(w, io, &l.orig_bio) : 0;
+	if (!orig) {
+		who_lost(t, "device-mapper's own bio: %s",
+			tio ? "it is not there" : "its types are not known");
+		return false;
+	}
+	type = pointer(w, pointer(w, tio, &l.target), &l.type);
+	read_text(w, type, &l.type_name, kind, sizeof(kind));
+	md = pointer(w, io, &l.md);
+	read_text(w, md ? pointer(w, md, &l.interface) : 0, &l.cell_name, label, sizeof(label));
+	skip = place_in_original(w, &l, at, tio, orig);
+	start = sector_of(w, orig);
+	if (skip == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64) {
+		who_lost(t, "which part of device-mapper's bio it is");
+		return false;
+	}
+	at->bio = at->made = orig;
+	at->skip += skip;
+	put_device(
+		w, orig, start + at->skip / SECTOR_BYTES, *kind ? kind : "device-mapper", label, t);
+	return true;
+}
+
+/* What it enciphers or deciphers: struct dm_crypt_io.base_bio. */
+static bool end_crypt(struct linux_who *w, struct linux_bio_part *at, struct who *t,
+	struct linux_origin *o UNUSED)
+{
+	static const struct field_spec spec[] = {{"dm_crypt_io", "base_bio", 0, false}};
+	struct field base = {0};
+	uint64_t bio;
+
+	if (at->end->types)
+		layout_fill_known(at->end->types, spec, 1, &base);
+	bio = pointer(w, at->private, &base);
+	if (!bio || layout_read_or(w->g, GVA(bio), &w->bio.size, 0) !=
+			    layout_read_or(w->g, GVA(at->made), &w->bio.size, 1)) {
+		who_lost(t, "dm-crypt's own bio");
+		return false;
+	}
+	at->bio = at->made = bio;
+	return true;
+}
+
+/* ---- all of them -------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	end_fn *fn;
+} ends[] = {
+	{"blkdev_bio_end_io_async", end_device_async},
+	{"blkdev_bio_end_io", end_device},
+	{"blkdev_bio_end_io_simple", end_device_simple}, /* until 6.1 */
+	{"iomap_dio_bio_end_io", end_iomap},
+	{"iomap_dio_simple_end_io", end_iomap_simple}, /* since 7.0 */
+	{"dio_bio_end_aio", end_dio},
+	{"dio_bio_end_io", end_dio},
+	{"submit_bio_wait_endio", end_waited},
+	{"bio_wait_end_io", end_waited}, /* since 7.0 */
+	{"bio_cmd_bio_end_io", end_command},
+	{"end_bio_bh_io_sync", end_buffer},
+	{"end_swap_bio_write", end_swap},
+	{"end_swap_bio_read", end_swap},
+	{"swap_bio_read_end_io", end_swap}, /* since 7.0 */
+	{"journal_end_buffer_io_sync", end_journal},
+	{"ext4_end_buffer_io_sync", end_journal},
+	{"xlog_bio_end_io", end_journal},
+	{"xfs_buf_bio_end_io", end_metadata},
+	{"bio_chain_endio", end_chain},
+	{"clone_endio", end_dm},
+	{"crypt_endio", end_crypt},
+};
+
+static bool read_end(struct linux_who *w, struct linux_bio_part *at)
+{
+	uint64_t end;
+
+	at->end = &w->code.none;
+	if (layout_read(w->g, GVA(at->made), &w->l.bi_end_io, &end, NULL) ||
+		layout_read(w->g, GVA(at->made), &w->l.bi_private, &at->private, NULL))
+		return false;
+	at->end = linux_code_at(&w->code, end);
+	return true;
+}
+
+static bool go_up(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
+{
+	size_t i;
+
+	if (!read_end(w, at)) {
+		who_lost(t, "the bio at 0x%" PRIx64, at->made);
+		return false;
+	}
+	for (i = 0; i < ARRAY_SIZE(ends); i++)
+		if (!strcmp(ends[i].name, at->end->name))
+			return ends[i].fn(w, at, t, o);
+	return false;
+}
+
+/* Its group is that of the bio where no task is known, as of what the page cache writes. */
+static void put_group(struct linux_who *w, uint64_t bio, struct who *t)
+{
+	uint64_t group = pointer(w, bio, &w->l.bi_blkg);
+
+	group = group ? pointer(w, group, &w->l.blkg_blkcg) : 0;
+	group = group ? pointer(w, group, &w->l.blkcg_cgroup) : 0;
+	if (group)
+		t->cgroup = linux_cgroup_path(&w->tasks, group);
+}
+
+static void put_file(struct linux_who *w, uint64_t file, struct who *t, struct linux_origin *o)
+{
+	struct linux_inode inode;
+	struct linux_path path;
+
+	linux_file_path(&w->files, file, &path);
+	t->path = path.text;
+	t->path_whole = path.whole;
+	t->deleted = path.deleted;
+	if (!path.text)
+		who_lost(t, "the name of the file at 0x%" PRIx64, file);
+	if (!linux_inode_of_file(&w->files, file, &inode)) {
+		who_lost(t, "the inode of the file at 0x%" PRIx64, file);
+		return;
+	}
+	t->inode = inode.ino;
+	memcpy(t->fs, inode.fs, sizeof(t->fs));
+	if (inode.kind != LINUX_INODE_FILE && o->kind == WHO_DIRECT)
+		o->kind = WHO_DEVICE;
+}
+
+void linux_find_origin(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *ret)
+{
+	uint64_t sector = sector_of(w, at->bio);
+	unsigned i;
+
+	*ret = (struct linux_origin){.dio_bytes = WHO_UNKNOWN_U64};
+	put_device(w, at->bio, sector, "disk", "", t);
+	put_group(w, at->bio, t);
+	for (i = 0; i < MAX_UPWARDS && go_up(w, at, t, ret); i++)
+		;
+	if (i == MAX_UPWARDS)
+		who_lost(t, "more bios on top of each other than can be");
+	if (ret->file)
+		put_file(w, ret->file, t, ret);
+	linux_put_task(w, ret->task, t);
+	t->kind = ret->kind;
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# dump --who on Linux guests: who asked for each request, against what the guests themselves know.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+}
+
+@test "process, file and place of every request are those that the guest knows" {
+    local dir name
+    for dir in "$XBDSNAP_CACHE"/linux-*; do
+        name=$(basename "$dir")
+        "$XBDSNAP" dump --who -J "$dir/image.save" >dump.json
+        python3 "$SRCDIR/tests/tools/who_truth.py" dump.json "$CHECKPOINTS/$name"
+        python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" dump.json
+    done
+}
+
+@test "files of an ext4 file system: direct, write-back, metadata, each with its place" {
+    "$XBDSNAP" dump --who "$XBDSNAP_CACHE/linux-6.1-ext4/image.save" >t
+    grep -Eq '^xvdb +0 +6 write +15016 +128 +[0-9.]+s direct +ext4io\[145\] +/mnt/dio/d0 +16384$' t
+    grep -Eq '^xvdb +0 +21 write +14704 +80 +[0-9.]+s write-back - +/mnt/buf/over +131072$' t
+    grep -Eq '^xvdb +0 +26 write +352 +48 +[0-9.]+s metadata +- +\(ext4\) +180224$' t
+}
+
+@test "a column that says who asks for it; without one, nobody looks" {
+    image=$XBDSNAP_CACHE/linux-6.1-base/image.save
+    "$XBDSNAP" dump -o DEVICE,SLOT,PROCESS,FILE,STACK "$image" >t
+    [ "$(sed -n 2p t | tr -s ' ')" = "xvda 0 stuckio[168] /dev/xvda xvda 128" ]
+    [ "$("$XBDSNAP" dump -J "$image" | jq '[.devices[].requests[] | has("who")] | any')" = false ]
+    "$XBDSNAP" dump -J -o +KIND "$image" | jq -e '[.devices[].requests[] | has("who")] | all'
+}
+
+@test "what redact left out is unknown, and where it was lost is said; --keep-who keeps it" {
+    image=$XBDSNAP_CACHE/linux-6.1-ext4/image.save
+    "$XBDSNAP" redact -q "$image" without.save
+    "$XBDSNAP" dump --who -J without.save >j
+    jq -e '[.devices[].requests[].who[] | select(.lost == null or .process or .file.path)] == []' j
+    "$XBDSNAP" redact -q --keep-who "$image" with.save
+    diff <("$XBDSNAP" dump --who -J "$image" | jq 'del(.source.path)') \
+        <("$XBDSNAP" dump --who -J with.save | jq 'del(.source.path)')
+}
+
+@test "a guest that is no Linux has nobody to name" {
+    run -0 --separate-stderr "$XBDSNAP" dump --who "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst"
+    [ "$(awk 'NR > 1 {print $8, $9}' <<<"$output" | sort -u)" = "- -" ]
+}
