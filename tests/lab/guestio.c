@@ -80,7 +80,8 @@ struct memory {
 };
 
 struct work {
-	bool prepare;
+	bool prepare, through_cache;
+	uint64_t position; /* of what is listed, in its file or on the device */
 	aio_context_t ctx;
 	struct uring uring;
 	struct request requests[MAX_REQUESTS];
@@ -147,12 +148,35 @@ static uint64_t frame_of(const char *addr)
 	return page_entry(addr) & ((UINT64_C(1) << 55) - 1);
 }
 
+/* What the request is for, as `dump --who` calls it, and where in which file. */
+static void list_use(const struct work *w, const char *op, bool swapped)
+{
+	const struct target *t = w->target;
+	const char *name = t->device + strlen("/dev/"), *use = t->file ? "direct" : "device";
+
+	if (swapped)
+		use = "swap";
+	else if (!strcmp(op, "discard") || !strcmp(op, "flush"))
+		use = op;
+	else if (w->through_cache)
+		use = t->file ? "write-back" : "device-cache";
+	printf("\"pid\":%d,\"use\":\"%s\",", (int)getpid(), use);
+	if (t->file)
+		printf("\"path\":\"/mnt/%s/%u\",", name, t->file);
+	else if (!swapped)
+		printf("\"path\":\"%s\",", t->device);
+	if (!swapped)
+		printf("\"position\":%" PRIu64 ",", w->position);
+}
+
 static void list_head(struct work *w, const char *op, uint64_t sector, unsigned count,
 	uint64_t number, unsigned offset)
 {
 	printf("REQ {\"dev\":\"%s\",\"op\":\"%s\",\"sector\":%" PRIu64
-	       ",\"nr_sectors\":%u,\"numbers\":%" PRIu64 ",\"offset\":%u,\"pfns\":[",
+	       ",\"nr_sectors\":%u,\"numbers\":%" PRIu64 ",\"offset\":%u,",
 		w->target->device + strlen("/dev/"), op, sector, count, number, offset);
+	list_use(w, op, number >> 20 == SWAPPED);
+	printf("\"pfns\":[");
 	w->nr_listed++;
 }
 
@@ -198,6 +222,7 @@ static void list(struct work *w, const char *op, uint64_t sector, unsigned count
 		unsigned n = count;
 		uint64_t at = place(w->target, sector, &n);
 
+		w->position = sector * SECTOR;
 		list_piece(w, op, at, n, number, buf);
 		sector += n;
 		number += n;
@@ -296,7 +321,9 @@ static void write_back(struct work *w, bool mapped, uint64_t sector, unsigned co
 	if (sync_file_range(w->target->cached, at, (off_t)bytes, SYNC_FILE_RANGE_WRITE))
 		die("sync_file_range");
 	w->last = (struct memory){map, number, bytes};
+	w->through_cache = true;
 	list(w, "write", sector, count, number, map);
+	w->through_cache = false;
 }
 
 /*

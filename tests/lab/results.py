@@ -141,6 +141,49 @@ def pending(res, document):
             f"frame ({n} sectors, {queued} requests outside the ring)")
 
 
+def stretches(document):
+    """{(device, op, sector): [(stretch, its first byte there)]} of dump --who."""
+    found = {}
+    for d in document["devices"]:
+        for r in d["requests"] + d["queued"]:
+            for w in r["who"]:
+                for at in range(0, w["bytes"], SECTOR):
+                    key = d["vdev"], r["op"], r["sector"] + (w["offset"] + at) // SECTOR
+                    found.setdefault(key, []).append((w, at))
+    return found
+
+
+def is_account_of(who, at, r, i):
+    """Does the stretch say of a sector what the guest's program said of it?"""
+    place = None if who["position"] is None else who["position"] + at
+    cached = r["use"] in ("write-back", "device-cache")
+    return (who["kind"] == r["use"]
+            and (r["use"] == "swap" or place == r["position"] + i * SECTOR)
+            and (r["use"] in ("swap", "device-cache") or who["file"]["path"] == r["path"])
+            and (cached or (who["process"] or {}).get("pid") == r["pid"]))
+
+
+def actors(res):
+    """The guest's own account of its requests against dump --who; of what its kernel does of its own
+    accord, the kind is known."""
+    document = json.loads(res.ask("dump", "--who", "-J", res.path("image.save")))
+    found, n = stretches(document), 0
+    for r in res.submitted:
+        for i in range(r["nr_sectors"]):
+            key = r["dev"], r["op"], r["sector"] + i
+            if not any(is_account_of(w, at, r, i) for w, at in found.get(key, [])):
+                raise Wrong(f"{key}: the guest says {short(r)}, dump --who "
+                            f"{[short(w) for w, _ in found.get(key, [])]}")
+            n += 1
+    stretched = [w for d in document["devices"] for r in d["requests"] + d["queued"]
+                 for w in r["who"]]
+    unknown = [w for w in stretched if w["kind"] == "unknown" or w["lost"]]
+    if len(unknown) * 20 > len(stretched):
+        raise Wrong(f"{len(unknown)} of {len(stretched)} stretches are unknown: {short(unknown)}")
+    return (f"dump --who gives pid, path and position of {n} sectors as the guest does "
+            f"({len(unknown)} of {len(stretched)} stretches unknown)")
+
+
 def without_path(document):
     document["source"].pop("path")
     return document
@@ -486,6 +529,7 @@ def check(variant, out, xbdsnap):
         return
     document = res.dump("image.save")
     yield pending(res, document)
+    yield actors(res)
     yield in_dom0(res, document)
     yield clean(res)
     yield ring_pages(res, document)
