@@ -31,11 +31,12 @@ enum ckpt_pte_unit {
 
 enum ckpt_config_kind {
 	CKPT_CONFIG_NONE,
-	CKPT_CONFIG_XL_JSON, /* libxl_domain_config as JSON */
-	CKPT_CONFIG_SXP,     /* xend s-expression */
-	CKPT_CONFIG_XLCFG,   /* what an administrator writes for xl */
-	CKPT_CONFIG_XML,     /* libvirt's domain XML */
-	CKPT_CONFIG_XENOPS,  /* xenopsd's s-expression */
+	CKPT_CONFIG_XL_JSON,  /* libxl_domain_config as JSON */
+	CKPT_CONFIG_SXP,      /* xend s-expression */
+	CKPT_CONFIG_XLCFG,    /* what an administrator writes for xl */
+	CKPT_CONFIG_XML,      /* libvirt's domain XML */
+	CKPT_CONFIG_XENOPS,   /* xenopsd's s-expression */
+	CKPT_CONFIG_XENSTORE, /* of a live domain: what its host has of its disks */
 };
 
 #define CKPT_MAX_LAYERS 6

@@ -162,7 +162,7 @@ int frames_finish(struct frame_map *fm)
 	return index_frames(fm, runs);
 }
 
-bool frames_to_mfn(const struct frame_map *fm, uint64_t pfn, uint64_t *ret)
+size_t frames_from(const struct frame_map *fm, uint64_t pfn)
 {
 	size_t low = 0, high = fm->nr;
 
@@ -174,9 +174,16 @@ bool frames_to_mfn(const struct frame_map *fm, uint64_t pfn, uint64_t *ret)
 		else
 			high = mid;
 	}
-	if (low == fm->nr || fm->by_pfn[low].pfn > pfn)
+	return low;
+}
+
+bool frames_to_mfn(const struct frame_map *fm, uint64_t pfn, uint64_t *ret)
+{
+	size_t i = frames_from(fm, pfn);
+
+	if (i == fm->nr || fm->by_pfn[i].pfn > pfn)
 		return false;
-	*ret = fm->by_pfn[low].mfn + (pfn - fm->by_pfn[low].pfn);
+	*ret = fm->by_pfn[i].mfn + (pfn - fm->by_pfn[i].pfn);
 	return true;
 }
 

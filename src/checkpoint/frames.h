@@ -24,6 +24,8 @@ struct frame_map {
 int frames_add(struct frame_map *fm, uint64_t pfn, uint64_t mfn) MUST_CHECK;
 /* Call once, after the last. -1: out of memory. */
 int frames_finish(struct frame_map *fm) MUST_CHECK;
+/* Index in by_pfn of the first run that ends behind pfn; fm->nr: none does. */
+size_t frames_from(const struct frame_map *fm, uint64_t pfn);
 /* False: no frame is known. Of several for one page the last that was added counts. */
 bool frames_to_mfn(const struct frame_map *fm, uint64_t pfn, uint64_t *ret);
 /* False: no page has that frame, or several claim it. */

@@ -38,6 +38,7 @@ struct cmd_env {
 	enum cmd_color color;
 	struct frontend_options frontend; /* --locate, --kernel */
 	uint64_t offset;		  /* of the checkpoint in its file */
+	const char *live;		  /* in place of a file: this domain; NULL a file */
 };
 
 struct command {
@@ -55,17 +56,19 @@ int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
 
 /*
- * Options that every command takes (-v -q -J --color) and those of commands that look into the
- * guest (--locate --kernel): children of a command's argp, both with the env as input.
+ * Options that every command takes (-v -q -J --color), those of commands that look into the guest
+ * (--locate --kernel), and of those that look at a live domain too (--live): children of a
+ * command's argp, all with the env as input.
  */
-extern const struct argp cmd_common_argp, cmd_locate_argp;
+extern const struct argp cmd_common_argp, cmd_locate_argp, cmd_live_argp;
 /* For a command's own parser at ARGP_KEY_INIT: hand the env to all children. */
 void cmd_init_children(struct argp_state *state, struct cmd_env *env);
 /* argp_parse with "xbdsnap NAME" as the program; does not return on bad usage (exit 2). */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
-/* The one checkpoint that most commands take; argp_error() for a second, or none. */
+/* The one checkpoint that most commands take; argp_error() for a second, or none, or one beside
+ * --live. */
 void cmd_take_path(struct argp_state *state, const char *arg, const char **path);
-void cmd_need_path(struct argp_state *state, const char *path);
+void cmd_need_path(struct argp_state *state, const struct cmd_env *env, const char *path);
 /* The tail of every command's --help. */
 #define CMD_HELP_STATUS                                                                            \
 	"\vExit status: 0 done; 1 warnings or differences; 2 usage; 3 unsafe or refused; 4 not "   \
@@ -79,10 +82,13 @@ void cmd_note_err(const struct cmd_env *env, const struct err *err);
 const char *cmd_hint(const struct err *err);
 bool cmd_use_color(const struct cmd_env *env);
 
-/* A checkpoint, its guest, and what was found in it. */
+/* A checkpoint or a live domain, its guest, and what was found in it. */
 struct cmd_input {
-	struct ckpt *ck;
-	struct memory memory; /* of ck */
+	struct ckpt *ck;	      /* NULL: a live domain */
+	struct live_input *live;      /* NULL: a file */
+	const struct ckpt_info *info; /* of either; NULL: it could not be opened */
+	const char *name;	      /* of the file, or "domain 3 (vm)" */
+	struct memory memory;	      /* of either */
 	struct guest *guest;
 	struct snapshot snap;
 	struct err why;	     /* when guest is NULL: why its memory cannot be read */
@@ -90,14 +96,17 @@ struct cmd_input {
 };
 
 /*
- * Open the file and the guest's memory. The latter may fail: then in->guest is NULL. ERR_REFUSED
- * when standard output is that file.
+ * Open the file, or with env->live the domain, and the guest's memory. The latter may fail: then
+ * in->guest is NULL. ERR_REFUSED when standard output is that file.
  */
 int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in,
 	struct err *err) MUST_CHECK;
+/* For who has opened a checkpoint himself, in a zeroed `in`: everything but the guest. */
+void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck);
 /* Run the frontends. Without guest memory: -1 and in->why. */
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
 void cmd_close(struct cmd_input *in);
+size_t cmd_nr_vcpus(const struct cmd_input *in);
 /*
  * What the file itself says of the answer, once the output is written: CMD_OK, or -1 when it is
  * incomplete or holds no known frontend.

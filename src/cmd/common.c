@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "cmd/live_input.h"
 
 enum {
 	OPT_COLOR = 0x200,
@@ -15,6 +16,7 @@ enum {
 	OPT_KERNEL,
 	OPT_OFFSET,
 	OPT_FD,
+	OPT_LIVE,
 };
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
@@ -124,6 +126,31 @@ static const struct argp_option locate_options[] = {
 
 const struct argp cmd_locate_argp = {.options = locate_options, .parser = parse_locate};
 
+static error_t parse_live(int key, char *arg, struct argp_state *state)
+{
+	struct cmd_env *env = state->input;
+
+	if (key != OPT_LIVE)
+		return ARGP_ERR_UNKNOWN;
+	if (!*arg)
+		argp_error(state, "--live takes the number or the name of a domain");
+	env->live = arg;
+	return 0;
+}
+
+static const struct argp_option live_options[] = {
+	{.doc = "Input:", .group = 30},
+	{.name = "live",
+		.key = OPT_LIVE,
+		.arg = "DOMAIN",
+		.doc = "in the place of a file: this domain of this host, by number or name, in "
+		       "whatever state it is; it is only looked at",
+		.group = 30},
+	{0},
+};
+
+const struct argp cmd_live_argp = {.options = live_options, .parser = parse_live};
+
 /* argp's root is one of its own, whose first child is the command's. */
 void cmd_init_children(struct argp_state *state, struct cmd_env *env)
 {
@@ -180,10 +207,14 @@ void cmd_take_path(struct argp_state *state, const char *arg, const char **path)
 	*path = arg;
 }
 
-void cmd_need_path(struct argp_state *state, const char *path)
+void cmd_need_path(struct argp_state *state, const struct cmd_env *env, const char *path)
 {
-	if (!path)
+	if (!path && !env->live)
 		argp_error(state, "no checkpoint named");
+	if (path && env->live)
+		argp_error(state, "--live takes the place of a file: '%s'", path);
+	if (env->live && env->offset)
+		argp_error(state, "--offset is of a file, --live is none");
 }
 
 void cmd_note(const struct cmd_env *env, const char *fmt, ...)
@@ -254,9 +285,17 @@ static int note_inputs(const struct cmd_env *env, struct cmd_input *in, struct e
 	return inputs_refuse_fd(&in->files, fileno(env->out), "standard output", err);
 }
 
-int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
+void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck)
 {
-	memset(in, 0, sizeof(*in));
+	in->ck = ck;
+	in->info = ckpt_info(ck);
+	in->name = source_path(ckpt_source(ck));
+	in->memory = memory_of_ckpt(ck);
+}
+
+static int open_file(
+	const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
+{
 	if (ckpt_open_at(path, env->offset, &in->ck, err))
 		return -1;
 	if (note_inputs(env, in, err)) {
@@ -264,7 +303,25 @@ int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, 
 		memset(in, 0, sizeof(*in));
 		return -1;
 	}
-	in->memory = memory_of_ckpt(in->ck);
+	cmd_use_ckpt(in, in->ck);
+	return 0;
+}
+
+static int open_domain(const struct cmd_env *env, struct cmd_input *in, struct err *err)
+{
+	if (live_input_open(env->live, &in->live, err))
+		return err_in(err, "--live %s", env->live);
+	in->info = live_input_info(in->live);
+	in->name = live_input_name(in->live);
+	in->memory = live_input_memory(in->live);
+	return inputs_add_path(&in->files, env->frontend.kernel_path, err);
+}
+
+int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
+{
+	memset(in, 0, sizeof(*in));
+	if (env->live ? open_domain(env, in, err) : open_file(env, path, in, err))
+		return -1;
 	if (guest_open(in->memory, &in->guest, &in->why))
 		in->guest = NULL;
 	return 0;
@@ -285,21 +342,20 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 	struct frontend_options opt = env->frontend;
 
 	if (!in->guest) {
-		const struct ckpt_info *info = ckpt_info(in->ck);
-
 		*err = in->why;
 		/* The cause of what is missing, where it is known. */
-		if (!info->complete) {
+		if (!in->info->complete) {
 			err->cls = ERR_CORRUPT;
-			err_in(err, "incomplete checkpoint (%s)", info->incomplete_why);
+			err_in(err, "incomplete checkpoint (%s)", in->info->incomplete_why);
 		}
-		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
+		return err_in(err, "%s", in->name);
 	}
-	opt.config = ckpt_info(in->ck);
+	opt.config = in->info;
+	opt.running = in->live && !in->info->suspended;
 	if (frontend_analyse(in->guest, &opt, &in->snap, err))
-		return err_in(err, "%s", source_path(ckpt_source(in->ck)));
+		return err_in(err, "%s", in->name);
 	note_doubt(env, &in->snap);
-	frontend_report_missing(ckpt_info(in->ck), &in->snap);
+	frontend_report_missing(in->info, &in->snap);
 	return 0;
 }
 
@@ -308,22 +364,25 @@ void cmd_close(struct cmd_input *in)
 	snapshot_fini(&in->snap);
 	guest_close(in->guest);
 	ckpt_close(in->ck);
+	live_input_close(in->live);
 	inputs_fini(&in->files);
 }
 
 int cmd_verdict(const struct cmd_input *in, struct err *err)
 {
-	const struct ckpt_info *info = ckpt_info(in->ck);
-	const char *path = source_path(ckpt_source(in->ck));
-
-	if (!info->complete)
-		return err_set(err, ERR_CORRUPT, "%s: incomplete checkpoint: %s", path,
-			info->incomplete_why);
+	if (!in->info->complete)
+		return err_set(err, ERR_CORRUPT, "%s: incomplete checkpoint: %s", in->name,
+			in->info->incomplete_why);
 	if (!in->guest)
-		return err_set(err, ERR_NODATA, "%s: %s", path, in->why.text);
+		return err_set(err, ERR_NODATA, "%s: %s", in->name, in->why.text);
 	if (!in->snap.nr_devices)
 		return err_set(err, ERR_NOTFOUND,
-			"%s: no known block frontend found; looked for %s", path,
+			"%s: no known block frontend found; looked for %s", in->name,
 			in->snap.looked_for ? in->snap.looked_for : "none that fits this guest");
 	return CMD_OK;
+}
+
+size_t cmd_nr_vcpus(const struct cmd_input *in)
+{
+	return in->ck ? ckpt_nr_vcpus(in->ck) : live_input_nr_vcpus(in->live);
 }

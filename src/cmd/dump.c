@@ -216,7 +216,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		cmd_take_path(state, arg, &d->path);
 		return 0;
 	case ARGP_KEY_END:
-		cmd_need_path(state, d->path);
+		cmd_need_path(state, d->env, d->path);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -284,8 +284,8 @@ static int filter(struct dump *d, struct err *err)
 	}
 	s->nr_devices = keep;
 	if (before && !keep)
-		return err_set(
-			err, ERR_NOTFOUND, "%s: no device '%s', but %s", d->path, d->device, names);
+		return err_set(err, ERR_NOTFOUND, "%s: no device '%s', but %s", d->in.name,
+			d->device, names);
 	return 0;
 }
 
@@ -576,7 +576,8 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{0},
 	};
 	static const struct argp_child children[] = {{.argp = &target_frames_argp},
-		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
+		{0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "FILE",

@@ -66,7 +66,7 @@ static void check_choice(const struct extract *x, struct argp_state *state)
 {
 	int ways = (x->out.dir != NULL) + x->page_set + x->va_set;
 
-	cmd_need_path(state, x->path);
+	cmd_need_path(state, x->env, x->path);
 	if (ways > 1)
 		argp_error(state, "--all, --page and --va exclude each other");
 	if (x->va_set != x->bytes_set)
@@ -216,7 +216,7 @@ static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *e
 	if (p.data) {
 		memcpy(buf, p.data, PAGE_BYTES);
 	} else {
-		err_set(err, ERR_NODATA, "%s: pfn 0x%" PRIx64 " %s", x->path, x->page,
+		err_set(err, ERR_NODATA, "%s: pfn 0x%" PRIx64 " %s", x->in.name, x->page,
 			memory_lack(&p));
 		if (hole(x, buf, PAGE_BYTES, err))
 			return -1;
@@ -283,11 +283,11 @@ static int refuse_choice(const struct extract *x, struct err *err)
 
 	snapshot_list_devices(&x->in.snap, names, sizeof(names));
 	if (!known && *names)
-		return err_set(
-			err, ERR_NOTFOUND, "%s: no device '%s', but %s", x->path, x->device, names);
+		return err_set(err, ERR_NOTFOUND, "%s: no device '%s', but %s", x->in.name,
+			x->device, names);
 	pending = list_pending(x);
 	return err_set(err, ERR_NOTFOUND, "%s: no such pending request; slots that are pending: %s",
-		x->path, pending && *pending ? pending : "none");
+		x->in.name, pending && *pending ? pending : "none");
 }
 
 static int choose(const struct extract *x, const struct blkdev **ret_dev,
@@ -446,7 +446,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.name = "force", .key = OPT_FORCE, .doc = "replace files that exist"},
 		{0},
 	};
-	static const struct argp_child children[] = {
+	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,

@@ -170,7 +170,7 @@ int extract_out_finish(
 	if (!o->env->json)
 		return 0;
 	doc = json_new_document();
-	json_put(doc, "source", json_source(in->ck));
+	json_put(doc, "source", json_source(in));
 	json_put(doc, "extracted", take(o->rows));
 	json_put_text(doc, "manifest", manifest);
 	json_put_num(doc, "holes", holes);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cmd/live_input.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 
@@ -36,7 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			in->paths[in->nr_paths++] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		cmd_need_path(state, in->nr_paths ? in->paths[0] : NULL);
+		cmd_need_path(state, in->env, in->nr_paths ? in->paths[0] : NULL);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -110,20 +111,39 @@ static void sheet_memory(FILE *out, const struct ckpt_info *info)
 		line(out, "memory", "pages with data unknown, %s", below);
 }
 
-static void sheet_file(FILE *out, const struct cmd_input *in)
+static void sheet_origin(FILE *out, const struct cmd_input *in)
 {
-	const struct ckpt_info *info = ckpt_info(in->ck);
+	const struct ckpt_info *info = in->info;
 	char layers[200];
 
 	info_layers(info, layers, sizeof(layers));
-	line(out, "file", "%s", source_path(ckpt_source(in->ck)));
+	line(out, "file", "%s", in->name);
 	line(out, "format", "%s", layers);
 	line(out, "complete", "%s%s%s", info->complete ? "yes" : "NO", info->complete ? "" : ": ",
 		info->incomplete_why);
 	line(out, "written by", "%s", info->written_by);
 	line(out, "restore", "%s", info->restore);
-	sheet_machine(out, info, ckpt_nr_vcpus(in->ck));
-	if (!info->suspended)
+}
+
+static void sheet_domain(FILE *out, const struct cmd_input *in)
+{
+	const struct xenhost_domain *dom = live_input_domain(in->live);
+
+	line(out, "domain", "%s", in->name);
+	line(out, "state", "%s%s", xenhost_state(dom),
+		in->info->suspended ? "" : ": its drivers may be in the middle of a change");
+}
+
+static void sheet_file(FILE *out, const struct cmd_input *in)
+{
+	const struct ckpt_info *info = in->info;
+
+	if (in->live)
+		sheet_domain(out, in);
+	else
+		sheet_origin(out, in);
+	sheet_machine(out, info, cmd_nr_vcpus(in));
+	if (!in->live && !info->suspended)
 		line(out, "state",
 			"not suspended: its drivers may have been in the middle of a change");
 	sheet_memory(out, info);
@@ -156,7 +176,7 @@ static void sheet_disks(FILE *out, const struct ckpt_info *info)
 	}
 }
 
-static void sheet_guest(FILE *out, const struct guest_facts *g)
+static void sheet_guest(FILE *out, const struct guest_facts *g, bool live)
 {
 	if (*g->os)
 		line(out, "os", "%s%s%s", g->os, *g->release ? " " : "", g->release);
@@ -172,7 +192,7 @@ static void sheet_guest(FILE *out, const struct guest_facts *g)
 		char text[64];
 
 		if (gmtime_r(&t, &tm) && strftime(text, sizeof(text), "%F %T UTC", &tm))
-			line(out, "saved at", "%s (guest's clock)", text);
+			line(out, live ? "clock" : "saved at", "%s (guest's clock)", text);
 	}
 }
 
@@ -199,8 +219,8 @@ static void print_sheet(const struct cmd_env *env, const struct cmd_input *in)
 	size_t i;
 
 	sheet_file(env->out, in);
-	sheet_guest(env->out, &in->snap.guest);
-	sheet_disks(env->out, ckpt_info(in->ck));
+	sheet_guest(env->out, &in->snap.guest, in->live);
+	sheet_disks(env->out, in->info);
 	for (i = 0; i < in->snap.nr_devices; i++)
 		sheet_device(env->out, &in->snap.devices[i]);
 	if (!in->snap.nr_devices)
@@ -220,9 +240,9 @@ static int show_one(struct info *i, struct err *err)
 {
 	struct err why = ERR_INIT;
 	struct cmd_input in;
-	int rc = info_look(i->env, i->paths[0], &in, &why);
+	int rc = info_look(i->env, i->paths ? i->paths[0] : NULL, &in, &why);
 
-	if (in.ck) {
+	if (in.info) {
 		if (!i->env->json)
 			print_sheet(i->env, &in);
 		else if (json_print(json_document(&in, false), i->env->out, err)) {
@@ -238,7 +258,7 @@ static int show_one(struct info *i, struct err *err)
 
 int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-	static const struct argp_child children[] = {
+	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.parser = parse,
 		.args_doc = "FILE...",
@@ -252,7 +272,7 @@ int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 	/* Counts do not need a second opinion; a scan of all memory only where symbols fail. */
 	env->frontend.facts_only = true;
 	cmd_parse(&argp, argc, argv, &i);
-	rc = i.nr_paths == 1 ? show_one(&i, err) : info_table(env, i.paths, i.nr_paths, err);
+	rc = i.nr_paths <= 1 ? show_one(&i, err) : info_table(env, i.paths, i.nr_paths, err);
 	free(i.paths);
 	return rc;
 }

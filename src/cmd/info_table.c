@@ -20,20 +20,20 @@ static char *cell_format(const void *row)
 	const struct cmd_input *in = row;
 	char text[256];
 
-	info_layers(ckpt_info(in->ck), text, sizeof(text));
+	info_layers(in->info, text, sizeof(text));
 	return table_text("%s", text);
 }
 
 static char *cell_complete(const void *row)
 {
 	const struct cmd_input *in = row;
-	return table_text("%s", ckpt_info(in->ck)->complete ? "yes" : "NO");
+	return table_text("%s", in->info->complete ? "yes" : "NO");
 }
 
 static char *cell_guest(const void *row)
 {
 	const struct cmd_input *in = row;
-	const struct ckpt_info *info = ckpt_info(in->ck);
+	const struct ckpt_info *info = in->info;
 	const char *type = info_guest_type(info->guest_type);
 
 	return info->word_bytes ? table_text("%s/%u", type, info->word_bytes * 8) : strdup(type);
@@ -42,7 +42,7 @@ static char *cell_guest(const void *row)
 static char *cell_name(const void *row)
 {
 	const struct cmd_input *in = row;
-	const char *name = ckpt_info(in->ck)->name;
+	const char *name = in->info->name;
 
 	return name ? strdup(name) : NULL;
 }
@@ -56,7 +56,7 @@ static char *cell_kernel(const void *row)
 static char *cell_disks(const void *row)
 {
 	const struct cmd_input *in = row;
-	const struct ckpt_info *info = ckpt_info(in->ck);
+	const struct ckpt_info *info = in->info;
 
 	return info->config_kind == CKPT_CONFIG_NONE ? NULL : table_text("%zu", info->nr_disks);
 }
@@ -146,7 +146,7 @@ static void look_at(void *arg, size_t index)
 
 	if (!info_look(job->env, job->paths[index], &in, &f->why))
 		f->why = (struct err)ERR_INIT;
-	f->opened = in.ck != NULL;
+	f->opened = in.info != NULL;
 	if (!job->table)
 		f->doc = f->opened ? json_document(&in, false)
 				   : broken_file(job->paths[index], &f->why);

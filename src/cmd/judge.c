@@ -127,7 +127,7 @@ static int evaluate(struct judge *j, struct err *err)
 {
 	struct check_input in = {
 		.snap = &j->in.snap,
-		.info = ckpt_info(j->in.ck),
+		.info = j->in.info,
 		.memory = j->in.memory,
 		.disks = j->disks,
 		.nr_disks = j->nr_disks,
@@ -162,9 +162,15 @@ static bool is_any(const void *arg UNUSED, pfn_t pfn UNUSED)
 static void check_tables(struct judge *j)
 {
 	bool all = j->thorough || !j->in.guest;
-	uint64_t nr = ckpt_verify_tables(
-		j->in.ck, all ? is_any : was_read, j->in.guest, &j->result.findings);
+	uint64_t nr;
 
+	if (!j->in.ck) {
+		check_not_evaluated(&j->result, "XB027",
+			"Xen itself checks the page tables of a domain that lives");
+		return;
+	}
+	nr = ckpt_verify_tables(
+		j->in.ck, all ? is_any : was_read, j->in.guest, &j->result.findings);
 	if (nr)
 		check_not_evaluated(&j->result, "XB027",
 			"%" PRIu64 " page tables that the analysis did not need were not looked "
@@ -187,7 +193,7 @@ static int analyse(struct judge *j, struct err *err)
 /* A file that is cut comes first; an unsafe guest matters more than a device that is not known. */
 static enum cmd_status verdict_of(const struct judge *j)
 {
-	if (!ckpt_info(j->in.ck)->complete)
+	if (!j->in.info->complete)
 		return CMD_CORRUPT;
 	if (j->report.nr[SEVERITY_ERROR])
 		return CMD_UNSAFE;
@@ -205,7 +211,7 @@ int judge_run(struct judge *j, struct err *err)
 	*r = (struct report){
 		.path = j->path, .policy = &j->policy, .snap = &j->in.snap, .result = &j->result};
 	/* Without a guest the decoders never ran; the stream's own findings still count. */
-	r->lists[0] = j->in.guest ? &j->in.snap.findings : ckpt_findings(j->in.ck);
+	r->lists[0] = j->in.guest ? &j->in.snap.findings : memory_findings(j->in.memory);
 	r->lists[1] = &j->result.findings;
 	report_count(r);
 	j->said = verdict_of(j);

@@ -368,7 +368,7 @@ static int tell(const struct redact *r, struct err *err)
 	json_put_num(o, "kept_pages", r->kept);
 	json_put_num(o, "zeroed_pages", r->zeroed);
 	json_put_bool(o, "payload_kept", r->keep_payload);
-	json_put(doc, "source", json_source(r->in.ck));
+	json_put(doc, "source", json_source(&r->in));
 	json_put(doc, "redacted", o);
 	return json_print(doc, r->env->out, err);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cmd/live_input.h"
 #include "cmd/who.h"
 
 /* None in a file that is cut: nobody knows. */
@@ -11,20 +12,21 @@ static struct json_object *count_of(const struct ckpt_info *info, uint64_t nr)
 	return info->complete || nr ? json_object_new_uint64(nr) : NULL;
 }
 
-struct json_object *json_source(const struct ckpt *ck)
+struct json_object *json_source(const struct cmd_input *in)
 {
-	const struct ckpt_info *info = ckpt_info(ck);
+	const struct ckpt_info *info = in->info;
 	struct json_object *o = json_object_new_object(), *layers = json_object_new_array();
 	unsigned i;
 
-	json_put_text(o, "path", source_path(ckpt_source(ck)));
+	json_put_text(o, "path", in->name);
 	json_put_text(o, "format", info->format);
 	for (i = 0; i < info->nr_layers; i++)
 		json_object_array_add(layers, json_text(info->layers[i]));
 	json_put(o, "layers", layers);
 	json_put_bool(o, "complete", info->complete);
 	json_put_text(o, "incomplete_why", info->incomplete_why);
-	json_put_num(o, "bytes", source_bytes(ckpt_source(ck)));
+	json_put(o, "bytes",
+		in->ck ? json_object_new_uint64(source_bytes(ckpt_source(in->ck))) : NULL);
 	json_put(o, "xen_version", NULL);
 	if (info->xen_major) {
 		char text[32];
@@ -55,16 +57,16 @@ static const char *guest_type_name(enum ckpt_guest_type type)
 	return names[type];
 }
 
-static struct json_object *json_guest(const struct ckpt *ck, const struct snapshot *s)
+static struct json_object *json_guest(const struct cmd_input *in)
 {
-	const struct ckpt_info *info = ckpt_info(ck);
-	const struct guest_facts *f = &s->guest;
+	const struct ckpt_info *info = in->info;
+	const struct guest_facts *f = &in->snap.guest;
 	struct json_object *o = json_object_new_object();
 
 	json_put_text(o, "type", guest_type_name(info->guest_type));
 	json_put(o, "word_bytes", json_num_or_null(info->word_bytes, 0));
 	json_put(o, "pt_levels", json_num_or_null(info->pt_levels, 0));
-	json_put(o, "vcpus", count_of(info, ckpt_nr_vcpus(ck)));
+	json_put(o, "vcpus", count_of(info, cmd_nr_vcpus(in)));
 	json_put(o, "nr_pfns", json_num_or_null(info->nr_pfns, 0));
 	json_put_bool(o, "suspended", info->suspended);
 	json_put_text(o, "name", info->name);
@@ -80,7 +82,7 @@ static struct json_object *json_guest(const struct ckpt *ck, const struct snapsh
 	return o;
 }
 
-static struct json_object *json_config(const struct ckpt *ck)
+static struct json_object *json_config(const struct ckpt_info *info)
 {
 	static const char *const kinds[] = {
 		[CKPT_CONFIG_NONE] = NULL,
@@ -89,8 +91,8 @@ static struct json_object *json_config(const struct ckpt *ck)
 		[CKPT_CONFIG_XLCFG] = "xlcfg",
 		[CKPT_CONFIG_XML] = "libvirt-xml",
 		[CKPT_CONFIG_XENOPS] = "xenops",
+		[CKPT_CONFIG_XENSTORE] = "xenstore",
 	};
-	const struct ckpt_info *info = ckpt_info(ck);
 	struct json_object *o = json_object_new_object(), *disks = json_object_new_array();
 	size_t i;
 
@@ -311,14 +313,24 @@ static struct json_object *json_findings(const struct finding_list *list)
 	return a;
 }
 
+static struct json_object *json_live(const struct cmd_input *in)
+{
+	const struct xenhost_domain *dom = live_input_domain(in->live);
+	struct json_object *o = json_object_new_object();
+
+	json_put_num(o, "domid", dom->domid);
+	json_put_text(o, "state", xenhost_state(dom));
+	return o;
+}
+
 struct json_object *json_document(const struct cmd_input *in, bool with_requests)
 {
 	struct json_object *doc = json_new_document(), *devices = json_object_new_array();
 	size_t i;
 
-	json_put(doc, "source", json_source(in->ck));
-	json_put(doc, "guest", json_guest(in->ck, &in->snap));
-	json_put(doc, "config", json_config(in->ck));
+	json_put(doc, "source", json_source(in));
+	json_put(doc, "guest", json_guest(in));
+	json_put(doc, "config", json_config(in->info));
 	for (i = 0; i < in->snap.nr_devices; i++)
 		json_object_array_add(devices, json_device(&in->snap.devices[i], with_requests));
 	if (!in->guest) { /* nobody looked */
@@ -326,11 +338,13 @@ struct json_object *json_document(const struct cmd_input *in, bool with_requests
 		devices = NULL;
 	}
 	json_put(doc, "devices", devices);
+	if (in->live)
+		json_put(doc, "live", json_live(in));
 	json_put_bool(doc, "every_page", in->snap.every_page);
 	json_put_text(doc, "doubt", in->snap.doubt);
 	json_put_text(doc, "looked_for", in->snap.nr_devices ? NULL : in->snap.looked_for);
 	/* Without a guest the decoders never ran; the stream's own findings still count. */
 	json_put(doc, "findings",
-		json_findings(in->guest ? &in->snap.findings : ckpt_findings(in->ck)));
+		json_findings(in->guest ? &in->snap.findings : memory_findings(in->memory)));
 	return doc;
 }

@@ -10,7 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/json.h"
 
-struct json_object *json_source(const struct ckpt *ck);
+struct json_object *json_source(const struct cmd_input *in);
 struct json_object *json_request(const struct io_request *r);
 /* With the severity that counts here. */
 struct json_object *json_finding(const struct finding *f, enum severity severity);

@@ -48,7 +48,7 @@ static int print_ring_json(const struct replay *x, const struct resume_ring *rin
 	json_put_num(o, "bytes", ring->nr_bytes);
 	json_put_num(o, "requests", x->plan.nr - ring->nr_skipped);
 	json_put_num(o, "left_out", ring->nr_skipped);
-	json_put(doc, "source", json_source(x->in.ck));
+	json_put(doc, "source", json_source(&x->in));
 	json_put(doc, "ring", o);
 	return json_print(doc, x->env->out, err);
 }
@@ -210,8 +210,12 @@ static bool is_stdout(const char *path)
 
 static void check_choice(const struct replay *x, struct argp_state *state)
 {
-	if (!x->path != (x->apply.revert_path != NULL))
-		argp_error(state, x->path ? "--revert takes no checkpoint" : "no checkpoint named");
+	if (!x->apply.revert_path)
+		cmd_need_path(state, x->env, x->path);
+	else if (x->path || x->env->live)
+		argp_error(state, "--revert takes no checkpoint");
+	if (x->env->live && x->apply.write)
+		argp_error(state, "--write and --live exclude each other: the guest is alive");
 	if (x->apply.write != (x->apply.undo_path || x->apply.overlay_path))
 		argp_error(state, "--write and --undo, or --write and --to, go together");
 	if (x->apply.undo_path && x->apply.overlay_path)
@@ -352,7 +356,8 @@ static const struct argp_option options[] = {
 int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &target_argp},
-		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
+		{0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "FILE",

@@ -82,7 +82,7 @@ static int judge(const struct cmd_input *in, const struct check_disk *disks, siz
 	struct check_special *specials = NULL;
 	struct check_result result = {0};
 	struct check_input ci = {.snap = &in->snap,
-		.info = ckpt_info(in->ck),
+		.info = in->info,
 		.memory = in->memory,
 		.disks = disks,
 		.nr_disks = nr};

@@ -6,8 +6,6 @@
 #include "base/num.h"
 #include "frontend/frontend.h"
 
-#define DOMID_MAX 0x7fefu /* DOMID_FIRST_RESERVED is 0x7ff0 */
-
 enum { OPT_P2M = 0x300, OPT_DOMID, OPT_CAPS };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -23,7 +21,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		t->caps_path = arg;
 		return 0;
 	case OPT_DOMID:
-		if (!num_parse_u64(arg, DOMID_MAX, &domid))
+		if (!num_parse_u64(arg, XENHOST_DOMID_MAX, &domid))
 			argp_error(state, "--domid takes the number of a domain, not '%s'", arg);
 		t->domid = (uint32_t)domid;
 		t->live_given = true;
@@ -138,7 +136,7 @@ static int check_repeats(const struct target *t, struct snapshot *s, struct err 
 static int read_table(
 	const struct cmd_env *env, struct target *t, struct cmd_input *in, struct err *err)
 {
-	enum ckpt_guest_type type = ckpt_info(in->ck)->guest_type;
+	enum ckpt_guest_type type = in->info->guest_type;
 
 	if (type == CKPT_GUEST_HVM || type == CKPT_GUEST_PVH) {
 		cmd_note(env, "this is no PV guest: its pfns are its frames, %s is not used",

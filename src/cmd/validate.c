@@ -13,7 +13,10 @@ static int run(struct judge *j, struct err *err)
 	const struct cmd_env *env = j->env;
 	struct err why;
 
-	if (cmd_open(env, j->path, &j->in, err) || judge_run(j, err))
+	if (cmd_open(env, j->path, &j->in, err))
+		return -1;
+	j->path = j->in.name;
+	if (judge_run(j, err))
 		return -1;
 	if (env->json) {
 		if (judge_print_json(j, env->out, err))
@@ -39,8 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		cmd_take_path(state, arg, &j->path);
 		return 0;
-	case ARGP_KEY_NO_ARGS:
-		cmd_need_path(state, j->path);
+	case ARGP_KEY_END:
+		cmd_need_path(state, j->env, j->path);
 		return 0;
 	case ARGP_KEY_SUCCESS:
 		if (j->compare && !j->target.live_given)
@@ -64,7 +67,8 @@ static const struct argp_option options[] = {
 int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &judge_argp}, {.argp = &target_argp},
-		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
+		{0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "FILE",

@@ -209,38 +209,72 @@ static int note_kernel(const struct kernel *k, struct snapshot *s, struct err *e
 	return guest_facts_copy(k->facts, &s->guest, err);
 }
 
-/* With the symbols of the user's file, or without. */
-static int find_all(struct guest *g, const struct symbols *file, const struct frontend_options *opt,
-	struct snapshot *s, struct err *err)
-{
-	CLEANUP(kernel_close) struct kernel k;
+struct frontend_search {
+	struct guest *g;
+	struct symbols *file; /* the user's, NULL none */
+	struct kernel kernel;
+	bool looked; /* at least once */
+};
 
-	kernel_open(g, file, opt->locate != FRONTEND_LOCATE_SCAN, &k);
-	return note_kernel(&k, s, err) ? -1 : run_all(g, &k, opt, s, err);
+int frontend_search_open(struct guest *g, const struct frontend_options *opt,
+	struct frontend_search **ret, struct err *err)
+{
+	struct frontend_search *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return err_nomem(err, "the search for frontends");
+	f->g = g;
+	if (opt->kernel_path && symbols_from_file(opt->kernel_path, &f->file, err)) {
+		free(f);
+		return -1;
+	}
+	kernel_open(g, f->file, opt->locate != FRONTEND_LOCATE_SCAN, &f->kernel);
+	*ret = f;
+	return 0;
 }
 
-int frontend_analyse(
-	struct guest *g, const struct frontend_options *opt, struct snapshot *s, struct err *err)
+void frontend_search_close(struct frontend_search *f)
 {
-	const struct finding_list *source;
-	struct symbols *file = NULL;
-	int status;
+	if (!f)
+		return;
+	kernel_close(&f->kernel);
+	symbols_free(f->file);
+	free(f);
+}
 
-	if (opt->kernel_path && symbols_from_file(opt->kernel_path, &file, err))
-		return -1;
-	status = find_all(g, file, opt, s, err);
-	symbols_free(file);
-	if (status)
+int frontend_search_look(struct frontend_search *f, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	const struct finding_list *source = memory_findings(guest_memory(f->g));
+
+	if (f->looked)
+		kernel_read_clock(&f->kernel);
+	f->looked = true;
+	if (note_kernel(&f->kernel, s, err) || run_all(f->g, &f->kernel, opt, s, err))
 		return -1;
 	if (s->nr_devices) {
 		free(s->looked_for);
 		s->looked_for = NULL;
 	}
-	fill_source(g, s);
-	source = memory_findings(guest_memory(g));
+	fill_source(f->g, s);
 	if (source)
 		finding_append(&s->findings, source);
 	return 0;
+}
+
+static void close_search(struct frontend_search **f)
+{
+	frontend_search_close(*f);
+}
+
+int frontend_analyse(
+	struct guest *g, const struct frontend_options *opt, struct snapshot *s, struct err *err)
+{
+	CLEANUP(close_search) struct frontend_search *f = NULL;
+
+	if (frontend_search_open(g, opt, &f, err))
+		return -1;
+	return frontend_search_look(f, opt, s, err);
 }
 
 /* Of no number: a driver whose one interface may carry any disk. */

@@ -21,9 +21,11 @@ enum frontend_locate {
 
 struct frontend_options {
 	enum frontend_locate locate;
-	const char *kernel_path;	/* --kernel FILE, or NULL */
-	bool facts_only;		/* enough for `info`: skip what only `dump -v` shows */
-	bool who;			/* find out who asked for each request */
+	const char *kernel_path; /* --kernel FILE, or NULL */
+	bool facts_only;	 /* enough for `info`: skip what only `dump -v` shows */
+	bool who;		 /* find out who asked for each request */
+	bool running; /* the guest does: what disagrees may have changed, so that every page is
+			 looked at only where nothing is found otherwise */
 	const struct ckpt_info *config; /* the domain's configuration; NULL not known */
 };
 
@@ -99,6 +101,18 @@ extern const struct frontend_ops frontend_netbsd_xbd;
 const char *frontend_name(const struct frontend_ops *driver);
 /* Never NULL: of a driver that is not known, no order is known. */
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d);
+
+/*
+ * The parts of frontend_analyse(), for a guest that is looked at more than once: its kernel is
+ * found once, its devices at each look, with the clock as it is by then. Borrows g. `opt` of all
+ * calls has the same --kernel and --locate.
+ */
+struct frontend_search;
+int frontend_search_open(struct guest *g, const struct frontend_options *opt,
+	struct frontend_search **ret, struct err *err) MUST_CHECK;
+int frontend_search_look(struct frontend_search *f, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err) MUST_CHECK;
+void frontend_search_close(struct frontend_search *f);
 
 /*
  * Say who the guest's kernel is, run every frontend that fits the guest, fill source_mfn of every

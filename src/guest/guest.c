@@ -55,21 +55,27 @@ static int use_first_root(struct guest *g, struct err *err)
 	return 0;
 }
 
-int guest_open(struct memory m, struct guest **ret, struct err *err)
+int guest_reload(struct guest *g, struct err *err)
 {
-	struct guest *g = calloc(1, sizeof(*g));
 	size_t i;
 
-	if (!g)
-		return err_nomem(err, "the view of the guest");
-	g->mem = m;
-	g->info = memory_info(m);
+	g->info = memory_info(g->mem);
 	g->word_bytes = g->info.word_bytes ? g->info.word_bytes : 8;
 	g->mode = pt_mode_for(g->info.pt_levels);
 	for (i = 0; i < PAGE_CACHE; i++)
 		g->pages[i].pfn = UINT64_MAX;
 	empty_tlb(g);
-	if (use_first_root(g, err)) {
+	return use_first_root(g, err);
+}
+
+int guest_open(struct memory m, struct guest **ret, struct err *err)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return err_nomem(err, "the view of the guest");
+	g->mem = m;
+	if (guest_reload(g, err)) {
 		guest_close(g);
 		return -1;
 	}

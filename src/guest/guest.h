@@ -26,6 +26,9 @@ struct guest_map {	 /* the result of a translation */
 
 /* Borrows the source of `m`. ERR_NODATA or ERR_UNSUPPORTED when no vcpu gives a usable root. */
 int guest_open(struct memory m, struct guest **ret, struct err *err) MUST_CHECK;
+/* A source that lives has new pages and registers: forget what was made of the old ones. Fails as
+ * guest_open() does; then only this may be called again. */
+int guest_reload(struct guest *g, struct err *err) MUST_CHECK;
 void guest_close(struct guest *g);
 struct memory guest_memory(const struct guest *g);
 const struct memory_info *guest_info(const struct guest *g);

@@ -158,3 +158,21 @@ void page_cache_drop(struct page_cache *c, uint64_t key)
 	forget_key(c, i);
 	make_oldest(c, i);
 }
+
+void page_cache_empty(struct page_cache *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nr; i++)
+		c->slots[i].used = false;
+	memset(c->buckets, 0xff, c->nr * sizeof(*c->buckets));
+}
+
+void page_cache_for_each(struct page_cache *c, page_cache_fn *fn, void *arg)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nr; i++)
+		if (c->slots[i].used)
+			fn(arg, c->slots[i].key, c->pages[i]);
+}

@@ -18,5 +18,11 @@ const uint8_t *page_cache_find(struct page_cache *c, uint64_t key);
  * longest. The caller fills all of it, or calls page_cache_drop(). NULL: no memory. */
 uint8_t *page_cache_room(struct page_cache *c, uint64_t key);
 void page_cache_drop(struct page_cache *c, uint64_t key);
+void page_cache_empty(struct page_cache *c);
+/* Each page, in no order. The cache must not be asked or changed meanwhile, the page's bytes may
+ * be.
+ */
+typedef void page_cache_fn(void *arg, uint64_t key, uint8_t *page);
+void page_cache_for_each(struct page_cache *c, page_cache_fn *fn, void *arg);
 
 #endif

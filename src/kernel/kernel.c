@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "kernel/linux_facts.h"
 #include "kernel/netbsd.h"
 
 void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret)
@@ -20,6 +21,12 @@ void kernel_close(struct kernel *k)
 	linux_kernel_close(&k->linux_kernel);
 	guest_facts_fini(&k->other);
 	memset(k, 0, sizeof(*k));
+}
+
+void kernel_read_clock(struct kernel *k)
+{
+	if (k->linux_kernel.symbols)
+		linux_read_clock(&k->linux_kernel);
 }
 
 const struct linux_kernel *kernel_linux(const struct kernel *k)

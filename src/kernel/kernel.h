@@ -21,6 +21,8 @@ struct kernel {
 /* Without `by_symbols` Linux is not looked for. `ret` stays where it is until it is closed. */
 void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret);
 void kernel_close(struct kernel *k);
+/* Of a guest that runs: the clocks of now, into its facts. */
+void kernel_read_clock(struct kernel *k);
 
 /* The Linux that was found, or NULL. */
 const struct linux_kernel *kernel_linux(const struct kernel *k);

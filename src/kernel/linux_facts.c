@@ -207,6 +207,16 @@ static void read_clock(struct linux_kernel *k, const struct linux_facts_layout *
 	f->wall_known = !layout_read(k->g, tk, &l->xtime_sec, &f->wall_sec, NULL);
 }
 
+void linux_read_clock(struct linux_kernel *k)
+{
+	struct linux_facts_layout l;
+
+	linux_facts_layout(k->types, &l);
+	k->facts.mono_known = false;
+	k->facts.wall_known = false;
+	read_clock(k, &l);
+}
+
 void linux_read_facts(struct linux_kernel *k, const struct linux_facts_layout *l)
 {
 	if (k->symbols) {

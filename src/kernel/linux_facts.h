@@ -19,5 +19,7 @@ void linux_facts_layout(const struct layout *types, struct linux_facts_layout *r
 /* Into k->facts, from k->symbols; without them only what the kernel's banner says. `l` may lack any
  * member. */
 void linux_read_facts(struct linux_kernel *k, const struct linux_facts_layout *l);
+/* The clocks alone, anew. */
+void linux_read_clock(struct linux_kernel *k);
 
 #endif

@@ -83,6 +83,21 @@ int xenhost_vbds(
 	return xenhost_vbds_from(&store, domid, ret, nr, err);
 }
 
+void xenhost_version(struct xenhost *x, unsigned *ret_major, unsigned *ret_minor)
+{
+	int version = xc_version(x->xch, XENVER_version, NULL);
+
+	*ret_major = version > 0 ? (unsigned)version >> 16 : 0;
+	*ret_minor = version > 0 ? (unsigned)version & 0xffff : 0;
+}
+
+int xenhost_find(struct xenhost *x, const char *word, uint32_t *ret, struct err *err)
+{
+	const struct xenhost_store store = {x, store_read, store_list};
+
+	return xenhost_find_from(&store, word, ret, err);
+}
+
 static void format_uuid(const uint8_t handle[16], char *buf)
 {
 	unsigned i;
@@ -94,19 +109,33 @@ static void format_uuid(const uint8_t handle[16], char *buf)
 	}
 }
 
-/* PV: what the domain itself says, held against what it may have. */
-static int pv_facts(
+/* What the domain itself says, held against what it may have. */
+static int size_facts(
 	struct xenhost *x, const xc_domaininfo_t *info, struct xenhost_domain *d, struct err *err)
 {
 	uint64_t most = MAX((uint64_t)info->tot_pages, (uint64_t)info->max_pages) + PFN_SLACK;
 	xen_pfn_t nr = 0;
 
-	if (xc_domain_get_guest_width(x->xch, d->domid, &d->word_bytes))
+	if (d->is_pv && xc_domain_get_guest_width(x->xch, d->domid, &d->word_bytes))
 		return err_sys(err, "cannot ask for the word size of domain %u", d->domid);
 	if (xc_domain_nr_gpfns(x->xch, d->domid, &nr) || !nr)
 		nr = d->nr_pages;
 	d->nr_pfns = MIN((uint64_t)nr, most);
 	return 0;
+}
+
+static void state_facts(const xc_domaininfo_t *info, struct xenhost_domain *d)
+{
+	d->is_pv = !(info->flags & XEN_DOMINF_hvm_guest);
+	/* libxl gives a PVH guest a local APIC, and nothing else that is emulated. */
+	d->is_pvh = !d->is_pv && !(info->arch_config.emulation_flags & ~XEN_X86_EMU_LAPIC);
+	d->paused = info->flags & XEN_DOMINF_paused;
+	d->shut_down = info->flags & XEN_DOMINF_shutdown;
+	d->dying = info->flags & XEN_DOMINF_dying;
+	d->shutdown_reason = info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
+	d->cpu_ns = info->cpu_time;
+	d->nr_vcpus = info->nr_online_vcpus;
+	d->nr_vcpu_ids = info->max_vcpu_id == XEN_INVALID_MAX_VCPU_ID ? 0 : info->max_vcpu_id + 1;
 }
 
 int xenhost_domain(struct xenhost *x, uint32_t domid, struct xenhost_domain *ret, struct err *err)
@@ -123,18 +152,14 @@ int xenhost_domain(struct xenhost *x, uint32_t domid, struct xenhost_domain *ret
 	/* The list begins at the first domain that is not below the number. */
 	if (!n || info.domain != domid)
 		return err_set(err, ERR_NOTFOUND, "there is no domain %u", domid);
-	d.is_pv = !(info.flags & XEN_DOMINF_hvm_guest);
-	d.paused = info.flags & XEN_DOMINF_paused;
-	d.shut_down = info.flags & XEN_DOMINF_shutdown;
-	d.dying = info.flags & XEN_DOMINF_dying;
-	d.nr_vcpus = info.nr_online_vcpus;
+	state_facts(&info, &d);
 	d.nr_pages = d.nr_pfns = info.tot_pages;
 	d.shared_info = info.shared_info_frame;
 	format_uuid(info.handle, d.uuid);
 	snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
 	name = store_read(x, path);
 	snprintf(d.name, sizeof(d.name), "%s", name ? name : "");
-	if (d.is_pv && pv_facts(x, &info, &d, err))
+	if (size_facts(x, &info, &d, err))
 		return -1;
 	*ret = d;
 	return 0;

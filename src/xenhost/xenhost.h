@@ -21,22 +21,50 @@ struct p2m;
 int xenhost_open(struct xenhost **ret, struct err *err) MUST_CHECK;
 void xenhost_close(struct xenhost *x);
 
+/* Of the hypervisor; 0.0 unknown. */
+void xenhost_version(struct xenhost *x, unsigned *ret_major, unsigned *ret_minor);
+
 struct xenhost_domain {
 	uint32_t domid;
-	bool is_pv; /* else HVM or PVH, where pfn = gfn */
+	bool is_pv;  /* else HVM or PVH, where pfn = gfn */
+	bool is_pvh; /* HVM without emulated devices */
 	bool paused, shut_down, dying;
-	unsigned nr_vcpus;    /* online */
-	unsigned word_bytes;  /* PV: 4 or 8 */
-	uint64_t nr_pages;    /* that it has now */
-	uint64_t nr_pfns;     /* highest pfn + 1, bounded by what the domain may have */
-	uint64_t shared_info; /* frame */
-	char name[80];	      /* from xenstore; "" unknown */
+	unsigned shutdown_reason; /* of sched.h, when it is shut down */
+	uint64_t cpu_ns;	  /* that its vcpus have run */
+	unsigned nr_vcpus;	  /* online */
+	unsigned nr_vcpu_ids;	  /* the highest + 1 */
+	unsigned word_bytes;	  /* PV: 4 or 8 */
+	uint64_t nr_pages;	  /* that it has now */
+	uint64_t nr_pfns;	  /* highest pfn or gfn + 1, bounded by what the domain may have */
+	uint64_t shared_info;	  /* frame */
+	char name[80];		  /* from xenstore; "" unknown */
 	char uuid[37];
 };
 
 /* ERR_NOTFOUND when there is no such domain. */
 int xenhost_domain(
 	struct xenhost *x, uint32_t domid, struct xenhost_domain *ret, struct err *err) MUST_CHECK;
+
+#define XENHOST_DOMID_MAX 0x7fefu /* DOMID_FIRST_RESERVED is 0x7ff0 */
+
+/* The domain that a user names by its number or its name. Whether there is one of that number is
+ * for xenhost_domain(). */
+int xenhost_find(struct xenhost *x, const char *word, uint32_t *ret, struct err *err) MUST_CHECK;
+/* "running", "paused", "suspended" (as it agreed, for a save), "restored" (and never run),
+ * "crashed", "shut down", "dying" */
+const char *xenhost_state(const struct xenhost_domain *d);
+/* Its drivers stand still, as they do in a checkpoint: it is suspended, or restored and has not
+ * run.
+ */
+bool xenhost_is_still(const struct xenhost_domain *d);
+
+struct live_memory;
+/* Its memory and its registers. The caller frees it with live_memory_free(), before x is closed. */
+int xenhost_memory(struct xenhost *x, const struct xenhost_domain *dom, struct live_memory **ret,
+	struct err *err) MUST_CHECK;
+/* The registers of now. */
+int xenhost_read_cpus(struct xenhost *x, const struct xenhost_domain *dom, struct live_memory *m,
+	struct err *err) MUST_CHECK;
 
 struct xenhost_p2m {
 	uint64_t *mfn; /* malloc'ed; UINT64_MAX = none */
@@ -108,6 +136,8 @@ struct xenhost_store {
 	char **(*list)(void *arg, const char *path, unsigned *nr);
 };
 
+int xenhost_find_from(const struct xenhost_store *store, const char *word, uint32_t *ret,
+	struct err *err) MUST_CHECK;
 int xenhost_vbds_from(const struct xenhost_store *store, uint32_t domid, struct xenhost_vbd **ret,
 	size_t *nr, struct err *err) MUST_CHECK;
 

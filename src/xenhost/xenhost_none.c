@@ -29,6 +29,29 @@ int xenhost_domain(struct xenhost *x UNUSED, uint32_t domid UNUSED,
 	return no_xen(err);
 }
 
+void xenhost_version(struct xenhost *x UNUSED, unsigned *ret_major, unsigned *ret_minor)
+{
+	*ret_major = *ret_minor = 0;
+}
+
+int xenhost_find(
+	struct xenhost *x UNUSED, const char *word UNUSED, uint32_t *ret UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
+int xenhost_memory(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
+	struct live_memory **ret UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
+int xenhost_read_cpus(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
+	struct live_memory *m UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
 int xenhost_p2m(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
 	struct xenhost_p2m *ret UNUSED, struct err *err)
 {

@@ -296,8 +296,8 @@ static int by_both(struct guest *g, const struct kernel *k, const struct fronten
 		return -1;
 	if (!sym.nr_devices)
 		snapshot_doubt(&sym, "the kernel's symbols lead to no device");
-	/* `info` wants an answer, not a certain one. */
-	if (sym.doubt && !(opt->facts_only && sym.nr_devices))
+	/* `info` wants an answer, not a certain one. In a guest that runs a doubt is no wonder. */
+	if (sym.doubt && !((opt->facts_only || opt->running) && sym.nr_devices))
 		every_page = true;
 	if (every_page && linux_by_scan(g, &scan, err))
 		return -1;

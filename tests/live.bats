@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# A live domain in the place of a file. The host is a fake (fakexen.c): its domain is a core dump of a
+# real guest, its xenstore what dom0 had beside it.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    [ -n "${XBDSNAP_CACHE:-}" ] || return 0
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o "$BATS_FILE_TMPDIR/fakexen.so" \
+        "$SRCDIR/tests/tools/fakexen.c"
+    for guest in base pvh; do
+        python3 "$SRCDIR/tests/tools/mkcore.py" xen "$XBDSNAP_CACHE/linux-6.1-$guest/image.save" \
+            "$BATS_FILE_TMPDIR/core-$guest"
+    done
+}
+
+setup() {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no real checkpoints (CHECKPOINTS)"
+    ldd "$XBDSNAP" | grep -q libxenctrl || skip "built without Xen"
+    cd "$BATS_TEST_TMPDIR" || return
+    host linux-6.1-base
+}
+
+host() { # host CHECKPOINT: the domain that is there
+    checkpoint=$XBDSNAP_CACHE/$1/image.save
+    export FAKEXEN_CORE=$BATS_FILE_TMPDIR/core-${1#linux-6.1-}
+    export FAKEXEN_STORE=$CHECKPOINTS/$1/xenstore.txt FAKEXEN_LOG=$PWD/log
+    if [ "${1#linux-6.1-}" = pvh ]; then export FAKEXEN_PVH=1; fi
+}
+
+# The address sanitizer wants to come first, and the libraries' own leaks are not ours.
+xbdsnap() {
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 LD_PRELOAD=$BATS_FILE_TMPDIR/fakexen.so \
+        "$XBDSNAP" "$@"
+}
+
+check_schema() { python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" "$1"; }
+
+# Devices and guest, but for what only a file or only a domain has.
+guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
+    guest: (.guest | del(.name, .uuid, .suspended))} | del(.. | .source_mfn?, .source_mfns?)'
+
+@test "dump of a live domain is that of its checkpoint, PV and PVH, in every state" {
+    for name in linux-6.1-base linux-6.1-pvh; do
+        host $name
+        "$XBDSNAP" dump -q -J "$checkpoint" | jq -S "$guest" >want
+        for state in running paused restored suspended crashed; do
+            FAKEXEN_STATE=$state xbdsnap dump -q -J --live 7 >got.json
+            check_schema got.json
+            jq -S "$guest" got.json | diff want -
+            [ "$(jq -c '[.live.domid, .live.state, .source.format]' got.json)" = \
+                "[7,\"$state\",\"live\"]" ]
+        done
+    done
+    # Nothing was written, nobody was paused, and no frame of another was asked for.
+    [ ! -e log ]
+}
+
+@test "the guest's own list, and machine frames of this host" {
+    xbdsnap dump -q -J --live 7 >dump.json
+    python3 "$SRCDIR/tests/tools/compare_truth.py" dump.json "$CHECKPOINTS/linux-6.1-base/truth.json"
+    "$XBDSNAP" dump -q -J "$FAKEXEN_CORE" | jq '[.devices[].requests[].segments[].source_mfn]' >want
+    jq '[.devices[].requests[].segments[].source_mfn]' dump.json | diff want -
+    [ "$(jq -c '[.devices[].confirmed_by]' dump.json)" = \
+        '[["bus","configuration","structure","ring"]]' ]
+    [ "$(jq .every_page dump.json)" = false ]
+}
+
+@test "a domain is found by its name" {
+    xbdsnap dump --live stuck >by-name
+    xbdsnap dump --live 7 | diff by-name -
+    run -4 xbdsnap dump --live nobody
+    [[ $output == *"there is no domain of the name 'nobody'"* ]]
+    run -4 xbdsnap dump --live 8
+    [[ $output == *"there is no domain 8"* ]]
+    run -2 xbdsnap dump --live ""
+}
+
+@test "a file and a domain exclude each other, and so does what is for files alone" {
+    run -2 xbdsnap dump --live 7 "$checkpoint"
+    run -2 xbdsnap validate --live 7 "$checkpoint"
+    run -2 xbdsnap info --live 7 --offset 4096
+    run -2 xbdsnap replay --live 7 --write --undo u --disk xvda=d
+    [[ $output == *"the guest is alive"* ]]
+    run -2 xbdsnap replay --live 7 --revert u
+    run -2 xbdsnap redact --live 7 a b
+}
+
+@test "rules that want a guest that stands still are not evaluated while it runs" {
+    run -0 --separate-stderr xbdsnap validate -J --live 7
+    check_schema /dev/stdin <<<"$output"
+    [ "$(jq -r '.not_evaluated[] | select(.rule == "XB105") | .reason' <<<"$output")" = \
+        "the guest was not suspended" ]
+    [ "$(jq -r '[.verdict, .guest.suspended] | join(" ")' <<<"$output")" = "safe false" ]
+    FAKEXEN_STATE=suspended run -0 --separate-stderr xbdsnap validate -J --live 7
+    [ "$(jq '[.not_evaluated[] | select(.rule == "XB105")] | length' <<<"$output")" -eq 0 ]
+    [ "$(jq .guest.suspended <<<"$output")" = true ]
+}
+
+@test "extract and replay take a domain" {
+    xbdsnap extract -q --live 7 --slot 4 >got
+    "$XBDSNAP" extract -q --slot 4 "$checkpoint" | cmp - got
+    xbdsnap extract -q --live 7 --page 0x1000 >got
+    "$XBDSNAP" extract -q --page 0x1000 "$checkpoint" | cmp - got
+    disk=$XBDSNAP_CACHE/linux-6.1-base/disk-before.img
+    xbdsnap replay -J --live 7 --disk xvda="$disk" | jq -S .plan >got
+    "$XBDSNAP" replay -J --disk xvda="$disk" "$checkpoint" | jq -S .plan |
+        sed 's/"source_mfn": "0x[0-9a-f]*"/"source_mfn": null/' >want
+    sed 's/"source_mfn": "0x[0-9a-f]*"/"source_mfn": null/' got | diff want -
+    [ "$(grep -c '"not-landed"' got)" -gt 10 ]
+}
+
+@test "info says what it is" {
+    run -0 xbdsnap info --live 7
+    [[ $output == *"domain         domain 7 (stuck)"* ]]
+    [[ $output == *"state          running: its drivers may be in the middle of a change"* ]]
+    [[ $output == *"disk           xvda = /dev/mapper/stuck, phy"* ]]
+    [[ $output == *"requests       xvda: 20 pending, 0 queued"* ]]
+    xbdsnap info -J --live 7 >info.json
+    check_schema info.json
+    [ "$(jq -c '[.config.kind, .source.bytes]' info.json)" = '["xenstore",null]' ]
+}
+
+@test "every page of a domain can be looked at" {
+    xbdsnap dump -q -J --locate=scan --live 7 | jq -S '[.devices[].requests[].sector]' >got
+    "$XBDSNAP" dump -q -J "$checkpoint" | jq -S '[.devices[].requests[].sector]' | diff - got
+}
+
+@test "pages that are gone are holes, not errors" {
+    gone=$(xbdsnap dump -J --live 7 | jq -r '.devices[0].requests[2].segments[1].source_mfn')
+    FAKEXEN_GONE=$gone xbdsnap dump -q -J --live 7 >dump.json
+    [ "$(jq -c '[.devices[0].requests[2].segments[].present]' dump.json)" = '[true,false]' ]
+    FAKEXEN_GONE=$gone run -4 xbdsnap extract --live 7 --slot 2
+    [[ $output == *"cannot be mapped"* ]]
+}
