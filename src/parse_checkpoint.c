@@ -16,6 +16,7 @@ static const struct ckpt_format *const formats[] = {
 	&ckpt_format_xen20,
 	&ckpt_format_xend,
 	&ckpt_format_xencore,
+	&ckpt_format_xccore,
 	&ckpt_format_libvirt,
 	&ckpt_format_xapi,
 	&ckpt_format_xapi_old,

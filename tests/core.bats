@@ -44,6 +44,54 @@ same_guest() { # same_guest KIND CHECKPOINT [FILTER]
     same_guest xen linux-6.1-hvm
 }
 
+@test "dumps of before Xen 3.1 have the checkpoint's requests, though they list frames alone" {
+    same_guest xccore linux-6.1-base
+    [ "$("$XBDSNAP" dump -q -J --locate=scan core | jq '.devices[0].requests | length')" -eq 20 ]
+    same_guest xccore linux-6.1-mq
+    same_guest xccore linux-6.1-hvm '| del(.guest.nr_pfns)'
+    same_guest xccore-303 linux-6.1-hvm '| del(.guest.nr_pfns)'
+}
+
+@test "of Xen 3.0.0, which leaves out the registers, the page tables are found and that is said" {
+    make_core xccore-300 linux-6.1-base
+    run -1 --separate-stderr "$XBDSNAP" validate -J core
+    [[ $(jq -r '.findings[] | select(.rule == "XB019") | .message' <<<"$output") == \
+        *"no registers of a vcpu lead to page tables"* ]]
+    "$XBDSNAP" dump -q -J core >dump.json
+    python3 "$SRCDIR/tests/tools/compare_truth.py" dump.json "$CHECKPOINTS/linux-6.1-base/truth.json"
+}
+
+@test "an old dump without the guest's own table says that nothing tells which page is which" {
+    make_core xccore linux-6.1-base
+    # The one page that begins with the magic, which leads to the table.
+    at=$(grep -abom1 xen-3.0-x86_64 core | cut -d : -f 1)
+    printf y | dd of=core bs=1 seek="$at" conv=notrunc status=none
+    run -5 --separate-stderr "$XBDSNAP" info core
+    [[ $output == *"which page is which is unknown"* ]]
+    [[ $output == *"guest          PV"* ]]
+}
+
+@test "redact keeps of an old dump what tells its pages, and nothing that is nobody's" {
+    make_core xccore linux-6.1-base
+    pages=$(od -A n -t u4 -j 20 -N 4 core)
+    # A page of the list that the guest's table does not name: another frame in its place.
+    printf nobodys-secret >secret
+    nr=$(od -A n -t u4 -j 8 -N 4 core)
+    index=$(od -A n -t u4 -j 16 -N 4 core)
+    for i in $(seq 0 40); do # a page of zeros
+        [ -z "$(od -A n -v -t x1 -j $((pages + i * 4096)) -N 4096 core | tr -d ' 0\n')" ] && break
+    done
+    dd if=secret of=core bs=1 seek=$((pages + i * 4096 + 100)) conv=notrunc status=none
+    printf '\x01\x00\x00\xff\x00\x00\x00\x00' |
+        dd of=core bs=1 seek=$((index + i * 8)) conv=notrunc status=none
+    [ "$nr" -gt 40 ]
+    "$XBDSNAP" redact -q core small
+    [ "$(du -k small | cut -f 1)" -lt 20000 ]
+    diff <("$XBDSNAP" dump -q core) <("$XBDSNAP" dump -q small)
+    grep -q nobodys-secret core
+    run ! grep -q nobodys-secret small
+}
+
 @test "a dump of the emulator's has the checkpoint's requests" {
     same_guest qemu linux-6.1-pvh
     same_guest qemu linux-6.1-hvm

@@ -201,7 +201,9 @@ static const struct rule rows[] = {
 			"how many there are, and a page has one machine frame that no other page "
 			"has. "
 			"A dump of a domain that was not paused (xl dump-core -L) can be so; a "
-			"damaged file, too. A frame that two pages claim is taken for nobody's.",
+			"damaged file, too. A frame that two pages claim is taken for nobody's. "
+			"Xen 3.0.0 leaves the "
+			"last vcpu out of its dumps; the page tables are looked for then.",
 		.remedy = "Make another dump, of a paused domain. If that is not possible, trust "
 			  "nothing that hangs on a single page.",
 	},

@@ -173,6 +173,7 @@ void ckpt_close(struct ckpt *ck)
 	free(ck->committed.vcpus);
 	squeeze_free(ck->squeeze);
 	kdump_free(ck->kdump);
+	free(ck->needed);
 	free(ck->extras);
 	pagemap_fini(&ck->map);
 	frames_fini(&ck->frames);
@@ -295,6 +296,24 @@ int ckpt_add_extra(struct ckpt *ck, uint64_t off, uint64_t bytes, struct err *er
 		return err_nomem(err, "the list of other content");
 	ck->extras[ck->nr_extras++] = (struct ckpt_extra){off, bytes};
 	return 0;
+}
+
+int ckpt_add_needed(struct ckpt *ck, uint64_t off)
+{
+	if (util_grow(&ck->needed, &ck->cap_needed, ck->nr_needed + 1, sizeof(*ck->needed)))
+		return -1;
+	ck->needed[ck->nr_needed++] = off;
+	return 0;
+}
+
+size_t ckpt_nr_needed(const struct ckpt *ck)
+{
+	return ck->nr_needed;
+}
+
+uint64_t ckpt_needed(const struct ckpt *ck, size_t index)
+{
+	return ck->needed[index];
 }
 
 size_t ckpt_nr_extras(const struct ckpt *ck)

@@ -223,6 +223,10 @@ struct ckpt_extra {
 };
 size_t ckpt_nr_extras(const struct ckpt *ck);
 struct ckpt_extra ckpt_extra(const struct ckpt *ck, size_t index); /* ascending */
+/* File offsets of pages without which the file could not be read: where the guest's own memory says
+ * which page is which. In any order, perhaps several times. */
+size_t ckpt_nr_needed(const struct ckpt *ck);
+uint64_t ckpt_needed(const struct ckpt *ck, size_t index);
 /* Where the checkpoint begins in the file. */
 uint64_t ckpt_start(const struct ckpt *ck);
 /* Behind this offset nothing of the file was understood, or anything else stands. */

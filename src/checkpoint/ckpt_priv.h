@@ -78,9 +78,11 @@ struct ckpt {
 	struct ckpt_origin origin;
 	struct ckpt_p2m_part p2m[CKPT_MAX_P2M_PARTS];
 	unsigned nr_p2m;
-	unsigned depth; /* of wrappers */
-	uint64_t start; /* where the outermost format begins */
-	uint64_t end;	/* see ckpt_end() */
+	unsigned depth;	  /* of wrappers */
+	uint64_t start;	  /* where the outermost format begins */
+	uint64_t end;	  /* see ckpt_end() */
+	uint64_t *needed; /* see ckpt_needed() */
+	size_t nr_needed, cap_needed;
 	struct ckpt_extra *extras;
 	size_t nr_extras, cap_extras;
 	const struct ckpt_format *body; /* innermost */
@@ -102,9 +104,10 @@ struct ckpt_format {
 };
 
 extern const struct ckpt_format ckpt_format_xl, ckpt_format_libxl, ckpt_format_libxc,
-	ckpt_format_xen20, ckpt_format_xend, ckpt_format_libvirt, ckpt_format_xapi,
-	ckpt_format_xapi_old, ckpt_format_legacy, ckpt_format_xencore, ckpt_format_vmcore,
-	ckpt_format_kdump, ckpt_format_unsupported, ckpt_format_foreign, ckpt_format_disk;
+	ckpt_format_xen20, ckpt_format_xend, ckpt_format_xccore, ckpt_format_libvirt,
+	ckpt_format_xapi, ckpt_format_xapi_old, ckpt_format_legacy, ckpt_format_xencore,
+	ckpt_format_vmcore, ckpt_format_kdump, ckpt_format_unsupported, ckpt_format_foreign,
+	ckpt_format_disk;
 
 /* Do the bytes at off begin with this text? */
 bool ckpt_has_magic(const struct source *src, uint64_t off, const char *magic, size_t len);
@@ -124,6 +127,8 @@ bool ckpt_has_vcpu(const struct ckpt *ck, uint32_t id);
 void ckpt_settle_guest_type(struct ckpt *ck, enum ckpt_guest_type config_type);
 /* Content of the guest's that is no page; in file order. */
 int ckpt_add_extra(struct ckpt *ck, uint64_t off, uint64_t bytes, struct err *err) MUST_CHECK;
+/* The page at that file offset tells what pages there are. -1: out of memory. */
+int ckpt_add_needed(struct ckpt *ck, uint64_t off) MUST_CHECK;
 /* origin.c: fill info.written_by and restore, when all is read. */
 void ckpt_say_origin(struct ckpt *ck);
 /* find_stream.c: "xl at 0x200, xl at 0x8041000": headers in the file from that offset on, as far as

@@ -15,12 +15,6 @@ static bool is_elf(const struct source *src, uint64_t off)
 	return ckpt_has_magic(src, off, "\177ELF", 4);
 }
 
-static bool is_xc_core(const struct source *src, uint64_t off)
-{
-	return ckpt_has_magic(src, off, "\xed\xeb\x0f\xf0", 4) ||
-	       ckpt_has_magic(src, off, "\xee\xeb\x0f\xf0", 4);
-}
-
 static bool is_packed(const struct source *src, uint64_t off)
 {
 	return ckpt_has_magic(src, off, "\x89LZO\0\r\n", 7) ||
@@ -33,7 +27,6 @@ static const struct {
 	looks_like_fn *looks_like;
 } known[] = {
 	{"ELF file that is no core dump", is_elf},
-	{"Xen core dump of before 3.1 (xc_core)", is_xc_core},
 	{"file packed with lzop, lzip or compress", is_packed},
 };
 

@@ -24,6 +24,7 @@ static const struct {
 	{"legacy", "xc_save", 0x0300, 0x0405},
 	{"xen2", "xfrd", 0x0200, 0x0200},
 	{"xen-core", "dump-core", 0, 0},
+	{"xc-core", "xm dump-core", 0x0300, 0x0300},
 };
 
 /* "Xen 3.2 to 4.0", "Xen 4.5", "Xen 4.14 or newer" */

@@ -138,11 +138,17 @@ static int add_source(void *arg, const struct ckpt_run *run)
 	return 0;
 }
 
-/* What pages that are made of deltas need: copies that later ones replaced, too. */
+/* What the file is understood by; and what pages that are made of deltas need: copies that later
+ * ones replaced, too. */
 static int collect_sources(struct redact *r, struct err *err)
 {
 	size_t i;
 
+	for (i = 0; i < ckpt_nr_needed(r->in.ck); i++) {
+		if (util_grow(&r->sources, &r->cap_sources, r->nr_sources + 1, sizeof(*r->sources)))
+			return err_nomem(err, "the list of pages");
+		r->sources[r->nr_sources++] = ckpt_needed(r->in.ck, i);
+	}
 	for (i = 0; i < ckpt_nr_runs(r->in.ck); i++) {
 		struct ckpt_run run = ckpt_run(r->in.ck, i);
 		struct source_call call = {r, run.pfn, err};

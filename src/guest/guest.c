@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "guest/pagetable.h"
+#include "checkpoint/pagetable.h"
 #include "guest/pfn_set.h"
 
 /* Direct-mapped caches; sizes are powers of two. Page lookups are a binary search over runs. */

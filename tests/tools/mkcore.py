@@ -7,6 +7,9 @@ Of small made-up guests, as seeds for fuzzing and damage: mkcore.py --seeds DIR
              GDT, as the guest's own table in the checkpoint has them; of a PVH or HVM guest without
   xen-mixed  the same, but every page has moved to a machine frame of no order at all; source frames
              are then those, not the guest's
+  xccore     what `xm dump-core` of Xen 3.0.4 wrote: the list of machine frames without order, and no
+             word about whose they are; of an HVM guest in the order of its memory, as its builder asked
+             for it. xccore-300: as 3.0.0 did, without the last vcpu; HVM guests of 3.0.3: xccore-303
   qemu       what `dump-guest-memory` of the emulator writes, of a PVH or HVM guest
   kdump      the same with -z, packed with zlib; kdump-lzo, kdump-snappy, kdump-zstd: with those
   makedumpfile   the same as kdump, flattened, in two pieces a table
@@ -84,11 +87,12 @@ class Guest(Reader):
 
 
 class Made:
-    """A guest of twelve pages: page tables, and data that a kernel address maps. Frame 9 is away."""
+    """A guest of twelve pages: page tables, and data that a kernel address maps. Frame 9 is away. With
+    `table`, two more: start_info, and the guest's own table of machine frames."""
 
     BASE = 0xffffffff80000000
 
-    def __init__(self, hvm, levels=4):
+    def __init__(self, hvm, levels=4, table=False):
         self.hvm, self.contexts, self.at = hvm, {0: 0}, {}
         self.levels = levels
         tables = {4: [(1, 4, 511, 2), (2, 3, 510, 3), (3, 2, 0, 4)],
@@ -109,7 +113,24 @@ class Made:
         for p, data in pages.items():
             self.at[p] = self.at.get(p, (0, 0))[0], len(self.d)
             self.d += data
-        self.frames = {} if hvm else {p: 0x100 + (p * 5 & 15) for p in pages}
+        self.frames = {} if hvm else {p: 0x100 + (p * 5 & 15) for p in (*pages, 12, 13)}
+        if table and not hvm:
+            self.own_pages(levels, entry)
+
+    def own_pages(self, levels, entry):
+        word = "<Q" if levels == 4 else "<I"
+        base = self.BASE if levels == 4 else 0xc0000000
+        info, table = bytearray(PAGE), bytearray(b"\xff" * PAGE)
+        info[:32] = {4: b"xen-3.0-x86_64", 3: b"xen-3.0-x86_32p",
+                     2: b"xen-3.0-x86_32"}[levels].ljust(32, b"\0")
+        struct.pack_into(word, info, 32, 14)
+        struct.pack_into(word, info, 104 if levels == 4 else 68, base + 7 * PAGE)
+        for p, mfn in self.frames.items():
+            struct.pack_into(word, table, p * struct.calcsize(word), mfn)
+        struct.pack_into(entry, self.d, self.at[4][1] + 7 * struct.calcsize(entry), 13 << 12 | 3)
+        for p, data in ((12, info), (13, table)):
+            self.at[p] = 0, len(self.d)
+            self.d += data
 
     def registers(self, levels):
         if not self.hvm:
@@ -119,8 +140,7 @@ class Made:
                 struct.pack_into("<I", self.d, 2728, 1 << 12)
             return
         struct.pack_into("<QQQQ", self.d, 656, 0x80000001, 0, 1 << 12, 0x20 if levels > 2 else 0)
-        if levels == 4:
-            struct.pack_into("<Q", self.d, 640, self.BASE)  # rip, above 4 GiB
+        struct.pack_into("<Q", self.d, 640, self.BASE if levels == 4 else 0xc0000000)  # rip
 
     def u(self, fmt, off):
         return struct.unpack_from(fmt, self.d, off)
@@ -257,6 +277,57 @@ def xen(guest, out, frames):
     out.f.write(names)
 
 
+# -- before Xen 3.1
+
+def xccore_context(guest, number, frames, hvm_flag):
+    """CR3 names a machine frame of HVM guests, too."""
+    size = 5168 if guest.levels == 4 or guest.hvm and not hasattr(guest, "BASE") else 2800
+    if not guest.hvm:
+        return pv_context(guest, number, frames)[:size]
+    wide = bytearray(hvm_context(guest, number))
+    top = frames[struct.unpack_from("<Q", wide, 5008)[0] >> 12]
+    if size == 2800:
+        ctx = bytearray(size)
+        for to, at in ((548, 648), (560, 672), (2716, 4984), (2732, 5016)):
+            ctx[to:to + 4] = wide[at:at + 4]
+        struct.pack_into("<I", ctx, 2728, (top << 12 | top >> 20) & 0xffffffff)
+    else:
+        ctx = wide
+        struct.pack_into("<Q", ctx, 5008, top << 12)
+    struct.pack_into("<I", ctx, 512, hvm_flag)
+    return bytes(ctx)
+
+
+def xccore(guest, out, release=0x304):
+    if guest.hvm:
+        # Memory in one piece from frame 0 on; what is missing was empty.
+        end = max(p for p in guest.at if p < 0xf0000) + 1
+        pfns = [p for p in range(end) if release < 0x304 or not 0xa0 <= p < 0xc0]
+        frames = {p: 0x40000 + (k * 0x9e3779b1 & 0xffffff) for k, p in enumerate(pfns)}
+    else:
+        frames = guest.frames
+        pfns = sorted(guest.at.keys() & frames.keys(), key=lambda p: p * 0x9e3779b1 & 0xffffffff)
+    wide = guest.levels == 4 or guest.hvm and not hasattr(guest, "BASE")
+    contexts = [xccore_context(guest, n, frames, 2 if guest.hvm and release < 0x304 else 0)
+                for n in sorted(guest.contexts)]
+    if release == 0x300:
+        contexts.pop()
+    contexts = b"".join(contexts)
+    listed = struct.pack(("<%dQ" if wide else "<%dI") % len(pfns), *(frames[p] for p in pfns))
+    index = 24 + len(contexts)
+    pages = (index + len(listed) + PAGE - 1) // PAGE * PAGE
+    out.f.write(struct.pack("<6I", 0xf00febee if guest.hvm and release == 0x304 else 0xf00febed,
+                            len(contexts) // (5168 if wide else 2800), len(pfns), 24, index, pages))
+    out.f.write(contexts + listed)
+    out.pad(PAGE)
+    for pfn in pfns:
+        if pfn not in guest.at:
+            out.put(bytes(PAGE))
+        else:
+            out.put(guest.page(pfn) if guest.hvm
+                    else with_frames(guest, pfn, guest.at[pfn][0], frames))
+
+
 # -- the emulator's and makedumpfile's
 
 def qemu_notes(guest):
@@ -380,22 +451,23 @@ def flattened(guest, out):
     out.f.write(struct.pack(">qq", -1, -1))
 
 
-MAKERS = {"qemu": qemu, "kdump": plain, "makedumpfile": flattened,
+MAKERS = {"xccore": xccore, "xccore-300": lambda guest, out: xccore(guest, out, 0x300),
+          "xccore-303": lambda guest, out: xccore(guest, out, 0x303), "qemu": qemu, "kdump": plain, "makedumpfile": flattened,
           "kdump-lzo": lambda guest, out: plain(guest, out, lzo, 2),
           "kdump-snappy": lambda guest, out: plain(guest, out, snappy, 4),
           "kdump-zstd": lambda guest, out: plain(guest, out, zstd, 32)}
 
 
 def seeds(folder):
-    makers = {"xen": lambda g, o: xen(g, o, g.frames), "qemu": qemu, "kdump": plain,
+    makers = {"xen": lambda g, o: xen(g, o, g.frames), "xccore": xccore, "qemu": qemu, "kdump": plain,
               "makedumpfile": flattened}
     for kind, maker in makers.items():
         for hvm, levels in ((False, 4), (False, 3), (False, 2), (True, 4), (True, 3), (True, 2)):
-            if kind != "xen" and not hvm:
+            if not kind.startswith("x") and not hvm:
                 continue
             name = f"{kind}-{'hvm' if hvm else 'pv'}{levels}"
             out = Out(pathlib.Path(folder) / name)
-            maker(Made(hvm, levels), out)
+            maker(Made(hvm, levels, kind == "xccore"), out)
             out.close()
 
 

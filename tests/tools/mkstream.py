@@ -634,7 +634,7 @@ def un_vmcore():
     return Stream().raw(b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHI", 4, 62, 1) +
                         struct.pack("<3QIHHHHHH", 0, 64, 0, 0, 64, 56, 2, 64, 0, 0) + bytes(64))
 @recipe
-def un_xc_core(): return Stream().raw(b"\xed\xeb\x0f\xf0" + struct.pack("<5I", 1, 64, 24, 2824, 4096))
+def un_xc_core(): return Stream().raw(b"\xed\xeb\x0f\xf0" + struct.pack("<5I", 1, 64, 24, 2824, 12288))
 @recipe
 def un_qevm(): return Stream().raw(b"QEVM\0\0\0\3" + bytes(32))
 @recipe

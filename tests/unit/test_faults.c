@@ -148,7 +148,7 @@ static const struct {
 	{"un-libxc-v4", ERR_UNSUPPORTED, "version 4, expected 2 or 3"},
 	{"un-elf-core", ERR_CORRUPT, "section headers at 0x40 are beyond the end of the file"},
 	{"un-vmcore", ERR_CORRUPT, "2 program headers at 0x40 are beyond the end of the file"},
-	{"un-xc-core", ERR_UNSUPPORTED, "xc_core"},
+	{"un-xc-core", ERR_CORRUPT, "do not fit each other"},
 	{"un-qevm", ERR_UNSUPPORTED, "QEVM"},
 	{"un-lzop", ERR_UNSUPPORTED, "packed with lzop"},
 	{"un-kdump", ERR_CORRUPT, "kdump file without a header at its start"},

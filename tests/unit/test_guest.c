@@ -5,7 +5,7 @@
  */
 #include "real.h"
 
-#include "guest/pagetable.h"
+#include "checkpoint/pagetable.h"
 
 static void rip_is_kernel_text(const char *name, unsigned levels, unsigned leaf)
 {

@@ -4,8 +4,8 @@
  *
  * Source: Intel SDM volume 3, chapter 4 (32-bit, PAE, 4-level and 5-level paging).
  */
-#ifndef XB_GUEST_PAGETABLE_H
-#define XB_GUEST_PAGETABLE_H
+#ifndef XB_CHECKPOINT_PAGETABLE_H
+#define XB_CHECKPOINT_PAGETABLE_H
 
 #include "base/util.h"
 

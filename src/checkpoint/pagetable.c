@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guest/pagetable.h"
+#include "checkpoint/pagetable.h"
 
 #include "base/frame.h"
 
