@@ -21,6 +21,7 @@ static const struct rule_rows *const parts[] = {
 	&catalogue_ring,
 	&catalogue_driver,
 	&catalogue_host,
+	&catalogue_other,
 };
 
 size_t catalogue_nr(void)

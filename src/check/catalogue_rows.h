@@ -12,6 +12,7 @@ struct rule_rows {
 	size_t nr;
 };
 
-extern const struct rule_rows catalogue_file, catalogue_ring, catalogue_driver, catalogue_host;
+extern const struct rule_rows catalogue_file, catalogue_ring, catalogue_driver, catalogue_host,
+	catalogue_other;
 
 #endif

@@ -234,6 +234,10 @@ static void shared_indices(struct check_run *run)
 			run_skip(run, "%s", why_no_sring(g));
 			continue;
 		}
+		if (g->indices == IO_INDICES_UNKNOWN) {
+			run_skip(run, "the driver's own indices were not found");
+			continue;
+		}
 		if (in_flight > g->entries)
 			continue; /* XB106 */
 		if (published > in_flight)

@@ -197,7 +197,7 @@ static enum cmd_status verdict_of(const struct judge *j)
 		return CMD_CORRUPT;
 	if (j->report.nr[SEVERITY_ERROR])
 		return CMD_UNSAFE;
-	if (!j->in.snap.nr_devices)
+	if (!frontend_resume_is_known(&j->in.snap))
 		return CMD_UNDETERMINED;
 	return j->report.nr[SEVERITY_WARNING] ? CMD_WARNINGS : CMD_OK;
 }

@@ -260,6 +260,7 @@ static struct json_object *json_device(const struct blkdev *d, bool with_request
 	json_put_text(o, "vdev", d->name);
 	json_put(o, "handle", json_num_or_null(d->handle, BLK_UNKNOWN_U64));
 	json_put_text(o, "frontend", d->driver ? d->driver->name : NULL);
+	json_put_text(o, "frontend_version", *d->driver_version ? d->driver_version : NULL);
 	json_put_text(o, "located_by", blk_located_name(d->located_by));
 	json_put_bool(o, "confirmed", d->confirmed);
 	json_put(o, "confirmed_by", confirmed_by(d));

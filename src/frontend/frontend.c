@@ -7,8 +7,8 @@
 #include "guest/p2m.h"
 
 static const struct frontend_ops *const registry[] = {
-	&frontend_linux_blkfront,
-	&frontend_netbsd_xbd,
+	&frontend_linux_blkfront, &frontend_netbsd_xbd,
+	&frontend_ring_only, /* the last: for guests in which the others found nothing */
 };
 
 const char *frontend_name(const struct frontend_ops *driver)
@@ -34,14 +34,24 @@ static bool know_nothing(const struct blkdev *d UNUSED, const struct io_request 
 	return false;
 }
 
+const struct frontend_resume frontend_resume_unknown = {.place = place_unknown,
+	.order = keep_order,
+	.order_known = know_nothing,
+	.counts_on_barriers = true};
+
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d)
 {
-	static const struct frontend_resume unknown = {.place = place_unknown,
-		.order = keep_order,
-		.order_known = know_nothing,
-		.counts_on_barriers = true};
+	return d->driver ? d->driver->resume : &frontend_resume_unknown;
+}
 
-	return d->driver ? d->driver->resume : &unknown;
+bool frontend_resume_is_known(const struct snapshot *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nr_devices; i++)
+		if (frontend_resume_of(&s->devices[i]) == &frontend_resume_unknown)
+			return false;
+	return s->nr_devices > 0;
 }
 
 bool frontend_counts_on_order(const struct blkdev *d)

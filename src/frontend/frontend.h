@@ -96,9 +96,14 @@ struct frontend_ops {
 
 extern const struct frontend_ops frontend_linux_blkfront;
 extern const struct frontend_ops frontend_netbsd_xbd;
+extern const struct frontend_ops frontend_ring_only;
 
 /* "unknown" for NULL. */
 const char *frontend_name(const struct frontend_ops *driver);
+/* Of a driver of which nobody here knows what it does. */
+extern const struct frontend_resume frontend_resume_unknown;
+/* There are devices, and of all of them it is known what resume does. */
+bool frontend_resume_is_known(const struct snapshot *s);
 /* Never NULL: of a driver that is not known, no order is known. */
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d);
 

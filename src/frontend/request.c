@@ -67,6 +67,7 @@ const char *blk_located_name(enum blk_located by)
 		[BLK_BY_KALLSYMS_BTF] = "kallsyms+btf",
 		[BLK_BY_DWARF] = "dwarf",
 		[BLK_BY_SCAN] = "scan",
+		[BLK_BY_RING] = "ring",
 	};
 
 	return names[by];
@@ -85,6 +86,10 @@ const char *blk_confirmed_name(unsigned bit)
 		return "ring";
 	case BLK_CONFIRMED_SCAN:
 		return "scan";
+	case BLK_CONFIRMED_STORE:
+		return "xenstore";
+	case BLK_CONFIRMED_GRANTS:
+		return "grant-table";
 	default:
 		return NULL;
 	}
@@ -180,6 +185,15 @@ struct blkdev *snapshot_add_device(struct snapshot *s)
 	d->bounce = d->read_only = d->recovering = TRI_UNKNOWN;
 	snprintf(d->state, sizeof(d->state), "unknown");
 	return d;
+}
+
+struct io_ring *blkdev_add_ring(struct blkdev *d)
+{
+	struct io_ring *r = append_zeroed(&d->rings, &d->nr_rings, sizeof(*r));
+
+	if (r)
+		r->index = (unsigned)d->nr_rings - 1;
+	return r;
 }
 
 void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap)

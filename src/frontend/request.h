@@ -172,9 +172,10 @@ enum blk_located {
 	BLK_BY_KALLSYMS_BTF,
 	BLK_BY_DWARF,
 	BLK_BY_SCAN,
+	BLK_BY_RING, /* the shared ring alone: nothing is known of the driver's own books */
 };
 const char *blk_located_name(
-	enum blk_located by); /* "elf-symbols", "kallsyms+btf", "dwarf", "scan" */
+	enum blk_located by); /* "elf-symbols", "kallsyms+btf", "dwarf", "scan", "ring" */
 
 /* What confirms that a device is what symbols made of it: blkdev.confirmed_by. */
 #define BLK_CONFIRMED_BUS	(1u << 0) /* the guest's own bus lists it, with the same structure */
@@ -182,8 +183,10 @@ const char *blk_located_name(
 #define BLK_CONFIRMED_STRUCTURE (1u << 2) /* its rings have the shape that the scan looks for */
 #define BLK_CONFIRMED_RING	(1u << 3) /* its shared rings agree with its shadow */
 #define BLK_CONFIRMED_SCAN	(1u << 4) /* the scan of every page gave the same requests */
-#define BLK_NR_CONFIRMED	5
-/* "bus", "configuration", "structure", "ring", "scan" */
+#define BLK_CONFIRMED_STORE	(1u << 5) /* what the guest told xenstore names it */
+#define BLK_CONFIRMED_GRANTS	(1u << 6) /* the guest's grant table gives away its ring */
+#define BLK_NR_CONFIRMED	7
+/* "bus", "configuration", "structure", "ring", "scan", "xenstore", "grant-table" */
 const char *blk_confirmed_name(unsigned bit);
 
 /* Tri-state facts about a device's negotiated features. */
@@ -212,6 +215,7 @@ struct frontend_ops;
 struct blkdev {
 	char name[32]; /* "xvda"; "vbd-51712" when only the number is known; "xbd" */
 	const struct frontend_ops *driver; /* whose device it is; NULL unknown */
+	char driver_version[32];	   /* as the driver says; "" unknown */
 	enum blk_located located_by;
 	unsigned confirmed_by; /* BLK_CONFIRMED_*: what held */
 	bool confirmed;	       /* and that is enough */
@@ -269,6 +273,8 @@ void snapshot_fini(struct snapshot *s);
 /* Append a device with every field unknown; returned pointer is valid until the next append. NULL:
  * no memory. */
 struct blkdev *snapshot_add_device(struct snapshot *s);
+/* Append a zeroed ring, with its index. NULL: no memory. */
+struct io_ring *blkdev_add_ring(struct blkdev *d);
 /* "xvda, xvdb", cut to cap. */
 void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
 /* Is it the device that a user, a file or a toolstack names by its name ("xvda") or its number

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "kernel/banner.h"
 #include "kernel/linux_facts.h"
 #include "kernel/netbsd.h"
 
@@ -14,6 +15,8 @@ void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, s
 		return;
 	if (!linux_kernel_open(g, file, &ret->linux_kernel, NULL) || *ret->linux_kernel.facts.os)
 		ret->facts = &ret->linux_kernel.facts;
+	else
+		banner_read_facts(g, &ret->other);
 }
 
 void kernel_close(struct kernel *k)

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 THEMES = {"0": "The file", "1": "Any block frontend", "2": "netbsd-xbd", "3": "linux-blkfront",
-          "4": "The disk", "5": "The target host", "6": "Hazards of a replay"}
+          "4": "The disk", "5": "The target host", "6": "Hazards of a replay",
+          "8": "Other frontends"}
 
 
 def plain(text):

@@ -1652,7 +1652,8 @@ static void no_rule_without_a_test(void **state UNUSED)
 	size_t i;
 
 	for (i = 0; (id = check_rule_id(i)); i++)
-		if (strcmp(id, "XB201") && !tested(linux_cases, ARRAY_SIZE(linux_cases), id) &&
+		if (strcmp(id, "XB201") && strncmp(id, "XB8", 3) && /* test_rules_other.c */
+			!tested(linux_cases, ARRAY_SIZE(linux_cases), id) &&
 			!tested(netbsd_cases, ARRAY_SIZE(netbsd_cases), id))
 			fail_msg("no test breaks %s", id);
 	assert_true(i > 60);

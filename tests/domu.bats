@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# Made-up guests of the BSDs, of Windows, of the small ones, and of drivers that nobody knows.
+
+make_guest() { # make_guest KIND OPTIONS...
+    img=$BATS_TEST_TMPDIR/image.save truth=$BATS_TEST_TMPDIR/truth.json
+    python3 "$SRCDIR/tests/tools/mkdomu.py" "$@" "$img" --truth "$truth" --disk "$BATS_TEST_TMPDIR/disk"
+}
+
+dump_ok() { # dump_ok OPTIONS...: dump -J ends 0 and tells the truth
+    local pages=
+    [ "$1" = --no-pages ] && pages=$1 && shift
+    "$XBDSNAP" dump -q -J "$@" "$img" >"$BATS_TEST_TMPDIR/dump.json"
+    python3 "$SRCDIR/tests/tools/domu-truth.py" "$BATS_TEST_TMPDIR/dump.json" "$truth" $pages
+}
+
+of_dump() { # of_dump FILTER
+    jq -c "$1" "$BATS_TEST_TMPDIR/dump.json"
+}
+
+rules_of() { # rules_of STATUS: ids and severities of what validate says; it ends with STATUS
+    local status=0
+    "$XBDSNAP" validate -q -J "$img" >"$BATS_TEST_TMPDIR/validate.json" || status=$?
+    [ "$status" = "$1" ]
+    jq -r '[.findings[] | select(.severity != "note") | .rule + " " + .severity] | unique | join(", ")' \
+        "$BATS_TEST_TMPDIR/validate.json"
+}
+
+writes_ok() { # the disk with the writes is what its requests say
+    local vdev
+    rm -f "$BATS_TEST_TMPDIR"/u-*
+    for vdev in $(jq -r '.devices[].vdev' "$truth"); do
+        cp "$BATS_TEST_TMPDIR/disk-$vdev.before" "$BATS_TEST_TMPDIR/w.img"
+        "$XBDSNAP" replay -q --disk "$vdev=$BATS_TEST_TMPDIR/w.img" --write --undo "$BATS_TEST_TMPDIR/u-$vdev" \
+            --allow=findings "$img" >/dev/null
+        cmp "$BATS_TEST_TMPDIR/w.img" "$BATS_TEST_TMPDIR/disk-$vdev.after"
+    done
+}
+
+@test "an unknown driver: what stands in its shared rings, nothing of where the data lies" {
+    for bits in 32 64; do
+        for more in "--with two" "--with full" "--with wrapped --with disorder" "--with unconsumed" \
+            "--with long --with wrapped --with indirect" "--with noconfig"; do
+            make_guest ring --bits $bits $more
+            [ "$more" = "--with noconfig" ] && sed -i 's/"xvda"/"vbd-51712"/' "$truth"
+            if [[ $more == *indirect* ]]; then
+                "$XBDSNAP" dump -q -J "$img" | jq -e '.devices[0].requests[-1] | .flags == ["indirect"] and .nr_sectors == null and .segments == []'
+                continue
+            fi
+            dump_ok --no-pages
+            [ "$(of_dump '[.devices[].requests[].segments[].pfn] | unique')" = "[null]" ]
+        done
+    done
+    make_guest ring --bits 32 --with abi32 --with wrapped
+    dump_ok --no-pages
+    make_guest ring --with abi32 --with wrapped
+    dump_ok --no-pages
+}
+
+@test "an unknown driver: no verdict but that nobody knows" {
+    make_guest ring
+    [ "$(rules_of 4)" = "XB604 warning, XB801 warning" ]
+    [ "$(jq -r .verdict "$BATS_TEST_TMPDIR/validate.json")" = undetermined ]
+    make_guest ring --with empty --with wrapped
+    [ "$(rules_of 4)" = "" ]
+    # An answer lies over a request that waits still.
+    make_guest ring --with disorder
+    [ "$(rules_of 4)" = "XB604 warning, XB801 warning, XB802 warning" ]
+    "$XBDSNAP" dump -q -J "$img" | jq -e '.devices[0].nr_requests == null'
+    # A ring that was never used could be anybody's.
+    make_guest ring --with empty --with unused
+    [ "$(rules_of 4)" = "XB028 warning" ]
+    # What resume does is not known.
+    make_guest ring
+    "$XBDSNAP" replay -q -J "$img" | jq -e '[.plan[].order_known] | any | not'
+}
+
+@test "an unknown driver: the grant table tells where the data lies, and whose the ring is" {
+    for more in "--with grants" "--with grants2 --with two" "--bits 32 --with grants --with indirect"; do
+        make_guest ring $more --with store
+        dump_ok
+        [ "$(of_dump '.devices[0].confirmed_by')" = '["configuration","xenstore","grant-table"]' ]
+        writes_ok
+    done
+    make_guest ring --with store --with noconfig
+    sed -i 's/"xvda"/"vbd-51712"/' "$truth"
+    dump_ok --no-pages
+    [ "$(of_dump '[.devices[0].confirmed_by, .devices[0].handle]')" = '[["xenstore"],51712]' ]
+}
+
+@test "a kernel is named whether or not a frontend of ours is in it" {
+    named() { # named BANNER OS RELEASE
+        make_guest ring --banner "$1"
+        dump_ok --no-pages
+        [ "$(of_dump '[.guest.os, .guest.release]')" = "[\"$2\",$3]" ]
+    }
+    named freebsd FreeBSD '"13.2-RELEASE-p11"'
+    named netbsd NetBSD '"9.3"'
+    named openbsd OpenBSD '"7.3"'
+    named linux Linux '"2.6.18-8.el5xen"'
+    named "Xen Minimal OS!" Mini-OS null
+    named "GNU GRUB  version %s" GRUB null
+    # Who only mentions a kernel runs none.
+    make_guest ring --banner "see also FreeBSD 4 and Linux version numbers, NetBSD 9.3 is out"
+    dump_ok --no-pages
+    [ "$(of_dump .guest.os)" = null ]
+}
