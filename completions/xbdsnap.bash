@@ -49,8 +49,8 @@ _xbdsnap() {
     esac
     if [[ $cur == -* ]]; then
         # shellcheck disable=SC2086 # no command yet: no word
-        mapfile -t COMPREPLY < <(compgen -W "$(xbdsnap $command --help 2>/dev/null |
-            grep -o -- '--[a-z0-9-]*' | sort -u)" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "$(xbdsnap $command --help=names 2>/dev/null |
+            cut -f2)" -- "$cur")
         return
     fi
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -38,13 +38,16 @@ static int refuse_unknown(const struct ckpt *ck, uint64_t off, struct err *err)
 	const uint8_t *p = source_at(ck->src, off, n);
 	char hex[3 * HEX_BYTES + 1] = "", found[FOUND_BYTES];
 
-	if (!n)
-		return err_set(err, ERR_CORRUPT, "not a checkpoint: the file is empty");
+	if (!n) {
+		err_set(err, ERR_CORRUPT, "not a checkpoint: the file is empty");
+		return err_override(err, "empty");
+	}
 	for (i = 0; i < n; i++)
 		snprintf(hex + 3 * i, sizeof(hex) - 3 * i, " %02x", p[i]);
 	ckpt_name_streams(ck->src, off + 1, found, sizeof(found));
-	return err_set(err, ERR_CORRUPT, "not a checkpoint: no known format begins with%s%s%s", hex,
+	err_set(err, ERR_CORRUPT, "not a checkpoint: no known format begins with%s%s%s", hex,
 		*found ? "; the file has headers of " : "", found);
+	return err_override(err, *found ? "offset" : "formats");
 }
 
 int ckpt_open_payload(struct ckpt *ck, uint64_t off, struct err *err)

@@ -160,11 +160,13 @@ static const struct frontend_resume *find_ring_maker(const struct snapshot *s, s
 					    "of %s cannot be known before"
 					  : "the driver is %s, so the ring of %s is, too",
 				frontend_name(d->driver), d->name);
+			err_override(err, "no-ring");
 			return NULL;
 		}
 		if (d->driver != s->devices[0].driver) {
 			err_set(err, ERR_UNSUPPORTED, "%s and %s have rings of different kinds",
 				s->devices[0].name, d->name);
+			err_override(err, "no-ring");
 			return NULL;
 		}
 	}

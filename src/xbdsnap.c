@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "cmd/options.h"
 
 static const struct command commands[] = {
 	{"info", "what a file is and what is in it", cmd_info},
@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{"replay", "show what resume will issue again, and what of it landed", cmd_replay},
 	{"p2m", "write the table of frames of a live domain", cmd_p2m},
 	{"rules", "list what validate and the decoders can find", cmd_rules},
+	{"help", "open the manual page of a command", cmd_help},
 };
 
 const char *argp_program_version = "xbdsnap " XBDSNAP_VERSION;
@@ -47,7 +48,7 @@ static char *help_filter(int key, const char *text, void *input UNUSED)
 	size_t bytes;
 	FILE *f;
 
-	if (key != ARGP_KEY_HELP_POST_DOC)
+	if (key != ARGP_KEY_HELP_POST_DOC && key != HELP_KEY_SHORT)
 		return (char *)text;
 	f = open_memstream(&list, &bytes);
 	if (!f)
@@ -56,6 +57,13 @@ static char *help_filter(int key, const char *text, void *input UNUSED)
 	fclose(f);
 	return list;
 }
+
+static const char first_words[] =
+	"xbdsnap finds the block requests that a saved Xen guest had in flight.\n\n"
+	"  xbdsnap info vm.save        what the file is and what is in it\n"
+	"  xbdsnap dump vm.save        each request that was pending: what, where, how old\n"
+	"  xbdsnap validate vm.save    is it safe to restore it?\n\n"
+	"'xbdsnap --help' lists the commands, 'xbdsnap help dump' opens a manual page.\n";
 
 static error_t parse_global(int key, char *arg UNUSED, struct argp_state *state)
 {
@@ -70,8 +78,8 @@ static error_t parse_global(int key, char *arg UNUSED, struct argp_state *state)
 		state->next = state->argc; /* the rest belongs to the command */
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no command; 'xbdsnap --help' lists them");
-		return 0;
+		fputs(first_words, stderr);
+		exit(CMD_USAGE);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -87,36 +95,18 @@ static const struct argp global_argp = {
 	.help_filter = help_filter,
 };
 
-/* The name that the user may have meant: the one that shares the longest start. */
-static const char *nearest(const char *word)
-{
-	const char *best = NULL;
-	size_t best_len = 1, i;
-
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		size_t n = 0;
-
-		while (word[n] && word[n] == commands[i].name[n])
-			n++;
-		if (n > best_len || (n == best_len && !best)) {
-			best = commands[i].name;
-			best_len = n;
-		}
-	}
-	return best;
-}
-
 static const struct command *find_command(const char *name, struct err *err)
 {
-	const char *near;
+	struct nearest n = {.word = name, .len = strlen(name)};
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
-	near = nearest(name);
-	err_set(err, ERR_USAGE, "'%.40s' is not a command%s%s%s", name, near ? "; '" : "",
-		near ? near : "", near ? "' is" : "; 'xbdsnap --help' lists them");
+		nearest_try(&n, commands[i].name);
+	}
+	err_set(err, ERR_USAGE, "'%.40s' is not a command%s%s%s", name, n.best ? "; '" : "",
+		n.best ? n.best : "", n.best ? "' is" : "; 'xbdsnap --help' lists them");
 	return NULL;
 }
 
@@ -174,7 +164,10 @@ static int close_stdout(int status, bool failed)
 
 int main(int argc, char **argv)
 {
-	struct globals g = {.env = {.out = stdout, .talk = stderr}};
+	struct globals g = {.env = {.commands = commands,
+				    .nr_commands = ARRAY_SIZE(commands),
+				    .out = stdout,
+				    .talk = stderr}};
 	struct sigaction bus = {.sa_handler = input_shrank};
 	const struct command *c;
 	struct err err = ERR_INIT;
@@ -187,7 +180,8 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	argp_err_exit_status = CMD_USAGE;
 	sigaction(SIGBUS, &bus, NULL);
-	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER, NULL, &g);
+	cmd_refuse_unknown(&global_argp, argc, argv, true);
+	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &g);
 	c = find_command(argv[g.command_at], &err);
 	if (!c)
 		return report(&err);

@@ -433,7 +433,7 @@ EOF
 @test "explanations and remedies name options that exist" {
     "$XBDSNAP" rules -J | jq -r '.rules[] | .explanation, .remedy' | grep -v '(xl ' >text
     for command in info dump extract redact validate replay p2m rules; do
-        "$XBDSNAP" "$command" --help | grep -oE -- '--[a-z0-9-]+' | sort -u >"$command.has"
+        "$XBDSNAP" "$command" --help=all | grep -oE -- '--[a-z0-9-]+' | sort -u >"$command.has"
         grep -oE -- "$command --[a-z0-9-]+" text | cut -d' ' -f2 | sort -u >named
         [ -z "$(comm -13 "$command.has" named)" ]
     done

@@ -266,7 +266,8 @@ static int refuse(struct ckpt *ck, uint64_t off, struct err *err)
 			source_bytes(ck->src));
 	for (i = 0; i < n; i++)
 		snprintf(hex + 3 * i, sizeof(hex) - 3 * i, " %02x", p[i]);
-	return err_set(err, ERR_CORRUPT, "no libxc stream of Xen 3.0 to 4.5 begins with%s", hex);
+	err_set(err, ERR_CORRUPT, "no libxc stream of Xen 3.0 to 4.5 begins with%s", hex);
+	return err_override(err, "formats");
 }
 
 static void free_words(struct legacy *l)

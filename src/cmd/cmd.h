@@ -31,7 +31,11 @@ enum cmd_color {
 	CMD_COLOR_NEVER,
 };
 
+struct command;
+
 struct cmd_env {
+	const struct command *commands; /* all that there are */
+	size_t nr_commands;
 	FILE *out;  /* data; stdout */
 	FILE *talk; /* stderr */
 	bool quiet, verbose, json;
@@ -54,6 +58,7 @@ int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_help(struct cmd_env *env, int argc, char **argv, struct err *err);
 
 /*
  * Options that every command takes (-v -q -J --color), those of commands that look into the guest
@@ -65,14 +70,17 @@ extern const struct argp cmd_common_argp, cmd_locate_argp, cmd_live_argp;
 void cmd_init_children(struct argp_state *state, struct cmd_env *env);
 /* argp_parse with "xbdsnap NAME" as the program; does not return on bad usage (exit 2). */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
+/* Does not return when argv holds a long option that the parser does not have: names the near one.
+ */
+void cmd_refuse_unknown(const struct argp *argp, int argc, char **argv, bool in_order);
 /* The one checkpoint that most commands take; argp_error() for a second, or none, or one beside
  * --live. */
 void cmd_take_path(struct argp_state *state, const char *arg, const char **path);
 void cmd_need_path(struct argp_state *state, const struct cmd_env *env, const char *path);
 /* The tail of every command's --help. */
 #define CMD_HELP_STATUS                                                                            \
-	"\vExit status: 0 done; 1 warnings or differences; 2 usage; 3 unsafe or refused; 4 not "   \
-	"determined; 5 not a checkpoint, truncated or corrupt; 6 operational failure."
+	"\vExit status: 0 done; 1 warnings, differences; 2 usage; 3 unsafe, refused; 4 not "       \
+	"determined; 5 not a checkpoint, or damaged; 6 operation failed."
 
 /* A line on stderr unless -q. */
 void cmd_note(const struct cmd_env *env, const char *fmt, ...) PRINTF(2, 3);

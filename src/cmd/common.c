@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "cmd/live_input.h"
+#include "cmd/options.h"
 
 enum {
 	OPT_COLOR = 0x200,
@@ -17,7 +18,26 @@ enum {
 	OPT_OFFSET,
 	OPT_FD,
 	OPT_LIVE,
+	OPT_USAGE,
 };
+
+static void show_help(const struct argp_state *state, const char *form)
+{
+	if (!form)
+		help_print(state, HELP_SHORT);
+	else if (!strcmp(form, "all"))
+		help_print(state, HELP_ALL);
+	else if (!strcmp(form, "names"))
+		help_print(state, HELP_NAMES);
+	else
+		argp_error(state, "--help takes all or names, or nothing, not '%s'", form);
+}
+
+static void show_version(void)
+{
+	puts(argp_program_version);
+	exit(fflush(stdout) || ferror(stdout) ? CMD_FAILED : CMD_OK);
+}
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
@@ -43,21 +63,38 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		else
 			argp_error(state, "--color takes auto, always or never, not '%s'", arg);
 		return 0;
+	case '?':
+		show_help(state, arg);
+		return 0;
+	case OPT_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+		return 0;
+	case 'V':
+		show_version();
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 static const struct argp_option common_options[] = {
-	{.doc = "Output:", .group = 50},
-	{.name = "json", .key = 'J', .doc = "one JSON document", .group = 50},
-	{.name = "verbose", .key = 'v', .doc = "say more", .group = 50},
-	{.name = "quiet", .key = 'q', .doc = "no notes on stderr", .group = 50},
+	{.doc = "Output:", .group = OPTIONS_OUTPUT},
+	{.name = "json", .key = 'J', .doc = "one JSON document", .group = OPTIONS_OUTPUT},
+	{.name = "verbose", .key = 'v', .doc = "say more", .group = OPTIONS_OUTPUT},
+	{.name = "quiet", .key = 'q', .doc = "no notes on stderr", .group = OPTIONS_OUTPUT},
 	{.name = "color",
 		.key = OPT_COLOR,
-		.arg = "WHEN",
-		.doc = "auto, always or never (default auto; NO_COLOR is honoured)",
-		.group = 50},
+		.arg = "auto|always|never",
+		.doc = "colours (default auto: on a terminal)",
+		.group = OPTIONS_OUTPUT},
+	{.name = "help",
+		.key = '?',
+		.arg = "all|names",
+		.flags = OPTION_ARG_OPTIONAL,
+		.doc = "this help; all: every option",
+		.group = -1},
+	{.name = "usage", .key = OPT_USAGE, .doc = "all options in short", .group = -1},
+	{.name = "version", .key = 'V', .doc = "the version", .group = -1},
 	{0},
 };
 
@@ -97,30 +134,29 @@ static error_t parse_locate(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option locate_options[] = {
-	{.doc = "Input:", .group = 30},
+	{.doc = "Input:", .group = OPTIONS_INPUT},
 	{.name = "fd",
 		.key = OPT_FD,
 		.arg = "N",
 		.doc = "in the place of a file: read this open descriptor, a file or a pipe",
-		.group = 30},
+		.group = OPTIONS_INPUT},
 	{.name = "offset",
 		.key = OPT_OFFSET,
 		.arg = "BYTES",
 		.doc = "the checkpoint begins there in the (unpacked) file",
-		.group = 30},
-	{.doc = "Finding the ring:", .group = 40},
+		.group = OPTIONS_INPUT},
+	{.doc = "Finding the ring:", .group = OPTIONS_FINDING},
 	{.name = "locate",
 		.key = OPT_LOCATE,
-		.arg = "HOW",
-		.doc = "symbols (of the guest's memory or of --kernel), scan (every page, by "
-		       "shape), both, compared, or auto (default): symbols, and every page only "
-		       "where something about them is in doubt",
-		.group = 40},
+		.arg = "auto|both|symbols|scan",
+		.doc = "by symbols, by a scan of every page, by both, or (auto) by symbols and by "
+		       "every page only where something about them is in doubt",
+		.group = OPTIONS_FINDING},
 	{.name = "kernel",
 		.key = OPT_KERNEL,
 		.arg = "FILE",
 		.doc = "take symbols from this ELF file or System.map",
-		.group = 40},
+		.group = OPTIONS_FINDING},
 	{0},
 };
 
@@ -139,22 +175,22 @@ static error_t parse_live(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option live_options[] = {
-	{.doc = "Input:", .group = 30},
+	{.doc = "Input:", .group = OPTIONS_INPUT},
 	{.name = "live",
 		.key = OPT_LIVE,
 		.arg = "DOMAIN",
 		.doc = "in the place of a file: this domain of this host, by number or name, in "
 		       "whatever state it is; it is only looked at",
-		.group = 30},
+		.group = OPTIONS_INPUT},
 	{0},
 };
 
 const struct argp cmd_live_argp = {.options = live_options, .parser = parse_live};
 
-/* argp's root is one of its own, whose first child is the command's. */
+/* Of argp's parsers the first is the command's: cmd_parse() leaves out argp's own, for help. */
 void cmd_init_children(struct argp_state *state, struct cmd_env *env)
 {
-	const struct argp_child *c = state->root_argp->children[0].argp->children;
+	const struct argp_child *c = state->root_argp->children;
 	size_t i;
 
 	for (i = 0; c && c[i].argp; i++)
@@ -189,6 +225,21 @@ static int name_descriptors(int argc, char **argv)
 	return to;
 }
 
+void cmd_refuse_unknown(const struct argp *argp, int argc, char **argv, bool in_order)
+{
+	const char *near, *word = options_unknown(argp, argc, argv, in_order, &near);
+	CLEANUP_FREE char *name = word ? cmd_safe_text(word, strcspn(word, "=")) : NULL;
+
+	if (!word)
+		return;
+	fprintf(stderr, "%s: there is no option '%s'; ", argv[0], name ? name : word);
+	if (near)
+		fprintf(stderr, "'--%s' is one\n", near);
+	else
+		fprintf(stderr, "'%s --help' lists them\n", argv[0]);
+	exit(CMD_USAGE);
+}
+
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	CLEANUP_FREE char *name = NULL;
@@ -197,7 +248,9 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 		name = NULL;
 	if (name)
 		argv[0] = name;
-	argp_parse(argp, name_descriptors(argc, argv), argv, 0, NULL, input);
+	argc = name_descriptors(argc, argv);
+	cmd_refuse_unknown(argp, argc, argv, false);
+	argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, input);
 }
 
 void cmd_take_path(struct argp_state *state, const char *arg, const char **path)
@@ -375,11 +428,11 @@ int cmd_verdict(const struct cmd_input *in, struct err *err)
 			in->info->incomplete_why);
 	if (!in->guest)
 		return err_set(err, ERR_NODATA, "%s: %s", in->name, in->why.text);
-	if (!in->snap.nr_devices)
-		return err_set(err, ERR_NOTFOUND,
-			"%s: no known block frontend found; looked for %s", in->name,
-			in->snap.looked_for ? in->snap.looked_for : "none that fits this guest");
-	return CMD_OK;
+	if (in->snap.nr_devices)
+		return CMD_OK;
+	err_set(err, ERR_NOTFOUND, "%s: no known block frontend found; looked for %s", in->name,
+		in->snap.looked_for ? in->snap.looked_for : "none that fits this guest");
+	return err_override(err, "frontend");
 }
 
 size_t cmd_nr_vcpus(const struct cmd_input *in)

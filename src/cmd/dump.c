@@ -283,10 +283,10 @@ static int filter(struct dump *d, struct err *err)
 		keep++;
 	}
 	s->nr_devices = keep;
-	if (before && !keep)
-		return err_set(err, ERR_NOTFOUND, "%s: no device '%s', but %s", d->in.name,
-			d->device, names);
-	return 0;
+	if (!before || keep)
+		return 0;
+	err_set(err, ERR_NOTFOUND, "%s: no device '%s', but %s", d->in.name, d->device, names);
+	return err_override(err, "said");
 }
 
 static void add_rows(const struct dump *d, struct libscols_table *t, const struct blkdev *dev,
@@ -565,14 +565,17 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_option options[] = {
 		{.name = "device", .key = OPT_DEVICE, .arg = "VDEV", .doc = "only this device"},
-		{.name = "op", .key = OPT_OP, .arg = "OP", .doc = "only this operation"},
+		{.name = "op",
+			.key = OPT_OP,
+			.arg = "read|write|barrier|flush|discard|probe|unknown",
+			.doc = "only this operation"},
 		{.name = "who",
 			.key = OPT_WHO,
 			.doc = "say of each request who asked for it, and for which file (Linux)"},
 		{.name = "output",
 			.key = 'o',
 			.arg = "COLUMNS",
-			.doc = "these columns; +COLUMNS appends to the default"},
+			.doc = "these columns; +COLUMNS appends (--help=all lists them)"},
 		{0},
 	};
 	static const struct argp_child children[] = {{.argp = &target_frames_argp},

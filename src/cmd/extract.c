@@ -282,12 +282,15 @@ static int refuse_choice(const struct extract *x, struct err *err)
 	char names[200];
 
 	snapshot_list_devices(&x->in.snap, names, sizeof(names));
-	if (!known && *names)
-		return err_set(err, ERR_NOTFOUND, "%s: no device '%s', but %s", x->in.name,
-			x->device, names);
+	if (!known && *names) {
+		err_set(err, ERR_NOTFOUND, "%s: no device '%s', but %s", x->in.name, x->device,
+			names);
+		return err_override(err, "said");
+	}
 	pending = list_pending(x);
-	return err_set(err, ERR_NOTFOUND, "%s: no such pending request; slots that are pending: %s",
+	err_set(err, ERR_NOTFOUND, "%s: no such pending request; slots that are pending: %s",
 		x->in.name, pending && *pending ? pending : "none");
+	return err_override(err, "said");
 }
 
 static int choose(const struct extract *x, const struct blkdev **ret_dev,
@@ -327,9 +330,11 @@ static int extract_one(struct extract *x, struct err *err)
 
 	if (choose(x, &d, &r, err))
 		return -1;
-	if (!r->nr_seg && !r->segs_wanted)
-		return err_set(err, ERR_NODATA, "ring %u slot %u of %s is a %s: it has no payload",
+	if (!r->nr_seg && !r->segs_wanted) {
+		err_set(err, ERR_NODATA, "ring %u slot %u of %s is a %s: it has no payload",
 			r->ring, r->slot, d->name, io_op_name(r->op));
+		return err_override(err, "said");
+	}
 	if (payload(x, r, &buf, &len, err))
 		return -1;
 	return extract_put(&x->out, extract_row_request(d, r), 0, buf, len, err);
@@ -440,8 +445,8 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.name = "hex", .key = OPT_HEX, .doc = "as a hex dump"},
 		{.name = "holes",
 			.key = OPT_HOLES,
-			.arg = "HOW",
-			.doc = "pages that are not in the checkpoint: fail (default) or zero"},
+			.arg = "fail|zero",
+			.doc = "at pages that are not in the checkpoint (default fail)"},
 		{.name = "output", .key = 'o', .arg = "FILE", .doc = "write there, not to stdout"},
 		{.name = "force", .key = OPT_FORCE, .doc = "replace files that exist"},
 		{0},

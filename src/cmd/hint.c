@@ -18,11 +18,40 @@ static const struct {
 	/* clang-format on */
 	{"as-disk", "validate and replay take a disk: --disk=VDEV=[FORMAT:]PATH"},
 	{"disk", "--disk=VDEV=PATH names it"},
+	{"domain", "'xl list' shows those that there are"},
 	{"force", "--force replaces it"},
+	{"elf", "an ELF file of the same memory can be redacted"},
+	{"empty", "look for the whole file, or save again"},
+	{"file", "put it into a file first"},
+	{"formats", "'xbdsnap help formats' lists what can be opened"},
+	{"frontend", "'xbdsnap help formats' lists the drivers that are known, --kernel=FILE gives "
+		     "the kernel's symbols"},
 	{"holes", "--holes=zero fills it"},
+	{"offset", "--offset=BYTES opens what begins there"},
 	{"revert", "replay --revert does that"},
+	{"said", NULL}, /* the text says it itself */
 	{"skip-unknown", "--skip-unknown leaves such requests out"},
+	{"no-ring", "without --ring it says what will be issued"},
+	{"unpack", "unpack it by hand first"},
+	{"xen", "build it with the Xen libraries"},
 };
+
+/* What to do next where the error itself has no word for it. */
+static const char *next_step(enum err_class cls)
+{
+	switch (cls) {
+	case ERR_CORRUPT:
+		return "look for another copy of it";
+	case ERR_UNSUPPORTED:
+		return "'xbdsnap help formats' says what is known";
+	case ERR_NODATA:
+		return "another checkpoint of the guest may have it";
+	case ERR_NOTFOUND:
+		return "'xbdsnap info' says what is there";
+	default:
+		return NULL;
+	}
+}
 
 const char *cmd_hint(const struct err *err)
 {
@@ -31,5 +60,5 @@ const char *cmd_hint(const struct err *err)
 	for (i = 0; err->override && i < ARRAY_SIZE(hints); i++)
 		if (!strcmp(err->override, hints[i].word))
 			return hints[i].text;
-	return NULL;
+	return next_step(err->cls);
 }

@@ -82,8 +82,8 @@ static const struct argp_option options[] = {
 		.doc = "off, note, warn or error for one rule"},
 	{.name = "fail-on",
 		.key = OPT_FAIL_ON,
-		.arg = "SEVERITY",
-		.doc = "findings that count for the exit status: warning (default), error, never"},
+		.arg = "warning|error|never",
+		.doc = "findings that count for the exit status (default warning)"},
 	{0},
 };
 

@@ -383,10 +383,12 @@ static int run(struct redact *r, struct err *err)
 {
 	if (cmd_open(r->env, r->in_path, &r->in, err))
 		return -1;
-	if (ckpt_nr_file_runs(r->in.ck) && ckpt_file_run(r->in.ck, 0).packed)
-		return err_set(err, ERR_UNSUPPORTED,
+	if (ckpt_nr_file_runs(r->in.ck) && ckpt_file_run(r->in.ck, 0).packed) {
+		err_set(err, ERR_UNSUPPORTED,
 			"%s: its pages are packed one by one, none can be left out in its place",
 			r->in_path);
+		return err_override(err, "elf");
+	}
 	if (r->in.guest && guest_track_reads(r->in.guest, err))
 		return -1;
 	if (cmd_analyse(r->env, &r->in, err) || collect_payload(r, err) ||

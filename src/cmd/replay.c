@@ -280,8 +280,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_ALLOW:
 		if (!replay_allow_by_name(arg))
-			argp_error(
-				state, "--allow takes one of" REPLAY_ALLOW_WORDS ", not '%s'", arg);
+			argp_error(state, "--allow takes one of %s, not '%s'", REPLAY_ALLOW_WORDS,
+				arg);
 		x->apply.allow |= replay_allow_by_name(arg);
 		return 0;
 	case OPT_DISCARD:
@@ -306,19 +306,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{.name = "plan",
-		.key = OPT_PLAN,
-		.arg = "PLAN",
-		.doc = "only these requests, in this order: an edited plan of -J"},
-	{.name = "ring",
-		.key = OPT_RING,
-		.arg = "OUT",
-		.doc = "write the request ring as the driver will post it on the target, where "
-		       "that can be known"},
-	{.name = "skip-unknown",
-		.key = OPT_SKIP_UNKNOWN,
-		.doc = "with --ring: leave out requests whose sector or page is not known"},
-	{.name = "force", .key = OPT_FORCE, .doc = "with --ring: replace an existing file"},
 	{.name = "disk",
 		.key = OPT_DISK,
 		.arg = "VDEV=[FORMAT:]PATH",
@@ -333,23 +320,34 @@ static const struct argp_option options[] = {
 	{.name = "to",
 		.key = OPT_TO,
 		.arg = "OVERLAY",
-		.doc = "with --write: leave the disk alone and write to this new qcow2 image on "
-		       "top "
-		       "of it"},
+		.doc = "with --write: to this new qcow2 image on top of the disk, which stays as "
+		       "it is"},
+	{.name = "revert",
+		.key = OPT_REVERT,
+		.arg = "UNDO",
+		.doc = "give all disks back what they held before --write"},
 	{.name = "allow",
 		.key = OPT_ALLOW,
-		.arg = "NAME",
-		.doc = "with --write or --revert: go on all the same, NAME being one "
-		       "of" REPLAY_ALLOW_WORDS},
+		.arg = REPLAY_ALLOW_WORDS,
+		.doc = "with --write or --revert: go on all the same"},
+	{.name = "plan",
+		.key = OPT_PLAN,
+		.arg = "PLAN",
+		.doc = "only these requests, in this order: an edited plan of -J"},
 	{.name = "discard", .key = OPT_DISCARD, .doc = "with --write: carry out the discards too"},
 	{.name = "fsck",
 		.key = OPT_FSCK,
 		.arg = "CMD",
 		.doc = "with --write: run CMD with the disk as its argument, before and after"},
-	{.name = "revert",
-		.key = OPT_REVERT,
-		.arg = "UNDO",
-		.doc = "give all disks back what they held before --write"},
+	{.name = "ring",
+		.key = OPT_RING,
+		.arg = "OUT",
+		.doc = "write the request ring as the driver will post it on the target, where "
+		       "that can be known"},
+	{.name = "skip-unknown",
+		.key = OPT_SKIP_UNKNOWN,
+		.doc = "with --ring: leave out requests whose sector or page is not known"},
+	{.name = "force", .key = OPT_FORCE, .doc = "with --ring: replace an existing file"},
 	{0},
 };
 

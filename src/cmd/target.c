@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/num.h"
+#include "cmd/options.h"
 #include "frontend/frontend.h"
 
 enum { OPT_P2M = 0x300, OPT_DOMID, OPT_CAPS };
@@ -36,14 +37,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option frames_options[] = {
+	{.doc = "Target host:", .group = OPTIONS_TARGET},
 	{.name = "p2m",
 		.key = OPT_P2M,
 		.arg = "FILE",
-		.doc = "the target's frames: a u64 for each pfn, little-endian"},
+		.doc = "the target's frames: a u64 for each pfn, little-endian",
+		.group = OPTIONS_TARGET},
 	{.name = "domid",
 		.key = OPT_DOMID,
 		.arg = "N",
-		.doc = "the target is this domain, restored and still paused"},
+		.doc = "the target is this domain, restored and still paused",
+		.group = OPTIONS_TARGET},
 	{0},
 };
 
@@ -51,7 +55,8 @@ static const struct argp_option caps_options[] = {
 	{.name = "target-caps",
 		.key = OPT_CAPS,
 		.arg = "FILE",
-		.doc = "the target's features: lines of key=value, or JSON"},
+		.doc = "the target's features: lines of key=value, or JSON",
+		.group = OPTIONS_TARGET},
 	{0},
 };
 

@@ -102,11 +102,13 @@ static int refuse_formats(const struct disk *d, struct err *err)
 			continue;
 		if (disk_read(d, off, have, m->len, err))
 			return -1;
-		if (!memcmp(have, m->magic, m->len))
-			return err_set(err, ERR_UNSUPPORTED,
-				"%s looks like %s: say %s:PATH when it is, and raw:PATH when the "
-				"guest wrote those bytes",
-				d->path, name, name);
+		if (memcmp(have, m->magic, m->len) != 0)
+			continue;
+		err_set(err, ERR_UNSUPPORTED,
+			"%s looks like %s: say %s:PATH when it is, and raw:PATH when the guest "
+			"wrote those bytes",
+			d->path, name, name);
+		return err_override(err, "said");
 	}
 	return 0;
 }

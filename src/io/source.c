@@ -70,10 +70,9 @@ static int measure(struct source *src, int fd, uint64_t *ret, bool *stream, stru
 	*stream = S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode);
 	if (*stream)
 		return 0;
-	return err_set(err, ERR_UNSUPPORTED,
-		isatty(fd) ? "cannot read '%s': it is a terminal, a file or pipe is needed"
-			   : "cannot read '%s': it is a character device, a file or pipe is needed",
-		path);
+	err_set(err, ERR_UNSUPPORTED, "cannot read '%s': it is a %s, a file or pipe is needed",
+		path, isatty(fd) ? "terminal" : "character device");
+	return err_override(err, "said");
 }
 
 static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)

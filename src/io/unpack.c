@@ -100,10 +100,12 @@ static int copy_blocks(struct archive *a, int fd, const char *path, const char *
 				"cannot unpack '%s' (%s) after 0x%" PRIx64 " bytes: %s", path, name,
 				size,
 				archive_error_string(a) ? archive_error_string(a) : "bad data");
-		if (off < 0 || !num_range_ok((uint64_t)off, n, UNPACK_MAX_BYTES))
-			return err_set(err, ERR_UNSUPPORTED,
-				"'%s' (%s) unpacks to more than %" PRIu64 " GiB, unpack it by hand",
-				path, name, UNPACK_MAX_BYTES >> 30);
+		if (off < 0 || !num_range_ok((uint64_t)off, n, UNPACK_MAX_BYTES)) {
+			err_set(err, ERR_UNSUPPORTED,
+				"'%s' (%s) unpacks to more than %" PRIu64 " GiB", path, name,
+				UNPACK_MAX_BYTES >> 30);
+			return err_override(err, "unpack");
+		}
 		if (write_sparse(fd, block, n, (uint64_t)off, err))
 			return -1;
 		size = MAX(size, (uint64_t)off + n);
@@ -209,10 +211,11 @@ static int copy_feed(struct feed *f, const char *path, int out, uint64_t *ret, s
 	while ((n = feed_next(f))) {
 		if (n < 0)
 			return err_sys(err, "cannot read '%s'", path);
-		if ((uint64_t)n > UNPACK_MAX_BYTES - size)
-			return err_set(err, ERR_UNSUPPORTED,
-				"'%s' is longer than %" PRIu64 " GiB, put it into a file", path,
+		if ((uint64_t)n > UNPACK_MAX_BYTES - size) {
+			err_set(err, ERR_UNSUPPORTED, "'%s' is longer than %" PRIu64 " GiB", path,
 				UNPACK_MAX_BYTES >> 30);
+			return err_override(err, "file");
+		}
 		if (write_sparse(out, f->buf, (size_t)n, size, err))
 			return -1;
 		size += (uint64_t)n;

@@ -19,9 +19,9 @@
 
 #define REPLAY_ALLOW_NR(id, name, effect)  REPLAY_ALLOW_NR_##id,
 #define REPLAY_ALLOW_BIT(id, name, effect) REPLAY_ALLOW_##id = 1u << REPLAY_ALLOW_NR_##id,
-/* " findings capacity ...", a literal */
-#define REPLAY_ALLOW_WORD(id, name, effect) " " name
-#define REPLAY_ALLOW_WORDS		    REPLAY_ALLOWS(REPLAY_ALLOW_WORD)
+/* "findings|capacity|..." */
+#define REPLAY_ALLOW_WORD(id, name, effect) "|" name
+#define REPLAY_ALLOW_WORDS		    (&REPLAY_ALLOWS(REPLAY_ALLOW_WORD)[1])
 
 enum { REPLAY_ALLOWS(REPLAY_ALLOW_NR) REPLAY_NR_ALLOWS };
 enum { REPLAY_ALLOWS(REPLAY_ALLOW_BIT) };

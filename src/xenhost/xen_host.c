@@ -150,8 +150,10 @@ int xenhost_domain(struct xenhost *x, uint32_t domid, struct xenhost_domain *ret
 	if (n < 0)
 		return err_sys(err, "cannot ask for domain %u", domid);
 	/* The list begins at the first domain that is not below the number. */
-	if (!n || info.domain != domid)
-		return err_set(err, ERR_NOTFOUND, "there is no domain %u", domid);
+	if (!n || info.domain != domid) {
+		err_set(err, ERR_NOTFOUND, "there is no domain %u", domid);
+		return err_override(err, "domain");
+	}
 	state_facts(&info, &d);
 	d.nr_pages = d.nr_pfns = info.tot_pages;
 	d.shared_info = info.shared_info_frame;

@@ -279,11 +279,13 @@ int xenhost_p2m(struct xenhost *x, const struct xenhost_domain *dom, struct xenh
 	uint64_t i;
 	int failed;
 
-	if (!dom->is_pv)
-		return err_set(err, ERR_UNSUPPORTED,
+	if (!dom->is_pv) {
+		err_set(err, ERR_UNSUPPORTED,
 			"domain %u is no PV domain: its pfns are its frames, there is nothing to "
 			"translate",
 			dom->domid);
+		return err_override(err, "said");
+	}
 	if (!t.nr)
 		return err_set(err, ERR_NOTFOUND, "domain %u has no memory", dom->domid);
 	t.mfn = calloc(t.nr, sizeof(*t.mfn));

@@ -9,8 +9,8 @@
 int xenhost_open(struct xenhost **ret, struct err *err)
 {
 	(void)ret;
-	return err_set(
-		err, ERR_UNSUPPORTED, "built without Xen support, so no live domain can be asked");
+	err_set(err, ERR_UNSUPPORTED, "built without Xen support, so no live domain can be asked");
+	return err_override(err, "xen");
 }
 
 void xenhost_close(struct xenhost *x)
@@ -20,7 +20,8 @@ void xenhost_close(struct xenhost *x)
 
 static int no_xen(struct err *err)
 {
-	return err_set(err, ERR_UNSUPPORTED, "built without Xen support");
+	err_set(err, ERR_UNSUPPORTED, "built without Xen support");
+	return err_override(err, "xen");
 }
 
 int xenhost_domain(struct xenhost *x UNUSED, uint32_t domid UNUSED,
