@@ -73,6 +73,16 @@ static const struct rule rows[] = {
 			  "--domid.",
 	},
 	{
+		.id = "XB409",
+		.severity = SEVERITY_ERROR,
+		.summary = "the disk does not hold what the guest remembers of it",
+		.explanation =
+			"The guest's memory has clean copies of these sectors: it had read them or "
+			"seen its writes complete, and no write of it is in flight there. So they "
+			"were changed since the checkpoint was saved, or it is another disk.",
+		.remedy = "Give the guest the disk as it was when the checkpoint was saved.",
+	},
+	{
 		.id = "XB501",
 		.severity = SEVERITY_ERROR,
 		.summary = "the target maps no frame for a page of a pending request",

@@ -5,8 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "check/disk_facts.h"
 #include "check/specials.h"
+#include "check/witness.h"
 #include "cmd/render_json.h"
 
 enum {
@@ -14,7 +16,11 @@ enum {
 	OPT_RULE,
 	OPT_FAIL_ON,
 	OPT_THOROUGH,
+	OPT_SEED,
 };
+
+/* Of the guest's caches, unless --thorough: 64 MiB. */
+#define WITNESS_PAGES 16384u
 
 static int add_disk(struct judge *j, const char *text, struct err *err)
 {
@@ -60,6 +66,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_THOROUGH:
 		j->thorough = true;
 		break;
+	case OPT_SEED:
+		if (!num_parse_u64(arg, UINT64_MAX, &j->env->frontend.witness_seed))
+			failed = err_set(
+				&j->usage, ERR_USAGE, "--seed takes a number, not '%s'", arg);
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -75,7 +86,12 @@ static const struct argp_option options[] = {
 		.doc = "the disk that the device will have: is it the one, and unchanged?"},
 	{.name = "thorough",
 		.key = OPT_THOROUGH,
-		.doc = "look at every page table too (XB027), which takes its time"},
+		.doc = "look at every page table (XB027) and at every block that the guest "
+		       "remembers (XB409), which takes its time"},
+	{.name = "seed",
+		.key = OPT_SEED,
+		.arg = "NUMBER",
+		.doc = "which of the blocks that a guest with many remembers are compared"},
 	{.name = "rule",
 		.key = OPT_RULE,
 		.arg = "ID=SEVERITY",
@@ -143,6 +159,12 @@ static int evaluate(struct judge *j, struct err *err)
 	in.caps = j->target.caps;
 	in.nr_caps = j->target.nr_caps;
 	check_run(&in, &j->result);
+	if (j->nr_disks) {
+		j->witnessed = calloc(j->nr_disks, sizeof(*j->witnessed));
+		if (!j->witnessed)
+			return err_nomem(err, "evaluating the rules");
+		check_witnesses(&in, &j->result, j->witnessed);
+	}
 	if (j->compare)
 		j->nr_compared = check_compare_pages(&in, live_fetch, &j->target.live, &j->result);
 	return j->result.no_memory ? err_nomem(err, "evaluating the rules") : 0;
@@ -184,6 +206,8 @@ static int analyse(struct judge *j, struct err *err)
 		check_tables(j);
 		return 0;
 	}
+	if (j->nr_disks)
+		j->env->frontend.witness_pages = j->thorough ? UINT64_MAX : WITNESS_PAGES;
 	if (guest_track_reads(j->in.guest, err) || cmd_analyse(j->env, &j->in, err))
 		return -1;
 	check_tables(j);
@@ -240,12 +264,47 @@ const char *judge_word(enum cmd_status said)
 	return names[said];
 }
 
+static void print_witnesses(const struct judge *j, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; j->witnessed && i < j->nr_disks; i++) {
+		const struct check_witnessed *w = &j->witnessed[i];
+
+		if (w->blocks)
+			fprintf(out,
+				"%s: %" PRIu64 " blocks that the guest remembers of %s compared "
+				"with %s, %" PRIu64 " differ\n",
+				j->path, w->blocks, w->dev->name, j->disks[i].path, w->differ);
+	}
+}
+
 void judge_print_text(const struct judge *j, FILE *out)
 {
 	report_text(&j->report, j->env->verbose, out);
+	print_witnesses(j, out);
 	if (j->compare)
 		fprintf(out, "%s: %" PRIu64 " pages compared with domain %u\n", j->path,
 			j->nr_compared, j->target.domid);
+}
+
+static struct json_object *json_witnesses(const struct judge *j)
+{
+	struct json_object *a = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < j->nr_disks; i++) {
+		const struct check_witnessed *w = &j->witnessed[i];
+		struct json_object *o = json_object_new_object();
+
+		json_put_text(o, "device", w->dev ? w->dev->name : j->disks[i].vdev);
+		json_put(o, "pages", w->known ? json_object_new_uint64(w->pages) : NULL);
+		json_put_num(o, "blocks", w->blocks);
+		json_put_num(o, "bytes", w->bytes);
+		json_put_num(o, "differ", w->differ);
+		json_object_array_add(a, o);
+	}
+	return a;
 }
 
 int judge_print_json(const struct judge *j, FILE *out, struct err *err)
@@ -259,6 +318,8 @@ int judge_print_json(const struct judge *j, FILE *out, struct err *err)
 	json_put(doc, "verdict", json_object_new_string(judge_word(j->said)));
 	if (j->compare)
 		json_put(doc, "pages_compared", json_object_new_uint64(j->nr_compared));
+	if (j->witnessed)
+		json_put(doc, "witnesses", json_witnesses(j));
 	return json_print(doc, out, err);
 }
 
@@ -270,6 +331,7 @@ void judge_fini(struct judge *j)
 		check_disk_fini(&j->disks[i]);
 	free(j->disks);
 	free(j->specials);
+	free(j->witnessed);
 	check_policy_fini(&j->policy);
 	check_result_fini(&j->result);
 	target_fini(&j->target);

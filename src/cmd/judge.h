@@ -26,6 +26,7 @@ struct judge {
 	struct check_special *specials;
 	size_t nr_specials;
 	uint64_t nr_compared;
+	struct check_witnessed *witnessed; /* of each disk; NULL: nobody looked */
 	struct check_result result;
 	struct report report;
 	enum cmd_status said; /* the verdict, whatever the user makes of it */

@@ -10,6 +10,7 @@
 
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
+#include "guest/pfn_set.h"
 #include "cmd/table.h"
 
 struct redact {
@@ -18,14 +19,15 @@ struct redact {
 	bool keep_payload, force;
 	struct cmd_input in;
 	struct outfile out;
-	uint64_t *payload; /* pfns of data pages, ascending */
+	uint64_t *payload;	   /* pfns of data pages, ascending */
+	struct pfn_set *witnesses; /* of blocks that the guest remembers */
 	size_t nr_payload, cap_payload;
 	uint64_t *sources; /* file offsets of what pages made of deltas need, ascending */
 	size_t nr_sources, cap_sources;
 	uint64_t kept, zeroed;
 };
 
-enum { OPT_KEEP = 0x100, OPT_KEEP_WHO, OPT_FORCE };
+enum { OPT_KEEP = 0x100, OPT_KEEP_WHO, OPT_KEEP_WITNESSES, OPT_FORCE };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -40,6 +42,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_KEEP_WHO:
 		r->env->frontend.who = true;
+		return 0;
+	case OPT_KEEP_WITNESSES:
+		r->env->frontend.witness_pages = UINT64_MAX;
 		return 0;
 	case OPT_FORCE:
 		r->force = true;
@@ -105,6 +110,21 @@ static int collect_payload(struct redact *r, struct err *err)
 	return 0;
 }
 
+static int collect_witnesses(struct redact *r, struct err *err)
+{
+	size_t i, k;
+
+	if (pfn_set_new(&r->witnesses, err))
+		return -1;
+	for (i = 0; i < r->in.snap.nr_devices; i++) {
+		const struct witness_list *l = &r->in.snap.devices[i].witnesses;
+
+		for (k = 0; k < l->nr; k++)
+			pfn_set_add(r->witnesses, l->v[k].pfn);
+	}
+	return 0;
+}
+
 static bool is_payload(const struct redact *r, uint64_t pfn)
 {
 	return r->payload && bsearch(&pfn, r->payload, r->nr_payload, sizeof(pfn), compare_u64);
@@ -118,7 +138,8 @@ static uint64_t page_off(const struct ckpt_run *run, uint64_t pfn)
 
 static bool is_wanted(const struct redact *r, uint64_t pfn)
 {
-	return guest_was_read(r->in.guest, PFN(pfn)) || (r->keep_payload && is_payload(r, pfn));
+	return guest_was_read(r->in.guest, PFN(pfn)) || (r->keep_payload && is_payload(r, pfn)) ||
+	       pfn_set_has(r->witnesses, pfn);
 }
 
 struct source_call {
@@ -392,7 +413,7 @@ static int run(struct redact *r, struct err *err)
 	if (r->in.guest && guest_track_reads(r->in.guest, err))
 		return -1;
 	if (cmd_analyse(r->env, &r->in, err) || collect_payload(r, err) ||
-		collect_sources(r, err) ||
+		collect_witnesses(r, err) || collect_sources(r, err) ||
 		outfile_open(&r->out, r->out_path, r->force, &r->in.files, err))
 		return -1;
 	if (write_out(r, err) || verify(r, err)) {
@@ -413,6 +434,10 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.name = "keep-who",
 			.key = OPT_KEEP_WHO,
 			.doc = "keep what tells who asked for them, too: see dump --who"},
+		{.name = "keep-witnesses",
+			.key = OPT_KEEP_WITNESSES,
+			.doc = "keep the blocks of the disks that the guest remembers, too: see "
+			       "validate --disk"},
 		{.name = "force", .key = OPT_FORCE, .doc = "replace OUT when it exists"},
 		{0},
 	};
@@ -436,6 +461,7 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 	outfile_drop(&r.out);
 	cmd_close(&r.in);
 	free(r.payload);
+	pfn_set_free(r.witnesses);
 	free(r.sources);
 	return rc;
 }

@@ -26,6 +26,9 @@ struct frontend_options {
 	bool who;		 /* find out who asked for each request */
 	bool running; /* the guest does: what disagrees may have changed, so that every page is
 			 looked at only where nothing is found otherwise */
+	uint64_t witness_pages; /* find the blocks that the guest remembers, among so many pages of
+				   its caches; 0 none, UINT64_MAX all */
+	uint64_t witness_seed;	/* which of them */
 	const struct ckpt_info *config; /* the domain's configuration; NULL not known */
 };
 

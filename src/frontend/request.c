@@ -132,6 +132,7 @@ void blkdev_fini(struct blkdev *d)
 	free(d->requests);
 	free(d->queued);
 	free(d->fs);
+	witness_list_fini(&d->witnesses);
 	memset(d, 0, sizeof(*d));
 }
 

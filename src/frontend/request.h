@@ -246,6 +246,7 @@ struct blkdev {
 	struct mounted_fs *fs; /* mounted file systems that were found */
 	size_t nr_fs;
 	bool fs_known; /* the guest's mounts could be read; false: `fs` says nothing */
+	struct witness_list witnesses; /* blocks that the guest remembers; where it was asked */
 	/* linux: the io_request.status of one that is on the ring, as this kernel counts;
 	 * UINT32_MAX unknown */
 	uint32_t status_waiting;

@@ -19,3 +19,9 @@ void guest_facts_fini(struct guest_facts *f)
 	free(f->cmdline);
 	memset(f, 0, sizeof(*f));
 }
+
+void witness_list_fini(struct witness_list *l)
+{
+	free(l->v);
+	*l = (struct witness_list){0};
+}

@@ -6,6 +6,7 @@
 #define XB_KERNEL_FACTS_H
 
 #include "base/err.h"
+#include "base/util.h"
 
 struct guest_facts {
 	char os[16]; /* "Linux", "NetBSD"; "" unknown */
@@ -39,5 +40,22 @@ struct mounted_fs {
 				      FS_UNKNOWN_U64 unknown */
 };
 #define FS_UNKNOWN_U64 UINT64_MAX
+
+/* A stretch of a disk that the kernel remembers as it was, and did not change since. */
+struct witness {
+	uint64_t start;	 /* on the disk, bytes */
+	uint32_t bytes;	 /* within one page */
+	uint32_t offset; /* in the page */
+	uint64_t pfn;
+	const char *what; /* static text: "inode table" */
+};
+
+struct witness_list {
+	bool known;	/* the kernel's caches could be read */
+	uint64_t pages; /* of caches that may have some: as many as there were to choose from */
+	struct witness *v;
+	size_t nr, cap;
+};
+void witness_list_fini(struct witness_list *l);
 
 #endif

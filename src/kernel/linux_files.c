@@ -68,7 +68,7 @@ static uint64_t pointer(const struct linux_files *f, uint64_t base, const struct
 
 /* ---- inodes ------------------------------------------------------------------------------- */
 
-bool linux_inode_read(const struct linux_files *f, uint64_t inode, struct linux_inode *ret)
+static bool read_inode(const struct linux_files *f, uint64_t inode, struct linux_inode *ret)
 {
 	struct guest *g = f->k->g;
 	uint64_t type, name, mode;
@@ -98,14 +98,14 @@ bool linux_inode_of_mapping(const struct linux_files *f, uint64_t mapping, struc
 	return host && f->l.i_data.present &&
 	       (host + f->l.i_data.off == mapping ||
 		       pointer(f, host, &f->l.i_mapping) == mapping) &&
-	       linux_inode_read(f, host, ret);
+	       read_inode(f, host, ret);
 }
 
 bool linux_inode_of_file(const struct linux_files *f, uint64_t file, struct linux_inode *ret)
 {
 	uint64_t inode = pointer(f, file, &f->l.f_inode);
 
-	return inode && linux_inode_read(f, inode, ret);
+	return inode && read_inode(f, inode, ret);
 }
 
 /* ---- paths -------------------------------------------------------------------------------- */

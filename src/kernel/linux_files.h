@@ -51,7 +51,6 @@ void linux_files_init(struct linux_files *f, const struct linux_kernel *k);
 bool linux_inode_of_mapping(const struct linux_files *f, uint64_t mapping, struct linux_inode *ret);
 /* The inode that a struct file has open. */
 bool linux_inode_of_file(const struct linux_files *f, uint64_t file, struct linux_inode *ret);
-bool linux_inode_read(const struct linux_files *f, uint64_t inode, struct linux_inode *ret);
 /* The first name that the kernel remembers; text stays NULL where it remembers none. */
 void linux_inode_path(
 	const struct linux_files *f, const struct linux_inode *in, struct linux_path *ret);

@@ -39,7 +39,8 @@ def reduce_image(xbdsnap, full, truth, out):
     extra = []
     if (truth / "netbsd.syms.xz").exists():
         extra = ["--kernel", str(full.parent / "netbsd.syms")]
-    subprocess.run([xbdsnap, "redact", "-q", "--keep-payload", "--keep-who", *extra, full, out], check=True)
+    subprocess.run([xbdsnap, "redact", "-q", "--keep-payload", "--keep-who", "--keep-witnesses",
+                    *extra, full, out], check=True)
     wanted = p2m_pages(truth)
     with open(full, "rb") as f, open(out, "r+b") as o:
         data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "frontend/linux/who.h"
 #include "kernel/linux_mounts.h"
+#include "kernel/linux_witness.h"
 
 /* Static variables of one name in a kernel. */
 #define MAX_CANDIDATES 64u
@@ -317,6 +318,26 @@ static int find_devices_of(struct guest *g, const struct kernel *k,
 	}
 }
 
+/* The blocks of the devices that the guest remembers. */
+static int note_witnesses(const struct linux_kernel *k, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	const struct linux_witness_options o = {opt->witness_pages, opt->witness_seed};
+	CLEANUP_FREE const char **names = calloc(s->nr_devices, sizeof(*names));
+	CLEANUP_FREE struct witness_list *found = calloc(s->nr_devices, sizeof(*found));
+	size_t i;
+	int rc;
+
+	if (!names || !found)
+		return err_nomem(err, "the blocks that the guest remembers");
+	for (i = 0; i < s->nr_devices; i++)
+		names[i] = s->devices[i].name;
+	rc = linux_witness_read(k, names, s->nr_devices, &o, found, err);
+	for (i = 0; i < s->nr_devices; i++)
+		s->devices[i].witnesses = found[i];
+	return rc;
+}
+
 static int find_blkfront(struct guest *g, const struct kernel *k,
 	const struct frontend_options *opt, struct snapshot *s, struct err *err)
 {
@@ -324,12 +345,16 @@ static int find_blkfront(struct guest *g, const struct kernel *k,
 
 	if (find_devices_of(g, k, opt, s, err))
 		return -1;
-	if (!opt->who || !s->nr_devices)
+	if (!s->nr_devices || !(opt->who || opt->witness_pages))
 		return 0;
-	if (l && l->types)
-		return linux_note_who(l, s, err);
-	snapshot_how(s, "who asked for the requests: the kernel's types are not known");
-	return 0;
+	if (!l || !l->types) {
+		snapshot_how(s, "who asked, what the guest remembers: the kernel's types are not "
+				"known");
+		return 0;
+	}
+	if (opt->who && linux_note_who(l, s, err))
+		return -1;
+	return opt->witness_pages ? note_witnesses(l, opt, s, err) : 0;
 }
 
 const struct frontend_ops frontend_linux_blkfront = {

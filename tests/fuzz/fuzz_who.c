@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * fuzz_who.c - damage what tells who asked for requests, and which blocks a guest remembers.
+ *
+ * A real checkpoint (tests/fixtures/linux-6.1-ext4) is opened once: its symbols, types and
+ * requests. Input: edits {u16 page, u16 word, u8 what, u16 value}, in the pages that only these two
+ * walks read. `what`: 0 the value, 1 the address of word `value` of the same page, 2 that of the
+ * first word of page `value`, 3 the word there: so lists go in circles and structures stand in for
+ * others.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "frontend/frontend.h"
+#include "frontend/linux/who.h"
+#include "kernel/linux_witness.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MAX_BYTES (64u << 20)
+#define EDIT	  7u
+#define MAX_EDITS 64u
+
+struct place {
+	uint64_t off; /* in the file */
+	uint64_t va;  /* in the direct map */
+};
+
+static struct world {
+	uint8_t *bytes, *good;
+	size_t nr;
+	struct ckpt *ck;
+	struct guest *g;
+	struct snapshot snap;
+	struct linux_kernel k;
+	struct place *places;
+	size_t nr_places;
+} w;
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void load(void)
+{
+	const char *top = getenv("SRCDIR");
+	char cmd[2048];
+	size_t got;
+	FILE *f;
+
+	/* tests/fuzz/run.sh goes to its own folder. */
+	snprintf(cmd, sizeof(cmd),
+		"cd '%s' && python3 tests/tools/shrink.py "
+		"tests/fixtures/linux-6.1-ext4",
+		top ? top : "../..");
+	f = popen(cmd, "r");
+	must(f);
+	w.bytes = malloc(MAX_BYTES);
+	must(w.bytes);
+	while ((got = fread(w.bytes + w.nr, 1, MAX_BYTES - w.nr, f)) > 0)
+		w.nr += got;
+	must(!pclose(f) && w.nr && w.nr < MAX_BYTES);
+	w.good = malloc(w.nr);
+	must(w.good);
+	memcpy(w.good, w.bytes, w.nr);
+}
+
+static void forget_who(void)
+{
+	size_t i, k, n;
+
+	for (i = 0; i < w.snap.nr_devices; i++) {
+		struct blkdev *d = &w.snap.devices[i];
+
+		for (k = 0; k < d->nr_requests + d->nr_queued; k++) {
+			struct io_request *r = k < d->nr_requests ? &d->requests[k]
+								  : &d->queued[k - d->nr_requests];
+
+			for (n = 0; n < r->nr_who; n++)
+				who_fini(&r->who[n]);
+			free(r->who);
+			r->who = NULL;
+			r->nr_who = 0;
+		}
+	}
+}
+
+/* What both walks promise, whatever the memory holds. */
+static void check_request(const struct io_request *r)
+{
+	size_t i, k;
+
+	must(r->nr_who > 0);
+	for (i = 0; i < r->nr_who; i++) {
+		const struct who *n = &r->who[i];
+
+		must(n->kind < WHO_NR_KINDS && who_kind_name(n->kind));
+		must(n->kind != WHO_UNKNOWN || n->lost);
+		must(strlen(n->comm) < sizeof(n->comm) && strlen(n->fs) < sizeof(n->fs));
+		must(!n->path || strlen(n->path) < 8192);
+		for (k = 0; k < n->nr_layers; k++)
+			must(strlen(n->layers[k].name) < sizeof(n->layers[k].name));
+	}
+}
+
+static void walk(void)
+{
+	const struct linux_witness_options opt = {UINT64_MAX, 0};
+	const char *const disks[] = {"xvda", "xvdb"};
+	struct witness_list found[2] = {{0}, {0}};
+	struct err err = ERR_INIT;
+	size_t i, k;
+
+	must(!linux_note_who(&w.k, &w.snap, &err));
+	for (i = 0; i < w.snap.nr_devices; i++) {
+		for (k = 0; k < w.snap.devices[i].nr_requests; k++)
+			check_request(&w.snap.devices[i].requests[k]);
+		for (k = 0; k < w.snap.devices[i].nr_queued; k++)
+			check_request(&w.snap.devices[i].queued[k]);
+	}
+	forget_who();
+	must(!linux_witness_read(&w.k, disks, 2, &opt, found, &err));
+	for (i = 0; i < 2; i++) {
+		for (k = 0; k < found[i].nr; k++)
+			must(found[i].v[k].bytes && num_range_ok(found[i].v[k].offset,
+							    found[i].v[k].bytes, PAGE_BYTES));
+		witness_list_fini(&found[i]);
+	}
+}
+
+/* Pages that these walks read, and nothing else. */
+static void find_places(void)
+{
+	const struct frontend_options plain = {.locate = FRONTEND_LOCATE_SYMBOLS};
+	uint64_t pfn, nr = ckpt_info(w.ck)->nr_pfns, base = 0;
+	struct err err = ERR_INIT;
+	struct guest *other;
+	gva_t var;
+
+	must(!guest_open(memory_of_ckpt(w.ck), &other, &err) && !guest_track_reads(other, &err) &&
+		!frontend_analyse(other, &plain, &w.snap, &err));
+	must(!guest_track_reads(w.g, &err));
+	walk();
+	must(!symbols_get(w.k.symbols, "page_offset_base", &var, &err) &&
+		!guest_read_u64(w.g, var, &base, &err));
+	w.places = calloc(nr, sizeof(*w.places));
+	must(w.places);
+	for (pfn = 0; pfn < nr; pfn++) {
+		struct ckpt_page page = ckpt_page(w.ck, PFN(pfn));
+
+		if (guest_was_read(w.g, PFN(pfn)) && !guest_was_read(other, PFN(pfn)) &&
+			page.kind == CKPT_PAGE_DATA && !ckpt_type_level(page.type))
+			w.places[w.nr_places++] = (struct place){page.off, base + pfn * PAGE_BYTES};
+	}
+	guest_close(other);
+	must(w.nr_places > 20);
+}
+
+int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
+{
+	struct err err = ERR_INIT;
+	struct source *src;
+
+	load();
+	must(!source_from_memory(w.bytes, w.nr, "fuzz", &src, &err) &&
+		!ckpt_open_source(src, &w.ck, &err) &&
+		!guest_open(memory_of_ckpt(w.ck), &w.g, &err) &&
+		!linux_kernel_open(w.g, NULL, &w.k, &err));
+	find_places();
+	return 0;
+}
+
+static void edit(const uint8_t *e)
+{
+	const struct place *p = &w.places[num_le16(e) % w.nr_places];
+	uint64_t word = num_le16(e + 2) % 512 * 8, value = num_le16(e + 5);
+	const struct place *q = &w.places[value % w.nr_places];
+
+	if (e[4] % 4 == 1)
+		value = p->va + value % 512 * 8;
+	else if (e[4] % 4 == 2)
+		value = q->va;
+	else if (e[4] % 4 == 3)
+		value = num_le64(w.good + q->off + word);
+	num_put_le64(w.bytes + p->off + word, value);
+}
+
+static void undo(const uint8_t *e)
+{
+	const struct place *p = &w.places[num_le16(e) % w.nr_places];
+
+	memcpy(w.bytes + p->off, w.good + p->off, PAGE_BYTES);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t i, nr = MIN(size / EDIT, (size_t)MAX_EDITS);
+
+	for (i = 0; i < nr; i++)
+		edit(data + i * EDIT);
+	walk();
+	for (i = 0; i < nr; i++)
+		undo(data + i * EDIT);
+	return 0;
+}
