@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"info", "what a file is and what is in it", cmd_info},
 	{"dump", "list every pending block request", cmd_dump},
 	{"extract", "write the payload of a request, or a page of the guest", cmd_extract},
+	{"diff", "compare two checkpoints of one guest", cmd_diff},
 	{"redact", "write a copy without the pages that nobody needs", cmd_redact},
 	{"validate", "say whether it is safe to restore", cmd_validate},
 	{"replay", "show what resume will issue again, and what of it landed", cmd_replay},

@@ -10,6 +10,7 @@ edit_ring.py IN OUT HOW RING: RING is the address of a struct blkfront_ring_info
   back        its dev_info points beside its device
   shape       the device's rinfo_size is 8 more
   published   the shared ring has published one request less than the driver made
+  restart     the request of a pending slot was started later: another one, where it was
   slot        a pending slot of its shadow names another sector than the request in the shared ring
 
 Offsets are those of struct blkfront_info and its friends in Linux 6.1, by pahole.
@@ -24,6 +25,7 @@ from second_reader import Reader  # noqa: E402
 XBDEV, RINFO_SIZE, INFO_LIST = 32, 292, 328  # of struct blkfront_info
 SRING, DEV_INFO, SHADOW = 24, 216, 224  # of struct blkfront_ring_info
 SLOT, SECTOR, REQUEST = 160, 16, 112  # struct blk_shadow
+START_TIME = 104  # of struct request: start_time_ns
 FRAME = ((1 << 52) - 1) & ~4095
 
 
@@ -89,6 +91,9 @@ def edit(g, how, ring):
     elif how == "published":
         sring = g.get(ring + SRING)
         g.put(sring, g.get(sring, "<I") - 1, "<I")
+    elif how == "restart":
+        request = g.get(ring + SHADOW + SLOT * used_slot(g, ring) + REQUEST)
+        g.put(request + START_TIME, g.get(request + START_TIME) + 1000000)
     elif how == "slot":
         at = ring + SHADOW + SLOT * used_slot(g, ring) + SECTOR
         g.put(at, g.get(at) + 8)
