@@ -55,6 +55,7 @@ struct ckpt_p2m_part {
 struct ckpt_origin {
 	unsigned first, last; /* versions of Xen, 0x0401 for 4.1; 0: no limit */
 	unsigned tools;	      /* bytes of a legacy tool stack's word; 0: does not matter */
+	bool emulator;	      /* a dump of memory, with notes of an emulator's */
 	bool converted;	      /* by convert-legacy-stream */
 	bool no_extended;     /* a legacy PV stream without extended information */
 	bool skip_qemu;	      /* qemu's state as that script does not know it */

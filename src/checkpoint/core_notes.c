@@ -184,6 +184,7 @@ int core_notes_settle(struct ckpt *ck, const struct core_notes *notes, struct er
 {
 	ck->info.guest_type = CKPT_GUEST_HVM;
 	ck->info.suspended = false;
+	ck->origin.emulator = notes->nr_qemu;
 	if (notes->of_host)
 		return err_set(err, ERR_UNSUPPORTED,
 			"core dump of a Xen host with all its domains: recognised, not supported");

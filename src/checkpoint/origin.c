@@ -14,17 +14,22 @@
 static const struct {
 	const char *format, *tool;
 	unsigned first, last; /* the versions of Xen in which it writes this; 0: no limit */
+	bool emulator;	      /* ckpt_origin.emulator */
 } tools[] = {
-	{"xl", "xl", 0x0401, 0},
-	{"xend", "xend (xm save)", 0x0300, 0x0404},
-	{"libvirt", "libvirt", 0x0401, 0},
-	{"xapi", "xapi (XenServer, XCP-ng)", 0x0300, 0},
-	{"libxl", "libxl", 0x0406, 0},
-	{"libxc", "libxc", 0x0406, 0},
-	{"legacy", "xc_save", 0x0300, 0x0405},
-	{"xen2", "xfrd", 0x0200, 0x0200},
-	{"xen-core", "dump-core", 0, 0},
-	{"xc-core", "xm dump-core", 0x0300, 0x0300},
+	{"xl", "xl", 0x0401, 0, false},
+	{"xend", "xend (xm save)", 0x0300, 0x0404, false},
+	{"libvirt", "libvirt", 0x0401, 0, false},
+	{"xapi", "xapi (XenServer, XCP-ng)", 0x0300, 0, false},
+	{"libxl", "libxl", 0x0406, 0, false},
+	{"libxc", "libxc", 0x0406, 0, false},
+	{"legacy", "xc_save", 0x0300, 0x0405, false},
+	{"xen2", "xfrd", 0x0200, 0x0200, false},
+	{"xen-core", "dump-core", 0, 0, false},
+	{"xc-core", "xm dump-core", 0x0300, 0x0300, false},
+	{"vmcore", "QEMU (dump-guest-memory)", 0, 0, true},
+	{"vmcore", "the guest's own crash kernel (/proc/vmcore)", 0, 0, false},
+	{"kdump", "QEMU (dump-guest-memory -z, -l or -s)", 0, 0, true},
+	{"kdump", "makedumpfile", 0, 0, false},
 };
 
 /* "Xen 3.2 to 4.0", "Xen 4.5", "Xen 4.14 or newer" */
@@ -85,7 +90,8 @@ static void say_writer(struct ckpt *ck)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(tools); i++)
-		if (info->format && !strcmp(tools[i].format, info->format)) {
+		if (info->format && !strcmp(tools[i].format, info->format) &&
+			tools[i].emulator == ck->origin.emulator) {
 			tool = tools[i].tool;
 			narrow(&ck->origin, tools[i].first, tools[i].last);
 		}

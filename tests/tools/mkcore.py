@@ -11,7 +11,9 @@ Of small made-up guests, as seeds for fuzzing and damage: mkcore.py --seeds DIR
              word about whose they are; of an HVM guest in the order of its memory, as its builder asked
              for it. xccore-300: as 3.0.0 did, without the last vcpu; HVM guests of 3.0.3: xccore-303
   qemu       what `dump-guest-memory` of the emulator writes, of a PVH or HVM guest
-  kdump      the same with -z, packed with zlib; kdump-lzo, kdump-snappy, kdump-zstd: with those
+  vmcore     what the kernel started by a crash offers as /proc/vmcore, of a PVH or HVM guest: no note
+             of an emulator, but the guest's own text about its kernel, which its memory holds
+  kdump      the emulator's with -z, packed with zlib; kdump-lzo, kdump-snappy, kdump-zstd: with those
   makedumpfile   the same as kdump, flattened, in two pieces a table
 
 Written from docs/misc/dump-core-format.txt, public/elfnote.h, the ELF specification, QEMU's
@@ -21,6 +23,7 @@ checkpoint is read by second_reader.py. Pages of nothing but zeros become holes 
 import ctypes
 import mmap
 import pathlib
+import re
 import struct
 import sys
 import zlib
@@ -377,6 +380,54 @@ def qemu(guest, out):
         out.put(guest.page(pfn))
 
 
+def kernel_text(guest):
+    """VMCOREINFO (Linux, Documentation/admin-guide/kdump/vmcoreinfo.rst): a page of the kernel's own,
+    which ends with a NUL."""
+    if hasattr(guest, "BASE"):
+        return b"OSRELEASE=made\nSYMBOL(swapper_pg_dir)=%x\nNUMBER(phys_base)=0\n" % (
+            0xffffffff80000000 + PAGE)
+    for pfn in sorted(guest.at):
+        page = guest.page(pfn)
+        if page.startswith(b"OSRELEASE=") and b"SYMBOL(swapper_pg_dir)=" in page:
+            text = page[:page.index(b"\0")]
+            where = int(re.search(rb"SYMBOL\(swapper_pg_dir\)=(\w+)", text)[1], 16) - (
+                0xffffffff80000000 - int(re.search(rb"NUMBER\(phys_base\)=(-?\d+)", text)[1]))
+            if any(guest.page(where // PAGE)):
+                return text
+    # A checkpoint that was reduced may lack text or table: any that maps the kernel will do.
+    off = guest.contexts[min(guest.contexts)]
+    return b"OSRELEASE=reduced\nSYMBOL(swapper_pg_dir)=%x\nNUMBER(phys_base)=0\n" % (
+        0xffffffff80000000 + (guest.u("<Q", off + 672)[0] & ~(PAGE - 1)))
+
+
+def vmcore(guest, out):
+    """The kernel's image has a segment of its own, in front; the ranges of memory hold it again."""
+    status = bytes(336)
+    notes = (b"".join(note(b"CORE", 1, status) for _ in guest.contexts)
+             + note(b"VMCOREINFO", 0, kernel_text(guest)))
+    runs = stretches(sorted(guest.at))
+    first, count = next((r for r in runs if r[0] <= 0x1000 < r[0] + r[1]), runs[0])
+    image = max(first, min(0x1000, first + count - 1)), 2
+    runs.insert(0, [image[0], min(image[1], first + count - image[0])])
+    at = (64 + 56 * (1 + len(runs)) + PAGE - 1) // PAGE * PAGE
+    notes_at, headers = at, struct.pack("<IIQQQQQQ", 4, 0, at, 0, 0, len(notes), len(notes), 4)
+    at = (at + len(notes) + PAGE - 1) // PAGE * PAGE
+    for i, (start, count) in enumerate(runs):
+        base = 0xffffffff80000000 if not i else 0xffff888000000000
+        headers += struct.pack("<IIQQQQQQ", 1, 7, at, base + start * PAGE, start * PAGE,
+                               count * PAGE, count * PAGE, PAGE)
+        at += count * PAGE
+    out.put(b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack(
+        "<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, 1 + len(runs), 0, 0, 0))
+    out.f.write(headers)
+    out.f.seek(notes_at)
+    out.f.write(notes)
+    out.pad(PAGE)
+    for start, count in runs:
+        for pfn in range(start, start + count):
+            out.put(guest.page(pfn))
+
+
 def lzo(page):
     out, n = ctypes.create_string_buffer(2 * PAGE), ctypes.c_ulong()
     work = ctypes.create_string_buffer(1 << 17)
@@ -452,7 +503,8 @@ def flattened(guest, out):
 
 
 MAKERS = {"xccore": xccore, "xccore-300": lambda guest, out: xccore(guest, out, 0x300),
-          "xccore-303": lambda guest, out: xccore(guest, out, 0x303), "qemu": qemu, "kdump": plain, "makedumpfile": flattened,
+          "xccore-303": lambda guest, out: xccore(guest, out, 0x303), "qemu": qemu,
+          "vmcore": vmcore, "kdump": plain, "makedumpfile": flattened,
           "kdump-lzo": lambda guest, out: plain(guest, out, lzo, 2),
           "kdump-snappy": lambda guest, out: plain(guest, out, snappy, 4),
           "kdump-zstd": lambda guest, out: plain(guest, out, zstd, 32)}
