@@ -272,13 +272,13 @@ static int consider_end(struct scan *sc, pfn_t pfn, unsigned off, struct err *er
 
 /* Third and fourth word of an anchor, seen as one, are a power of two from 32 to 512; the other way
  * to a ring is the end of its free list. */
-static bool in_range(const uint8_t *p)
+static unsigned in_range(const uint8_t *p)
 {
 	uint64_t v;
 
 	memcpy(&v, p, sizeof(v));
 	v = le64toh(v);
-	return (v - 32 <= 512 - 32) | (v == FREE_LIST_NIL);
+	return (unsigned)(v - 32 <= 512 - 32) | (unsigned)(v == FREE_LIST_NIL);
 }
 
 /* Six words at a time: this loop sees all of memory. */
