@@ -201,6 +201,7 @@ has_text() { # has_text FILE PYTHON-BYTES
 --since 4.1 --wrap xl made:pv64|xl of Xen 4.1 to 4.4, 64-bit|by today's Xen, which converts it (convert-legacy-stream)
 --since 4.5 --wrap xl-json made:pv64|xl of Xen 4.5, 64-bit|by today's Xen, which converts it
 --since 4.0 --tmem made:pv64|xc_save of Xen 4.0, 64-bit|not by today's Xen, whose converter refuses it (it holds pages of tmem): with the tools of Xen 4.0
+--since 4.0 --wrap xend --qemu eof --tmem --live made:hvm|xend (xm save) of Xen 4.0, 64-bit|not by today's Xen, whose converter refuses it (it holds pages of tmem): with xm restore of Xen 4.0
 --since 3.1 --wrap xend --qemu eof made:hvm|xend (xm save) of Xen 3.1 to 3.4, 64-bit|by today's Xen once it is converted: .* -g hvm -f libxc --skip-qemu
 --since 4.2 --tools 32 --wrap xl made:2level|xl of Xen 4.2 to 4.4, 32-bit|not by today's Xen, whose converter refuses it (guests with two levels
 LIST

@@ -73,7 +73,8 @@ static void note_type(struct legacy *l, uint64_t word)
 	else if (type == CKPT_TYPE_XALLOC)
 		legacy_not_before(l, 0x0402);
 	else if (type == LEGACY_TYPE_XTAB && word & LEGACY_WORD_PFN)
-		legacy_not_after(l, 0x0304);
+		/* 4.0 still leaves an HVM guest's own frame there (xc_domain_save.c). */
+		legacy_not_after(l, l->form.hvm ? 0x0400 : 0x0304);
 }
 
 #define SEEN_SLOTS (2u * LEGACY_MAX_BATCH) /* a power of two */

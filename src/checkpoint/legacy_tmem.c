@@ -9,6 +9,7 @@
  * oid of ones. An oid has 8 bytes in 4.0, 24 since 4.1, and nothing in the chunk says which: the
  * one that leads to another chunk it is.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "checkpoint/legacy.h"
@@ -102,13 +103,15 @@ static int pass_over(struct legacy *l, walk_fn *walk, const char *what, struct e
 	static const struct {
 		unsigned oid_bytes, first, last;
 	} forms[] = {{OID_4_1, 0x0401, 0x0405}, {OID_4_0, 0x0400, 0x0400}};
+	/* What speaks for an older and for a newer writer alike says nothing. */
+	unsigned last = l->age.first <= l->age.last ? l->age.last : UINT_MAX;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(forms); i++) {
 		struct walk w = {l->ck->src, l->off, forms[i].oid_bytes, NULL, NULL};
 		struct walk again = {l->ck->src, l->off, forms[i].oid_bytes, l->ck, err};
 
-		if (l->age.first > forms[i].last || l->age.last < forms[i].first || !walk(&w) ||
+		if (l->age.first > forms[i].last || last < forms[i].first || !walk(&w) ||
 			!leads_to_chunk(l, w.off))
 			continue;
 		legacy_not_before(l, forms[i].first);

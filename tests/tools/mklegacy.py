@@ -373,10 +373,16 @@ class Legacy:
             pfns = [pfns[i * step % n] for i in range(n)]
         return pfns
 
+    def no_page(self, pfn):
+        """A frame of the machine until 3.4; an HVM guest's own in 4.0 (xc_domain_save.c); nothing."""
+        if self.since < (4, 0):
+            return XTAB << 28 | (0x12345 + pfn & 0xfffffff)
+        return XTAB << 28 | (pfn if self.g.hvm and self.since < (4, 1) else 0)
+
     def word(self, pfn):
         kind, _ = self.g.pages[pfn]
-        if kind == XTAB:  # a frame of the machine until 3.4, nothing since
-            return XTAB << 28 | (0x12345 + pfn & 0xfffffff if self.since < (4, 0) else 0)
+        if kind == XTAB:
+            return self.no_page(pfn)
         if kind == XALLOC and self.since < (4, 2):
             return XTAB << 28
         return kind << 28 | pfn
@@ -385,8 +391,7 @@ class Legacy:
         """content: pfn -> bytes, in place of the guest's own."""
         for first in range(0, len(pfns), MAX_BATCH):
             part = pfns[first:first + MAX_BATCH]
-            words = [XTAB << 28 | (0 if self.since >= (4, 0) else 0x54321) if p in drop else self.word(p)
-                     for p in part]
+            words = [self.no_page(p) if p in drop else self.word(p) for p in part]
             if self.since >= (3, 4) and all(w >> 28 == XTAB for w in words):
                 continue
             self.chunk(len(part), self.ulong(*words))
