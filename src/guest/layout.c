@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/num.h"
 
@@ -97,19 +95,63 @@ static int check_header(const uint8_t *blob, uint64_t bytes, gva_t start, struct
 	return 0;
 }
 
-/*
- * libbpf 1.1 declares btf__new_split() but does not export it from the shared library; what
- * it does export reads a file, so the blob passes through a file without a name.
- */
-static struct btf *parse_split(const uint8_t *blob, size_t bytes, struct btf *base)
-{
-	CLEANUP_CLOSE int fd = memfd_create("btf", MFD_CLOEXEC);
-	char path[64];
+/* The two sections of a blob that stand behind its header, which was checked. */
+struct sections {
+	const uint8_t *types, *strings;
+	uint32_t type_len, str_len;
+};
 
-	if (fd < 0 || write(fd, blob, bytes) != (ssize_t)bytes)
+static struct sections sections_of(const uint8_t *blob)
+{
+	const uint8_t *body = blob + num_le32(blob + 4);
+
+	return (struct sections){body + num_le32(blob + 8), body + num_le32(blob + 16),
+		num_le32(blob + 12), num_le32(blob + 20)};
+}
+
+static void put_le32(uint8_t *to, uint32_t v)
+{
+	to[0] = (uint8_t)v;
+	to[1] = (uint8_t)(v >> 8);
+	to[2] = (uint8_t)(v >> 16);
+	to[3] = (uint8_t)(v >> 24);
+}
+
+/*
+ * The types of a module go on where those of the kernel end, in numbers and in offsets of names:
+ * so the sections of both, one behind the other, are a blob of its own. libbpf 1.1 declares
+ * btf__new_split() but does not export it from the shared library; what it exports opens a file,
+ * which a confined process cannot.
+ */
+static struct btf *parse_split(const uint8_t *blob, const struct btf *base)
+{
+	uint32_t base_bytes;
+	const uint8_t *base_blob = btf__raw_data(base, &base_bytes);
+	struct sections a, b = sections_of(blob);
+	CLEANUP_FREE uint8_t *both = NULL;
+	uint64_t types, strings;
+
+	if (!base_blob || base_bytes < BTF_HEADER)
 		return NULL;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return btf__parse_raw_split(path, base);
+	a = sections_of(base_blob);
+	types = (uint64_t)a.type_len + b.type_len;
+	strings = (uint64_t)a.str_len + b.str_len;
+	if (types + strings > 2ull * LAYOUT_MAX_BTF_BYTES)
+		return NULL;
+	both = malloc(BTF_HEADER + (size_t)(types + strings));
+	if (!both)
+		return NULL;
+	memcpy(both, blob, 4); /* magic, version, flags */
+	put_le32(both + 4, BTF_HEADER);
+	put_le32(both + 8, 0);
+	put_le32(both + 12, (uint32_t)types);
+	put_le32(both + 16, (uint32_t)types);
+	put_le32(both + 20, (uint32_t)strings);
+	memcpy(both + BTF_HEADER, a.types, a.type_len);
+	memcpy(both + BTF_HEADER + a.type_len, b.types, b.type_len);
+	memcpy(both + BTF_HEADER + types, a.strings, a.str_len);
+	memcpy(both + BTF_HEADER + types + a.str_len, b.strings, b.str_len);
+	return btf__new(both, BTF_HEADER + (uint32_t)(types + strings));
 }
 
 static int load(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
@@ -132,8 +174,7 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 	if (check_header(blob, bytes, start, err))
 		return -1;
 	libbpf_set_print(quiet);
-	l->btf = base ? parse_split(blob, (size_t)bytes, base->btf)
-		      : btf__new(blob, (uint32_t)bytes);
+	l->btf = base ? parse_split(blob, base->btf) : btf__new(blob, (uint32_t)bytes);
 	if (!l->btf)
 		return err_set(
 			err, ERR_CORRUPT, "BTF at 0x%" PRIx64 ": %s", start.v, strerror(errno));
