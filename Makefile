@@ -1,7 +1,8 @@
 # xbdsnap: what to type
 #
 #   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid; WITHOUT_XML=1:
-#                      without libxml2, libvirt's configuration is not read)
+#                      without libxml2, libvirt's configuration is not read; WITHOUT_SECCOMP=1: without
+#                      libseccomp, the sandbox has no list of system calls)
 #   make demo          install what is missing, build, dump a real checkpoint
 #   make check         install what tests need, build with ASan and UBSan, run every test
 #   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
@@ -31,6 +32,10 @@ PKG_CONFIG ?= pkg-config
 LIBS := libelf libdw zlib libzstd libbpf json-c smartcols libarchive blkid
 # Loaded when it is needed: src/io/nbd_lib.h.
 LIBS_LATE := libnbd
+ifndef WITHOUT_SECCOMP
+LIBS += libseccomp
+SECCOMP_CPPFLAGS := -DHAVE_SECCOMP=1
+endif
 ifndef WITHOUT_XEN
 LIBS += xencontrol xenguest xenstore
 XEN_CPPFLAGS := -DHAVE_XEN=1
@@ -50,7 +55,7 @@ WERROR ?= -Werror
 
 # A flavour has its own object directory: opt (what is installed), asan (what is tested), fuzz.
 D ?= opt
-NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)
+NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)$(if $(WITHOUT_SECCOMP),-noseccomp)
 O := obj/$(D)$(NO)
 CFLAGS ?= -O2 -g
 ifeq ($(D),opt)
@@ -71,7 +76,8 @@ FLAVOUR_LD := -fsanitize=fuzzer,address,undefined
 WARN += -Wno-unknown-warning-option
 endif
 
-XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS)
+XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS) \
+	$(SECCOMP_CPPFLAGS)
 XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LIBS_LATE) 2>/dev/null)
 XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -ldl -pthread
 # Asked once a run, not once a file.

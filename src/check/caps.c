@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "io/door.h"
 
 #define CAPS_MAX_BYTES	 65536u
 #define CAPS_MAX_DEVICES 256u
@@ -169,7 +170,7 @@ static int read_json(const char *text, struct check_caps **v, size_t *nr, struct
 static char *read_all(const char *path, struct err *err)
 {
 	char *text = calloc(1, CAPS_MAX_BYTES + 1);
-	FILE *f = fopen(path, "re");
+	FILE *f = door_fopen(path);
 	size_t got = 0;
 	int bad = 0;
 

@@ -38,7 +38,7 @@ struct cmd_env {
 	size_t nr_commands;
 	FILE *out;  /* data; stdout */
 	FILE *talk; /* stderr */
-	bool quiet, verbose, json;
+	bool quiet, verbose, json, no_sandbox;
 	enum cmd_color color;
 	struct frontend_options frontend; /* --locate, --kernel */
 	uint64_t offset;		  /* of the checkpoint in its file */

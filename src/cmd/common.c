@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "cmd/live_input.h"
 #include "cmd/options.h"
+#include "io/sandbox.h"
 
 enum {
 	OPT_COLOR = 0x200,
@@ -19,6 +20,7 @@ enum {
 	OPT_FD,
 	OPT_LIVE,
 	OPT_USAGE,
+	OPT_NO_SANDBOX,
 };
 
 static void show_help(const struct argp_state *state, const char *form)
@@ -33,9 +35,32 @@ static void show_help(const struct argp_state *state, const char *form)
 		argp_error(state, "--help takes all or names, or nothing, not '%s'", form);
 }
 
-static void show_version(void)
+static void list_layers(unsigned layers, const char *before)
 {
+	unsigned bit;
+
+	for (bit = 1; bit < SANDBOX_NR_BITS; bit <<= 1)
+		if (layers & bit)
+			printf("%s%s", before, sandbox_layer_name(bit));
+}
+
+/* With -v also what confines a command on this kernel. */
+static void show_version(const struct argp_state *state)
+{
+	unsigned layers = sandbox_available();
+	bool verbose = false;
+	int i;
+
 	puts(argp_program_version);
+	for (i = 1; i < state->argc; i++)
+		verbose = verbose || !strcmp(state->argv[i], "-v") ||
+			  !strcmp(state->argv[i], "--verbose");
+	if (verbose) {
+		fputs("sandbox: a process without files", stdout);
+		list_layers(layers, ", ");
+		list_layers(~layers, "\nnot on this kernel, or not in this build: ");
+		putchar('\n');
+	}
 	exit(fflush(stdout) || ferror(stdout) ? CMD_FAILED : CMD_OK);
 }
 
@@ -70,7 +95,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
 		return 0;
 	case 'V':
-		show_version();
+		show_version(state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -125,6 +150,9 @@ static error_t parse_locate(int key, char *arg, struct argp_state *state)
 		if (!num_parse_u64(arg, INT64_MAX, &env->offset))
 			argp_error(state, "--offset takes a number of bytes, not '%s'", arg);
 		return 0;
+	case OPT_NO_SANDBOX:
+		env->no_sandbox = true;
+		return 0;
 	case OPT_FD: /* cmd_parse() has made a file of it */
 		argp_error(state, "--fd takes the number of an open descriptor, not '%s'", arg);
 		return 0;
@@ -144,6 +172,10 @@ static const struct argp_option locate_options[] = {
 		.key = OPT_OFFSET,
 		.arg = "BYTES",
 		.doc = "the checkpoint begins there in the (unpacked) file",
+		.group = OPTIONS_INPUT},
+	{.name = "no-sandbox",
+		.key = OPT_NO_SANDBOX,
+		.doc = "keep all rights while the input is read",
 		.group = OPTIONS_INPUT},
 	{.doc = "Finding the ring:", .group = OPTIONS_FINDING},
 	{.name = "locate",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd/cells.h"
+#include "cmd/confine.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 #include "frontend/changes.h"
@@ -265,11 +266,22 @@ static int open_both(struct diff *d, struct err *err)
 	return 0;
 }
 
+static int confine(struct diff *d, struct err *err)
+{
+	struct door_passes passes = {0};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(d->path); i++)
+		door_pass_add(&passes, d->path[i], DOOR_READ);
+	return cmd_confine(d->env, SANDBOX_CLOSED, &passes, err);
+}
+
 static int run(struct diff *d, struct err *err)
 {
 	size_t i;
 
-	if (open_both(d, err) || changes_find(&d->in[0].snap, &d->in[1].snap, &d->changes, err))
+	if (confine(d, err) || open_both(d, err) ||
+		changes_find(&d->in[0].snap, &d->in[1].snap, &d->changes, err))
 		return -1;
 	note_doubts(d);
 	if (d->env->json ? print_json(d, err) : print_text(d, err))

@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "cmd/cells.h"
+#include "cmd/confine.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 #include "cmd/target.h"
@@ -549,9 +550,19 @@ static int choose_columns(struct dump *d, struct err *err)
 	return 0;
 }
 
+static int confine(struct dump *d, struct err *err)
+{
+	struct door_passes passes = {0};
+
+	door_pass_add(&passes, d->path, DOOR_READ);
+	target_passes(&d->target, &passes);
+	return cmd_confine(
+		d->env, d->target.live_given ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+}
+
 static int run(struct dump *d, struct err *err)
 {
-	if (choose_columns(d, err) || cmd_open(d->env, d->path, &d->in, err) ||
+	if (choose_columns(d, err) || confine(d, err) || cmd_open(d->env, d->path, &d->in, err) ||
 		cmd_analyse(d->env, &d->in, err) ||
 		target_read(d->env, &d->target, false, &d->in, err) || filter(d, err))
 		return -1;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "cmd/confine.h"
 #include "cmd/extract_out.h"
 
 /* One request cannot name more: 4096 segments of a page. */
@@ -406,13 +407,24 @@ static int extract_requests(struct extract *x, struct err *err)
 	return x->out.dir ? extract_all(x, err) : extract_one(x, err);
 }
 
+static int confine(struct extract *x, struct err *err)
+{
+	struct door_passes passes = {0};
+
+	door_pass_add(&passes, x->path, DOOR_READ);
+	door_pass_add(&passes, x->out.path, DOOR_OUTPUT);
+	door_pass_add(&passes, x->out.dir, DOOR_FOLDER);
+	return cmd_confine(x->env, SANDBOX_CLOSED, &passes, err);
+}
+
 static int run(struct extract *x, struct err *err)
 {
 	bool of_requests = !x->page_set && !x->va_set;
 
 	x->out.env = x->env;
 	x->out.inputs = &x->in.files;
-	if (cmd_open(x->env, x->path, &x->in, err) || extract_out_open(&x->out, err))
+	if (confine(x, err) || cmd_open(x->env, x->path, &x->in, err) ||
+		extract_out_open(&x->out, err))
 		return -1;
 	if (x->page_set	    ? extract_page(x, err)
 		: x->va_set ? extract_range(x, err)

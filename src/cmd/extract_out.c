@@ -10,6 +10,7 @@
 
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
+#include "io/door.h"
 
 #define MANIFEST "manifest.json"
 
@@ -18,7 +19,7 @@ int extract_out_open(struct extract_out *o, struct err *err)
 	o->rows = json_object_new_array();
 	if (!o->rows)
 		return err_nomem(err, "the list of what is written");
-	if (o->dir && mkdir(o->dir, 0777) && errno != EEXIST)
+	if (o->dir && door_mkdir(o->dir) && errno != EEXIST)
 		return err_sys(err, "cannot make %s", o->dir);
 	return 0;
 }

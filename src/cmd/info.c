@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cmd/confine.h"
 #include "cmd/live_input.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
@@ -256,6 +257,23 @@ static int show_one(struct info *i, struct err *err)
 	return rc;
 }
 
+static int confine(struct info *in, struct err *err)
+{
+	struct door_passes passes = {0};
+	size_t i;
+
+	for (i = 0; i < in->nr_paths; i++)
+		door_pass_add(&passes, in->paths[i], DOOR_READ);
+	return cmd_confine(in->env, SANDBOX_CLOSED, &passes, err);
+}
+
+static int show(struct info *i, struct err *err)
+{
+	if (confine(i, err))
+		return -1;
+	return i->nr_paths <= 1 ? show_one(i, err) : info_table(i->env, i->paths, i->nr_paths, err);
+}
+
 int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
@@ -272,7 +290,7 @@ int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 	/* Counts do not need a second opinion; a scan of all memory only where symbols fail. */
 	env->frontend.facts_only = true;
 	cmd_parse(&argp, argc, argv, &i);
-	rc = i.nr_paths <= 1 ? show_one(&i, err) : info_table(env, i.paths, i.nr_paths, err);
+	rc = show(&i, err);
 	free(i.paths);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/door.h"
 #include "io/temp.h"
 
 static int refuse_existing(const char *path, struct err *err)
@@ -25,7 +26,7 @@ static int look_at(const char *path, bool replace, bool *stream, struct err *err
 		*stream = true;
 		return 0;
 	}
-	if (stat(path, &st))
+	if (door_stat(path, &st))
 		return 0;
 	if (S_ISREG(st.st_mode))
 		return replace ? 0 : refuse_existing(path, err);
@@ -41,7 +42,7 @@ static int look_at(const char *path, bool replace, bool *stream, struct err *err
 
 static int open_sink(struct outfile *f, const char *path, struct err *err)
 {
-	f->sink = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
+	f->sink = strcmp(path, "-") ? door_open(path, O_WRONLY | O_NOCTTY)
 				    : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (f->sink < 0)
 		return err_sys(err, "cannot open %s", path);
@@ -60,7 +61,7 @@ static int open_stream(struct outfile *f, const char *path, struct err *err)
 	f->file.fd = temp_open(err);
 	if (f->file.fd < 0)
 		return -1;
-	if (!f->file.path || asprintf(&f->file.temp, "/proc/self/fd/%d", f->file.fd) < 0) {
+	if (!f->file.path || asprintf(&f->file.temp, "/dev/fd/%d", f->file.fd) < 0) {
 		f->file.temp = NULL;
 		return err_nomem(err, "a file name");
 	}

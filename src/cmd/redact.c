@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/confine.h"
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
 #include "guest/pfn_set.h"
@@ -400,9 +401,18 @@ static int tell(const struct redact *r, struct err *err)
 	return json_print(doc, r->env->out, err);
 }
 
+static int confine(struct redact *r, struct err *err)
+{
+	struct door_passes passes = {0};
+
+	door_pass_add(&passes, r->in_path, DOOR_READ);
+	door_pass_add(&passes, r->out_path, DOOR_OUTPUT);
+	return cmd_confine(r->env, SANDBOX_CLOSED, &passes, err);
+}
+
 static int run(struct redact *r, struct err *err)
 {
-	if (cmd_open(r->env, r->in_path, &r->in, err))
+	if (confine(r, err) || cmd_open(r->env, r->in_path, &r->in, err))
 		return -1;
 	if (ckpt_nr_file_runs(r->in.ck) && ckpt_file_run(r->in.ck, 0).packed) {
 		err_set(err, ERR_UNSUPPORTED,

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cmd/confine.h"
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
 #include "cmd/replay_apply.h"
@@ -183,8 +184,35 @@ static int check_outputs(struct replay *x, struct err *err)
 	return 0;
 }
 
+/* Servers and checkers are run, and Xen's devices opened, by nobody who is confined. */
+static bool needs_open(const struct replay *x)
+{
+	bool open = x->target.live_given || x->apply.write || x->apply.revert_path;
+	size_t i;
+
+	for (i = 0; i < x->disks.nr; i++)
+		open = open || disk_needs_server(x->disks.v[i].format);
+	return open;
+}
+
+static int confine(struct replay *x, struct err *err)
+{
+	struct door_passes passes = {0};
+	size_t i;
+
+	door_pass_add(&passes, x->path, DOOR_READ);
+	door_pass_add(&passes, x->plan_path, DOOR_READ);
+	door_pass_add(&passes, x->ring_path, DOOR_OUTPUT);
+	target_passes(&x->target, &passes);
+	for (i = 0; i < x->disks.nr; i++)
+		door_pass_add(&passes, x->disks.v[i].path, DOOR_READ);
+	return cmd_confine(x->env, needs_open(x) ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+}
+
 static int run(struct replay *x, struct err *err)
 {
+	if (confine(x, err))
+		return -1;
 	if (x->apply.revert_path)
 		return replay_apply_revert(x->env, &x->apply, &x->disks, err);
 	if (cmd_open(x->env, x->path, &x->in, err) || check_outputs(x, err) ||

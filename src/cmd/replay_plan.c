@@ -6,6 +6,7 @@
 
 #include "cmd/cells.h"
 #include "cmd/render_json.h"
+#include "io/door.h"
 
 /* A row of the table. */
 struct plan_row {
@@ -298,7 +299,7 @@ static int take_all(struct replay_plan *plan, struct json_object *list, struct e
 static char *read_text(const char *path, size_t *bytes, struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
-	CLEANUP_FILE FILE *f = strcmp(path, "-") ? fopen(path, "re") : fdopen(dup(0), "r");
+	CLEANUP_FILE FILE *f = strcmp(path, "-") ? door_fopen(path) : fdopen(dup(0), "r");
 	size_t cap = 0, nr = 0, got;
 
 	if (!f) {

@@ -169,6 +169,12 @@ int target_read(const struct cmd_env *env, struct target *t, bool caps, struct c
 	return t->live_given ? read_live(env, t, caps, s, err) : 0;
 }
 
+void target_passes(const struct target *t, struct door_passes *passes)
+{
+	door_pass_add(passes, t->p2m_path, DOOR_READ);
+	door_pass_add(passes, t->caps_path, DOOR_READ);
+}
+
 bool target_translates(const struct target *t)
 {
 	return t->table || t->live.target;

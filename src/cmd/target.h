@@ -9,6 +9,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/live.h"
+#include "io/door.h"
 
 struct target {
 	/* What the user said; all NULL and false: nothing. */
@@ -34,6 +35,8 @@ extern const struct argp target_frames_argp, target_argp;
  */
 int target_read(const struct cmd_env *env, struct target *t, bool caps, struct cmd_input *in,
 	struct err *err) MUST_CHECK;
+/* The files that target_read() opens. */
+void target_passes(const struct target *t, struct door_passes *passes);
 /* Were target frames filled in? */
 bool target_translates(const struct target *t);
 void target_fini(struct target *t);

@@ -4,16 +4,35 @@
  */
 #include "cmd/cmd.h"
 
+#include "check/disk_facts.h"
+#include "cmd/confine.h"
 #include "cmd/judge.h"
+#include "io/disk.h"
 
 enum { OPT_COMPARE = 0x100 };
+
+/* The Xen libraries open devices, and an image has a server, which must be run. */
+static int confine(struct judge *j, struct err *err)
+{
+	bool open = j->target.live_given;
+	struct door_passes passes = {0};
+	size_t i;
+
+	door_pass_add(&passes, j->path, DOOR_READ);
+	target_passes(&j->target, &passes);
+	for (i = 0; i < j->nr_disks; i++) {
+		door_pass_add(&passes, j->disks[i].path, DOOR_READ);
+		open = open || disk_needs_server(j->disks[i].format);
+	}
+	return cmd_confine(j->env, open ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+}
 
 static int run(struct judge *j, struct err *err)
 {
 	const struct cmd_env *env = j->env;
 	struct err why;
 
-	if (cmd_open(env, j->path, &j->in, err))
+	if (confine(j, err) || cmd_open(env, j->path, &j->in, err))
 		return -1;
 	j->path = j->in.name;
 	if (judge_run(j, err))

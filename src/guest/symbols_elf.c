@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "io/door.h"
 
 /* A System.map of an allyesconfig kernel has about 20 MiB. */
 #define MAX_MAP_BYTES (256u << 20)
@@ -164,7 +165,7 @@ static int add_file(int fd, struct symbols *s, struct err *err)
 
 int symbols_from_file(const char *path, struct symbols **ret, struct err *err)
 {
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP_CLOSE int fd = door_open(path, O_RDONLY);
 	struct symbols *s;
 
 	if (fd < 0)

@@ -38,13 +38,26 @@ static bool load_function(const char *library, const char *name, void *ret)
 	return at;
 }
 
+#define LZO_LIBRARY    "liblzo2.so.2"
+#define LZO_NAME       "lzo1x_decompress_safe"
+#define SNAPPY_LIBRARY "libsnappy.so.1"
+#define SNAPPY_NAME    "snappy_uncompress"
+
+void codecs_load(void)
+{
+	void *fn;
+
+	(void)load_function(LZO_LIBRARY, LZO_NAME, &fn);
+	(void)load_function(SNAPPY_LIBRARY, SNAPPY_NAME, &fn);
+}
+
 static bool unpack_lzo(struct codecs *c, const uint8_t *in, size_t len, uint8_t *out,
 	size_t out_len, const char **why)
 {
 	unsigned long n = out_len;
 
-	if (!c->lzo && !load_function("liblzo2.so.2", "lzo1x_decompress_safe", &c->lzo)) {
-		*why = "is packed with LZO, and liblzo2.so.2 is not there";
+	if (!c->lzo && !load_function(LZO_LIBRARY, LZO_NAME, &c->lzo)) {
+		*why = "is packed with LZO, and " LZO_LIBRARY " is not there";
 		return false;
 	}
 	return !c->lzo(in, len, out, &n, NULL) && n == out_len;
@@ -55,8 +68,8 @@ static bool unpack_snappy(struct codecs *c, const uint8_t *in, size_t len, uint8
 {
 	size_t n = out_len;
 
-	if (!c->snappy && !load_function("libsnappy.so.1", "snappy_uncompress", &c->snappy)) {
-		*why = "is packed with snappy, and libsnappy.so.1 is not there";
+	if (!c->snappy && !load_function(SNAPPY_LIBRARY, SNAPPY_NAME, &c->snappy)) {
+		*why = "is packed with snappy, and " SNAPPY_LIBRARY " is not there";
 		return false;
 	}
 	return !c->snappy((const char *)in, len, (char *)out, &n) && n == out_len;

@@ -20,6 +20,8 @@ enum codec_kind {
 struct codecs;
 
 struct codecs *codecs_new(void); /* NULL: no memory */
+/* Load what unpacking may need, while it can be opened. */
+void codecs_load(void);
 void codecs_free(struct codecs *c);
 /* Unpack in[len] into exactly out_len bytes. False: *why says why, static text. */
 bool codec_unpack(struct codecs *c, enum codec_kind kind, const uint8_t *in, size_t len,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "io/door.h"
 #include "io/nbd_lib.h"
 
 static const struct {
@@ -62,6 +63,11 @@ int disk_parse(const char *text, char *vdev, size_t cap, const char **path,
 const char *disk_format_name(enum disk_format format)
 {
 	return formats[format].name;
+}
+
+bool disk_needs_server(enum disk_format format)
+{
+	return format != DISK_RAW && format != DISK_UNSAID;
 }
 
 /* The cookie of a VHD, in parts: whole it is a misspelling to those who look for them. */
@@ -252,13 +258,13 @@ static int measure(struct disk *d, struct err *err)
 /* Of an image the server is told to write, not we. */
 static int open_flags(const struct disk *d, unsigned flags)
 {
-	int ret = O_CLOEXEC | O_NONBLOCK;
+	int ret = O_NONBLOCK;
 	struct stat st;
 
 	if (!(flags & DISK_WRITE) || d->format != DISK_RAW)
 		return ret | O_RDONLY;
 	/* Without O_CREAT, O_EXCL has a meaning for block devices only. */
-	if (!(flags & DISK_SHARED) && !stat(d->path, &st) && S_ISBLK(st.st_mode))
+	if (!(flags & DISK_SHARED) && !door_stat(d->path, &st) && S_ISBLK(st.st_mode))
 		ret |= O_EXCL;
 	return ret | O_RDWR;
 }
@@ -269,10 +275,10 @@ int disk_open(
 	*d = (struct disk){.fd = -1,
 		.format = format == DISK_UNSAID ? DISK_RAW : format,
 		.write = flags & DISK_WRITE};
-	d->path = realpath(path, NULL);
+	d->path = door_realpath(path);
 	if (!d->path)
 		return err_sys(err, "cannot open %s", path);
-	d->fd = open(d->path, open_flags(d, flags));
+	d->fd = door_open(d->path, open_flags(d, flags));
 	if (d->fd < 0 && errno == EBUSY) {
 		err_set(err, ERR_REFUSED, "%s is in use", d->path);
 		err_override(err, "in-use");

@@ -43,6 +43,9 @@ struct disk {
 /* "qcow2": as the user writes it. */
 const char *disk_format_name(enum disk_format format);
 
+/* Is it read through qemu-nbd? */
+bool disk_needs_server(enum disk_format format);
+
 /* What a file of a format other than raw begins or ends with. */
 #define DISK_MAX_MAGIC 21u
 struct disk_magic {

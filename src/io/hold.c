@@ -11,6 +11,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "io/door.h"
+
 /* proc_pid_mountinfo(5): the third field is major:minor. */
 static bool mounted(const struct disk *d)
 {
@@ -135,19 +137,43 @@ static bool has_writer(const struct disk *d)
 /* xen-blkback opens a device beside others, so O_EXCL does not see it. Its xenbus.c. */
 #define BLKBACK "/sys/bus/xen-backend/devices/vbd-*/physical_device"
 
-const char *disk_user(const struct disk *d)
+static enum disk_use look(const struct disk *d)
 {
 	if (d->block && mounted(d))
-		return "it is mounted";
+		return DISK_USE_MOUNT;
 	if (d->block && claimed(d))
-		return "another device is made of it, or a part of it is mounted";
+		return DISK_USE_DEVICE;
 	if (d->block && disk_listed(BLKBACK, d->dev))
-		return "a domain of this host has it";
+		return DISK_USE_DOMAIN;
 	if (under_loop(d))
-		return "a loop device stands on it";
+		return DISK_USE_LOOP;
 	if (locked(d))
-		return "another process holds a lock on it";
-	return has_writer(d) ? "another process has it open for writing" : NULL;
+		return DISK_USE_LOCK;
+	return has_writer(d) ? DISK_USE_WRITER : DISK_USE_NONE;
+}
+
+enum disk_use disk_use(const struct disk *d)
+{
+	int use;
+
+	if (!door_is_shut())
+		return look(d);
+	use = door_disk_use(d->path, d->nbd);
+	return use >= 0 && use < DISK_NR_USES ? (enum disk_use)use : DISK_USE_NONE;
+}
+
+const char *disk_user(const struct disk *d)
+{
+	static const char *const text[DISK_NR_USES] = {
+		[DISK_USE_MOUNT] = "it is mounted",
+		[DISK_USE_DEVICE] = "another device is made of it, or a part of it is mounted",
+		[DISK_USE_DOMAIN] = "a domain of this host has it",
+		[DISK_USE_LOOP] = "a loop device stands on it",
+		[DISK_USE_LOCK] = "another process holds a lock on it",
+		[DISK_USE_WRITER] = "another process has it open for writing",
+	};
+
+	return text[disk_use(d)];
 }
 
 static int in_use(const struct disk *d, struct err *err, const char *why)

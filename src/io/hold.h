@@ -7,6 +7,19 @@
 
 #include "io/disk.h"
 
+/* What can use a disk. */
+enum disk_use {
+	DISK_USE_NONE, /* nothing that can be seen */
+	DISK_USE_MOUNT,
+	DISK_USE_DEVICE,
+	DISK_USE_DOMAIN,
+	DISK_USE_LOOP,
+	DISK_USE_LOCK,
+	DISK_USE_WRITER,
+	DISK_NR_USES,
+};
+enum disk_use disk_use(const struct disk *d);
+
 /*
  * What uses the disk, as static text ("it is mounted"); NULL: nothing that can be seen. Who has a
  * file open for writing without a lock is seen only while we do not write it ourselves.

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/door.h"
+
 /* False: a kind of file that cannot be replaced or damaged. */
 static bool identify(const struct stat *st, struct input *ret)
 {
@@ -38,7 +40,7 @@ int inputs_add_path(struct inputs *in, const char *path, struct err *err)
 {
 	struct stat st;
 
-	if (!path || (strcmp(path, "-") ? stat(path, &st) : fstat(STDIN_FILENO, &st)))
+	if (!path || (strcmp(path, "-") ? door_stat(path, &st) : fstat(STDIN_FILENO, &st)))
 		return 0;
 	return add_stat(in, &st, path, err);
 }
@@ -75,7 +77,7 @@ int inputs_refuse_path(const struct inputs *in, const char *path, struct err *er
 {
 	struct stat st;
 
-	return stat(path, &st) ? 0 : refuse_stat(in, &st, path, err);
+	return door_stat(path, &st) ? 0 : refuse_stat(in, &st, path, err);
 }
 
 int inputs_refuse_fd(const struct inputs *in, int fd, const char *name, struct err *err)

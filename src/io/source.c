@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "io/door.h"
+#include "io/sandbox.h"
 #include "io/unpack.h"
 
 struct source {
@@ -82,6 +84,8 @@ static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)
 	src->size = size;
 	if (!size)
 		return 0;
+	if (door_is_shut())
+		sandbox_bound(size);
 	if (size > SIZE_MAX) {
 		errno = EFBIG;
 		return err_sys(err, "cannot map '%s'", src->path);
@@ -167,7 +171,7 @@ static int await_writer(int fd, const char *path, struct err *err)
 /* Opening a named pipe would wait for its writer, for ever where none comes. */
 static int open_file(const char *path, struct err *err)
 {
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	CLEANUP_CLOSE int fd = door_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	int ret = fd;
 

@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "io/door.h"
 
 /* mkostemp creates it for the owner alone; give it what open() would have given. */
 static int set_mode(const struct whole_file *f, struct err *err)
@@ -20,15 +21,9 @@ static int set_mode(const struct whole_file *f, struct err *err)
 
 static int open_temp(struct whole_file *f, struct err *err)
 {
-	if (asprintf(&f->temp, "%s.XXXXXX", f->path) < 0) {
-		f->temp = NULL;
-		return err_nomem(err, "a file name");
-	}
-	f->fd = mkostemp(f->temp, O_CLOEXEC);
-	if (f->fd < 0) {
-		free(take(f->temp));
+	f->fd = door_create_beside(f->path, &f->temp);
+	if (f->fd < 0)
 		return err_sys(err, "cannot create a file beside %s", f->path);
-	}
 	return f->precious ? 0 : set_mode(f, err);
 }
 
@@ -67,20 +62,22 @@ int whole_write(struct whole_file *f, uint64_t off, const void *buf, size_t len,
 /* NFS and its like have no rename that does not replace, but links, which never do. */
 static int link_over(const struct whole_file *f)
 {
-	if (link(f->temp, f->path))
+	if (door_link(f->temp, f->path))
 		return -1;
-	unlink(f->temp);
+	door_unlink(f->temp);
 	return 0;
 }
 
 /* A file system that has neither: between the question and the rename somebody may come. */
 static int rename_if_free(const struct whole_file *f)
 {
-	if (!access(f->path, F_OK)) {
+	struct stat st;
+
+	if (!door_stat(f->path, &st)) {
 		errno = EEXIST;
 		return -1;
 	}
-	return errno == ENOENT ? rename(f->temp, f->path) : -1;
+	return errno == ENOENT ? door_rename(f->temp, f->path, 0) : -1;
 }
 
 static bool is_not_known(int error)
@@ -91,8 +88,9 @@ static bool is_not_known(int error)
 static int give_name(const struct whole_file *f, bool replace, struct err *err)
 {
 	if (replace)
-		return rename(f->temp, f->path) ? err_sys(err, "cannot replace %s", f->path) : 0;
-	if (!renameat2(AT_FDCWD, f->temp, AT_FDCWD, f->path, RENAME_NOREPLACE) ||
+		return door_rename(f->temp, f->path, 0) ? err_sys(err, "cannot replace %s", f->path)
+							: 0;
+	if (!door_rename(f->temp, f->path, RENAME_NOREPLACE) ||
 		(is_not_known(errno) && !link_over(f)) ||
 		(is_not_known(errno) && !rename_if_free(f)))
 		return 0;
@@ -102,12 +100,8 @@ static int give_name(const struct whole_file *f, bool replace, struct err *err)
 
 static int sync_folder(const struct whole_file *f, struct err *err)
 {
-	CLEANUP_FREE char *copy = strdup(f->path);
-	CLEANUP_CLOSE int fd = -1;
+	CLEANUP_CLOSE int fd = door_open_folder_of(f->path);
 
-	if (!copy)
-		return err_nomem(err, "a file name");
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && !fsync(fd))
 		return 0;
 	/* One may write in a folder that one must not read. */
@@ -145,7 +139,7 @@ void whole_drop(struct whole_file *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	if (f->temp)
-		unlink(f->temp);
+		door_unlink(f->temp);
 	free(f->temp);
 	free(f->path);
 	*f = (struct whole_file)WHOLE_INIT;

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cmd/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/codec.h"
+#include "io/keeper.h"
+
+/* One end of the socket each, and who stops whom. */
+struct pair {
+	int keeper, child;
+	sigset_t stops, before;
+};
+
+static int make_pair(struct pair *p, struct err *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return err_sys(err, "cannot make a socket");
+	p->keeper = ends[0];
+	p->child = ends[1];
+	sigemptyset(&p->stops);
+	sigaddset(&p->stops, SIGINT);
+	sigaddset(&p->stops, SIGTERM);
+	sigaddset(&p->stops, SIGHUP);
+	sigaddset(&p->stops, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &p->stops, &p->before);
+	return 0;
+}
+
+/* As the child ended; by the same signal where it was one. */
+static int end_as(int status)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	struct rlimit no_core = {0, 0};
+	sigset_t all;
+
+	if (!sig)
+		return WEXITSTATUS(status);
+	if (sig == SIGXCPU) {
+		fputs("xbdsnap: gave up: this takes far longer than it can for any sound input of "
+		      "its size\n",
+			stderr);
+		return CMD_FAILED;
+	}
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	signal(sig, SIG_DFL);
+	sigfillset(&all);
+	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	raise(sig);
+	return 128 + sig;
+}
+
+/* Never returns. Nothing of ours is written at the end: standard output is the child's. */
+static void keep(struct pair *p, pid_t child, const struct door_passes *passes)
+{
+	int signals = signalfd(-1, &p->stops, SFD_CLOEXEC);
+	struct err err;
+	int status;
+
+	close(p->child);
+	if (keeper_serve(p->keeper, signals, child, passes->v, passes->nr, &err)) {
+		fprintf(stderr, "xbdsnap: %s\n", err.text);
+		kill(child, SIGKILL);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			_exit(CMD_FAILED);
+	_exit(end_as(status));
+}
+
+static int become_child(struct pair *p, pid_t parent, struct err *err)
+{
+	unsigned layers;
+
+	sigprocmask(SIG_SETMASK, &p->before, NULL);
+	close(p->keeper);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
+		_exit(CMD_FAILED);
+	/* What libraries open later. */
+	codecs_load();
+	tzset();
+	door_shut(p->child);
+	return sandbox_enter(SANDBOX_CLOSED, &layers, err);
+}
+
+static int close_door(const struct door_passes *passes, struct err *err)
+{
+	pid_t parent = getpid(), child;
+	struct pair p;
+
+	if (make_pair(&p, err))
+		return -1;
+	child = fork();
+	if (child < 0)
+		return err_sys(err, "cannot start a confined process");
+	if (child)
+		keep(&p, child, passes);
+	return become_child(&p, parent, err);
+}
+
+int cmd_confine(
+	struct cmd_env *env, enum sandbox_kind kind, struct door_passes *passes, struct err *err)
+{
+	unsigned layers;
+	int rc = 0;
+
+	door_pass_add(passes, env->frontend.kernel_path, DOOR_READ);
+	if (passes->lost)
+		rc = err_nomem(err, "the list of files");
+	else if (env->no_sandbox)
+		cmd_note(env, "--no-sandbox: whoever wrote the input may be trusted");
+	else
+		rc = kind == SANDBOX_OPEN || env->live ? sandbox_enter(kind, &layers, err)
+						       : close_door(passes, err);
+	door_passes_fini(passes);
+	return rc;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io/door.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/keeper.h"
+
+/* See door.h: why this is the process's, and nobody's else. */
+static struct {
+	pthread_mutex_t lock; /* one call at a time */
+	int keeper;	      /* -1: open */
+} door = {PTHREAD_MUTEX_INITIALIZER, -1};
+
+void door_shut(int to_keeper)
+{
+	door.keeper = to_keeper;
+}
+
+bool door_is_shut(void)
+{
+	return door.keeper >= 0;
+}
+
+void door_pass_add(struct door_passes *list, const char *path, unsigned rights)
+{
+	if (!path || !*path || !strcmp(path, "-"))
+		return;
+	if (util_grow(&list->v, &list->cap, list->nr + 1, sizeof(*list->v))) {
+		list->lost = true;
+		return;
+	}
+	list->v[list->nr++] = (struct door_pass){path, rights};
+}
+
+void door_passes_fini(struct door_passes *list)
+{
+	free(list->v);
+	*list = (struct door_passes){0};
+}
+
+static int send_call(const struct keeper_call *call)
+{
+	ssize_t n;
+
+	do
+		n = send(door.keeper, call, sizeof(*call), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(*call) ? 0 : -1;
+}
+
+static int receive_answer(struct keeper_answer *ret, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = ret, .iov_len = sizeof(*ret)};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(door.keeper, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	c = n == (ssize_t)sizeof(*ret) ? CMSG_FIRSTHDR(&m) : NULL;
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof(int));
+	return n == (ssize_t)sizeof(*ret) ? 0 : -1;
+}
+
+/* -1 and errno. *fd is -1 where the answer has none. */
+static int ask(const struct keeper_call *call, struct keeper_answer *ret, int *fd)
+{
+	int rc;
+
+	*fd = -1;
+	pthread_mutex_lock(&door.lock);
+	rc = send_call(call) || receive_answer(ret, fd) ? -1 : 0;
+	pthread_mutex_unlock(&door.lock);
+	if (rc) {
+		errno = EPIPE;
+		return -1;
+	}
+	errno = ret->number;
+	return ret->rc;
+}
+
+static int fill(struct keeper_call *call, enum keeper_op op, const char *path, const char *other)
+{
+	memset(call, 0, sizeof(*call));
+	call->op = op;
+	if (strlen(path) >= sizeof(call->path) || strlen(other) >= sizeof(call->other)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(call->path, path);
+	strcpy(call->other, other);
+	return 0;
+}
+
+/* A call that gives a descriptor. `answer` may be NULL. */
+static int ask_fd(enum keeper_op op, const char *path, int flags, struct keeper_answer *answer)
+{
+	struct keeper_answer own;
+	struct keeper_call call;
+	int fd;
+
+	if (fill(&call, op, path, ""))
+		return -1;
+	call.flags = (uint32_t)flags;
+	return ask(&call, answer ? answer : &own, &fd) ? -1 : fd;
+}
+
+static int ask_plain(enum keeper_op op, const char *path, const char *other, unsigned flags,
+	struct keeper_answer *answer)
+{
+	struct keeper_answer own;
+	struct keeper_call call;
+	CLEANUP_CLOSE int fd = -1;
+
+	if (fill(&call, op, path, other))
+		return -1;
+	call.flags = flags;
+	return ask(&call, answer ? answer : &own, &fd);
+}
+
+int door_open(const char *path, int flags)
+{
+	return door_is_shut() ? ask_fd(KEEPER_OPEN, path, flags, NULL)
+			      : open(path, flags | O_CLOEXEC);
+}
+
+FILE *door_fopen(const char *path)
+{
+	int fd = door_open(path, O_RDONLY);
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+int door_stat(const char *path, struct stat *ret)
+{
+	struct keeper_answer answer;
+
+	if (!door_is_shut())
+		return stat(path, ret);
+	if (ask_plain(KEEPER_STAT, path, "", 0, &answer))
+		return -1;
+	*ret = answer.st;
+	return 0;
+}
+
+char *door_realpath(const char *path)
+{
+	struct keeper_answer answer;
+
+	if (!door_is_shut())
+		return realpath(path, NULL);
+	if (ask_plain(KEEPER_REALPATH, path, "", 0, &answer))
+		return NULL;
+	return strndup(answer.text, sizeof(answer.text));
+}
+
+int door_mkdir(const char *path)
+{
+	return door_is_shut() ? ask_plain(KEEPER_MKDIR, path, "", 0, NULL) : mkdir(path, 0777);
+}
+
+/* A file system without O_TMPFILE. */
+static int temp_named(const char *dir)
+{
+	CLEANUP_FREE char *name = NULL;
+	int fd;
+
+	if (asprintf(&name, "%s/xbdsnap-XXXXXX", dir) < 0) {
+		name = NULL;
+		errno = ENOMEM;
+		return -1;
+	}
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	return fd;
+}
+
+const char *door_temp_folder(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return dir && *dir ? dir : "/var/tmp";
+}
+
+int door_temp(void)
+{
+	const char *dir = door_temp_folder();
+	int fd;
+
+	if (door_is_shut())
+		return ask_fd(KEEPER_TEMP, "", 0, NULL);
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+	return fd >= 0 ? fd : temp_named(dir);
+}
+
+static int create_beside(const char *path, char **name)
+{
+	CLEANUP_FREE char *temp = NULL;
+	int fd;
+
+	if (asprintf(&temp, "%s.XXXXXX", path) < 0) {
+		temp = NULL;
+		errno = ENOMEM;
+		return -1;
+	}
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd >= 0)
+		*name = take(temp);
+	return fd;
+}
+
+int door_create_beside(const char *path, char **name)
+{
+	struct keeper_answer answer;
+	int fd;
+
+	*name = NULL;
+	if (!door_is_shut())
+		return create_beside(path, name);
+	fd = ask_fd(KEEPER_CREATE_BESIDE, path, 0, &answer);
+	if (fd < 0)
+		return -1;
+	*name = strndup(answer.text, sizeof(answer.text));
+	if (*name)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int door_rename(const char *from, const char *to, unsigned flags)
+{
+	return door_is_shut() ? ask_plain(KEEPER_RENAME, from, to, flags, NULL)
+			      : renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
+}
+
+int door_link(const char *from, const char *to)
+{
+	return door_is_shut() ? ask_plain(KEEPER_LINK, from, to, 0, NULL) : link(from, to);
+}
+
+int door_unlink(const char *path)
+{
+	return door_is_shut() ? ask_plain(KEEPER_UNLINK, path, "", 0, NULL) : unlink(path);
+}
+
+int door_open_folder_of(const char *path)
+{
+	CLEANUP_FREE char *copy = NULL;
+
+	if (door_is_shut())
+		return ask_fd(KEEPER_OPEN_FOLDER, path, 0, NULL);
+	copy = strdup(path);
+	return copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+int door_disk_use(const char *path, bool image)
+{
+	struct keeper_answer answer;
+
+	return ask_plain(KEEPER_DISK_USE, path, "", image, &answer) ? -1 : answer.value;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/hold.h"
+
+/* A path that was named, and where it leads. */
+struct known {
+	const char *path;
+	char *real; /* owned; NULL: there was nothing when the door was shut */
+	unsigned rights;
+};
+
+/* A file that was created beside an output and has no name of its own yet. */
+struct made {
+	char *temp;	  /* owned */
+	const char *path; /* the output, as it was asked for; owned */
+};
+
+struct keeper {
+	struct known *known;
+	size_t nr_known;
+	struct made *made;
+	size_t nr_made, cap_made;
+};
+
+/* A name in the folder, and no more than a name. */
+static bool is_in_folder(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+	const char *name = path + len + 1;
+
+	return !strncmp(path, folder, len) && path[len] == '/' && *name && !strchr(name, '/') &&
+	       strcmp(name, ".") && strcmp(name, "..");
+}
+
+static unsigned rights_of(const struct keeper *k, const char *path)
+{
+	unsigned rights = 0;
+	size_t i;
+
+	for (i = 0; i < k->nr_known; i++) {
+		const struct known *n = &k->known[i];
+
+		if (!strcmp(path, n->path) || (n->real && !strcmp(path, n->real)))
+			rights |= n->rights;
+		if (n->rights & DOOR_FOLDER && is_in_folder(path, n->path))
+			rights |= DOOR_READ | DOOR_OUTPUT;
+	}
+	for (i = 0; i < k->nr_made; i++)
+		if (!strcmp(path, k->made[i].temp))
+			rights |= DOOR_READ;
+	return rights;
+}
+
+static int refuse(void)
+{
+	errno = EPERM;
+	return -1;
+}
+
+/* No flag that creates, cuts off or follows into a folder. */
+#define OPEN_FLAGS (O_ACCMODE | O_NOCTTY | O_NONBLOCK | O_EXCL | O_CLOEXEC | O_NOFOLLOW)
+
+static int serve_open(struct keeper *k, const struct keeper_call *c)
+{
+	int flags = (int)c->flags;
+	unsigned need = (flags & O_ACCMODE) == O_RDONLY ? DOOR_READ : DOOR_OUTPUT;
+
+	if (flags & ~OPEN_FLAGS || !(rights_of(k, c->path) & need))
+		return refuse();
+	return open(c->path, flags | O_CLOEXEC);
+}
+
+static int serve_stat(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
+{
+	return rights_of(k, c->path) ? stat(c->path, &a->st) : refuse();
+}
+
+static int serve_realpath(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
+{
+	return !rights_of(k, c->path) ? refuse() : realpath(c->path, a->text) ? 0 : -1;
+}
+
+static int serve_mkdir(struct keeper *k, const struct keeper_call *c)
+{
+	return rights_of(k, c->path) & DOOR_FOLDER ? mkdir(c->path, 0777) : refuse();
+}
+
+static int serve_create(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
+{
+	CLEANUP_FREE char *temp = NULL, *path = NULL;
+	int fd;
+
+	if (!(rights_of(k, c->path) & DOOR_OUTPUT))
+		return refuse();
+	path = strdup(c->path);
+	if (!path || util_grow(&k->made, &k->cap_made, k->nr_made + 1, sizeof(*k->made))) {
+		errno = ENOMEM;
+		return -1;
+	}
+	fd = door_create_beside(path, &temp);
+	if (fd < 0)
+		return -1;
+	if (strlen(temp) >= sizeof(a->text)) {
+		unlink(temp);
+		close(fd);
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(a->text, temp);
+	k->made[k->nr_made++] = (struct made){take(temp), take(path)};
+	return fd;
+}
+
+static struct made *find_made(struct keeper *k, const char *temp)
+{
+	size_t i;
+
+	for (i = 0; i < k->nr_made; i++)
+		if (!strcmp(k->made[i].temp, temp))
+			return &k->made[i];
+	return NULL;
+}
+
+static void forget(struct keeper *k, struct made *m)
+{
+	free(m->temp);
+	free((char *)(uintptr_t)m->path);
+	*m = k->made[--k->nr_made];
+}
+
+/* To the path that it was made for, and to no other. */
+static int serve_name(struct keeper *k, const struct keeper_call *c)
+{
+	struct made *m = find_made(k, c->path);
+	int rc;
+
+	if (!m || strcmp(m->path, c->other) || c->flags & ~RENAME_NOREPLACE)
+		return refuse();
+	if (c->op == KEEPER_LINK)
+		return door_link(m->temp, m->path);
+	rc = door_rename(m->temp, m->path, c->flags);
+	if (!rc)
+		forget(k, m);
+	return rc;
+}
+
+static int serve_unlink(struct keeper *k, const struct keeper_call *c)
+{
+	struct made *m = find_made(k, c->path);
+	int rc;
+
+	if (!m)
+		return refuse();
+	rc = unlink(m->temp);
+	forget(k, m);
+	return rc;
+}
+
+static int serve_folder(struct keeper *k, const struct keeper_call *c)
+{
+	return rights_of(k, c->path) & DOOR_OUTPUT ? door_open_folder_of(c->path) : refuse();
+}
+
+static int serve_use(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
+{
+	struct disk d;
+	struct err err;
+
+	if (!(rights_of(k, c->path) & DOOR_READ))
+		return refuse();
+	if (disk_open(&d, c->path, DISK_RAW, 0, &err)) {
+		errno = err.sys_errno;
+		return -1;
+	}
+	a->value = (int32_t)disk_use(&d);
+	if (c->flags && a->value == DISK_USE_LOCK)
+		a->value = DISK_USE_NONE;
+	disk_drop(&d);
+	return 0;
+}
+
+/* -1 and errno, 0, or a descriptor where the call gives one. */
+static int serve(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
+{
+	switch ((enum keeper_op)c->op) {
+	case KEEPER_OPEN:
+		return serve_open(k, c);
+	case KEEPER_STAT:
+		return serve_stat(k, c, a);
+	case KEEPER_REALPATH:
+		return serve_realpath(k, c, a);
+	case KEEPER_MKDIR:
+		return serve_mkdir(k, c);
+	case KEEPER_TEMP:
+		return door_temp();
+	case KEEPER_CREATE_BESIDE:
+		return serve_create(k, c, a);
+	case KEEPER_RENAME:
+	case KEEPER_LINK:
+		return serve_name(k, c);
+	case KEEPER_UNLINK:
+		return serve_unlink(k, c);
+	case KEEPER_OPEN_FOLDER:
+		return serve_folder(k, c);
+	case KEEPER_DISK_USE:
+		return serve_use(k, c, a);
+	case KEEPER_NR_OPS:
+		break;
+	}
+	return refuse();
+}
+
+static bool gives_fd(uint32_t op)
+{
+	return op == KEEPER_OPEN || op == KEEPER_TEMP || op == KEEPER_CREATE_BESIDE ||
+	       op == KEEPER_OPEN_FOLDER;
+}
+
+/* fd -1: without one. */
+static void send_answer(int socket, const struct keeper_answer *a, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (void *)(uintptr_t)a, .iov_len = sizeof(*a)};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof(control.bytes);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	/* Who does not take the answer ends, and the next call is not there. */
+	while (sendmsg(socket, &m, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+static bool is_sound(const struct keeper_call *c, ssize_t n)
+{
+	return n == (ssize_t)sizeof(*c) && memchr(c->path, 0, sizeof(c->path)) &&
+	       memchr(c->other, 0, sizeof(c->other));
+}
+
+/* False: the other end is closed. */
+static bool serve_next(struct keeper *k, int socket)
+{
+	struct keeper_answer a = {.rc = -1, .number = EPERM};
+	struct keeper_call c;
+	int rc = -1;
+	ssize_t n;
+
+	n = recv(socket, &c, sizeof(c), 0);
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (!n)
+		return false;
+	if (is_sound(&c, n)) {
+		errno = 0;
+		rc = serve(k, &c, &a);
+		a.rc = rc < 0 ? -1 : 0;
+		a.number = rc < 0 ? errno : 0;
+	}
+	send_answer(socket, &a, rc >= 0 && gives_fd(c.op) ? rc : -1);
+	if (rc >= 0 && gives_fd(c.op))
+		close(rc);
+	return true;
+}
+
+static void forward_signal(int signals, pid_t child)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		(void)kill(child, (int)info.ssi_signo);
+}
+
+static void serve_all(struct keeper *k, int socket, int signals, pid_t child)
+{
+	struct pollfd wait[] = {
+		{.fd = socket, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(wait, ARRAY_SIZE(wait), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return;
+		}
+		if (wait[1].revents & POLLIN)
+			forward_signal(signals, child);
+		if (wait[0].revents && !serve_next(k, socket))
+			return;
+	}
+}
+
+/* What nobody will name any more. */
+static void remove_made(struct keeper *k)
+{
+	while (k->nr_made) {
+		unlink(k->made[0].temp);
+		forget(k, &k->made[0]);
+	}
+	free(k->made);
+}
+
+int keeper_serve(int socket, int signals, pid_t child, const struct door_pass *passes, size_t nr,
+	struct err *err)
+{
+	struct keeper k = {.nr_known = nr};
+	size_t i;
+
+	k.known = calloc(nr + 1, sizeof(*k.known));
+	if (!k.known)
+		return err_nomem(err, "the list of files");
+	for (i = 0; i < nr; i++)
+		k.known[i] = (struct known){
+			passes[i].path, realpath(passes[i].path, NULL), passes[i].rights};
+	serve_all(&k, socket, signals, child);
+	remove_made(&k);
+	for (i = 0; i < nr; i++)
+		free(k.known[i].real);
+	free(k.known);
+	return 0;
+}

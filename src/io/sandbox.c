@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "io/sandbox.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "io/syscalls.h"
+
+/* A build with the address sanitizer looks for leaks by a tracing thread and /proc, and its
+ * bookkeeping takes terabytes of address space. */
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+const char *sandbox_layer_name(unsigned layer)
+{
+	switch (layer) {
+	case SANDBOX_SECCOMP:
+		return "seccomp";
+	case SANDBOX_LANDLOCK:
+		return "Landlock";
+	case SANDBOX_PRIVILEGE:
+		return "no capabilities";
+	default:
+		return "nothing";
+	}
+}
+
+/* ---- Landlock ------------------------------------------------------------------------------ */
+
+/* The rights that each version added, of linux/landlock.h; headers may be older than the kernel. */
+#define FS_RIGHTS_1 ((1ull << 13) - 1) /* execute ... make_sym */
+#define FS_REFER    (1ull << 13)       /* version 2 */
+#define FS_TRUNCATE (1ull << 14)       /* version 3 */
+#define FS_IOCTL    (1ull << 15)       /* version 5: ioctl() of devices opened from now on */
+#define NET_TCP	    3ull	       /* version 4: bind and connect */
+#define SCOPES	    3ull	       /* version 6: abstract sockets, signals */
+
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+static int landlock_version(void)
+{
+	long v = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	return v > 0 ? (int)v : 0;
+}
+
+/* No rule at all: nothing of what is handled is allowed. */
+static bool enter_landlock(void)
+{
+	int version = landlock_version();
+	struct ruleset set = {.fs = FS_RIGHTS_1 | (version >= 2 ? FS_REFER : 0) |
+				    (version >= 3 ? FS_TRUNCATE : 0) |
+				    (version >= 5 ? FS_IOCTL : 0),
+		.net = version >= 4 ? NET_TCP : 0,
+		.scoped = version >= 6 ? SCOPES : 0};
+	size_t bytes = version >= 6 ? 24 : version >= 4 ? 16 : 8;
+	CLEANUP_CLOSE int fd = -1;
+
+	if (!version)
+		return false;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &set, bytes, 0);
+	return fd >= 0 && !syscall(SYS_landlock_restrict_self, fd, 0);
+}
+
+/* ---- capabilities --------------------------------------------------------------------------- */
+
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return !syscall(SYS_capset, &head, none);
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+int sandbox_enter(enum sandbox_kind kind, unsigned *ret, struct err *err)
+{
+	*ret = 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return err_sys(err, "cannot give up new privileges");
+	if (kind == SANDBOX_CLOSED) {
+		/* A core of this process would hold the guest's memory. */
+		(void)prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
+		if (!SANITIZED && enter_landlock())
+			*ret |= SANDBOX_LANDLOCK;
+		if (drop_capabilities())
+			*ret |= SANDBOX_PRIVILEGE;
+	}
+	if (!syscalls_available())
+		return 0;
+	if (syscalls_confine(kind, err))
+		return -1;
+	*ret |= SANDBOX_SECCOMP;
+	return 0;
+}
+
+unsigned sandbox_available(void)
+{
+	return (syscalls_available() ? SANDBOX_SECCOMP : 0) |
+	       (landlock_version() ? SANDBOX_LANDLOCK : 0) | SANDBOX_PRIVILEGE;
+}
+
+/* ---- bounds --------------------------------------------------------------------------------- */
+
+/* The first input brings what the program itself takes. */
+static void bound(int resource, uint64_t base, uint64_t more)
+{
+	struct rlimit now;
+
+	if (getrlimit((__rlimit_resource_t)resource, &now))
+		return;
+	now.rlim_cur = (now.rlim_cur == RLIM_INFINITY ? base : now.rlim_cur) + more;
+	now.rlim_cur = MIN(now.rlim_cur, now.rlim_max);
+	(void)setrlimit((__rlimit_resource_t)resource, &now);
+}
+
+/* A page takes 8 bytes of a stream at least (its type and number), and 16 of our memory. */
+#define MEMORY_BASE ((uint64_t)512 << 20)
+#define TIME_BASE   120u
+#define BYTES_A_SEC ((uint64_t)8 << 20)
+
+void sandbox_bound(uint64_t input_bytes)
+{
+	uint64_t bytes = MIN(input_bytes, (uint64_t)1 << 50);
+
+	if (!SANITIZED)
+		bound(RLIMIT_DATA, MEMORY_BASE, 2 * bytes);
+	bound(RLIMIT_CPU, TIME_BASE, bytes / BYTES_A_SEC);
+}

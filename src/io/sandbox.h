@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * sandbox.h - what a process gives up before it looks at bytes that a guest has written.
+ *
+ * For good and with all its threads. What the kernel does not have is left out, and said.
+ */
+#ifndef XB_IO_SANDBOX_H
+#define XB_IO_SANDBOX_H
+
+#include "base/err.h"
+
+/* What holds; or, of sandbox_available(), what could. */
+enum sandbox_layer {
+	SANDBOX_SECCOMP = 1,   /* seccomp(2): a list of system calls */
+	SANDBOX_LANDLOCK = 2,  /* landlock(7): no path, no network */
+	SANDBOX_PRIVILEGE = 4, /* no capability, and none to come */
+	SANDBOX_NR_BITS = 8,
+};
+/* "seccomp", "Landlock", "capabilities": of one bit. */
+const char *sandbox_layer_name(unsigned layer);
+
+enum sandbox_kind {
+	/* Nothing can be opened, sent, run or signalled: door.h gives the files. */
+	SANDBOX_CLOSED,
+	/* For those who must open devices or run servers: no network, no tracing, nothing that
+	 * changes the system. */
+	SANDBOX_OPEN,
+};
+
+/*
+ * *ret: what holds from now on, in bits of enum sandbox_layer. Fails when the kernel refuses what
+ * it has; a kernel without is no failure.
+ */
+int sandbox_enter(enum sandbox_kind kind, unsigned *ret, struct err *err) MUST_CHECK;
+unsigned sandbox_available(void);
+
+/*
+ * Bounds for one more input of so many bytes (unpacked), whatever stands in it: private memory and
+ * time of the processor, far above what any sound input takes. They add up.
+ */
+void sandbox_bound(uint64_t input_bytes);
+
+#endif

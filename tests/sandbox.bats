@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# The sandbox, with the whole program: what confines it, what it may open, how it ends.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cc -shared -fPIC -O1 -o "$BATS_FILE_TMPDIR/escape.so" "$SRCDIR/tests/tools/escape.c" -ldl
+}
+
+setup() {
+    fixture=$XBDSNAP_CACHE/linux-6.1-base/image.save
+    [ -e "$fixture" ] || fixture=$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+is_sanitized() {
+    grep -q __asan_init "$XBDSNAP"
+}
+
+preload() { # preload COMMAND...: with the decoder in other hands
+    local asan=
+    is_sanitized && asan=$(cc -print-file-name=libasan.so):
+    LD_PRELOAD=$asan$BATS_FILE_TMPDIR/escape.so run --separate-stderr "$@"
+}
+
+@test "a decoder that was taken over gets nowhere, and the answer is the same" {
+    is_sanitized && skip "the sanitizer needs files, threads that trace, and code"
+    for command in dump info "validate -q" replay; do
+        # shellcheck disable=SC2086
+        preload "$XBDSNAP" $command "$fixture"
+        [ "$status" -eq 0 ]
+        for attempt in open create connect signal code exec; do
+            grep -q "^escape: $attempt: Operation not permitted" <<<"$stderr" ||
+                grep -q "^escape: $attempt: Permission denied" <<<"$stderr"
+        done
+    done
+    [ ! -e /tmp/xbdsnap-escaped ]
+    "$XBDSNAP" dump "$fixture" >straight
+    preload "$XBDSNAP" dump "$fixture"
+    [ "$output" = "$(cat straight)" ]
+}
+
+@test "--no-sandbox says so, and the attempts succeed" {
+    preload "$XBDSNAP" info --no-sandbox "$fixture"
+    [[ $stderr == *"xbdsnap: --no-sandbox: "* ]]
+    grep -q "^escape: open: done" <<<"$stderr"
+    rm -f /tmp/xbdsnap-escaped
+}
+
+@test "--version -v says what confines it" {
+    run "$XBDSNAP" --version -v
+    [ "$status" -eq 0 ]
+    [[ ${lines[1]} == "sandbox: a process without files"* ]]
+    run "$XBDSNAP" --version
+    [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "nothing that an analysis needs is refused" {
+    is_sanitized && skip "the sanitizer asks for what it knows to be refused"
+    for command in dump info "validate -q --thorough" replay; do
+        # shellcheck disable=SC2086
+        strace -f -qq -o trace -e trace=all "$XBDSNAP" $command "$fixture"
+        ! grep -E '= -1 E(PERM|ACCES)' trace
+    done
+}
+
+@test "a killed parent takes its child with it" {
+    mkfifo pipe
+    "$XBDSNAP" info pipe 2>/dev/null &
+    parent=$!
+    exec 7>pipe
+    for _ in $(seq 100); do
+        child=$(pgrep -P $parent || true)
+        [ -n "$child" ] && break
+        sleep 0.05
+    done
+    [ -n "$child" ]
+    kill -KILL $parent
+    for _ in $(seq 100); do
+        [ -d "/proc/$child" ] || break
+        sleep 0.05
+    done
+    exec 7>&-
+    [ ! -d "/proc/$child" ]
+}
+
+@test "a signal to the parent ends both, and is seen" {
+    mkfifo pipe
+    "$XBDSNAP" info pipe 2>/dev/null &
+    parent=$!
+    exec 7>pipe
+    for _ in $(seq 100); do
+        [ -n "$(pgrep -P $parent)" ] && break
+        sleep 0.05
+    done
+    kill -TERM $parent
+    status=0
+    wait $parent || status=$?
+    exec 7>&-
+    [ "$status" -eq 143 ]
+}
