@@ -30,6 +30,7 @@ struct anchor {
  * resume, or the way back is damaged. Looked at when all devices are known. */
 struct doubt {
 	struct anchor ring;
+	uint64_t address; /* of the front ring */
 	uint64_t info;
 };
 
@@ -42,7 +43,9 @@ bool scan_sring_fits(struct scan *sc, const struct anchor *a);
 /* Append a device, or another vote for it. */
 int scan_note_info(struct scan *sc, const struct scan_info *found, struct err *err) MUST_CHECK;
 
-/* scan_damaged.c: devices of which sc->doubts know, and which no other ring leads to. */
+/* scan_damaged.c: keep a doubt, if what it is about can be a ring. */
+void scan_note_doubt(struct scan *sc, const struct anchor *a, uint64_t info);
+/* Devices of which sc->doubts know, and which no other ring leads to. */
 int scan_settle_doubts(struct scan *sc, struct err *err) MUST_CHECK;
 /* Of two devices with the same rings, the one that is right. */
 void scan_drop_twins(struct scan *sc);

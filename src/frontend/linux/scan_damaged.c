@@ -18,6 +18,23 @@ static uint64_t ring_address(struct scan *sc, const struct anchor *a)
 	return scan_is_at(sc, a, ring) ? ring : 0;
 }
 
+/* Only what can be a ring takes a place among the doubts: a guest has hundreds of words that look
+ * like the front of one. */
+void scan_note_doubt(struct scan *sc, const struct anchor *a, uint64_t info)
+{
+	uint64_t ring;
+
+	if (sc->nr_doubts == MAX_DOUBTS || (info & 7) || !guest_is_kernel_addr(sc->c->g, info) ||
+		!guest_is_kernel_addr(sc->c->g, a->sring) || (a->sring & PAGE_OFFSET_MASK) ||
+		!scan_sring_fits(sc, a))
+		return;
+	ring = ring_address(sc, a);
+	if (!ring ||
+		util_grow(&sc->doubts, &sc->cap_doubts, sc->nr_doubts + 1, sizeof(*sc->doubts)))
+		return;
+	sc->doubts[sc->nr_doubts++] = (struct doubt){*a, ring, info};
+}
+
 /* Its first ring: those before it point to the same device. */
 static uint64_t first_ring(struct scan *sc, uint64_t ring, uint32_t size, uint64_t info)
 {
@@ -31,18 +48,22 @@ static uint64_t first_ring(struct scan *sc, uint64_t ring, uint32_t size, uint64
 	return ring;
 }
 
-/* Is one of the rings from `first` on at that address? */
-static bool leads_to(uint64_t first, uint64_t ring, uint32_t size)
+/* Is one of the rings from `first` on at that address? That alone is chance too often, with as many
+ * pointers as a device has: the first one has to name the device. */
+static bool leads_to(struct scan *sc, uint64_t info, uint64_t first, uint64_t ring, uint32_t size)
 {
-	return ring >= first && !((ring - first) % size) && (ring - first) / size < SCAN_MAX_QUEUES;
+	uint64_t back;
+
+	return ring >= first && !((ring - first) % size) &&
+	       (ring - first) / size < SCAN_MAX_QUEUES &&
+	       !guest_read_u64(sc->c->g, GVA(first + DEV_INFO_OFF), &back, NULL) && back == info;
 }
 
 /*
  * {rinfo, nr_rings, rinfo_size} of a device one of which is damaged: the first leads to the ring,
  * or the last two fit it.
  */
-static bool find_damaged(
-	struct scan *sc, const struct doubt *d, uint64_t ring, struct scan_info *ret)
+static bool find_damaged(struct scan *sc, const struct doubt *d, struct scan_info *ret)
 {
 	uint8_t raw[INFO_BYTES];
 	unsigned off, lock;
@@ -52,7 +73,7 @@ static bool find_damaged(
 	*ret = (struct scan_info){.va = GVA(d->info)};
 	for (off = 64; off + 16 <= sizeof(raw); off += 8)
 		for (lock = 8; lock <= MAX_LOCK_BYTES; lock += 8)
-			if (leads_to(num_le64(raw + off) + lock, ring,
+			if (leads_to(sc, d->info, num_le64(raw + off) + lock, d->address,
 				    SHADOW_OFF + SLOT_BYTES * d->ring.entries + lock)) {
 				ret->rinfo_off = off;
 				ret->lock_bytes = lock;
@@ -65,7 +86,7 @@ static bool find_damaged(
 		ret->lock_bytes = scan_lock_bytes(size);
 		if (!ret->lock_bytes || !nr || nr > SCAN_MAX_QUEUES)
 			continue;
-		ret->rinfo = first_ring(sc, ring, size, d->info) - ret->lock_bytes;
+		ret->rinfo = first_ring(sc, d->address, size, d->info) - ret->lock_bytes;
 		return true;
 	}
 	return false;
@@ -80,14 +101,11 @@ int scan_settle_doubts(struct scan *sc, struct err *err)
 
 	for (i = 0; i < sc->nr_doubts; i++) {
 		const struct doubt *d = &sc->doubts[i];
-		uint64_t ring;
 
 		for (k = 0; k < sc->nr_infos && sc->infos[k].va.v != d->info; k++)
 			;
-		if (k < sc->nr_infos || !scan_sring_fits(sc, &d->ring))
-			continue;
-		ring = ring_address(sc, &d->ring);
-		if (ring && find_damaged(sc, d, ring, &found) && scan_note_info(sc, &found, err))
+		if (k == sc->nr_infos && find_damaged(sc, d, &found) &&
+			scan_note_info(sc, &found, err))
 			return -1;
 	}
 	return 0;

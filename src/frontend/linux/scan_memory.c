@@ -155,15 +155,6 @@ static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool o
 	return true;
 }
 
-static void note_doubt(struct scan *sc, const struct anchor *a, uint64_t info)
-{
-	if (sc->nr_doubts == MAX_DOUBTS || (info & 7) || !info ||
-		!guest_is_kernel_addr(sc->c->g, info) || (a->sring & PAGE_OFFSET_MASK) ||
-		util_grow(&sc->doubts, &sc->cap_doubts, sc->nr_doubts + 1, sizeof(*sc->doubts)))
-		return;
-	sc->doubts[sc->nr_doubts++] = (struct doubt){*a, info};
-}
-
 static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, int *status)
 {
 	uint64_t info;
@@ -172,7 +163,7 @@ static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, 
 		return false;
 	if (prove(sc, a, info, false, err, status))
 		return true;
-	note_doubt(sc, a, info);
+	scan_note_doubt(sc, a, info);
 	return false;
 }
 
