@@ -22,6 +22,15 @@ same_dump() {
     each_fixture same_dump
 }
 
+@test "every shipped Linux is confirmed by its bus: no look at every page" {
+    for f in "$SRCDIR"/tests/fixtures/linux-*/dump.json; do
+        echo "$f"
+        # A core dump brings no configuration.
+        [ "$(jq -c '[.every_page, .doubt, (.devices[].confirmed_by - ["configuration"])]' "$f")" = \
+            '[false,null,["bus","structure","ring"]]' ]
+    done
+}
+
 requests='[.devices[] | {vdev, requests: [.requests[] | del(.age_ns, .flags, .request, .trouble)]}]
     | sort_by(.vdev)'
 
