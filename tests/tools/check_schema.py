@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_schema.py SCHEMA DOCUMENT: does the document follow the schema?"""
+"""check_schema.py SCHEMA DOCUMENT...: do the documents follow the schema?"""
 import json
 import sys
 
@@ -7,7 +7,13 @@ import jsonschema
 
 with open(sys.argv[1]) as f:
     schema = json.load(f)
-with open(sys.argv[2]) as f:
-    document = json.load(f)
 jsonschema.Draft202012Validator.check_schema(schema)
-jsonschema.Draft202012Validator(schema).validate(document)
+validator = jsonschema.Draft202012Validator(schema)
+for name in sys.argv[2:]:
+    with open(name) as f:
+        document = json.load(f)
+    try:
+        validator.validate(document)
+    except jsonschema.ValidationError:
+        print(name)
+        raise
