@@ -90,6 +90,7 @@ writes_ok() { # the disk with the writes is what its requests say
 @test "a kernel is named whether or not a frontend of ours is in it" {
     named() { # named BANNER OS RELEASE
         make_guest ring --banner "$1"
+        sed -i '/"frontend"/d' "$truth" # the kernel names that, too
         dump_ok --no-pages
         [ "$(of_dump '[.guest.os, .guest.release]')" = "[\"$2\",$3]" ]
     }
@@ -103,4 +104,98 @@ writes_ok() { # the disk with the writes is what its requests say
     make_guest ring --banner "see also FreeBSD 4 and Linux version numbers, NetBSD 9.3 is out"
     dump_ok --no-pages
     [ "$(of_dump .guest.os)" = null ]
+}
+
+by_symbols() { # the same by the symbols of a kernel that is named
+    sed -i 's/"located_by": "scan"/"located_by": "elf-symbols"/' "$truth"
+    dump_ok --locate=symbols --kernel "$BATS_TEST_TMPDIR/map"
+}
+
+@test "FreeBSD's xbd and xb: by structure and by symbols" {
+    for more in "" "--with two --with shift --with wrapped" "--with indirect --with long" "--with queued --with bioq" \
+        "--with unmapped --with suspended" "--with disorder" "--bits 32 --with old --with full" "--with fourteen --with dump" \
+        "--bits 32 --with two --with shift --with unconsumed --with queued" "--with old --with unmapped"; do
+        make_guest freebsd $more
+        dump_ok
+        make_guest freebsd $more --symbols "$BATS_TEST_TMPDIR/map"
+        by_symbols
+    done
+    make_guest freebsd --with indirect --with two
+    writes_ok
+    make_guest freebsd --bits 32 --with unmapped
+    writes_ok
+}
+
+@test "FreeBSD drains: what is on the way of a saved guest is lost" {
+    make_guest freebsd --with suspended
+    [ "$(rules_of 3)" = "XB803 error" ]
+    [ "$(jq '[.findings[] | select(.rule == "XB803")] | length' "$BATS_TEST_TMPDIR/validate.json")" = 7 ]
+    make_guest freebsd --with suspended --with empty --with queued
+    [ "$(rules_of 0)" = "" ]
+    make_guest freebsd --bits 32 --with old --with empty
+    [ "$(rules_of 0)" = "" ]
+    # The counter of the queue; a link of the free list; an index of the ring.
+    make_guest freebsd --with empty --with miscounted
+    [ "$(rules_of 3)" = "XB806 error" ]
+    make_guest freebsd --with empty --with badlink
+    [ "$(rules_of 3)" = "XB102 error" ]
+    make_guest freebsd --with empty --with leaked
+    [ "$(rules_of 1)" = "XB104 warning" ]
+    "$XBDSNAP" replay -q -J "$img" | jq -e '.plan == []'
+}
+
+@test "NetBSD's xbd of Xen 3 and newer: by structure and by symbols" {
+    for more in "" "--with two --with shift --with wrapped" "--with indirect" "--with old --with full" "--with v3" \
+        "--bits 32 --with two --with wrapped" "--bits 32 --with old --with shift" "--with disorder" \
+        "--bits 32 --with unconsumed"; do
+        make_guest netbsd $more
+        dump_ok
+        make_guest netbsd $more --symbols "$BATS_TEST_TMPDIR/map"
+        by_symbols
+    done
+    make_guest netbsd --with two --with indirect
+    writes_ok
+    make_guest netbsd --bits 32 --with old
+    writes_ok
+}
+
+@test "NetBSD drains all but flushes" {
+    make_guest netbsd --with suspended --with noflush
+    [ "$(rules_of 3)" = "XB803 error" ]
+    make_guest netbsd --with suspended
+    [ "$(rules_of 3)" = "XB803 error, XB805 error" ]
+    make_guest netbsd --with suspended --with empty
+    [ "$(rules_of 0)" = "" ]
+    make_guest netbsd --with empty --with badlink --bits 32
+    [[ "$(rules_of 3)" == *"XB102 error"* ]]
+}
+
+@test "Mini-OS, GRUB and Unikraft know of no suspension" {
+    for kind in minios grub unikraft; do
+        make_guest $kind --with wrapped --with two
+        dump_ok
+        writes_ok
+        [ "$(rules_of 3)" = "XB804 error" ]
+        make_guest $kind --with empty
+        [ "$(rules_of 0)" = "" ]
+    done
+    make_guest minios --bits 32 --with full
+    dump_ok
+    make_guest grub --bits 32
+    dump_ok
+    make_guest openbsd --with two --with wrapped
+    dump_ok --no-pages
+    [ "$(rules_of 3)" = "XB804 error" ]
+    make_guest openbsd --bits 32
+    dump_ok --no-pages
+}
+
+@test "Windows: named with its version, and that of xenvbd" {
+    make_guest windows --with wrapped --with two
+    dump_ok --no-pages
+    [ "$(of_dump '[.guest.os, .guest.release]')" = '["Windows","10.0.17763"]' ]
+    [ "$(rules_of 4)" = "XB801 warning" ]
+    make_guest windows --bits 32 --with nine --with grants
+    dump_ok
+    writes_ok
 }

@@ -30,6 +30,50 @@ static const struct rule rows[] = {
 			"rings than a guest can have.",
 		.remedy = "Expect requests that are not listed.",
 	},
+	{
+		.id = "XB803",
+		.severity = SEVERITY_ERROR,
+		.summary = "a request is on the way of a driver that waits for all before it is "
+			   "suspended",
+		.explanation =
+			"The driver lets its requests come to an end before it agrees to be "
+			"suspended, and makes an empty ring when it resumes. What is on the way "
+			"all the same is issued by nobody: its data is lost, and who waits for it "
+			"waits for ever.",
+		.remedy = "Do not resume the guest. Write the data to the disk (replay --write) "
+			  "and boot from it, or save again.",
+	},
+	{
+		.id = "XB804",
+		.severity = SEVERITY_ERROR,
+		.summary = "requests are on the way of a driver that knows of no suspension",
+		.explanation =
+			"Such a driver (Mini-OS, GRUB, Unikraft, OpenBSD) does not connect anew "
+			"after a restore: its ring is gone, and what was on the way is lost, as "
+			"is all that it asks for later.",
+		.remedy = "Start the guest anew. Writes can be carried out before (replay "
+			  "--write).",
+	},
+	{
+		.id = "XB805",
+		.severity = SEVERITY_ERROR,
+		.summary = "a flush is on the way of a driver that waits for all but flushes",
+		.explanation =
+			"NetBSD's xbd waits until its disk is not busy, and a flush of the cache "
+			"does not make it busy. The flush is dropped when the guest resumes, and "
+			"who asked for it waits for ever; one request of the driver is lost.",
+		.remedy = "Save again when the guest does not write, or boot it instead of "
+			  "resuming it.",
+	},
+	{
+		.id = "XB806",
+		.severity = SEVERITY_ERROR,
+		.summary = "the driver's count of requests on the way is not what its records hold",
+		.explanation =
+			"The driver counts each request that it puts on the ring. It waits for "
+			"the count to fall to zero when it is suspended the next time.",
+		.remedy = "Do not resume the guest: its records are damaged.",
+	},
 };
 
 const struct rule_rows catalogue_other = {rows, ARRAY_SIZE(rows)};

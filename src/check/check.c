@@ -12,7 +12,7 @@ static const struct check_rules *const groups[] = {
 	&check_rules_disk,
 	&check_rules_target,
 	&check_rules_hazard,
-	&check_rules_ring_only,
+	&check_rules_other,
 };
 
 /* Was the ring, which other disks share, looked at in the turn of one of them? */

@@ -72,6 +72,8 @@ static void find_crossing(struct check_run *run)
 	struct err ignored;
 	size_t nr;
 
+	if (frontend_resume_of(run->dev)->suspend != FRONTEND_REISSUES)
+		return;
 	if (hazard_items(run->dev, &v, &nr, &ignored)) {
 		run_no_memory(run);
 		return;

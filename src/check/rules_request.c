@@ -186,6 +186,8 @@ static void answered(struct check_run *run)
 	const struct io_request *r;
 	size_t i = 0;
 
+	if (frontend_resume_of(run->dev)->suspend != FRONTEND_REISSUES)
+		return; /* XB803, XB804 */
 	while ((r = next(run, &i)))
 		if (r->state == IO_RESPONDED)
 			run_broken_request(run, r,

@@ -106,7 +106,8 @@ static void free_list(struct check_run *run)
 		if (!walk_free_list(run, g, marks))
 			continue;
 		for (i = 0; i < g->entries; i++)
-			if (!marks[i] && !g->slots[i].used && !g->slots[i].unreadable)
+			if (!marks[i] && !g->slots[i].used && !g->slots[i].waiting &&
+				!g->slots[i].unreadable)
 				lost_slot(run, g, i);
 	}
 }
@@ -133,7 +134,7 @@ static uint32_t count_lost(const struct io_ring *g)
 		id = g->slots[id].id;
 	}
 	for (i = 0; seen && i < g->entries; i++)
-		nr += !seen[i] && !g->slots[i].used;
+		nr += !seen[i] && !g->slots[i].used && !g->slots[i].waiting;
 	return nr;
 }
 

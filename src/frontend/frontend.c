@@ -6,9 +6,18 @@
 #include "frontend/vdev.h"
 #include "guest/p2m.h"
 
+/* The last one is for guests in which the others found nothing. */
 static const struct frontend_ops *const registry[] = {
-	&frontend_linux_blkfront, &frontend_netbsd_xbd,
-	&frontend_ring_only, /* the last: for guests in which the others found nothing */
+	&frontend_linux_blkfront,
+	&frontend_netbsd_xbd,
+	&frontend_freebsd_blkfront,
+	&frontend_netbsd_xenbus,
+	&frontend_openbsd_xbf,
+	&frontend_minios_blkfront,
+	&frontend_unikraft_blkfront,
+	&frontend_grub_xendisk,
+	&frontend_windows_xenvbd,
+	&frontend_ring_only,
 };
 
 const char *frontend_name(const struct frontend_ops *driver)
@@ -38,6 +47,18 @@ const struct frontend_resume frontend_resume_unknown = {.place = place_unknown,
 	.order = keep_order,
 	.order_known = know_nothing,
 	.counts_on_barriers = true};
+
+static void place_lost(
+	const struct blkdev *d UNUSED, const struct io_request *r UNUSED, struct resume_place *ret)
+{
+	*ret = (struct resume_place){
+		.why = "the driver knows of no suspension: lost", .stream = "lost"};
+}
+
+const struct frontend_resume frontend_resume_lost = {.place = place_lost,
+	.order = keep_order,
+	.order_known = know_nothing,
+	.suspend = FRONTEND_LOSES};
 
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d)
 {

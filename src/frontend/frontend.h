@@ -59,6 +59,13 @@ struct resume_ring {
 };
 void resume_ring_fini(struct resume_ring *r);
 
+/* What becomes of a request that is on the ring when the guest is saved. */
+enum frontend_suspend {
+	FRONTEND_REISSUES,
+	FRONTEND_DRAINS, /* there is none: the driver waits for the answers before it suspends */
+	FRONTEND_LOSES,	 /* the driver knows of no suspension: nobody ever answers it */
+};
+
 /* What a driver does when its guest resumes. Pure functions over what was decoded. */
 struct frontend_resume {
 	void (*place)(const struct blkdev *d, const struct io_request *r, struct resume_place *ret);
@@ -69,6 +76,9 @@ struct frontend_resume {
 	/* Do they reach the backend in that order? */
 	bool (*order_known)(
 		const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+	enum frontend_suspend suspend;
+	bool forgets_flushes; /* it does not wait for a flush before it suspends, but for all else
+			       */
 	bool one_log; /* one order over all disks of the guest, which `order` may be asked for */
 	/* Its block layer makes writes behind a barrier before the barrier is answered, and counts
 	 * on their order. Elsewhere nobody does: who needs an order waits for the answers. */
@@ -99,12 +109,21 @@ struct frontend_ops {
 
 extern const struct frontend_ops frontend_linux_blkfront;
 extern const struct frontend_ops frontend_netbsd_xbd;
+extern const struct frontend_ops frontend_freebsd_blkfront;
+extern const struct frontend_ops frontend_netbsd_xenbus;
+extern const struct frontend_ops frontend_openbsd_xbf;
+extern const struct frontend_ops frontend_minios_blkfront;
+extern const struct frontend_ops frontend_unikraft_blkfront;
+extern const struct frontend_ops frontend_grub_xendisk;
+extern const struct frontend_ops frontend_windows_xenvbd;
 extern const struct frontend_ops frontend_ring_only;
 
 /* "unknown" for NULL. */
 const char *frontend_name(const struct frontend_ops *driver);
 /* Of a driver of which nobody here knows what it does. */
 extern const struct frontend_resume frontend_resume_unknown;
+/* Of one that knows of no suspension. */
+extern const struct frontend_resume frontend_resume_lost;
 /* There are devices, and of all of them it is known what resume does. */
 bool frontend_resume_is_known(const struct snapshot *s);
 /* Never NULL: of a driver that is not known, no order is known. */

@@ -105,6 +105,7 @@ struct io_request {
 /* A slot of the shadow as stored, used and free ones alike, for the rules. */
 struct io_slot {
 	bool used;
+	bool waiting; /* of a request that is not on the ring yet, or no longer: neither free */
 	bool unreadable;
 	uint8_t wire_op;
 	uint16_t nr_seg_wire;
@@ -238,7 +239,10 @@ struct blkdev {
 	size_t nr_rings;
 	struct io_request *requests; /* in the shadow, by ring then slot */
 	size_t nr_requests;
-	bool requests_known;	   /* every ring could be read; false: there may be more of them */
+	bool requests_known; /* every ring could be read; false: there may be more of them */
+	/* How many are on the way by the driver's own counter, where it has one. */
+	bool claimed_known;
+	uint32_t claimed;
 	struct io_request *queued; /* in the block layer only */
 	size_t nr_queued;
 	bool queued_known;     /* the queue could be read; false: `queued` says nothing */

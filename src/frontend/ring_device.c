@@ -25,6 +25,8 @@ static bool is_reused(const struct io_ring *g, const struct io_ring_entry *e)
 {
 	const struct io_ring_entry *at = e + 1, *end = g->window + g->nr_window;
 
+	if (e->wire_op == BLKIF_OP_FLUSH && !e->id)
+		return false; /* Mini-OS gives that to every flush */
 	for (; at < end; at++)
 		if (!at->is_response && at->id == e->id)
 			return true;

@@ -206,7 +206,7 @@ class Request:
 
     def truth(self, guest, slot):
         segs = [{"pfn": hex(guest.pfn(va)), "offset": 512 * a, "bytes": 512 * (b - a + 1), "gref": g}
-                for (va, a, b), g in zip(self.segments(guest), self.grefs)]
+                for (va, a, b), g in zip(self.segments(guest), self.grefs or [None] * 4096)]
         has = self.op == DISCARD or bool(segs)
         return {"slot": slot, "op": NAMES[self.op], "sector": self.sector if has else None,
                 "nr_sectors": self.nsect, "state": self.state, "segments": segs}

@@ -54,6 +54,20 @@ static void a_request_is_pending(struct other *o)
 	o->d.nr_requests = 1;
 }
 
+static void a_flush_is_pending(struct other *o)
+{
+	o->d.nr_requests = 1;
+	o->r[0].op = IO_FLUSH;
+	o->r[0].sector_from = IO_SECTOR_UNKNOWN;
+	o->r[0].nr_sectors = 0;
+}
+
+static void one_more_is_counted(struct other *o)
+{
+	o->d.claimed_known = true;
+	o->d.claimed = 1;
+}
+
 struct other_case {
 	const char *rule;
 	const struct frontend_ops *driver;
@@ -62,6 +76,16 @@ struct other_case {
 
 static const struct other_case cases[] = {
 	{"XB801", &frontend_ring_only, a_request_is_pending},
+	{"XB801", &frontend_windows_xenvbd, a_request_is_pending},
+	{"XB803", &frontend_freebsd_blkfront, a_request_is_pending},
+	{"XB803", &frontend_freebsd_blkfront, a_flush_is_pending},
+	{"XB803", &frontend_netbsd_xenbus, a_request_is_pending},
+	{"XB804", &frontend_minios_blkfront, a_request_is_pending},
+	{"XB804", &frontend_grub_xendisk, a_request_is_pending},
+	{"XB804", &frontend_unikraft_blkfront, a_request_is_pending},
+	{"XB804", &frontend_openbsd_xbf, a_request_is_pending},
+	{"XB805", &frontend_netbsd_xenbus, a_flush_is_pending},
+	{"XB806", &frontend_freebsd_blkfront, one_more_is_counted},
 };
 
 static void run_rules(struct other *o)
@@ -85,9 +109,9 @@ static void each_speaks_alone(void **state UNUSED)
 		make_good(&o, cases[i].driver);
 		cases[i].mutate(&o);
 		run_rules(&o);
-		assert_int_equal(o.out.findings.nr, 1);
-		assert_string_equal(o.out.findings.v[0].rule, cases[i].rule);
-		assert_string_equal(o.out.findings.v[0].device, "xvda");
+		assert_int_equal(finding_seen(&o.out.findings, cases[i].rule), 1);
+		/* That a flush is pending is always noted. */
+		assert_int_equal(o.out.findings.nr - finding_seen(&o.out.findings, "XB131"), 1);
 		check_result_fini(&o.out);
 	}
 }

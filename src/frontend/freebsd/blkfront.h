@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * blkfront.h - FreeBSD's block frontend (sys/dev/xen/blkfront): xbd since 10.0, xb before.
+ *
+ * struct xbd_softc has the front ring among its members, and a pointer to an array of commands.
+ * Their order is the same in all versions, while what lies between differs:
+ *
+ *   softc    device_t dev, disk *, bioq, ..., int vdevice, state, u_int ring_pages, max_requests,
+ *            three limits, u32 ring_ref[], front ring, interrupt, callback, lists of commands,
+ *            dma tag, users, mutex, command *shadow
+ *   command  TAILQ link (two pointers), softc *, u32 flags, dma map *, u64 id (its index),
+ *            u32 *grants, bio *, u32, void *data, size_t length, u32 segments, int operation,
+ *            u64 sector, int status, complete *, [void *indirect pages, u32 refs[8], since 2015]
+ *
+ * A command knows its device and its index, so that the array and its stride prove themselves.
+ */
+#ifndef XB_FRONTEND_FREEBSD_BLKFRONT_H
+#define XB_FRONTEND_FREEBSD_BLKFRONT_H
+
+#include "frontend/driver_ring.h"
+#include "frontend/frontend.h"
+
+/* Where a command has its members: the same in all versions for one width of a pointer. */
+struct fb_command_layout {
+	uint8_t sc, flags, id, refs, bio, data, length, nseg, op, sector, indirect;
+};
+#define FB_MAX_COMMAND_BYTES 256u
+
+enum fb_queue { /* where a command is; xbd_q_index_t, and the bits XB_ON_XBQ_* before 10.0 */
+	FB_FREE,
+	FB_READY,
+	FB_BUSY,
+	FB_COMPLETE,
+	FB_NONE,
+};
+
+struct fb_device {
+	gva_t softc;
+	struct front_ring ring;
+	gva_t shadow;
+	uint32_t nr, stride; /* commands, and bytes of each */
+	bool bits;	     /* flags as before 10.0 */
+	const struct fb_command_layout *at;
+	/* Of the members before the ring, where they were told: */
+	bool head_known;
+	uint32_t vdevice, state, ring_pages;
+	uint32_t refs_before; /* bytes from ring_ref[] to the ring */
+	enum blk_located by;
+};
+
+/* Is the ring that of such a device? Fill what was found. */
+bool fb_match(struct guest *g, const struct front_ring *r, struct fb_device *ret);
+/* By the kernel's symbols: append devices to *ret. ERR_NOTFOUND: they lead nowhere. */
+int fb_by_symbols(struct guest *g, const struct symbols *symbols, struct fb_device *ret, size_t max,
+	size_t *nr, struct err *err) MUST_CHECK;
+
+enum fb_queue fb_queue_of(const struct fb_device *f, const uint8_t *raw);
+
+int fb_decode(struct guest *g, const struct fb_device *f, const struct ckpt_info *config,
+	struct snapshot *s, struct err *err) MUST_CHECK;
+
+/* bio.c: the pages of a command's data, by its bio or by its own pointer; of `bytes`, 0: of all. */
+int fb_find_data(struct guest *g, const struct fb_device *f, const uint8_t *raw, uint64_t bytes,
+	struct io_request *r, struct err *err) MUST_CHECK;
+
+extern const struct frontend_resume fb_resume;
+
+#endif
