@@ -64,6 +64,20 @@ preload() { # preload COMMAND...: with the decoder in other hands
     done
 }
 
+@test "a file that is written to while it is read is told of" {
+    cp "$fixture" image
+    mkfifo p2m
+    (
+        sleep 0.5
+        printf x >>image
+        xz -dc "$SRCDIR/tests/fixtures/real/linux-6.1-base/source-p2m.bin.xz" >p2m
+    ) &
+    run --separate-stderr "$XBDSNAP" dump --p2m p2m image
+    wait
+    [ "$status" -eq 6 ]
+    [[ $stderr == *"'image' was written to while it was read"* ]]
+}
+
 @test "a killed parent takes its child with it" {
     mkfifo pipe
     "$XBDSNAP" info pipe 2>/dev/null &

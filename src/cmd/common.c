@@ -422,11 +422,19 @@ static void note_doubt(const struct cmd_env *env, const struct snapshot *s)
 		cmd_note(env, "every page was looked at: %s", text);
 }
 
+/* A live domain changes all the time, and says so itself. */
+static int check_unchanged(const struct cmd_input *in, struct err *err)
+{
+	return in->ck ? source_check(ckpt_source(in->ck), err) : 0;
+}
+
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
 	struct frontend_options opt = env->frontend;
 
 	if (!in->guest) {
+		if (check_unchanged(in, err))
+			return -1;
 		*err = in->why;
 		/* The cause of what is missing, where it is known. */
 		if (!in->info->complete) {
@@ -441,7 +449,7 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 		return err_in(err, "%s", in->name);
 	note_doubt(env, &in->snap);
 	frontend_report_missing(in->info, &in->snap);
-	return 0;
+	return check_unchanged(in, err);
 }
 
 void cmd_close(struct cmd_input *in)
@@ -455,6 +463,8 @@ void cmd_close(struct cmd_input *in)
 
 int cmd_verdict(const struct cmd_input *in, struct err *err)
 {
+	if (check_unchanged(in, err))
+		return -1;
 	if (!in->info->complete)
 		return err_set(err, ERR_CORRUPT, "%s: incomplete checkpoint: %s", in->name,
 			in->info->incomplete_why);

@@ -268,6 +268,35 @@ void source_close(struct source *src)
 	free(src);
 }
 
+/* What tells one state of a file from another. */
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int source_check(const struct source *src, struct err *err)
+{
+	int fd = named_fd(src->path);
+	struct stat now;
+
+	/* A pipe was read whole, a block device tells no time. */
+	if (!S_ISREG(src->st.st_mode))
+		return 0;
+	if (fd >= 0 ? fstat(fd, &now) : door_stat(src->path, &now))
+		return err_sys(err, "'%s' is gone while it is read", src->path);
+	if (is_same(&src->st, &now))
+		return 0;
+	return err_set(err, ERR_SYSTEM,
+		"'%s' was %s while it was read: what was found is of neither state, try again "
+		"when nobody writes it",
+		src->path,
+		now.st_ino != src->st.st_ino || now.st_dev != src->st.st_dev ? "replaced"
+		: now.st_size < src->st.st_size				     ? "cut off"
+		: now.st_size > src->st.st_size				     ? "written to"
+									     : "changed");
+}
+
 const char *source_path(const struct source *src)
 {
 	return src->path;

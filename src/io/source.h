@@ -25,6 +25,9 @@ void source_close(struct source *src);
 const char *source_path(const struct source *src);
 /* Of the file as it was opened, packed or not; zeros for memory. */
 const struct stat *source_stat(const struct source *src);
+/* Is the file still what it was when it was opened: the same one, as long, not written to?
+ * ERR_SYSTEM. Nothing can be told of pipes, which were copied, and of block devices. */
+int source_check(const struct source *src, struct err *err) MUST_CHECK;
 uint64_t source_bytes(const struct source *src);
 /* "gzip", "xz", ...; NULL when the file was not compressed. */
 const char *source_compression(const struct source *src);

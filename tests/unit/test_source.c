@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/crc32c.h"
@@ -307,6 +308,71 @@ static void what_is_not_looked_at_is_not_read(void **state UNUSED)
 	close(fd);
 }
 
+static void append(const char *name)
+{
+	FILE *f = fopen(path_of(name), "ab");
+
+	assert_non_null(f);
+	fputc('x', f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void cut(const char *name)
+{
+	assert_int_equal(truncate(path_of(name), 4000), 0);
+}
+
+static void replace(const char *name)
+{
+	char from[256];
+
+	write_file("other", "other", 5);
+	snprintf(from, sizeof(from), "%s", path_of("other"));
+	assert_int_equal(rename(from, path_of(name)), 0);
+}
+
+static void overwrite(const char *name)
+{
+	const struct timespec some_time = {.tv_nsec = 20 * 1000000};
+	int fd;
+
+	nanosleep(&some_time, NULL); /* the kernel's clock of files ticks slowly */
+	fd = open(path_of(name), O_WRONLY);
+	assert_int_equal(pwrite(fd, "x", 1, 100), 1);
+	close(fd);
+}
+
+static void take_away(const char *name)
+{
+	assert_int_equal(unlink(path_of(name)), 0);
+}
+
+static void a_file_that_changes_is_noticed(void **state UNUSED)
+{
+	static const struct {
+		void (*change)(const char *name);
+		const char *word;
+	} ways[] = {{append, "was written to"}, {cut, "was cut off"}, {replace, "was replaced"},
+		{overwrite, "was changed"}, {take_away, "is gone"}};
+	static uint8_t buf[DATA_BYTES];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		struct err err = ERR_INIT;
+		struct source *src;
+
+		write_file("changing", buf, sizeof(buf));
+		assert_int_equal(source_open(path_of("changing"), &src, &err), 0);
+		assert_int_equal(source_check(src, &err), 0);
+		ways[i].change("changing");
+		assert_int_equal(source_check(src, &err), -1);
+		assert_int_equal(err.cls, ERR_SYSTEM);
+		if (!strstr(err.text, ways[i].word))
+			fail_msg("'%s' does not say '%s'", err.text, ways[i].word);
+		source_close(src);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +386,7 @@ int main(void)
 		cmocka_unit_test(crc32c_is_castagnolis),
 		cmocka_unit_test(a_device_is_found_in_sysfs),
 		cmocka_unit_test(what_is_not_looked_at_is_not_read),
+		cmocka_unit_test(a_file_that_changes_is_noticed),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, set_up, tear_down);
