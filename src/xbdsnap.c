@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd/options.h"
+#include "cmd/show.h"
 
 static const struct command commands[] = {
 	{"info", "what a file is and what is in it", cmd_info},
@@ -23,6 +24,7 @@ static const struct command commands[] = {
 	{"replay", "show what resume will issue again, and what of it landed", cmd_replay},
 	{"p2m", "write the table of frames of a live domain", cmd_p2m},
 	{"rules", "list what validate and the decoders can find", cmd_rules},
+	{"summary", "sum up what many hosts say, a row for each", cmd_summary},
 	{"help", "open the manual page of a command", cmd_help},
 };
 
@@ -111,33 +113,17 @@ static const struct command *find_command(const char *name, struct err *err)
 	return NULL;
 }
 
-static int status_of(const struct err *err)
-{
-	switch (err->cls) {
-	case ERR_USAGE:
-		return CMD_USAGE;
-	case ERR_REFUSED:
-		return CMD_UNSAFE;
-	case ERR_UNSUPPORTED:
-	case ERR_NODATA:
-	case ERR_NOTFOUND:
-		return CMD_UNDETERMINED;
-	case ERR_CORRUPT:
-		return CMD_CORRUPT;
-	default:
-		return CMD_FAILED;
-	}
-}
-
-static int report(const struct err *err)
+static int report(const struct cmd_env *env, const struct err *err)
 {
 	char *text = cmd_safe_text(err->text, strlen(err->text));
 	const char *hint = cmd_hint(err);
+	bool color = cmd_talk_color(env);
 
-	fprintf(stderr, "xbdsnap: %s%s%s\n", text ? text : err->text, hint ? "; " : "",
+	fprintf(stderr, "%sxbdsnap%s: %s%s%s\n", show_begin(color, "error"),
+		show_end(color, "error"), text ? text : err->text, hint ? "; " : "",
 		hint ? hint : "");
 	free(text);
-	return status_of(err);
+	return cmd_status_of(err);
 }
 
 /* The input is mapped: when it shrinks while we read, the kernel says so with SIGBUS. */
@@ -151,7 +137,7 @@ static void input_shrank(int sig UNUSED)
 }
 
 /* `failed`: the system said no before, and that was told; most likely it is the same. */
-static int close_stdout(int status, bool failed)
+static int close_stdout(const struct cmd_env *env, int status, bool failed)
 {
 	struct err err;
 
@@ -160,7 +146,7 @@ static int close_stdout(int status, bool failed)
 	if (failed)
 		return CMD_FAILED;
 	err_sys(&err, "cannot write the output");
-	return report(&err);
+	return report(env, &err);
 }
 
 int main(int argc, char **argv)
@@ -185,12 +171,12 @@ int main(int argc, char **argv)
 	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &g);
 	c = find_command(argv[g.command_at], &err);
 	if (!c)
-		return report(&err);
+		return report(&g.env, &err);
 	status = c->run(&g.env, argc - g.command_at, argv + g.command_at, &err);
 	failed = status < 0;
 	if (failed) {
 		fflush(stdout);
-		status = report(&err);
+		status = report(&g.env, &err);
 	}
-	return close_stdout(status, failed && err.cls == ERR_SYSTEM);
+	return close_stdout(&g.env, status, failed && err.cls == ERR_SYSTEM);
 }

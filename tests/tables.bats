@@ -38,6 +38,11 @@ document() { # document COMMAND...: its document is docs/N
         done
     done
     document info linux-6.1-base.save xen2-netbsd.save errors
+    document info --json-lines linux-6.1-base.save
+    document info --json-lines errors
+    document validate --json-lines linux-6.1-base.save
+    "$XBDSNAP" validate --json-lines linux-6.1-base.save xen2-netbsd.save >lines || [ $? -eq 3 ]
+    document summary lines
     document rules
     document validate --disk "xvda=$(ls "$XBDSNAP_CACHE"/linux-6.1-base/disk-before*.img)" \
         "$XBDSNAP_CACHE/linux-6.1-base/image.save"

@@ -5,12 +5,15 @@
 #ifndef XB_CMD_CELLS_H
 #define XB_CMD_CELLS_H
 
+#include "cmd/show.h"
 #include "cmd/table.h"
 
 /* What a row is made of; a table that needs more puts it behind this. */
 struct request_row {
 	const struct blkdev *dev;
 	const struct io_request *req;
+	const struct show_style *style; /* NULL: the usual one */
+	const struct guest_facts *guest;
 };
 
 char *cell_device(const void *row);

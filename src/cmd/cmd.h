@@ -59,6 +59,7 @@ int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_summary(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_help(struct cmd_env *env, int argc, char **argv, struct err *err);
 
 /*
@@ -87,9 +88,12 @@ void cmd_need_path(struct argp_state *state, const struct cmd_env *env, const ch
 void cmd_note(const struct cmd_env *env, const char *fmt, ...) PRINTF(2, 3);
 /* An error as such a line: its text, and what would help. */
 void cmd_note_err(const struct cmd_env *env, const struct err *err);
+/* The exit status of a command that ended with it. */
+int cmd_status_of(const struct err *err);
 /* What would help, in the words of the command line; NULL: nothing that we know. */
 const char *cmd_hint(const struct err *err);
 bool cmd_use_color(const struct cmd_env *env);
+bool cmd_talk_color(const struct cmd_env *env); /* on stderr */
 
 /* A checkpoint or a live domain, its guest, and what was found in it. */
 struct cmd_input {

@@ -353,13 +353,23 @@ void cmd_note_findings(const struct cmd_env *env, const struct cmd_input *in)
 			nr == 1 ? "" : "s");
 }
 
-bool cmd_use_color(const struct cmd_env *env)
+static bool color_on(const struct cmd_env *env, FILE *out)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	if (env->color != CMD_COLOR_AUTO)
 		return env->color == CMD_COLOR_ALWAYS;
-	return !(no && *no) && !(term && !strcmp(term, "dumb")) && isatty(fileno(env->out));
+	return !(no && *no) && !(term && !strcmp(term, "dumb")) && isatty(fileno(out));
+}
+
+bool cmd_use_color(const struct cmd_env *env)
+{
+	return color_on(env, env->out);
+}
+
+bool cmd_talk_color(const struct cmd_env *env)
+{
+	return color_on(env, env->talk);
 }
 
 static int note_inputs(const struct cmd_env *env, struct cmd_input *in, struct err *err)

@@ -100,7 +100,7 @@ static struct request_row request_of(const void *row)
 {
 	const struct request_change *c = row;
 
-	return (struct request_row){c->dev, c->after ? c->after : c->before};
+	return (struct request_row){.dev = c->dev, .req = c->after ? c->after : c->before};
 }
 
 #define CELL(name)                                                                                 \

@@ -29,7 +29,7 @@ static char *cell_bytes(const void *row)
 	const struct request_row *r = row;
 	char text[64];
 
-	table_bytes(r->req->nr_sectors * SECTOR_BYTES, text, sizeof(text));
+	show_bytes(r->style, r->req->nr_sectors * SECTOR_BYTES, text, sizeof(text));
 	return strdup(io_request_size_known(r->req) ? text : "?");
 }
 
@@ -52,9 +52,8 @@ static char *cell_age(const void *row)
 	const struct request_row *r = row;
 	char text[64];
 
-	if (!r->req->age_known)
+	if (!r->req->age_known || !show_age(r->style, r->req->age_ns, r->guest, text, sizeof(text)))
 		return NULL;
-	table_duration(r->req->age_ns, text, sizeof(text));
 	return strdup(text);
 }
 
@@ -168,6 +167,7 @@ struct dump {
 	enum io_op op;
 	struct cmd_input in;
 	struct target target;
+	struct show_style style;
 	const struct table_column **cols;
 	size_t nr_cols;
 };
@@ -200,6 +200,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		cmd_init_children(state, d->env);
 		state->child_inputs[0] = &d->target;
+		state->child_inputs[1] = &d->style;
 		return 0;
 	case OPT_DEVICE:
 		d->device = arg;
@@ -296,7 +297,7 @@ static void add_rows(const struct dump *d, struct libscols_table *t, const struc
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
-		const struct request_row row = {dev, &v[i]};
+		const struct request_row row = {dev, &v[i], &d->style, &d->in.snap.guest};
 
 		table_row(t, d->cols, d->nr_cols, &row);
 	}
@@ -410,7 +411,7 @@ static void segment_rows(struct libscols_table *t, const struct table_column *co
 	size_t i;
 
 	for (i = 0; i < r->nr_seg; i++) {
-		const struct segment_row row = {{dev, r}, i, &r->seg[i]};
+		const struct segment_row row = {{.dev = dev, .req = r}, i, &r->seg[i]};
 
 		table_row(t, cols, ARRAY_SIZE(segment_columns), &row);
 	}
@@ -537,14 +538,19 @@ static int print_text(struct dump *d, struct err *err)
 }
 
 /* Columns that say who ask for it, too. */
+#define OUTPUT_VARIABLE "XBDSNAP_OUTPUT"
+
+/* The user's choice; without -o, the one that the user made once for all. */
 static int choose_columns(struct dump *d, struct err *err)
 {
+	const char *usual = d->env->frontend.who || d->env->json ? NULL : getenv(OUTPUT_VARIABLE);
+	const char *wanted = d->columns ? d->columns : usual && *usual ? usual : NULL;
 	size_t i;
 
 	if (table_choose(columns, ARRAY_SIZE(columns),
-		    d->env->frontend.who ? WHO_COLUMNS : DEFAULT_COLUMNS, d->columns, &d->cols,
+		    d->env->frontend.who ? WHO_COLUMNS : DEFAULT_COLUMNS, wanted, &d->cols,
 		    &d->nr_cols, err))
-		return -1;
+		return wanted == d->columns ? -1 : err_in(err, OUTPUT_VARIABLE);
 	for (i = 0; i < d->nr_cols; i++)
 		d->env->frontend.who |= d->cols[i] - columns >= FIRST_OF_WHO;
 	return 0;
@@ -590,8 +596,8 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{0},
 	};
 	static const struct argp_child children[] = {{.argp = &target_frames_argp},
-		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
-		{0}};
+		{.argp = &show_argp}, {.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp},
+		{.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "FILE",

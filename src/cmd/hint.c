@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * hint.c - what would help, in the words of the command line.
+ * hint.c - what an error means for the caller: the exit status, and what would help, in the words
+ * of the command line.
  */
 #include <string.h>
 
@@ -61,4 +62,22 @@ const char *cmd_hint(const struct err *err)
 		if (!strcmp(err->override, hints[i].word))
 			return hints[i].text;
 	return next_step(err->cls);
+}
+
+int cmd_status_of(const struct err *err)
+{
+	switch (err->cls) {
+	case ERR_USAGE:
+		return CMD_USAGE;
+	case ERR_REFUSED:
+		return CMD_UNSAFE;
+	case ERR_UNSUPPORTED:
+	case ERR_NODATA:
+	case ERR_NOTFOUND:
+		return CMD_UNDETERMINED;
+	case ERR_CORRUPT:
+		return CMD_CORRUPT;
+	default:
+		return CMD_FAILED;
+	}
 }

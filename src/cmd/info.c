@@ -10,14 +10,16 @@
 #include <time.h>
 
 #include "cmd/confine.h"
+#include "cmd/fleet.h"
 #include "cmd/live_input.h"
 #include "cmd/render_json.h"
+#include "cmd/show.h"
 #include "cmd/table.h"
 
 struct info {
 	struct cmd_env *env;
-	char **paths;
-	size_t nr_paths;
+	struct fleet fleet;
+	struct show_style style;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -27,18 +29,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		cmd_init_children(state, in->env);
+		state->child_inputs[0] = &in->fleet;
+		state->child_inputs[1] = &in->style;
 		return 0;
 	case ARGP_KEY_ARG:
-		/* There are never more files than arguments. */
-		if (!in->paths)
-			in->paths = calloc((size_t)state->argc, sizeof(*in->paths));
-		if (!in->paths)
+		if (fleet_add(&in->fleet, arg))
 			argp_failure(state, CMD_FAILED, 0, "out of memory");
-		else
-			in->paths[in->nr_paths++] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		cmd_need_path(state, in->env, in->nr_paths ? in->paths[0] : NULL);
+		if (!in->fleet.nr_lists)
+			cmd_need_path(state, in->env, in->fleet.nr ? in->fleet.paths[0] : NULL);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -98,11 +98,11 @@ static void sheet_machine(FILE *out, const struct ckpt_info *info, size_t vcpus)
 	line(out, "guest", "%s, %s, %s, %s", info_guest_type(info->guest_type), bits, tables, cpus);
 }
 
-static void sheet_memory(FILE *out, const struct ckpt_info *info)
+static void sheet_memory(FILE *out, const struct show_style *style, const struct ckpt_info *info)
 {
 	char bytes[32], below[64] = "number of frames unknown";
 
-	table_bytes(info->nr_data_pages * PAGE_BYTES, bytes, sizeof(bytes));
+	show_bytes(style, info->nr_data_pages * PAGE_BYTES, bytes, sizeof(bytes));
 	if (info->nr_pfns)
 		snprintf(below, sizeof(below), "frame numbers below 0x%" PRIx64, info->nr_pfns);
 	if (info->complete || info->nr_data_pages)
@@ -135,7 +135,7 @@ static void sheet_domain(FILE *out, const struct cmd_input *in)
 		in->info->suspended ? "" : ": its drivers may be in the middle of a change");
 }
 
-static void sheet_file(FILE *out, const struct cmd_input *in)
+static void sheet_file(FILE *out, const struct show_style *style, const struct cmd_input *in)
 {
 	const struct ckpt_info *info = in->info;
 
@@ -147,7 +147,7 @@ static void sheet_file(FILE *out, const struct cmd_input *in)
 	if (!in->live && !info->suspended)
 		line(out, "state",
 			"not suspended: its drivers may have been in the middle of a change");
-	sheet_memory(out, info);
+	sheet_memory(out, style, info);
 	if (info->nr_repeats)
 		line(out, "live", "%" PRIu64 " pages were sent again; the last copy counts",
 			info->nr_repeats);
@@ -215,11 +215,12 @@ static void sheet_device(FILE *out, const struct blkdev *d)
 	line(out, "requests", "%s: %s, %s", d->name, pending, queued);
 }
 
-static void print_sheet(const struct cmd_env *env, const struct cmd_input *in)
+static void print_sheet(
+	const struct cmd_env *env, const struct show_style *style, const struct cmd_input *in)
 {
 	size_t i;
 
-	sheet_file(env->out, in);
+	sheet_file(env->out, style, in);
 	sheet_guest(env->out, &in->snap.guest, in->live);
 	sheet_disks(env->out, in->info);
 	for (i = 0; i < in->snap.nr_devices; i++)
@@ -241,11 +242,11 @@ static int show_one(struct info *i, struct err *err)
 {
 	struct err why = ERR_INIT;
 	struct cmd_input in;
-	int rc = info_look(i->env, i->paths ? i->paths[0] : NULL, &in, &why);
+	int rc = info_look(i->env, i->fleet.nr ? i->fleet.paths[0] : NULL, &in, &why);
 
 	if (in.info) {
 		if (!i->env->json)
-			print_sheet(i->env, &in);
+			print_sheet(i->env, &i->style, &in);
 		else if (json_print(json_document(&in, false), i->env->out, err)) {
 			cmd_close(&in);
 			return -1;
@@ -262,35 +263,58 @@ static int confine(struct info *in, struct err *err)
 	struct door_passes passes = {0};
 	size_t i;
 
-	for (i = 0; i < in->nr_paths; i++)
-		door_pass_add(&passes, in->paths[i], DOOR_READ);
+	for (i = 0; i < in->fleet.nr; i++)
+		door_pass_add(&passes, in->fleet.paths[i], DOOR_READ);
 	return cmd_confine(in->env, SANDBOX_CLOSED, &passes, err);
+}
+
+static void look_for_fleet(void *arg, const char *path, struct fleet_look *look)
+{
+	const struct info *i = arg;
+	struct err *why = &look->row.why;
+	struct cmd_input in;
+
+	if (!info_look(i->env, path, &in, why))
+		*why = (struct err)ERR_INIT;
+	look->row.status = why->cls == ERR_NONE ? CMD_OK : cmd_status_of(why);
+	if (in.info) {
+		fleet_fill(&look->row, &in, NULL);
+		look->doc = i->env->json ? json_document(&in, false) : NULL;
+	}
+	cmd_close(&in);
 }
 
 static int show(struct info *i, struct err *err)
 {
+	const struct fleet *f = &i->fleet;
+
 	if (confine(i, err))
 		return -1;
-	return i->nr_paths <= 1 ? show_one(i, err) : info_table(i->env, i->paths, i->nr_paths, err);
+	if (f->format != FLEET_TEXT && f->format != FLEET_JSON)
+		return fleet_run(f, look_for_fleet, i, err);
+	if (f->nr == 1 || i->env->live)
+		return show_one(i, err);
+	return info_table(i->env, f->paths, f->nr, err);
 }
 
 int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
-	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
-		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+	static const struct argp_child children[] = {{.argp = &fleet_argp}, {.argp = &show_argp},
+		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
+		{0}};
 	static const struct argp argp = {.parser = parse,
 		.args_doc = "FILE...",
 		.doc = "Say what each file is and what is in it: format, completeness, guest, "
 		       "disks, "
 		       "frontends and how many requests are pending." CMD_HELP_STATUS,
 		.children = children};
-	struct info i = {.env = env};
+	struct info i = {.env = env, .fleet = {.env = env}};
 	int rc;
 
 	/* Counts do not need a second opinion; a scan of all memory only where symbols fail. */
 	env->frontend.facts_only = true;
 	cmd_parse(&argp, argc, argv, &i);
-	rc = show(&i, err);
-	free(i.paths);
+	rc = fleet_complete(&i.fleet, err) ? -1 : show(&i, err);
+	fleet_fini(&i.fleet);
 	return rc;
 }

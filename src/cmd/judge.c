@@ -232,8 +232,11 @@ int judge_run(struct judge *j, struct err *err)
 
 	if (analyse(j, err))
 		return -1;
-	*r = (struct report){
-		.path = j->path, .policy = &j->policy, .snap = &j->in.snap, .result = &j->result};
+	*r = (struct report){.path = j->path,
+		.policy = &j->policy,
+		.snap = &j->in.snap,
+		.result = &j->result,
+		.color = cmd_use_color(j->env)};
 	/* Without a guest the decoders never ran; the stream's own findings still count. */
 	r->lists[0] = j->in.guest ? &j->in.snap.findings : memory_findings(j->in.memory);
 	r->lists[1] = &j->result.findings;
@@ -307,20 +310,25 @@ static struct json_object *json_witnesses(const struct judge *j)
 	return a;
 }
 
-int judge_print_json(const struct judge *j, FILE *out, struct err *err)
+struct json_object *judge_json(const struct judge *j)
 {
 	struct json_object *doc = json_document(&j->in, false);
 
 	if (!doc || report_json(&j->report, doc)) {
 		json_object_put(doc);
-		return err_nomem(err, "the JSON document");
+		return NULL;
 	}
 	json_put(doc, "verdict", json_object_new_string(judge_word(j->said)));
 	if (j->compare)
 		json_put(doc, "pages_compared", json_object_new_uint64(j->nr_compared));
 	if (j->witnessed)
 		json_put(doc, "witnesses", json_witnesses(j));
-	return json_print(doc, out, err);
+	return doc;
+}
+
+int judge_print_json(const struct judge *j, FILE *out, struct err *err)
+{
+	return json_print(judge_json(j), out, err);
 }
 
 void judge_fini(struct judge *j)

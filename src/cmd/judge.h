@@ -44,6 +44,7 @@ int judge_status(const struct judge *j);
 const char *judge_word(enum cmd_status said);
 /* Findings and a line that sums up; why there are none is a note. */
 void judge_print_text(const struct judge *j, FILE *out);
+struct json_object *judge_json(const struct judge *j); /* NULL: no memory */
 int judge_print_json(const struct judge *j, FILE *out, struct err *err) MUST_CHECK;
 void judge_fini(struct judge *j);
 

@@ -175,7 +175,7 @@ int replay_matches_table(const struct cmd_env *env, const struct replay_plan *pl
 	for (i = 0; i < plan->nr; i++) {
 		const struct replay_item *it = &plan->v[i];
 		const struct match_row row = {
-			{it->dev, it->req}, i + 1, m->compared[i] ? &m->v[i] : NULL};
+			{.dev = it->dev, .req = it->req}, i + 1, m->compared[i] ? &m->v[i] : NULL};
 
 		table_row(t, cols, ARRAY_SIZE(columns), &row);
 	}

@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/render_json.h"
+#include "cmd/show.h"
 
 void report_count(struct report *r)
 {
@@ -30,7 +31,8 @@ static void text_finding(const struct report *r, const struct finding *f, bool v
 
 	if (!check_policy_severity(r->policy, f->rule, &s))
 		return;
-	fprintf(out, "%s %s", severity_name(s), f->rule);
+	fprintf(out, "%s%s%s %s", show_begin(r->color, severity_name(s)), severity_name(s),
+		show_end(r->color, severity_name(s)), f->rule);
 	if (f->device[0])
 		fprintf(out, " %s", f->device);
 	if (f->ring >= 0)

@@ -16,7 +16,8 @@ struct report {
 	const struct finding_list *lists[2]; /* of the decoders, of the rules; NULL: none */
 	const struct check_result *result;   /* NULL: no rule could be evaluated */
 	const struct snapshot *snap;	     /* NULL: the guest's memory could not be read */
-	uint64_t nr[SEVERITY_ERROR + 1];     /* by severity; report_count() fills it */
+	bool color;
+	uint64_t nr[SEVERITY_ERROR + 1]; /* by severity; report_count() fills it */
 };
 
 void report_count(struct report *r);

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "cmd/show.h"
+
 struct libscols_table *table_new(
 	const struct cmd_env *env, const struct table_column *const *columns, size_t nr)
 {
@@ -28,6 +30,7 @@ struct libscols_table *table_new(
 void table_cell(struct libscols_line *line, size_t column, const char *fmt, ...)
 {
 	CLEANUP_FREE char *raw = NULL;
+	struct libscols_cell *cell;
 	char *safe;
 	va_list ap;
 
@@ -38,6 +41,9 @@ void table_cell(struct libscols_line *line, size_t column, const char *fmt, ...)
 		raw = NULL;
 	va_end(ap);
 	safe = raw ? cmd_safe_text(raw, strlen(raw)) : strdup("-");
+	cell = scols_line_get_cell(line, column);
+	if (cell && safe && show_color(safe))
+		scols_cell_set_color(cell, show_color(safe));
 	if (safe && scols_line_refer_data(line, column, safe))
 		free(safe);
 }
