@@ -10,6 +10,7 @@
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
 #   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
 #   make lab-check     the same for a short table; three minutes
+#   make generated     write completions and the manual page of the rules from the tables
 #   make deb           Debian packages in obj/deb, built twice and compared, lintian, their own test
 #   make install       PREFIX=/usr/local, DESTDIR=
 #   make clean
@@ -21,6 +22,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+ZSH_FOLDER ?= site-functions
 CHECKPOINTS ?= tests/fixtures/real
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
@@ -94,7 +96,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
 DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 
-.PHONY: all demo check lint bench fuzz deb install clean deps-% unit fuzz-bin FORCE
+.PHONY: all demo check lint bench fuzz deb generated install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
 
 all: xbdsnap
@@ -162,6 +164,11 @@ fuzz: deps-build deps-test
 deb: deps-build deps-deb
 	$(Q)tests/tools/deb.sh obj/deb
 
+# What is written from the tables of options and rules, and kept.
+generated: all
+	$(Q)tests/tools/man-rules.py ./xbdsnap man/xbdsnap-rules.7
+	$(Q)tests/tools/completions.py ./xbdsnap completions
+
 install: all
 	install -D -m 0755 xbdsnap $(DESTDIR)$(PREFIX)/bin/xbdsnap
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man7
@@ -170,6 +177,8 @@ install: all
 	install -D -m 0644 docs/xbdsnap.schema.json $(DESTDIR)$(PREFIX)/share/xbdsnap/xbdsnap.schema.json
 	install -D -m 0644 magic/xbdsnap $(DESTDIR)$(PREFIX)/share/xbdsnap/xbdsnap.magic
 	install -D -m 0644 completions/xbdsnap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbdsnap
+	install -D -m 0644 completions/_xbdsnap $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_FOLDER)/_xbdsnap
+	install -D -m 0644 completions/xbdsnap.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/xbdsnap.fish
 
 clean:
 	rm -rf obj xbdsnap

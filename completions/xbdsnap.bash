@@ -1,59 +1,434 @@
-# bash completion for xbdsnap(1)
+# Completion of bash for xbdsnap(1), made by tests/tools/completions.py: change the tables of options.
+
+# Words that begin with what is typed. Not compgen -W: it expands what a guest calls its devices.
+_xbdsnap_offer() {
+    local w
+    for w; do
+        [[ $w != "$cur"* ]] || COMPREPLY+=("$(printf %q "$w")")
+    done
+}
+
+# The devices of the file that stands on the line.
+_xbdsnap_devices() {
+    local w d
+    for w in "${COMP_WORDS[@]:2}"; do
+        [[ -f $w ]] || continue
+        while IFS= read -r d; do
+            _xbdsnap_offer "$d$1"
+        done < <(xbdsnap info -q "$w" 2>/dev/null | sed -n 's/^frontend  *\([^:]*\):.*/\1/p')
+        return
+    done
+}
+
+_xbdsnap_rules() {
+    local id
+    while read -r id _; do
+        _xbdsnap_offer "$id$1"
+    done < <(xbdsnap rules 2>/dev/null)
+}
+
+_xbdsnap_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
 
 _xbdsnap() {
-    local cur prev command i
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
+    local before=''
     COMPREPLY=()
-    cur=${COMP_WORDS[COMP_CWORD]}
-    prev=${COMP_WORDS[COMP_CWORD - 1]}
-
+    # "=" is a word of its own.
+    if [[ $cur == = ]]; then
+        cur=''
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+        before=${COMP_WORDS[COMP_CWORD - 3]}
+        [[ $before != = ]] || before=${COMP_WORDS[COMP_CWORD - 4]}
+    fi
     for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
-        -*) ;;
-        *)
+        [[ ${COMP_WORDS[i]} == -* ]] || {
             command=${COMP_WORDS[i]}
             break
-            ;;
-        esac
+        }
     done
-
-    if [ -z "$command" ] && [[ $cur != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(xbdsnap --help 2>/dev/null |
-            sed -n '/^Commands:/,/^$/s/^  \([a-z0-9]*\) .*/\1/p')" -- "$cur")
-        return
-    fi
-    case $prev in
-    --locate)
-        mapfile -t COMPREPLY < <(compgen -W 'auto both symbols scan' -- "$cur")
+    case $command:$before in
+    validate:--disk | replay:--disk)
+        _xbdsnap_files
         return
         ;;
-    --op)
-        mapfile -t COMPREPLY < <(compgen -W 'read write barrier flush discard probe unknown' -- "$cur")
+    esac
+    case $command:$prev in
+    :--color)
+        _xbdsnap_offer auto always never
         return
         ;;
-    --color)
-        mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$cur")
+    info:--format)
+        _xbdsnap_offer text json json-lines prometheus nagios
         return
         ;;
-    --holes)
-        mapfile -t COMPREPLY < <(compgen -W 'fail zero' -- "$cur")
+    info:--files-from)
+        _xbdsnap_files
         return
         ;;
-    --allow)
-        mapfile -t COMPREPLY < <(compgen -W 'findings size in-use capacity identity overlap hole changed' -- "$cur")
+    info:--time-format)
+        _xbdsnap_offer age seconds utc
         return
         ;;
-    --fail-on)
-        mapfile -t COMPREPLY < <(compgen -W 'warning error never' -- "$cur")
+    info:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    info:--live)
+        :
+        return
+        ;;
+    info:--fd)
+        :
+        return
+        ;;
+    info:--offset)
+        :
+        return
+        ;;
+    info:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    info:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    dump:--device)
+        _xbdsnap_devices ''
+        return
+        ;;
+    dump:--op)
+        _xbdsnap_offer read write barrier flush discard probe unknown
+        return
+        ;;
+    dump:-o | dump:--output)
+        _xbdsnap_offer DEVICE RING SLOT STATE OP SECTOR SECTORS BYTES SEGS HOLES AGE FROM FLAGS ID HANDLE REQUEST FRONTEND LOCATED-BY TROUBLE KIND PROCESS CGROUP FILE POSITION STACK LOST
+        return
+        ;;
+    dump:--time-format)
+        _xbdsnap_offer age seconds utc
+        return
+        ;;
+    dump:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    dump:--p2m)
+        _xbdsnap_files
+        return
+        ;;
+    dump:--domid)
+        :
+        return
+        ;;
+    dump:--live)
+        :
+        return
+        ;;
+    dump:--fd)
+        :
+        return
+        ;;
+    dump:--offset)
+        :
+        return
+        ;;
+    dump:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    dump:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    extract:--device)
+        _xbdsnap_devices ''
+        return
+        ;;
+    extract:--ring)
+        :
+        return
+        ;;
+    extract:--slot)
+        :
+        return
+        ;;
+    extract:--all)
+        _xbdsnap_files
+        return
+        ;;
+    extract:--page)
+        :
+        return
+        ;;
+    extract:--va)
+        :
+        return
+        ;;
+    extract:--bytes)
+        :
+        return
+        ;;
+    extract:--holes)
+        _xbdsnap_offer fail zero
+        return
+        ;;
+    extract:-o | extract:--output)
+        _xbdsnap_files
+        return
+        ;;
+    extract:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    extract:--live)
+        :
+        return
+        ;;
+    extract:--fd)
+        :
+        return
+        ;;
+    extract:--offset)
+        :
+        return
+        ;;
+    extract:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    extract:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    diff:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    diff:--live)
+        :
+        return
+        ;;
+    diff:--fd)
+        :
+        return
+        ;;
+    diff:--offset)
+        :
+        return
+        ;;
+    diff:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    diff:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    redact:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    redact:--fd)
+        :
+        return
+        ;;
+    redact:--offset)
+        :
+        return
+        ;;
+    redact:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    redact:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    validate:--disk)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_devices =
+        return
+        ;;
+    validate:--seed)
+        _xbdsnap_files
+        return
+        ;;
+    validate:--rule)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_rules =
+        return
+        ;;
+    validate:--fail-on)
+        _xbdsnap_offer warning error never
+        return
+        ;;
+    validate:--format)
+        _xbdsnap_offer text json json-lines prometheus nagios
+        return
+        ;;
+    validate:--files-from)
+        _xbdsnap_files
+        return
+        ;;
+    validate:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    validate:--target-caps)
+        _xbdsnap_files
+        return
+        ;;
+    validate:--p2m)
+        _xbdsnap_files
+        return
+        ;;
+    validate:--domid)
+        :
+        return
+        ;;
+    validate:--live)
+        :
+        return
+        ;;
+    validate:--fd)
+        :
+        return
+        ;;
+    validate:--offset)
+        :
+        return
+        ;;
+    validate:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    validate:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--disk)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_devices =
+        return
+        ;;
+    replay:--undo)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--to)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--revert)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--allow)
+        _xbdsnap_offer findings capacity identity changed in-use overlap size hole
+        return
+        ;;
+    replay:--plan)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--fsck)
+        :
+        return
+        ;;
+    replay:--ring)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    replay:--target-caps)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--p2m)
+        _xbdsnap_files
+        return
+        ;;
+    replay:--domid)
+        :
+        return
+        ;;
+    replay:--live)
+        :
+        return
+        ;;
+    replay:--fd)
+        :
+        return
+        ;;
+    replay:--offset)
+        :
+        return
+        ;;
+    replay:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    replay:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    p2m:--domid)
+        :
+        return
+        ;;
+    p2m:-o | p2m:--output)
+        _xbdsnap_files
+        return
+        ;;
+    p2m:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    rules:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    summary:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    help:--color)
+        _xbdsnap_offer auto always never
         return
         ;;
     esac
     if [[ $cur == -* ]]; then
-        # shellcheck disable=SC2086 # no command yet: no word
-        mapfile -t COMPREPLY < <(compgen -W "$(xbdsnap $command --help=names 2>/dev/null |
-            cut -f2)" -- "$cur")
+        case $command in
+        '') _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
+        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        diff) _xbdsnap_offer --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        p2m) _xbdsnap_offer --domid --output --json --verbose --quiet --color --help --usage --version ;;
+        rules) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
+        summary) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
+        help) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
+        esac
         return
     fi
-    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    case $command in
+    '') _xbdsnap_offer info dump extract diff redact validate replay p2m rules summary help ;;
+    rules) _xbdsnap_rules ;;
+    help) _xbdsnap_offer info dump extract diff redact validate replay p2m rules summary help formats ;;
+    *) _xbdsnap_files ;;
+    esac
 }
 
-complete -o filenames -F _xbdsnap xbdsnap
+complete -F _xbdsnap xbdsnap

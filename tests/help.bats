@@ -166,6 +166,8 @@ explained() {
     [ -d "$XBDSNAP_CACHE/linux-6.1-base" ] || skip "no real checkpoints"
     ln -s "$XBDSNAP_CACHE/linux-6.1-base/image.save" vm.save
     cp --sparse=always "$XBDSNAP_CACHE/linux-6.1-base/disk-before.img" disk.raw
+    ln -s vm.save monday.save
+    ln -s vm.save tuesday.save
     zstd -q1 -f -o vm.save.zst vm.save
     mkdir -p man/man1 man/man7
     cp "$SRCDIR"/man/*.1 man/man1

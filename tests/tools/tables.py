@@ -114,7 +114,7 @@ def man_words(option, pages):
 
 def check_words(xbdsnap):
     bad = False
-    completed = dict(re.findall(r"^    --([a-z-]+)\)\n.*?-W '([a-z -]+)'",
+    completed = dict(re.findall(r":--([a-z-]+)\)\n +_xbdsnap_offer ([a-z -]+)$",
                                 pathlib.Path(COMPLETION).read_text(), re.M))
     seen = set()
     for command in commands(xbdsnap):
