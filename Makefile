@@ -2,7 +2,8 @@
 #
 #   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid; WITHOUT_XML=1:
 #                      without libxml2, libvirt's configuration is not read; WITHOUT_SECCOMP=1: without
-#                      libseccomp, the sandbox has no list of system calls)
+#                      libseccomp, the sandbox has no list of system calls; WITHOUT_NBD=1: without the
+#                      header of libnbd, disks must be raw; ARGP_LIBS=-largp: a libc without argp)
 #   make demo          install what is missing, build, dump a real checkpoint
 #   make check         install what tests need, build with ASan and UBSan, run every test
 #   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
@@ -10,7 +11,8 @@
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
 #   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
 #   make lab-check     the same for a short table; three minutes
-#   make generated     write completions and the manual page of the rules from the tables
+#   make generated     write completions and the pages of the rules from the tables
+#   make matrix        build with each optional library left out, for musl, and as an RPM
 #   make deb           Debian packages in obj/deb, built twice and compared, lintian, their own test
 #   make install       PREFIX=/usr/local, DESTDIR=
 #   make clean
@@ -25,15 +27,18 @@ DESTDIR ?=
 ZSH_FOLDER ?= site-functions
 CHECKPOINTS ?= tests/fixtures/real
 FUZZ_SECONDS ?= 60
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 Q := $(if $(V),,@)
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
 
 LIBS := libelf libdw zlib libzstd libbpf json-c smartcols libarchive blkid
+ifndef WITHOUT_NBD
 # Loaded when it is needed: src/io/nbd_lib.h.
 LIBS_LATE := libnbd
+NBD_CPPFLAGS := -DHAVE_NBD=1
+endif
 ifndef WITHOUT_SECCOMP
 LIBS += libseccomp
 SECCOMP_CPPFLAGS := -DHAVE_SECCOMP=1
@@ -57,7 +62,7 @@ WERROR ?= -Werror
 
 # A flavour has its own object directory: opt (what is installed), asan (what is tested), fuzz.
 D ?= opt
-NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)$(if $(WITHOUT_SECCOMP),-noseccomp)
+NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)$(if $(WITHOUT_SECCOMP),-noseccomp)$(if $(WITHOUT_NBD),-nonbd)
 O := obj/$(D)$(NO)
 CFLAGS ?= -O2 -g
 ifeq ($(D),opt)
@@ -78,10 +83,11 @@ FLAVOUR_LD := -fsanitize=fuzzer,address,undefined
 WARN += -Wno-unknown-warning-option
 endif
 
-XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS) \
+XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS) $(NBD_CPPFLAGS) \
 	$(SECCOMP_CPPFLAGS)
 XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LIBS_LATE) 2>/dev/null)
-XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -ldl -pthread
+XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(ARGP_LIBS) -ldl -pthread
+ARGP_LIBS ?=
 # Asked once a run, not once a file.
 XB_CFLAGS := $(XB_CFLAGS)
 XB_LDLIBS := $(XB_LDLIBS)
@@ -96,7 +102,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
 DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 
-.PHONY: all demo check lint bench fuzz deb generated install clean deps-% unit fuzz-bin FORCE
+.PHONY: all demo check lint bench fuzz deb generated matrix install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
 
 all: xbdsnap
@@ -168,6 +174,11 @@ deb: deps-build deps-deb
 generated: all
 	$(Q)tests/tools/man-rules.py ./xbdsnap man/xbdsnap-rules.7
 	$(Q)tests/tools/completions.py ./xbdsnap completions
+	$(Q)tests/tools/docs-rules.py ./xbdsnap docs/what-can-go-wrong.md
+
+# What is built where something is missing, and the recipes of packages but Debian's.
+matrix: deps-build deps-matrix
+	$(Q)tests/tools/matrix.sh
 
 install: all
 	install -D -m 0755 xbdsnap $(DESTDIR)$(PREFIX)/bin/xbdsnap

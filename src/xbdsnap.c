@@ -164,7 +164,9 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	/* Large tables come and go. A fixed threshold keeps each in a mapping of its own, which
 	 * goes back to the system at once; glibc would raise it with the first that is freed. */
+#ifdef M_MMAP_THRESHOLD
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
 	argp_err_exit_status = CMD_USAGE;
 	sigaction(SIGBUS, &bus, NULL);
 	cmd_refuse_unknown(&global_argp, argc, argv, true);

@@ -28,6 +28,7 @@ static const struct {
 	{"frontend", "'xbdsnap help formats' lists the drivers that are known, --kernel=FILE gives "
 		     "the kernel's symbols"},
 	{"holes", "--holes=zero fills it"},
+	{"nbd", "build it with libnbd"},
 	{"offset", "--offset=BYTES opens what begins there"},
 	{"revert", "replay --revert does that"},
 	{"said", NULL}, /* the text says it itself */

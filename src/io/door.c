@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io/keeper.h"
@@ -246,10 +247,16 @@ int door_create_beside(const char *path, char **name)
 	return -1;
 }
 
+/* renameat2(2), which not every C library has a function for. */
+static int rename_with(const char *from, const char *to, unsigned flags)
+{
+	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags);
+}
+
 int door_rename(const char *from, const char *to, unsigned flags)
 {
 	return door_is_shut() ? ask_plain(KEEPER_RENAME, from, to, flags, NULL)
-			      : renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
+			      : rename_with(from, to, flags);
 }
 
 int door_link(const char *from, const char *to)

@@ -14,6 +14,7 @@
 #ifndef XB_IO_DOOR_H
 #define XB_IO_DOOR_H
 
+#include <linux/fs.h>
 #include <sys/stat.h>
 
 #include "base/err.h"

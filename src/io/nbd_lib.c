@@ -6,6 +6,8 @@
 
 #include "base/util.h"
 
+#ifdef HAVE_NBD
+
 #define LIBRARY "libnbd.so.0" /* its soname since 1.0 */
 
 /* As if it were linked in: what is preloaded comes first, which is how the tests let it fail. A
@@ -40,3 +42,13 @@ int nbd_lib_load(struct nbd_lib **ret, struct err *err)
 		*ret = take(lib);
 	return rc;
 }
+
+#else
+
+int nbd_lib_load(struct nbd_lib **ret UNUSED, struct err *err)
+{
+	err_set(err, ERR_UNSUPPORTED, "built without libnbd, so disks must be raw");
+	return err_override(err, "nbd");
+}
+
+#endif

@@ -8,9 +8,13 @@
 #ifndef XB_IO_NBD_LIB_H
 #define XB_IO_NBD_LIB_H
 
-#include <libnbd.h>
-
 #include "base/err.h"
+
+#ifdef HAVE_NBD
+#include <libnbd.h>
+#else
+#include "io/nbd_none.h"
+#endif
 
 #define NBD_LIB_FUNCTIONS(X)                                                                       \
 	X(add_meta_context)                                                                        \

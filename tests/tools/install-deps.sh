@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-deps.sh PURPOSE: make sure that the packages for build, test, lint, deb or lab are there.
+# install-deps.sh PURPOSE: make sure that the packages for build, test, lint, deb, matrix or lab are there.
 # On Debian and its relatives it installs what is missing; elsewhere it says what to install.
 set -eu
 
@@ -7,8 +7,9 @@ build='gcc make pkg-config libelf-dev libdw-dev libbpf-dev libjson-c-dev libsmar
 	libarchive-dev zlib1g-dev libzstd-dev libxml2-dev libnbd-dev libblkid-dev libxen-dev libseccomp-dev zstd'
 test='libcmocka-dev liblzo2-2 libsnappy1v5 bats python3 python3-jsonschema jq xz-utils zstd qemu-utils
 	qemu-system-common e2fsprogs clang libclang-rt-14-dev procps nbdkit file strace
-	man-db zsh fish python3-pexpect'
-deb='debhelper dpkg-dev lintian mandoc jq zstd'
+	man-db zsh fish python3-pexpect parallel openssh-server openssh-client iproute2'
+deb='debhelper dpkg-dev lintian mandoc man-db jq zstd bash-completion'
+matrix='musl-tools rpm rpmlint jq zstd'
 lint='clang-format cppcheck mandoc shellcheck codespell python3'
 lab='qemu-system-x86 qemu-system-xen xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils busybox-static cpio
 	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs xfsprogs util-linux'
@@ -18,9 +19,10 @@ build) want=$build ;;
 test) want=$test ;;
 lint) want=$lint ;;
 deb) want=$deb ;;
+matrix) want=$matrix ;;
 lab) want=$lab ;;
 *)
-    echo "usage: install-deps.sh build|test|lint|deb|lab" >&2
+    echo "usage: install-deps.sh build|test|lint|deb|matrix|lab" >&2
     exit 2
     ;;
 esac

@@ -17,8 +17,8 @@ say() { # say TITLE: runs the rest; its output and failure count
 }
 
 mapfile -t c_files < <(git ls-files '*.c' '*.h')
-mapfile -t sh_files < <(git ls-files '*.sh' '.ci/run' 'debian/tests/dump-*')
-mapfile -t py_files < <(git ls-files '*.py')
+mapfile -t sh_files < <(git ls-files '*.sh' '.ci/run' 'debian/tests/dump-*' hooks | grep -v libvirt)
+mapfile -t py_files < <(git ls-files '*.py' hooks/libvirt-libxl)
 
 say "clang-format" clang-format --dry-run --Werror "${c_files[@]}"
 # A number of 64 bits is printed with PRIu64, PRIx64 or PRId64, read with SCNu64: no %ll, no cast.

@@ -100,12 +100,18 @@ bool nb_page_is_log(const uint8_t *page, struct nb_wire log[NB_SLOTS], struct nb
 	return ret->used + ret->links >= NB_LOG_MIN;
 }
 
-static int by_first_segment(const void *a, const void *b, void *log)
+/* By insertion: they are few, and qsort_r() is not everywhere. */
+static void sort_by_first_segment(struct nb_log_index *x)
 {
-	const struct nb_wire *w = log;
-	uint32_t x = w[*(const uint8_t *)a].fas[0], y = w[*(const uint8_t *)b].fas[0];
+	unsigned i, k;
 
-	return x < y ? -1 : x > y;
+	for (i = 1; i < NB_SLOTS; i++) {
+		uint8_t slot = x->slot[i];
+
+		for (k = i; k && x->log[x->slot[k - 1]].fas[0] > x->log[slot].fas[0]; k--)
+			x->slot[k] = x->slot[k - 1];
+		x->slot[k] = slot;
+	}
 }
 
 void nb_log_index_init(struct nb_log_index *ret, const struct nb_wire log[NB_SLOTS])
@@ -115,7 +121,7 @@ void nb_log_index_init(struct nb_log_index *ret, const struct nb_wire log[NB_SLO
 	ret->log = log;
 	for (i = 0; i < NB_SLOTS; i++)
 		ret->slot[i] = (uint8_t)i;
-	qsort_r(ret->slot, NB_SLOTS, 1, by_first_segment, (void *)log);
+	sort_by_first_segment(ret);
 }
 
 static const uint8_t *place_of(const uint8_t *page, unsigned i)
