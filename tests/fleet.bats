@@ -200,3 +200,31 @@ EOF
     NO_COLOR=1 run -5 --separate-stderr "$XBDSNAP" info good.save cut.save
     [[ $output != *$'\e['* ]]
 }
+
+@test "recipe: many hosts, over ssh, with GNU parallel and with Ansible" {
+    for needed in unshare ip sshd parallel; do
+        PATH=$PATH:/usr/sbin command -v $needed >/dev/null || skip "needs $needed"
+    done
+    unshare --net --uts --mount --pid --fork true 2>/dev/null || skip "needs root"
+    mkdir alpha beta bin
+    cp good.save alpha/
+    cp unsafe.save cut.save beta/
+    ln -s "$XBDSNAP" bin/xbdsnap
+    PATH=$PWD/bin:$PATH:/usr/sbin
+    # Both hosts have the same file system here: each shows the folder that has its name.
+    cat >both.sh <<'EOF'
+set -eu
+sed 's,find "$1",find "$1/$(hostname)",' "$SRCDIR/tests/recipes/fleet.sh" >fleet.sh
+status=0
+sh fleet.sh hosts "$PWD" >parallel.out || status=$?
+echo "parallel $status"
+command -v ansible-playbook >/dev/null || exit 0
+ANSIBLE_SSH_ARGS="-F $PWD/ssh_config" ANSIBLE_LOCAL_TEMP=$PWD/tmp ansible-playbook -i inventory \
+    -e lines="$PWD/lines" "$SRCDIR/docs/ansible/collect.yml" >ansible.out
+EOF
+    run -0 --separate-stderr "$SRCDIR/tests/tools/hosts.sh" bash both.sh
+    [ "$output" = "parallel 5" ]
+    awk '{ print $1, $2, $3, $4, $7 }' parallel.out | sort >have
+    printf 'HOST GUESTS FAILED WITH-WRITES ERRORS\nalpha 1 0 1 0\nbeta 2 1 >=1 3\n' | sort | diff - have
+    [ ! -e ansible.out ] || grep -qE '"beta +2 +1 ' ansible.out
+}
