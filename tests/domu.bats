@@ -120,6 +120,12 @@ by_symbols() { # the same by the symbols of a kernel that is named
         make_guest freebsd $more --symbols "$BATS_TEST_TMPDIR/map"
         by_symbols
     done
+    # What the loader left in memory.
+    for more in "--with two" "--bits 32 --with old" "--with fourteen"; do
+        make_guest freebsd --banner freebsd --with ksyms $more
+        sed -i 's/"located_by": "scan"/"located_by": "ksyms"/' "$truth"
+        dump_ok
+    done
     make_guest freebsd --with indirect --with two
     writes_ok
     make_guest freebsd --bits 32 --with unmapped
@@ -152,6 +158,11 @@ by_symbols() { # the same by the symbols of a kernel that is named
         dump_ok
         make_guest netbsd $more --symbols "$BATS_TEST_TMPDIR/map"
         by_symbols
+    done
+    for more in "--with two" "--bits 32 --with old"; do
+        make_guest netbsd --banner netbsd --with ksyms $more
+        sed -i 's/"located_by": "scan"/"located_by": "ksyms"/' "$truth"
+        dump_ok
     done
     make_guest netbsd --with two --with indirect
     writes_ok

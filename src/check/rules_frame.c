@@ -263,11 +263,19 @@ static bool gather_grants(const struct blkdev *d, struct grant **ret, size_t *nr
 	return true;
 }
 
+/* GRUB, for one, does not. */
+static bool reserves_grants(const struct blkdev *d)
+{
+	const struct frontend_resume *resume = frontend_resume_of(d);
+
+	return resume != &frontend_resume_unknown && resume->suspend != FRONTEND_LOSES;
+}
+
 static void one_grant(struct check_run *run, const struct grant *g, const struct grant *before)
 {
 	int ring = g->r ? (int)g->r->ring : -1, slot = g->r ? (int)g->r->slot : -1;
 
-	if (g->gref < GNTTAB_NR_RESERVED)
+	if (g->gref < GNTTAB_NR_RESERVED && reserves_grants(g->dev))
 		run_broken_as(run, "XB127", ring, slot,
 			"grant %" PRId64 " is one of the reserved ones", g->gref);
 	if (before && before->gref == g->gref)

@@ -67,6 +67,7 @@ const char *blk_located_name(enum blk_located by)
 		[BLK_BY_KALLSYMS_BTF] = "kallsyms+btf",
 		[BLK_BY_DWARF] = "dwarf",
 		[BLK_BY_SCAN] = "scan",
+		[BLK_BY_KSYMS] = "ksyms",
 		[BLK_BY_RING] = "ring",
 	};
 

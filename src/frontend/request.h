@@ -173,10 +173,11 @@ enum blk_located {
 	BLK_BY_KALLSYMS_BTF,
 	BLK_BY_DWARF,
 	BLK_BY_SCAN,
-	BLK_BY_RING, /* the shared ring alone: nothing is known of the driver's own books */
+	BLK_BY_KSYMS, /* the symbols that the loader left in the guest's memory */
+	BLK_BY_RING,  /* the shared ring alone: nothing is known of the driver's own books */
 };
 const char *blk_located_name(
-	enum blk_located by); /* "elf-symbols", "kallsyms+btf", "dwarf", "scan", "ring" */
+	enum blk_located by); /* "elf-symbols", "kallsyms+btf", "dwarf", "scan", "ksyms", "ring" */
 
 /* What confirms that a device is what symbols made of it: blkdev.confirmed_by. */
 #define BLK_CONFIRMED_BUS	(1u << 0) /* the guest's own bus lists it, with the same structure */

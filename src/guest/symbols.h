@@ -23,6 +23,10 @@ int symbols_from_kallsyms(struct guest *g, struct symbols **ret, struct err *err
 /* A module's mod_kallsyms: an array of nr Elf64_Sym (or Elf32_Sym) and its string table. */
 int symbols_from_elf_table(struct guest *g, gva_t symtab, uint64_t nr, gva_t strtab,
 	struct symbols **ret, struct err *err) MUST_CHECK;
+/* The ELF symbols that the loader of a BSD leaves behind the kernel; `name` is one of them.
+ * ERR_NOTFOUND when there are none. */
+int symbols_from_loader(
+	struct guest *g, const char *name, struct symbols **ret, struct err *err) MUST_CHECK;
 void symbols_free(struct symbols *s);
 
 size_t symbols_nr(const struct symbols *s);

@@ -7,6 +7,21 @@
 #include "kernel/linux_facts.h"
 #include "kernel/netbsd.h"
 
+/* A BSD's loader leaves the symbols where they can be found. */
+static void open_other(struct guest *g, struct kernel *k)
+{
+	static const struct {
+		const char *os, *symbol;
+	} bsds[] = {{"FreeBSD", "devclasses"}, {"NetBSD", "xbd_cd"}};
+	size_t i;
+
+	banner_read_facts(g, &k->other);
+	for (i = 0; i < ARRAY_SIZE(bsds) && !k->file; i++)
+		if (!strcmp(k->other.os, bsds[i].os) &&
+			symbols_from_loader(g, bsds[i].symbol, &k->own, NULL))
+			k->own = NULL;
+}
+
 void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret)
 {
 	*ret = (struct kernel){.file = file, .facts = &ret->other};
@@ -16,11 +31,17 @@ void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, s
 	if (!linux_kernel_open(g, file, &ret->linux_kernel, NULL) || *ret->linux_kernel.facts.os)
 		ret->facts = &ret->linux_kernel.facts;
 	else
-		banner_read_facts(g, &ret->other);
+		open_other(g, ret);
+}
+
+const struct symbols *kernel_symbols(const struct kernel *k)
+{
+	return k->file ? k->file : k->own;
 }
 
 void kernel_close(struct kernel *k)
 {
+	symbols_free(k->own);
 	linux_kernel_close(&k->linux_kernel);
 	guest_facts_fini(&k->other);
 	memset(k, 0, sizeof(*k));

@@ -16,6 +16,7 @@ struct kernel {
 	 */
 	struct linux_kernel linux_kernel;
 	struct guest_facts other; /* of a kernel that is no Linux */
+	struct symbols *own;	  /* of such a one, in the guest's memory; NULL none */
 };
 
 /* Without `by_symbols` Linux is not looked for. `ret` stays where it is until it is closed. */
@@ -23,6 +24,9 @@ void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, s
 void kernel_close(struct kernel *k);
 /* Of a guest that runs: the clocks of now, into its facts. */
 void kernel_read_clock(struct kernel *k);
+
+/* By what symbols a kernel that is no Linux is read: of the user's file, or its own. NULL: none. */
+const struct symbols *kernel_symbols(const struct kernel *k);
 
 /* The Linux that was found, or NULL. */
 const struct linux_kernel *kernel_linux(const struct kernel *k);

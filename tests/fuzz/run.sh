@@ -26,6 +26,7 @@ seeds_of() { # seeds_of NAME DIR: generated seeds of a fuzzer, if it has any
     case $1 in
     ckpt) python3 ../tools/mkstream.py --corpus "$2" ;;
     core) python3 ../tools/mkcore.py --seeds "$2" ;;
+    domu) python3 ../tools/mkdomu.py --seeds "$2" ;;
     legacy) python3 ../tools/mklegacy.py --corpus "$2" ;;
     *) [ -x "seeds_$1" ] && "./seeds_$1" "$2" ;;
     esac

@@ -142,6 +142,33 @@ class Guest:
                 table = entry >> 12
             struct.pack_into("<Q", self.mem[table], 8 * (va >> 12 & 511), pfn << 12 | 0x63)
 
+    # -- the kernel's symbols, where a loader leaves them
+
+    def put_symbols(self, rows, with_header):
+        """rows: (address, type, name). FreeBSD's form, or that with an ELF header."""
+        names, syms = b"\0", bytes(24 if self.bits == 64 else 16)
+        rows = [(0xffffffff80000000 + i, "t", "function_%d" % i) for i in range(300)] + rows
+        for addr, _, name in rows:
+            entry = ("<IBBHQQ", len(names), 0x11, 0, 1, addr, 8) if self.bits == 64 else \
+                ("<IIIBBH", len(names), addr & 0xffffffff, 4, 0x11, 0, 1)
+            syms += struct.pack(*entry)
+            names += name.encode() + b"\0"
+        word = lambda v: v.to_bytes(self.word, "little")
+        if not with_header:
+            pad = bytes(-len(names) % self.word)
+            blob = word(len(syms)) + syms + word(len(names) + len(pad)) + names + pad
+        else:
+            head, each = (64, 64) if self.bits == 64 else (52, 40)
+            off = head + 3 * each
+            ident = b"\x7fELF" + bytes([2 if self.bits == 64 else 1, 1, 1]) + bytes(9)
+            ehdr = struct.pack("<16sHHIQQQIHHHHHH" if self.bits == 64 else "<16sHHIIIIIHHHHHH", ident, 2,
+                               62 if self.bits == 64 else 3, 1, 0, 0, head, 0, head, 0, 0, each, 3, 0)
+            shdr = lambda kind, at, size: struct.pack("<IIQQQQIIQQ" if self.bits == 64 else "<10I",
+                                                      0, kind, 0, 0, at, size, 0, 0, 8, 0)
+            blob = ehdr + shdr(0, 0, 0) + shdr(2, off, len(syms)) + shdr(3, off + len(syms), len(names)) + syms + names
+        at = 0xffffffff80200000 if self.bits == 64 else 0xc0800000
+        self.write(self.alloc(len(blob) + 4096, va=at) + (0x100 if not with_header else 0), blob)
+
     # -- xenstore and grants: params 1 (store) and 2 (console) of mkstream are frames 0xfeffc.. there
 
     def tell_store(self, path, value):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """mkdomu.py KIND OUT.save [--truth OUT.json] [--bits 32|64] [--seed N] [--with WORD]...
 
+       mkdomu.py --seeds DIR
+
 Write a saved HVM guest whose block driver is played here: it gets requests, posts them, gets some
 answered, and is saved with the rest on the way. The truth names what is pending. Places in its
 structures come from frontends.h through the compiler.
@@ -22,6 +24,7 @@ WORD, for any kind:
   queued         one waits for the ring        bioq       bios wait for a command
   unmapped       buffers are lists of pages    dump       data without a bio
   miscounted, badlink, leaked: the queue's counter, a link, a member of the free list
+  ksyms          the loader left the symbols in memory (freebsd, netbsd)
   noflush        without one (netbsd)
   store          the store's ring still holds what the guest told it
 """
@@ -304,7 +307,9 @@ def freebsd(args, guest, rnd, words):
     guest.ptr(klass + m["fb_devclass.devices"], table)
     guest.put(klass + m["fb_devclass.maxunit"], 4, 4)
     guest.ptr(var, klass)
-    args.map = [(var, "d", "devclasses" if "fourteen" in words else "xb_devclass" if f.old else "xbd_devclass")]
+    args.map = [(var, "d", "devclasses")]
+    if "fourteen" not in words:
+        args.map.append((var, "d", "xb_devclass" if f.old else "xbd_devclass"))
     return devices
 
 
@@ -466,7 +471,8 @@ def unikraft(args, guest, rnd, words):
 
 
 def grub(args, guest, rnd, words):
-    """One request at a time, through one page."""
+    """One request at a time, through one page; it reserves no grants."""
+    guest.next_gref = 2
     m = domu.Members(args.bits, [], SMALL)
     page, gref = {}, {}
 
@@ -530,7 +536,21 @@ BANNERS = {
 }
 
 
+def seeds(folder):
+    """Inputs of fuzz_domu.c: each of its guests whole, and with words changed."""
+    rnd = random.Random(7)
+    for i in range(99):
+        data = bytes([i % 11])
+        for _ in range(i // 11):
+            new = rnd.choice((bytes(8), b"\xff" * 8, rnd.randrange(4096).to_bytes(4, "little"), rnd.randbytes(16)))
+            data += rnd.randrange(65536).to_bytes(2, "little") + bytes([len(new)]) + new
+        with open("%s/%02d" % (folder, i), "wb") as f:
+            f.write(data)
+
+
 def main():
+    if sys.argv[1:2] == ["--seeds"]:
+        return seeds(sys.argv[2])
     ap = argparse.ArgumentParser(usage=__doc__)
     ap.add_argument("kind", choices=KINDS)
     ap.add_argument("out")
@@ -552,6 +572,8 @@ def main():
         guest.put_grant_table()
     if "grants2" in args.words:
         guest.put_grant_table(2)
+    if "ksyms" in args.words:
+        guest.put_symbols(args.map, args.kind == "netbsd")
     disks = [] if "noconfig" in args.words else [d["vdev"] for d in devices]
     guest.save(args.out, disks)
     if args.symbols:

@@ -132,6 +132,29 @@ static void real_rings(void **state UNUSED)
 		rings_of(names[i]);
 }
 
+/* What looks for the structures of other drivers finds none of theirs. */
+static void no_other_driver_in_linux(void **state UNUSED)
+{
+	static const char *const names[] = {"linux-6.1-mq", "linux-6.1-hvm", "linux-6.12-discard"};
+	static const struct frontend_ops *const drivers[] = {&frontend_freebsd_blkfront,
+		&frontend_netbsd_xenbus, &frontend_openbsd_xbf, &frontend_minios_blkfront,
+		&frontend_unikraft_blkfront, &frontend_grub_xendisk, &frontend_windows_xenvbd};
+	struct snapshot found;
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		struct ckpt *ck;
+		struct guest *g = real_open(names[i], &ck);
+
+		for (k = 0; k < ARRAY_SIZE(drivers); k++) {
+			find(g, drivers[k], FRONTEND_LOCATE_SCAN, &found);
+			assert_int_equal(found.nr_devices, 0);
+			snapshot_fini(&found);
+		}
+		real_close(g, ck);
+	}
+}
+
 /* Xen 2.0's ring is another one. */
 static void none_in_xen2(void **state UNUSED)
 {
@@ -149,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_rings),
+		cmocka_unit_test(no_other_driver_in_linux),
 		cmocka_unit_test(none_in_xen2),
 	};
 

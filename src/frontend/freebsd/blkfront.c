@@ -40,10 +40,10 @@ static void by_symbols(struct guest *g, const struct kernel *k, struct fb_device
 	struct err why = ERR_INIT;
 	size_t i;
 
-	if (fb_by_symbols(g, k->file, ret, MAX_DEVICES, nr, &why))
+	if (fb_by_symbols(g, kernel_symbols(k), ret, MAX_DEVICES, nr, &why))
 		snapshot_how(s, "xbd: %s", why.text);
 	for (i = 0; i < *nr; i++)
-		ret[i].by = BLK_BY_ELF_SYMBOLS;
+		ret[i].by = k->file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KSYMS;
 }
 
 static int find_xbd(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
@@ -57,7 +57,7 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 	v = calloc(MAX_DEVICES, sizeof(*v));
 	if (!v)
 		return err_nomem(err, "the devices found");
-	if (k->file && opt->locate != FRONTEND_LOCATE_SCAN)
+	if (kernel_symbols(k) && opt->locate != FRONTEND_LOCATE_SCAN)
 		by_symbols(g, k, v, &nr, s);
 	if (!nr && opt->locate != FRONTEND_LOCATE_SYMBOLS) {
 		if (by_structure(g, v, &nr, err))
@@ -72,9 +72,7 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 
 const struct frontend_ops frontend_freebsd_blkfront = {
 	.name = "freebsd-blkfront",
-	.looks_for =
-		"the array of commands of FreeBSD's xbd or xb, by the symbols of a kernel that "
-		"is named, or by its structure",
+	.looks_for = "FreeBSD's xbd or xb, by symbols or by its array of commands",
 	.find = find_xbd,
 	.resume = &fb_resume,
 };

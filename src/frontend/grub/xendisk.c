@@ -53,7 +53,7 @@ static int find_disks(struct guest *g, const struct kernel *k, const struct fron
 
 const struct frontend_ops frontend_grub_xendisk = {
 	.name = "grub-xendisk",
-	.looks_for = "the rings of GRUB",
+	.looks_for = "GRUB",
 	.find = find_disks,
 	.resume = &frontend_resume_lost,
 };

@@ -54,7 +54,7 @@ static int find_disks(struct guest *g, const struct kernel *k, const struct fron
 
 const struct frontend_ops frontend_minios_blkfront = {
 	.name = "minios-blkfront",
-	.looks_for = "the rings of Mini-OS",
+	.looks_for = "Mini-OS",
 	.find = find_disks,
 	.resume = &frontend_resume_lost,
 };

@@ -22,7 +22,7 @@ static int find_disks(struct guest *g, const struct kernel *k, const struct fron
 
 const struct frontend_ops frontend_openbsd_xbf = {
 	.name = "openbsd-xbf",
-	.looks_for = "the rings of OpenBSD's xbf",
+	.looks_for = "OpenBSD",
 	.find = find_disks,
 	.resume = &frontend_resume_lost,
 };

@@ -51,7 +51,7 @@ static int find_disks(struct guest *g, const struct kernel *k, const struct fron
 
 const struct frontend_ops frontend_unikraft_blkfront = {
 	.name = "unikraft-blkfront",
-	.looks_for = "the rings of Unikraft",
+	.looks_for = "Unikraft",
 	.find = find_disks,
 	.resume = &frontend_resume_lost,
 };

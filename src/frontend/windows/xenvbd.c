@@ -72,7 +72,7 @@ static int find_xenvbd(struct guest *g, const struct kernel *k, const struct fro
 
 const struct frontend_ops frontend_windows_xenvbd = {
 	.name = "windows-xenvbd",
-	.looks_for = "the version resource of xenvbd.sys",
+	.looks_for = "Windows' xenvbd.sys",
 	.find = find_xenvbd,
 	.resume = &frontend_resume_unknown,
 };
