@@ -195,7 +195,7 @@ static int add_ring(struct ring_job *j, const struct shared_ring *r, struct err 
 		if (find_pages(j, ring, &dev->requests[i], err))
 			return -1;
 		if (j->how->find_data)
-			j->how->find_data(j->g, r, &dev->requests[i]);
+			j->how->find_data(j->g, j->how->arg, r, &dev->requests[i]);
 	}
 	snapshot_how(j->s,
 		"%s: a shared ring of %u entries (%s) at page 0x%" PRIx64 ", by its shape",

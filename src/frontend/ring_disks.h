@@ -18,7 +18,9 @@ struct ring_disks_how {
 	const char *version;		   /* of the driver; NULL unknown */
 	/* Set the pages of a request's segments, where the driver's own structure tells them. NULL:
 	 * nobody knows one. */
-	void (*find_data)(struct guest *g, const struct shared_ring *r, struct io_request *req);
+	void (*find_data)(struct guest *g, const void *arg, const struct shared_ring *r,
+		struct io_request *req);
+	const void *arg;
 };
 
 /* Append them, unless the snapshot has devices already. */

@@ -23,18 +23,18 @@ static bool find_page(
 	       !guest_read_u32(g, gva_add(at, word), &gref, NULL) && gref == (uint64_t)s->gref;
 }
 
-static void find_data(struct guest *g, const struct shared_ring *r, struct io_request *req)
+/* arg: all front rings of the guest. */
+static void find_data(
+	struct guest *g, const void *arg, const struct shared_ring *r, struct io_request *req)
 {
-	CLEANUP(front_rings_fini) struct front_rings rings = {0};
+	const struct front_rings *rings = arg;
 	uint64_t page;
 	size_t i;
 
-	if (req->nr_seg != 1 || front_rings_find(g, &rings, NULL))
-		return;
-	for (i = 0; i < rings.nr; i++)
-		if (rings.v[i].shared.pages[0].v == r->pages[0].v &&
-			find_page(g, &rings.v[i], &req->seg[0], &page)) {
-			req->request_va = rings.v[i].va;
+	for (i = 0; req->nr_seg == 1 && i < rings->nr; i++)
+		if (rings->v[i].shared.pages[0].v == r->pages[0].v &&
+			find_page(g, &rings->v[i], &req->seg[0], &page)) {
+			req->request_va = rings->v[i].va;
 			ring_disks_buffer(g, page + req->seg[0].offset, req);
 			return;
 		}
@@ -43,11 +43,15 @@ static void find_data(struct guest *g, const struct shared_ring *r, struct io_re
 static int find_disks(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
-	static const struct ring_disks_how how = {
-		.driver = &frontend_grub_xendisk, .find_data = find_data};
+	CLEANUP(front_rings_fini) struct front_rings rings = {0};
+	const struct ring_disks_how how = {
+		.driver = &frontend_grub_xendisk, .find_data = find_data, .arg = &rings};
 
-	if (strcmp(k->facts->os, "GRUB") != 0)
+	if (strcmp(k->facts->os, "GRUB") != 0 || s->nr_devices ||
+		opt->locate == FRONTEND_LOCATE_SYMBOLS)
 		return 0;
+	if (front_rings_find(g, &rings, err))
+		return -1;
 	return ring_disks_find(g, k, opt, &how, s, err);
 }
 

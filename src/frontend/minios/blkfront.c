@@ -29,7 +29,8 @@ static bool has_grants(const uint8_t *raw, const struct io_request *req)
 	return false;
 }
 
-static void find_data(struct guest *g, const struct shared_ring *r UNUSED, struct io_request *req)
+static void find_data(struct guest *g, const void *arg UNUSED, const struct shared_ring *r UNUSED,
+	struct io_request *req)
 {
 	unsigned word = guest_word_bytes(g);
 	uint8_t raw[AIOCB_BYTES];

@@ -25,7 +25,8 @@ static bool has_grant(struct guest *g, const uint8_t *request, const struct io_r
 	       gref == (uint64_t)req->seg[0].gref;
 }
 
-static void find_data(struct guest *g, const struct shared_ring *r UNUSED, struct io_request *req)
+static void find_data(struct guest *g, const void *arg UNUSED, const struct shared_ring *r UNUSED,
+	struct io_request *req)
 {
 	uint8_t request[REQUEST_BYTES], own[BLKREQ_BYTES];
 
