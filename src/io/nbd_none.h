@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * nbd_none.h - what stands in for libnbd.h in a build without it: the shapes of what io/disk.c calls.
- * Nothing of it is ever called, for nbd_lib_load() refuses (libnbd(3): the same names).
+ * nbd_none.h - what stands in for libnbd.h in a build without it: the shapes of what io/disk.c
+ * calls. Nothing of it is ever called, for nbd_lib_load() refuses (libnbd(3): the same names).
  */
 #ifndef XB_IO_NBD_NONE_H
 #define XB_IO_NBD_NONE_H
