@@ -132,6 +132,15 @@ static void descriptors(struct check_run *run)
 	}
 }
 
+/* A kernel address, aligned as kmalloc does; canonical ones of 64 bits are in the upper half, where
+ * a kernel of 32 bits begins can be chosen when it is built (VMSPLIT). */
+static bool may_be_request(const struct check_run *run, uint64_t va)
+{
+	if (run->in->info->word_bytes == 4)
+		return va >= 1u << 30 && va <= UINT32_MAX && !(va % 4);
+	return va >> 47 == (1u << 17) - 1 && !(va % 8);
+}
+
 /* The block layer's own request, which the driver made the slot from. */
 static void own_requests(struct check_run *run)
 {
@@ -141,9 +150,7 @@ static void own_requests(struct check_run *run)
 		const struct io_request *r = &run->dev->requests[i];
 		uint64_t va = r->request_va.v;
 
-		/* A kernel address, aligned as kmalloc does; canonical ones of 64 bits are in the
-		 * upper half. */
-		if (va % 8 || va >> 47 != (1u << 17) - 1)
+		if (!may_be_request(run, va))
 			run_broken_request_as(
 				run, "XB308", r, "its struct request would be at 0x%" PRIx64, va);
 		else if (r->rq_sector_known && r->sector_from == IO_SECTOR_SHADOW &&

@@ -81,7 +81,7 @@ bool frontend_counts_on_order(const struct blkdev *d)
 
 	for (i = 0; i < d->nr_requests; i++)
 		if (d->requests[i].op == IO_BARRIER)
-			return frontend_resume_of(d)->counts_on_barriers;
+			return d->counts_on_barriers || frontend_resume_of(d)->counts_on_barriers;
 	return false;
 }
 

@@ -212,6 +212,16 @@ enum blk_requeue {
 	BLK_REQUEUE_FIRST_FIRST,
 };
 
+/* What Linux's blkfront does with its shadow when it resumes (linux/resume.c). */
+enum blk_repost {
+	BLK_REPOST_UNKNOWN,
+	BLK_REPOST_SLOTS,   /* posts each slot again, with the frames of the data: up to 3.7 */
+	BLK_REPOST_COPIES,  /* the same with the copies that it granted: 3.8 to 3.10 */
+	BLK_REPOST_RECOVER, /* starts from the block layer's requests, on the new rings: 3.11 to 4.7
+			     */
+	BLK_REPOST_COLLECT, /* the same, before it gives up the old rings: since 4.8 */
+};
+
 struct frontend_ops;
 
 struct blkdev {
@@ -231,6 +241,8 @@ struct blkdev {
 	enum tri feature_flush, feature_fua, feature_discard, feature_secure_discard;
 	enum tri feature_persistent, bounce, read_only;
 	enum blk_requeue requeue; /* linux-blkfront */
+	enum blk_repost repost;	  /* the same */
+	bool counts_on_barriers;  /* this kernel may, where the driver's others do not */
 	char scheduler[17]; /* of the guest's queue: "mq-deadline", "none"; "" unknown, "?" unnamed
 			     */
 	uint64_t discard_granularity; /* BLK_UNKNOWN_U64 unknown */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/linux_pages.h"
 
+#include "base/num.h"
+
 /* Start of the array without randomisation: arch/x86/include/asm/pgtable_64_types.h. */
 #define VMEMMAP_4LEVEL 0xffffea0000000000ull
 #define VMEMMAP_5LEVEL 0xffd4000000000000ull
@@ -19,6 +21,13 @@
  * owner in the top byte of _mapcount's word: enum pagetype, 0xf0 is the free lists' own. */
 #define PAGE_TYPE_FIRST 0xf1u
 #define PAGE_TYPE_LAST	0xfeu
+/* Of 32 bits: 32 bytes, 40 with what cgroups or poisoning add, more with debugging. The zone is in
+ * the topmost two bits of page.flags when neither sections nor nodes are (include/linux/
+ * page-flags-layout.h); ZONE_DMA ends at 16 MiB. */
+#define MIN_PAGE_32 28u
+#define MAX_PAGE_32 64u
+#define ZONE_SHIFT  30u
+#define DMA_FRAMES  4096u
 /* 52 physical address bits. */
 #define MAX_FRAMES (1ull << 40)
 
@@ -67,13 +76,28 @@ void linux_pages_by_symbols(struct guest *g, const struct symbols *symbols,
 
 /* ---- by pointers into it ------------------------------------------------------------------ */
 
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
 void linux_page_pointers_add(
 	struct linux_page_pointers *p, const struct linux_pages *pages, uint64_t page)
 {
-	p->misaligned |= !pages->entry_bytes || page % pages->entry_bytes;
-	p->low = p->nr ? MIN(p->low, page) : page;
-	p->high = p->nr ? MAX(p->high, page) : page;
-	p->nr++;
+	p->misaligned |= pages->entry_bytes && page % pages->entry_bytes;
+	if (!p->nr++) {
+		p->low = p->high = page;
+		return;
+	}
+	p->step = common_divisor(p->step, page < p->low ? p->low - page : page - p->low);
+	p->low = MIN(p->low, page);
+	p->high = MAX(p->high, page);
 }
 
 static bool is_mapped(struct guest *g, uint64_t va)
@@ -111,6 +135,111 @@ static bool all_in_use(
 	return i == nr;
 }
 
+/* How much of the array is looked at at a time. */
+struct page_chunk {
+	struct guest *g;
+	uint64_t at; /* of its first byte; page-aligned */
+	bool valid;
+	uint8_t raw[PAGE_BYTES];
+};
+
+static bool chunk_word(struct page_chunk *c, uint64_t va, uint32_t *ret)
+{
+	uint64_t at = va & ~PAGE_OFFSET_MASK;
+
+	if (!c->valid || c->at != at) {
+		c->at = at;
+		c->valid = !guest_read(c->g, GVA(at), c->raw, sizeof(c->raw), NULL);
+	}
+	if (c->valid)
+		*ret = num_le32(c->raw + (va & PAGE_OFFSET_MASK));
+	return c->valid;
+}
+
+/* Entries of frames that exist are never all zero: with no references _mapcount is -1. */
+static bool is_entry_of_dma(struct page_chunk *c, uint64_t entry, uint32_t bytes)
+{
+	uint32_t flags, word, all, off;
+
+	if (!chunk_word(c, entry, &flags) || flags >> ZONE_SHIFT)
+		return false;
+	for (off = 4, all = flags; off < bytes; off += 4) {
+		if (!chunk_word(c, entry + off, &word))
+			return false;
+		all |= word;
+	}
+	return all != 0;
+}
+
+/* The first entry of the second zone: from `entry` up while that is of the first, or down to the
+ * last that is. 0: there is none. */
+static uint64_t second_zone(struct page_chunk *c, uint64_t entry, uint32_t bytes, uint64_t most)
+{
+	uint32_t flags, above;
+
+	if (!chunk_word(c, entry, &flags))
+		return 0;
+	above = flags >> ZONE_SHIFT;
+	if (!above) {
+		for (most = MIN(most, DMA_FRAMES); most; most--) {
+			entry += bytes;
+			if (!chunk_word(c, entry, &flags))
+				return 0;
+			if (flags >> ZONE_SHIFT)
+				return entry;
+		}
+		return 0;
+	}
+	for (; most; most--, above = flags >> ZONE_SHIFT) {
+		entry -= bytes;
+		if (!chunk_word(c, entry, &flags) || flags >> ZONE_SHIFT > above)
+			return 0;
+		if (!(flags >> ZONE_SHIFT))
+			return entry + bytes;
+	}
+	return 0;
+}
+
+/* 0: with entries of that size there is none. */
+static uint64_t start_by_zones(struct guest *g, const struct linux_page_pointers *p, uint32_t bytes)
+{
+	struct page_chunk c = {.g = g};
+	uint64_t nr = guest_info(g)->nr_pfns, second, start, i;
+
+	second = second_zone(&c, p->low, bytes, nr);
+	if (!second || second < (uint64_t)DMA_FRAMES * bytes)
+		return 0;
+	start = second - (uint64_t)DMA_FRAMES * bytes;
+	if ((p->high - start) / bytes >= nr)
+		return 0;
+	for (i = 0; i < DMA_FRAMES; i++)
+		if (!is_entry_of_dma(&c, start + i * bytes, bytes))
+			return 0;
+	return start;
+}
+
+static unsigned pages_by_zones(
+	struct guest *g, const struct linux_page_pointers *p, struct linux_pages *pages)
+{
+	uint32_t bytes;
+	unsigned fits = 0;
+
+	for (bytes = MIN_PAGE_32; bytes <= MAX_PAGE_32; bytes += 4) {
+		uint64_t start;
+
+		if ((pages->entry_bytes && bytes != pages->entry_bytes) || p->step % bytes)
+			continue;
+		start = start_by_zones(g, p, bytes);
+		if (!start)
+			continue;
+		pages->start = start;
+		pages->entry_bytes = bytes;
+		fits++;
+	}
+	pages->known = fits == 1;
+	return fits;
+}
+
 /*
  * The multiple of 1 GiB at or below the lowest pointer, or further down while the array goes on and
  * the highest still names a frame of this guest. Two starts that both fit prove nothing.
@@ -121,8 +250,10 @@ unsigned linux_pages_by_pointers(struct guest *g, const struct linux_page_pointe
 	struct linux_pages at = *pages;
 	unsigned step, fits = 0;
 
-	if (!p->nr || p->misaligned || guest_word_bytes(g) != 8)
+	if (!p->nr || p->misaligned)
 		return 0;
+	if (guest_word_bytes(g) == 4)
+		return pages_by_zones(g, p, pages);
 	at.start = p->low & ~(VMEMMAP_ALIGN - 1);
 	for (step = 0; step < MAX_VMEMMAP_STEPS; step++, at.start -= VMEMMAP_ALIGN) {
 		if (!guest_is_kernel_addr(g, at.start) ||

@@ -23,15 +23,19 @@ void linux_pages_by_symbols(struct guest *g, const struct symbols *symbols,
 /* Pointers into the array that somebody holds; all zero at first. */
 struct linux_page_pointers {
 	uint64_t low, high;
+	uint64_t step; /* divides their distances; 0: they are all the same */
 	size_t nr;
-	bool misaligned;
+	bool misaligned; /* to the size of an entry, where that is known */
 };
 void linux_page_pointers_add(
 	struct linux_page_pointers *p, const struct linux_pages *pages, uint64_t page);
 /*
- * By pointers into it, 64-bit kernels only: the array starts at or below the lowest where it is
- * mapped, reaches the highest, and has the frames of `used` (addresses in the kernel) in use. Sets
- * pages->start when exactly one place fits; returns how many do.
+ * By pointers into it: sets pages->start when exactly one place fits; returns how many do.
+ *
+ * 64 bits: the array starts at or below the lowest where it is mapped, reaches the highest, and has
+ * the frames of `used` (addresses in the kernel) in use. 32 bits, FLATMEM: the zone that stands in
+ * the topmost bits of each entry changes with frame 4096, and nowhere else from 0; that tells the
+ * size of an entry, too.
  */
 unsigned linux_pages_by_pointers(struct guest *g, const struct linux_page_pointers *p,
 	const gva_t *used, size_t nr, struct linux_pages *pages);

@@ -91,8 +91,9 @@ static void walk_queue(struct guest *g, gva_t info)
 
 	linux_ctx_init(&c, g, NULL, &s);
 	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,
-					   .mutex_bytes = LINUX_MUTEX_BYTES,
-					   .lock_bytes = LINUX_LOCK_BYTES});
+					   .word = 8,
+					   .mutex_bytes = LINUX_MUTEX_BYTES(8),
+					   .lock_bytes = LINUX_LOCK_BYTES(8)});
 	lq_layout(&c);
 	c.pages.start = LG_VMEMMAP;
 	c.pages.known = true;

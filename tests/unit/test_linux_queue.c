@@ -53,8 +53,9 @@ static void decode_with(struct image *im, void (*spoil)(struct linux_ctx *))
 		fail_msg("%s", err.text);
 	linux_ctx_init(&c, g, NULL, &im->s);
 	linux_layout_builtin(&c.l, &(struct linux_builtin_shape){.which = LINUX_BUILTIN_5_18,
-					   .mutex_bytes = LINUX_MUTEX_BYTES,
-					   .lock_bytes = LINUX_LOCK_BYTES});
+					   .word = 8,
+					   .mutex_bytes = LINUX_MUTEX_BYTES(8),
+					   .lock_bytes = LINUX_LOCK_BYTES(8)});
 	lq_layout(&c);
 	if (spoil)
 		spoil(&c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "frontend/linux/learn.h"
 #include "frontend/linux/who.h"
 #include "kernel/linux_mounts.h"
 #include "kernel/linux_witness.h"
@@ -104,14 +105,15 @@ static bool find_infos(struct info_list *list, const struct symbols *syms, unsig
 	return nr > 0;
 }
 
-/* Bytes of a type of the kernel, rounded up to where the next pointer can stand. */
-static uint32_t kernel_bytes(const struct layout *types, const char *type, uint32_t otherwise)
+/* Bytes of a type of the kernel, rounded up to where the next pointer of `word` bytes can stand. */
+static uint32_t kernel_bytes(
+	const struct layout *types, const char *type, unsigned word, uint32_t otherwise)
 {
 	uint32_t bytes;
 
 	if (!types || layout_type_bytes(types, type, &bytes, NULL) || !bytes || bytes > PAGE_BYTES)
 		return otherwise;
-	return (uint32_t)num_align_up(bytes, 8);
+	return (uint32_t)num_align_up(bytes, word);
 }
 
 /* No types of the driver: the table whose members hold together on this guest's devices. */
@@ -123,12 +125,13 @@ static bool find_infos_builtin(const struct layout *types, struct info_list *lis
 		[LINUX_BUILTIN_5_8] = "built-in (5.8)",
 		[LINUX_BUILTIN_4_5] = "built-in (4.5)",
 	};
-	struct linux_builtin_shape shape = {
-		.mutex_bytes = kernel_bytes(types, "mutex", LINUX_MUTEX_BYTES),
-		.lock_bytes = kernel_bytes(types, "spinlock", LINUX_LOCK_BYTES),
-	};
-	uint32_t tag_set_bytes = kernel_bytes(types, "blk_mq_tag_set", 0);
 	struct linux_ctx *c = list->c;
+	struct linux_builtin_shape shape = {
+		.word = c->word,
+		.mutex_bytes = kernel_bytes(types, "mutex", c->word, LINUX_MUTEX_BYTES(c->word)),
+		.lock_bytes = kernel_bytes(types, "spinlock", c->word, LINUX_LOCK_BYTES(c->word)),
+	};
+	uint32_t tag_set_bytes = kernel_bytes(types, "blk_mq_tag_set", c->word, 0);
 
 	for (shape.which = 0; shape.which < LINUX_NR_BUILTIN; shape.which++) {
 		shape.rinfo_off = tag_set_bytes ? linux_builtin_tag_set(&shape) + tag_set_bytes : 0;
@@ -239,6 +242,18 @@ static void close_driver(struct driver *drv)
 	linux_module_close(&drv->module);
 }
 
+/* What neither symbols nor types told. */
+static void learn_kernel(struct linux_ctx *c, const struct info_list *list)
+{
+	struct linux_learn learn;
+	size_t i;
+
+	linux_learn_init(&learn);
+	for (i = 0; i < list->nr; i++)
+		linux_learn_device(c, list->v[i], &learn);
+	linux_learn_pages(c, &learn);
+}
+
 static int decode_devices(const struct linux_kernel *k, const struct frontend_options *opt,
 	struct linux_ctx *c, struct err *err)
 {
@@ -254,6 +269,8 @@ static int decode_devices(const struct linux_kernel *k, const struct frontend_op
 	infos = list.v;
 	if (list.no_memory)
 		return err_nomem(err, "the list of devices");
+	if (found && !(c->pages.known && c->sg.bytes))
+		learn_kernel(c, &list);
 	for (i = 0; found && i < list.nr; i++) {
 		struct blkdev *d = snapshot_add_device(c->s);
 
@@ -343,6 +360,9 @@ static int find_blkfront(struct guest *g, const struct kernel *k,
 {
 	const struct linux_kernel *l = kernel_linux(k);
 
+	/* An image of Xen 2.0: the driver is younger. */
+	if (guest_info(g)->suspend_record.v != UINT64_MAX)
+		return 0;
 	if (find_devices_of(g, k, opt, s, err))
 		return -1;
 	if (!s->nr_devices || !(opt->who || opt->witness_pages))
@@ -359,10 +379,8 @@ static int find_blkfront(struct guest *g, const struct kernel *k,
 
 const struct frontend_ops frontend_linux_blkfront = {
 	.name = "linux-blkfront",
-	.looks_for =
-		"a 64-bit Linux kernel 4.5 or newer with xen-blkfront (its kallsyms and BTF in "
-		"memory, or its ring structures by their shape)",
-	.word_bytes = 8,
+	.looks_for = "a Linux kernel with xen-blkfront (its kallsyms and BTF in memory, or its "
+		     "ring structures by their shape)",
 	.find = find_blkfront,
 	.resume = &linux_resume,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * blkfront.h - finding the devices of Linux' xen-blkfront, 4.5 and newer, 64 bit, and what it does
- * when the guest resumes.
+ * blkfront.h - finding the devices of Linux' xen-blkfront, and what it does when the guest resumes.
  */
 #ifndef XB_FRONTEND_LINUX_BLKFRONT_H
 #define XB_FRONTEND_LINUX_BLKFRONT_H

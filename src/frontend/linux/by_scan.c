@@ -9,18 +9,10 @@
 
 #include "base/num.h"
 #include "frontend/blkif_abi.h"
-#include "frontend/linux/rings.h"
+#include "frontend/linux/learn.h"
 #include "frontend/linux/scan_memory.h"
 
-#define MAX_POINTERS	4096u
-#define MAX_WITNESSES	16u  /* devices whose own frames must be in use */
 #define MAX_MUTEX_BYTES 256u /* with lock debugging about 200 */
-
-/* Page pointers of pending requests, to find the array that they point into. */
-struct pointers {
-	struct linux_page_pointers v;
-	uint32_t slots_left; /* to look at */
-};
 
 /* Of five things that hold with the right layout, how many do: one may be damaged. */
 #define LAYOUT_FACTS 5u
@@ -35,8 +27,7 @@ static unsigned layout_facts(struct linux_ctx *c, gva_t info)
 	facts += layout_read_or(c->g, info, &l->info_connected, UINT64_MAX) <= 3;
 	v = layout_read_or(c->g, info, &l->info_nr_ring_pages, UINT64_MAX);
 	entries = layout_read_or(c->g, GVA(rinfo), &l->ring_nr_ents, 0);
-	facts += v <= BLKIF_MAX_RING_PAGES &&
-		 blkif_ring_entries(&blkif_abi_x86_64, (unsigned)v) == entries;
+	facts += v <= BLKIF_MAX_RING_PAGES && blkif_ring_entries(c->abi, (unsigned)v) == entries;
 	v = layout_read_or(c->g, info, &l->info_vdevice, UINT64_MAX);
 	handle = layout_read_or(c->g, info, &l->info_handle, UINT64_MAX);
 	facts += v && v != UINT64_MAX && handle == (v & UINT16_MAX);
@@ -73,12 +64,37 @@ static bool try_mutexes(
 {
 	uint32_t bytes;
 
-	if (mutex_fits(c, info, shape, LINUX_MUTEX_BYTES, facts))
+	if (mutex_fits(c, info, shape, LINUX_MUTEX_BYTES(c->word), facts))
 		return true;
-	for (bytes = 16; bytes <= MAX_MUTEX_BYTES; bytes += 8)
+	for (bytes = 8; bytes <= MAX_MUTEX_BYTES; bytes += c->word)
 		if (mutex_fits(c, info, shape, bytes, facts))
 			return true;
 	return false;
+}
+
+/* The same of a device with its ring in it. */
+static unsigned single_facts(struct linux_ctx *c, gva_t info)
+{
+	const struct linux_layout *l = &c->l;
+	uint64_t vdevice = layout_read_or(c->g, info, &l->info_vdevice, UINT64_MAX);
+	uint64_t gd = layout_read_or(c->g, info, &l->info_gd, 0);
+	unsigned facts = layout_read_or(c->g, info, &l->info_connected, UINT64_MAX) <= 3;
+	char name[32];
+
+	facts += vdevice && vdevice != UINT64_MAX &&
+		 layout_read_or(c->g, info, &l->info_handle, UINT64_MAX) == (vdevice & UINT16_MAX);
+	facts += guest_is_kernel_addr(c->g, gd) && linux_disk_name(c, gd, name, sizeof(name));
+	return facts;
+}
+
+static void choose_single(struct linux_ctx *c, const struct scan_info *found)
+{
+	c->rinfo = 0;
+	linux_layout_single(&c->l, &found->shape);
+	if (c->l.sg_bytes)
+		c->sg.bytes = c->l.sg_bytes;
+	if (single_facts(c, found->va) < 2)
+		forget_facts(&c->l);
 }
 
 static void choose_layout(struct linux_ctx *c, const struct scan_info *found)
@@ -88,11 +104,16 @@ static void choose_layout(struct linux_ctx *c, const struct scan_info *found)
 	const enum linux_builtin *which = found->old ? old : flexible;
 	size_t i, nr = found->old ? ARRAY_SIZE(old) : ARRAY_SIZE(flexible);
 	struct linux_builtin_shape shape = {
+		.word = c->word,
 		.lock_bytes = found->lock_bytes,
 		.rinfo_off = found->rinfo_off,
 	};
 	unsigned facts;
 
+	if (found->single) {
+		choose_single(c, found);
+		return;
+	}
 	c->rinfo = found->rinfo;
 	for (facts = LAYOUT_FACTS; facts >= LAYOUT_FACTS - 1; facts--)
 		for (i = 0; i < nr; i++) {
@@ -101,84 +122,6 @@ static void choose_layout(struct linux_ctx *c, const struct scan_info *found)
 				return;
 		}
 	forget_facts(&c->l);
-}
-
-static void slot_pointers(struct linux_ctx *c, gva_t slot, struct pointers *p)
-{
-	const struct linux_layout *l = &c->l;
-	struct blkif_wire_request wire;
-	struct err ignored = ERR_INIT;
-	uint64_t sg, nr, k, link;
-	uint8_t raw[160];
-
-	if (guest_read(c->g, slot, raw, sizeof(raw), &ignored) ||
-		!layout_value(raw, sizeof(raw), &l->slot_request))
-		return;
-	blkif_decode_request(&blkif_abi_x86_64, raw, &wire);
-	sg = layout_value(raw, sizeof(raw), &l->slot_sg);
-	nr = layout_value(raw, sizeof(raw), &l->slot_num_sg);
-	if (!wire.nr_seg || nr > BLKIF_MAX_INDIRECT)
-		return;
-	for (k = 0; k < nr && p->v.nr < MAX_POINTERS; k++) {
-		if (layout_read(c->g, GVA(sg + k * c->sg.bytes), &c->sg.page_link, &link, &ignored))
-			return;
-		linux_page_pointers_add(&p->v, &c->pages, link & ~3ull);
-	}
-}
-
-/* Page pointers of all pending requests of a device. */
-static void info_pointers(struct linux_ctx *c, gva_t info, struct pointers *p)
-{
-	const struct linux_layout *l = &c->l;
-	struct linux_rings rings;
-	uint64_t r, k;
-
-	if (!linux_find_rings(c, info, NULL, &rings) || rings.nr > SCAN_MAX_QUEUES)
-		return;
-	for (r = 0; r < rings.nr; r++)
-		for (k = 0; k < rings.entries && p->v.nr < MAX_POINTERS && p->slots_left; k++) {
-			p->slots_left--;
-			slot_pointers(c,
-				gva_add(rings.first,
-					r * rings.stride + l->ring_shadow.off + k * l->slot_bytes),
-				p);
-		}
-}
-
-/* Addresses whose frames must be in use: those of the structures themselves. */
-static size_t list_used(struct linux_ctx *c, const struct scan *sc, gva_t used[3 * MAX_WITNESSES])
-{
-	size_t i, nr = 0;
-
-	for (i = 0; i < MIN(sc->nr_infos, (size_t)MAX_WITNESSES); i++) {
-		const struct scan_info *info = &sc->infos[i];
-		uint64_t rinfo, sring;
-
-		used[nr++] = info->va;
-		rinfo = info->rinfo;
-		if (!rinfo &&
-			guest_read_u64(c->g, gva_add(info->va, info->rinfo_off), &rinfo, NULL))
-			continue;
-		used[nr++] = GVA(rinfo);
-		if (!guest_read_u64(c->g, GVA(rinfo + c->l.ring_sring.off), &sring, NULL))
-			used[nr++] = GVA(sring);
-	}
-	return nr;
-}
-
-static void find_pages(struct linux_ctx *c, const struct scan *sc, const struct pointers *p)
-{
-	gva_t used[3 * MAX_WITNESSES];
-	unsigned fits;
-
-	if (!p->v.nr || p->v.misaligned)
-		return;
-	fits = linux_pages_by_pointers(c->g, &p->v, used, list_used(c, sc, used), &c->pages);
-	if (fits == 1)
-		snapshot_how(c->s, "scan: struct page array at 0x%" PRIx64, c->pages.start);
-	else
-		snapshot_how(
-			c->s, "scan: the struct page array cannot be told (%u places fit)", fits);
 }
 
 static int stop_at_first(void *arg UNUSED, gva_t va UNUSED, const struct guest_map *map UNUSED,
@@ -201,7 +144,7 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 {
 	struct linux_ctx c;
 	CLEANUP(scan_fini) struct scan sc;
-	struct pointers p = {.slots_left = LINUX_MAX_SLOTS};
+	struct linux_learn learn;
 	size_t i;
 
 	linux_ctx_init(&c, g, NULL, s);
@@ -214,12 +157,12 @@ int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)
 	if (scan_memory(&sc, err))
 		return -1;
 	snapshot_how(s, "scan: %zu devices", sc.nr_infos);
+	linux_learn_init(&learn);
 	for (i = 0; i < sc.nr_infos; i++) {
 		choose_layout(&c, &sc.infos[i]);
-		info_pointers(&c, sc.infos[i].va, &p);
+		linux_learn_device(&c, sc.infos[i].va, &learn);
 	}
-	if (sc.nr_infos)
-		find_pages(&c, &sc, &p);
+	linux_learn_pages(&c, &learn);
 	for (i = 0; i < sc.nr_infos; i++) {
 		struct blkdev *d = snapshot_add_device(s);
 

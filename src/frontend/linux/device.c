@@ -261,6 +261,41 @@ static void judge_facts(struct linux_ctx *c, gva_t info, const struct blkdev *d)
 			d->name, pages, BLKIF_MAX_RING_PAGES);
 }
 
+/* The release of the guest's kernel as one number, a.b.c; 0 not known. */
+#define RELEASE(a, b, c) ((a) << 20 | (b) << 10 | (c))
+static unsigned kernel_release(const struct linux_ctx *c)
+{
+	const char *text = c->facts && *c->facts->release ? c->facts->release : c->s->guest.release;
+	unsigned major = 0, minor = 0, patch = 0;
+
+	if (sscanf(text, "%u.%u.%u", &major, &minor, &patch) < 2 || major > 99 || minor > 999)
+		return 0;
+	return RELEASE(major, minor, MIN(patch, 1023u));
+}
+
+/* How it resumes, by what its structures have; where those do not tell, by the release. */
+static void decode_resume(struct linux_ctx *c, struct blkdev *d)
+{
+	const struct linux_layout *l = &c->l;
+	unsigned release = kernel_release(c);
+
+	if (c->disk.logical_size.present)
+		d->requeue = c->disk.requeue_list.present ? BLK_REQUEUE_FIRST_FIRST
+							  : BLK_REQUEUE_LAST_FIRST;
+	if (!l->slot_indirect_grants.present) {
+		d->repost = l->slot_grants_used.present ? BLK_REPOST_COPIES : BLK_REPOST_SLOTS;
+		d->counts_on_barriers =
+			d->repost == BLK_REPOST_SLOTS && release < RELEASE(2, 6, 37);
+	} else if (l->info_requests.present || l->info_rinfo_size.present) {
+		d->repost = BLK_REPOST_COLLECT;
+	} else if (!l->info_rinfo.present || (release && release < RELEASE(4, 8, 0))) {
+		d->repost = BLK_REPOST_RECOVER;
+	}
+	/* The queue of before blk-mq, which 4.3 brought: each goes to its head, the last first. */
+	if (d->repost == BLK_REPOST_RECOVER && release && release < RELEASE(4, 3, 0))
+		d->requeue = BLK_REQUEUE_FIRST_FIRST;
+}
+
 static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 {
 	const struct linux_layout *l = &c->l;
@@ -287,9 +322,7 @@ static void decode_facts(struct linux_ctx *c, gva_t info, struct blkdev *d)
 		layout_read_or(c->g, info, &l->info_max_indirect, BLK_UNKNOWN_U64);
 	d->discard_granularity =
 		layout_read_or(c->g, info, &l->info_discard_granularity, BLK_UNKNOWN_U64);
-	if (c->disk.logical_size.present)
-		d->requeue = c->disk.requeue_list.present ? BLK_REQUEUE_FIRST_FIRST
-							  : BLK_REQUEUE_LAST_FIRST;
+	decode_resume(c, d);
 	if (rq) {
 		d->logical_block_bytes =
 			block_bytes(layout_read_or(c->g, GVA(rq), &c->disk.logical_size, 0));

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "frontend/linux/layout.h"
 
+#include "base/num.h"
+#include "frontend/blkif_abi.h"
+
 #define ROW(t, m, d, r)                                                                            \
 	{                                                                                          \
 		.type = (t), .member = (m), .dest = offsetof(struct linux_layout, d),              \
@@ -10,8 +13,8 @@
 #define MAY(t, m, d)  ROW(t, m, d, false)
 
 static const struct field_spec driver_spec[] = {
-	NEED("blkfront_info", "rinfo", info_rinfo),
-	NEED("blkfront_info", "nr_rings", info_nr_rings),
+	MAY("blkfront_info", "rinfo", info_rinfo),
+	MAY("blkfront_info", "nr_rings", info_nr_rings),
 	NEED("blkfront_info", "connected", info_connected),
 	NEED("blkfront_info", "gd", info_gd),
 	NEED("blkfront_info", "handle", info_handle),
@@ -31,6 +34,25 @@ static const struct field_spec driver_spec[] = {
 	MAY("blkfront_info", "physical_sector_size", info_physical_size),
 	MAY("blkfront_info", "rinfo_size", info_rinfo_size),
 	MAY("blkfront_info", "info_list", info_list),
+	MAY("blkfront_info", "requests", info_requests), /* since 4.8 */
+	NEED("blk_shadow", "req", slot_req),
+	NEED("blk_shadow", "request", slot_request),
+	MAY("blk_shadow", "frame", slot_frame), /* until 3.9 */
+	MAY("blk_shadow", "grants_used", slot_grants_used),
+	MAY("blk_shadow", "indirect_grants", slot_indirect_grants),
+	MAY("blk_shadow", "sg", slot_sg),
+	MAY("blk_shadow", "num_sg", slot_num_sg),
+	MAY("blk_shadow", "status", slot_status),
+	MAY("blk_shadow", "associated_id", slot_associated_id),
+	MAY("grant", "gref", grant_gref),
+	MAY("grant", "page", grant_page),
+	MAY("grant", "pfn", grant_pfn),
+};
+
+/* Since 4.5. */
+static const struct field_spec ring_spec[] = {
+	NEED("blkfront_info", "rinfo", info_rinfo),
+	NEED("blkfront_info", "nr_rings", info_nr_rings),
 	NEED("blkfront_ring_info", "ring.req_prod_pvt", ring_pvt),
 	NEED("blkfront_ring_info", "ring.rsp_cons", ring_cons),
 	NEED("blkfront_ring_info", "ring.nr_ents", ring_nr_ents),
@@ -39,16 +61,17 @@ static const struct field_spec driver_spec[] = {
 	NEED("blkfront_ring_info", "shadow_free", ring_shadow_free),
 	NEED("blkfront_ring_info", "dev_info", ring_dev_info),
 	NEED("blkfront_ring_info", "shadow", ring_shadow),
-	NEED("blk_shadow", "req", slot_req),
-	NEED("blk_shadow", "request", slot_request),
-	NEED("blk_shadow", "grants_used", slot_grants_used),
-	NEED("blk_shadow", "indirect_grants", slot_indirect_grants),
-	NEED("blk_shadow", "sg", slot_sg),
-	NEED("blk_shadow", "num_sg", slot_num_sg),
-	MAY("blk_shadow", "status", slot_status),
-	MAY("blk_shadow", "associated_id", slot_associated_id),
-	NEED("grant", "gref", grant_gref),
-	NEED("grant", "page", grant_page),
+};
+
+/* Before. */
+static const struct field_spec single_spec[] = {
+	NEED("blkfront_info", "ring.req_prod_pvt", ring_pvt),
+	NEED("blkfront_info", "ring.rsp_cons", ring_cons),
+	NEED("blkfront_info", "ring.nr_ents", ring_nr_ents),
+	NEED("blkfront_info", "ring.sring", ring_sring),
+	MAY("blkfront_info", "ring_ref", ring_ref),
+	NEED("blkfront_info", "shadow_free", ring_shadow_free),
+	NEED("blkfront_info", "shadow", ring_shadow),
 };
 
 int linux_layout_driver(const struct layout *types, struct linux_layout *l, struct err *err)
@@ -57,9 +80,15 @@ int linux_layout_driver(const struct layout *types, struct linux_layout *l, stru
 
 	if (layout_fill(types, driver_spec, ARRAY_SIZE(driver_spec), l, err))
 		return err_in(err, "the types of xen-blkfront");
-	if (layout_type_bytes(types, "blkfront_ring_info", &l->ring_bytes, err) ||
-		layout_type_bytes(types, "blk_shadow", &l->slot_bytes, err))
+	if (layout_type_bytes(types, "blk_shadow", &l->slot_bytes, err))
 		return -1;
+	l->ring_bytes = 0;
+	if (l->info_rinfo.present
+			? layout_fill(types, ring_spec, ARRAY_SIZE(ring_spec), l, err) ||
+				  layout_type_bytes(
+					  types, "blkfront_ring_info", &l->ring_bytes, err)
+			: layout_fill(types, single_spec, ARRAY_SIZE(single_spec), l, err))
+		return err_in(err, "the types of xen-blkfront");
 	l->status_waiting = UINT32_MAX;
 	if (!layout_enum_value(types, "REQ_WAITING", &waiting, NULL) && waiting >= 0)
 		l->status_waiting = (uint32_t)waiting;
@@ -78,45 +107,71 @@ static struct field bit(uint32_t off, uint8_t which)
 		.present = true, .off = off, .bytes = 4, .bit_off = which, .bit_width = 1};
 }
 
-/* Common to all three: struct blk_shadow of 160 bytes since "xen/blkfront: separate per ring
+/*
+ * The tables follow the declarations: `w` bytes a pointer or long, which is how they are aligned
+ * too; what stands between two longs is counted in w, what has a size of its own in bytes.
+ */
+
+/* Common to all three: struct blk_shadow of 160 (136) bytes since "xen/blkfront: separate per ring
  * information out of device info", Linux 4.5. */
-static void builtin_slot(struct linux_layout *l)
+static void builtin_slot(struct linux_layout *l, uint32_t w)
 {
-	l->slot_req = at(0, 112);
-	l->slot_request = at(112, 8);
-	l->slot_grants_used = at(120, 8);
-	l->slot_indirect_grants = at(128, 8);
-	l->slot_sg = at(136, 8);
-	l->slot_num_sg = at(144, 4);
-	l->slot_status = at(148, 4);
-	l->slot_associated_id = at(152, 8);
-	l->slot_bytes = 160;
+	uint32_t req = w == 8 ? blkif_abi_x86_64.request_bytes : blkif_abi_x86_32.request_bytes;
+
+	l->slot_req = at(0, req);
+	l->slot_request = at(req, w);
+	l->slot_grants_used = at(req + w, w);
+	l->slot_indirect_grants = at(req + 2 * w, w);
+	l->slot_sg = at(req + 3 * w, w);
+	l->slot_num_sg = at(req + 4 * w, 4);
+	l->slot_status = at(req + 4 * w + 4, 4);
+	l->slot_associated_id = at(req + 4 * w + 8, w);
+	l->slot_bytes = req + 5 * w + 8;
+}
+
+/* From the front ring, which has three indices and a pointer, to ring_ref, evtchn and irq, struct
+ * work_struct (four longs), struct gnttab_free_callback (three longs and a u16), to its end. */
+uint32_t linux_builtin_ring_tail(uint32_t w)
+{
+	return (w == 8 ? 24 : 16) + 64 + 8 + 4 * w + 4 * w;
 }
 
 /* The lock, the front ring, and what follows it. "xen/blkfront: limit allocated memory size to
- * actual use case", Linux 5.8, moved the shadow. */
-static void builtin_ring(struct linux_layout *l, uint32_t lock, bool flexible)
+ * actual use case", Linux 5.8, moved the shadow to the end. */
+static void builtin_ring(struct linux_layout *l, uint32_t w, uint32_t lock, bool flexible)
 {
+	uint32_t tail = lock + linux_builtin_ring_tail(w), lists;
+
 	l->ring_pvt = at(lock, 4);
 	l->ring_cons = at(lock + 4, 4);
 	l->ring_nr_ents = at(lock + 8, 4);
-	l->ring_sring = at(lock + 16, 8);
-	l->ring_ref = at(lock + 24, 64);
-	l->ring_shadow_free = at(lock + (flexible ? 200 : 82120), 8);
-	l->ring_dev_info = at(lock + (flexible ? 208 : 82128), 8);
-	l->ring_shadow = at(lock + (flexible ? 216 : 160), flexible ? 0 : 512 * 160);
-	l->ring_bytes = lock + (flexible ? 216 : 82136);
+	l->ring_sring = at(lock + (w == 8 ? 16 : 12), w);
+	l->ring_ref = at(lock + (w == 8 ? 24 : 16), 64);
+	lists = tail + (flexible ? 0 : LINUX_OLD_SLOTS * l->slot_bytes);
+	l->ring_shadow_free = at(lists + 5 * w, w); /* two lists and a count */
+	l->ring_dev_info = at(lists + 6 * w, w);
+	l->ring_bytes = lists + 7 * w;
+	l->ring_shadow =
+		flexible ? at(l->ring_bytes, 0) : at(tail, LINUX_OLD_SLOTS * l->slot_bytes);
 }
 
-/* vdisk_info stands before vdevice since Linux 5.18. */
-static uint32_t vdisk_info_bytes(enum linux_builtin which)
+/* vdisk_info, a long, stands before vdevice since Linux 5.18. */
+static uint32_t vdisk_info_bytes(const struct linux_builtin_shape *shape)
 {
-	return which == LINUX_BUILTIN_5_18 ? 8 : 0;
+	return shape->which == LINUX_BUILTIN_5_18 ? shape->word : 0;
 }
 
+/* xbdev and gd, then two sizes of sectors. */
+static uint32_t vdevice_off(const struct linux_builtin_shape *shape)
+{
+	return shape->mutex_bytes + 2 * shape->word + 8 + vdisk_info_bytes(shape);
+}
+
+/* Behind vdevice, handle, connected and nr_ring_pages, rq, and five words of 32 bits. */
 uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape)
 {
-	return shape->mutex_bytes + 72 + vdisk_info_bytes(shape->which);
+	return vdevice_off(shape) + 16 + shape->word +
+	       (uint32_t)num_align_up(5 * sizeof(uint32_t), shape->word);
 }
 
 static void builtin_features(struct linux_layout *l, uint32_t base)
@@ -132,32 +187,31 @@ static void builtin_features(struct linux_layout *l, uint32_t base)
 
 void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_shape *shape)
 {
-	uint32_t mutex = shape->mutex_bytes, rinfo = shape->rinfo_off;
-	uint32_t vdevice = mutex + 24 + vdisk_info_bytes(shape->which);
+	uint32_t w = shape->word, rinfo = shape->rinfo_off, vdevice = vdevice_off(shape);
 
 	*l = (struct linux_layout){
 		.grant_gref = at(0, 4), /* struct grant since 4.4 */
-		.grant_page = at(8, 8),
+		.grant_page = at(w, w),
 		.status_waiting = UINT32_MAX,
 		.origin = "built-in",
 	};
-	builtin_slot(l);
-	builtin_ring(l, shape->lock_bytes, shape->which != LINUX_BUILTIN_4_5);
-	l->info_xbdev = at(mutex, 8);
-	l->info_gd = at(mutex + 8, 8);
+	builtin_slot(l, w);
+	builtin_ring(l, w, shape->lock_bytes, shape->which != LINUX_BUILTIN_4_5);
+	l->info_xbdev = at(shape->mutex_bytes, w);
+	l->info_gd = at(shape->mutex_bytes + w, w);
 	l->info_vdevice = at(vdevice, 4);
 	l->info_handle = at(vdevice + 4, 2);
 	l->info_connected = at(vdevice + 8, 4);
 	l->info_nr_ring_pages = at(vdevice + 12, 4);
-	l->info_rq = at(vdevice + 16, 8);
+	l->info_rq = at(vdevice + 16, w);
 	/* Before, persistent was a word of its own between them. */
 	if (shape->which != LINUX_BUILTIN_4_5)
-		builtin_features(l, vdevice + 24);
+		builtin_features(l, vdevice + 16 + w);
 	if (!rinfo)
-		rinfo = linux_builtin_tag_set(shape) + 168;
-	l->info_rinfo = at(rinfo, 8);
-	l->info_nr_rings = at(rinfo + 8, 4);
-	l->info_rinfo_size = at(rinfo + 12, 4);
+		rinfo = linux_builtin_tag_set(shape) + LINUX_TAG_SET_BYTES(w);
+	l->info_rinfo = at(rinfo, w);
+	l->info_nr_rings = at(rinfo + w, 4);
+	l->info_rinfo_size = at(rinfo + w + 4, 4);
 	l->info_rinfo_size.present = shape->which != LINUX_BUILTIN_4_5;
-	l->info_list = at(rinfo + 48, 8);
+	l->info_list = at(rinfo + w + 8 + 4 * w, w);
 }

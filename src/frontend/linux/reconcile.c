@@ -186,7 +186,7 @@ static void take_common(struct snapshot *s, struct snapshot *from)
 	finding_append(&s->findings, &from->findings);
 	if (!s->doubt)
 		s->doubt = take(from->doubt);
-	if (s->guest.os[0])
+	if (s->guest.os[0] || !from->guest.os[0])
 		return;
 	guest_facts_fini(&s->guest);
 	s->guest = from->guest;

@@ -4,16 +4,18 @@
  *
  * blkfront_resume() of Linux 4.8 and later collects, and blkif_recover() issues: it requeues what
  * is put back whole, starts the queues, which hold what never reached a ring, and then submits the
- * bios of the rest. 3.11 to 4.7 do all in blkif_recover(); up to 3.10 each slot is posted again in
- * ascending order. Requeue list and queues are run by workers, which the bios may overtake.
+ * bios of the rest. 3.11 to 4.7 do all in blkif_recover(). Requeue list and queues are run by
+ * workers, which the bios may overtake. Up to 3.10 (and in XenLinux) blkif_recover() puts each used
+ * slot on the new ring, ascending, shows them all at once, and only then starts the queue.
  *
  * With persistent grants and bounce buffers the data of a write is copied when the request is
- * issued. 3.8 to 3.10 granted those copies again; since 3.11, which has indirect_grants in each
- * slot as all layouts here, a request is issued anew and so is its copy made.
+ * issued. 3.8 to 3.10 grant those copies again; since 3.11 a request is issued anew and so is its
+ * copy made. Before 3.8 the frames of the data themselves are granted again.
  *
  * Nor does anybody count on barriers since 2.6.37, whose block layer took them out (commit
  * 28e7d1845216, "block: drop barrier ordering by queue draining"): a backend without a flush of the
  * cache gets one in place of a flush or of FUA, and what must come later is made after the answer.
+ * A slot of 3.7 looks like one of before, so that those may count on them.
  */
 #include "frontend/linux/blkfront.h"
 
@@ -21,6 +23,7 @@
 
 /* In the order in which they are handed on. */
 enum resume_class {
+	POSTED,		/* on the new ring as it was on the old one */
 	PUT_BACK_FIRST, /* a flush goes round the scheduler, to the head of the dispatch list */
 	PUT_BACK,
 	QUEUED, /* in the guest's block layer, of which the order is not known */
@@ -44,10 +47,17 @@ static bool goes_back_whole(const struct io_request *r)
 	       (r->flags & IO_FLAG_FUA);
 }
 
-static enum resume_class class_of(const struct io_request *r)
+static bool posts_slots(const struct blkdev *d)
+{
+	return d->repost == BLK_REPOST_SLOTS || d->repost == BLK_REPOST_COPIES;
+}
+
+static enum resume_class class_of(const struct blkdev *d, const struct io_request *r)
 {
 	if (r->state == IO_QUEUED)
 		return QUEUED;
+	if (posts_slots(d))
+		return POSTED;
 	if (!goes_back_whole(r))
 		return DATA;
 	return is_empty_flush(r) ? PUT_BACK_FIRST : PUT_BACK;
@@ -57,7 +67,7 @@ static enum resume_class class_of(const struct io_request *r)
 static int compare_resume(
 	const struct blkdev *d, const struct io_request *a, const struct io_request *b)
 {
-	enum resume_class x = class_of(a), y = class_of(b);
+	enum resume_class x = class_of(d, a), y = class_of(d, b);
 
 	if (x != y)
 		return x < y ? -1 : 1;
@@ -95,10 +105,12 @@ static bool is_data_in_order(const struct blkdev *d)
 static bool is_order_known(
 	const struct blkdev *d, const struct io_request *a, const struct io_request *b)
 {
-	enum resume_class x = class_of(a), y = class_of(b);
+	enum resume_class x = class_of(d, a), y = class_of(d, b);
 
 	if (x == QUEUED || y == QUEUED)
-		return false;
+		return x != y && (x == POSTED || y == POSTED);
+	if (x == POSTED || y == POSTED)
+		return true;
 	if (x == DATA || y == DATA)
 		return x == y && is_data_in_order(d);
 	return x != y || d->requeue != BLK_REQUEUE_UNKNOWN;
@@ -133,7 +145,14 @@ static void place_request(
 	const struct blkdev *d, const struct io_request *r, struct resume_place *ret)
 {
 	*ret = (struct resume_place){.stream = "put-back", .copied_anew = true};
-	switch (class_of(r)) {
+	switch (class_of(d, r)) {
+	case POSTED:
+		ret->stream = "ring";
+		ret->why = d->repost == BLK_REPOST_SLOTS ? "posted again, by slot"
+							 : "its copy posted again, by slot";
+		ret->order_known = true;
+		ret->copied_anew = d->repost == BLK_REPOST_SLOTS;
+		break;
 	case QUEUED:
 		ret->stream = "queued";
 		ret->why = "queued in the guest, order not known";

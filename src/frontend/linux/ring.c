@@ -67,14 +67,15 @@ static bool read_ring_header(struct ring_job *j, gva_t info, uint32_t entries, s
 {
 	struct linux_ctx *c = j->c;
 	struct io_ring *r = j->ring;
-	uint64_t sring, back;
+	uint64_t sring, back = info.v;
 
 	if (!get_u32(c, r->va, &c->l.ring_pvt, &r->req_prod_pvt, why) ||
 		!get_u32(c, r->va, &c->l.ring_cons, &r->rsp_cons, why) ||
 		!get_u32(c, r->va, &c->l.ring_nr_ents, &r->entries, why) ||
 		layout_read(c->g, r->va, &c->l.ring_sring, &sring, why) ||
 		layout_read(c->g, r->va, &c->l.ring_shadow_free, &r->free_head, why) ||
-		layout_read(c->g, r->va, &c->l.ring_dev_info, &back, why))
+		(c->l.ring_dev_info.present &&
+			layout_read(c->g, r->va, &c->l.ring_dev_info, &back, why)))
 		return false;
 	if (linux_ring_points(c, info, r->va, entries) < LINUX_RING_POINTS) {
 		err_set(why, ERR_CORRUPT,
@@ -336,6 +337,9 @@ static int read_slot(struct ring_job *j, unsigned slot, struct err *err)
 	s->associated_id = l->slot_associated_id.present
 				   ? layout_value(raw, l->slot_bytes, &l->slot_associated_id)
 				   : UINT64_MAX;
+	/* NO_ASSOCIATED_ID is ~0UL. */
+	if (l->slot_associated_id.bytes == 4 && s->associated_id == UINT32_MAX)
+		s->associated_id = UINT64_MAX;
 	if (!s->used) {
 		j->ring->nr_free++;
 		return 0;

@@ -41,7 +41,7 @@ static uint32_t entries_by_pages(struct linux_ctx *c, gva_t info)
 	if (layout_read(c->g, info, &c->l.info_nr_ring_pages, &pages, NULL) || !pages ||
 		pages > BLKIF_MAX_RING_PAGES)
 		return 0;
-	return blkif_ring_entries(&blkif_abi_x86_64, (unsigned)pages);
+	return blkif_ring_entries(c->abi, (unsigned)pages);
 }
 
 static uint32_t entries_of(struct linux_ctx *c, gva_t ring)
@@ -72,7 +72,8 @@ unsigned linux_ring_points(struct linux_ctx *c, gva_t info, gva_t va, uint32_t e
 	uint32_t own = entries_of(c, va);
 	unsigned points = 0;
 
-	points += !layout_read(c->g, va, &c->l.ring_dev_info, &back, NULL) && back == info.v;
+	points += !c->l.ring_dev_info.present ||
+		  (!layout_read(c->g, va, &c->l.ring_dev_info, &back, NULL) && back == info.v);
 	points += own && (!entries || own == entries);
 	points += !layout_read(c->g, va, &c->l.ring_sring, &sring, NULL) &&
 		  guest_is_kernel_addr(c->g, sring) && !(sring & PAGE_OFFSET_MASK);
@@ -136,6 +137,11 @@ bool linux_find_rings(
 	uint64_t rinfo, size;
 
 	*ret = (struct linux_rings){0};
+	if (!l->info_rinfo.present) {
+		*ret = (struct linux_rings){
+			.first = info, .nr = 1, .entries = settle_entries(c, info, info)};
+		return true;
+	}
 	if (layout_read(c->g, info, &l->info_rinfo, &rinfo, &why) ||
 		layout_read(c->g, info, &l->info_nr_rings, &ret->nr, &why)) {
 		say(c, d, "its rings cannot be found: %s", why.text);

@@ -6,8 +6,7 @@
 
 #include "base/num.h"
 
-/* The address of the ring structure, if the direct map has it where its shared page says. */
-static uint64_t ring_address(struct scan *sc, const struct anchor *a)
+uint64_t scan_ring_address(struct scan *sc, const struct anchor *a)
 {
 	struct guest_map map;
 	uint64_t ring;
@@ -24,11 +23,12 @@ void scan_note_doubt(struct scan *sc, const struct anchor *a, uint64_t info)
 {
 	uint64_t ring;
 
-	if (sc->nr_doubts == MAX_DOUBTS || (info & 7) || !guest_is_kernel_addr(sc->c->g, info) ||
+	if (sc->nr_doubts == MAX_DOUBTS || info % sc->c->word ||
+		!guest_is_kernel_addr(sc->c->g, info) ||
 		!guest_is_kernel_addr(sc->c->g, a->sring) || (a->sring & PAGE_OFFSET_MASK) ||
 		!scan_sring_fits(sc, a))
 		return;
-	ring = ring_address(sc, a);
+	ring = scan_ring_address(sc, a);
 	if (!ring ||
 		util_grow(&sc->doubts, &sc->cap_doubts, sc->nr_doubts + 1, sizeof(*sc->doubts)))
 		return;
@@ -42,7 +42,7 @@ static uint64_t first_ring(struct scan *sc, uint64_t ring, uint32_t size, uint64
 	unsigned i;
 
 	for (i = 0; i < SCAN_MAX_QUEUES; i++, ring -= size)
-		if (guest_read_u64(sc->c->g, GVA(ring - size + DEV_INFO_OFF), &back, NULL) ||
+		if (guest_read_word(sc->c->g, GVA(ring - size + sc->at.dev_info), &back, NULL) ||
 			back != info)
 			break;
 	return ring;
@@ -56,7 +56,8 @@ static bool leads_to(struct scan *sc, uint64_t info, uint64_t first, uint64_t ri
 
 	return ring >= first && !((ring - first) % size) &&
 	       (ring - first) / size < SCAN_MAX_QUEUES &&
-	       !guest_read_u64(sc->c->g, GVA(first + DEV_INFO_OFF), &back, NULL) && back == info;
+	       !guest_read_word(sc->c->g, GVA(first + sc->at.dev_info), &back, NULL) &&
+	       back == info;
 }
 
 /*
@@ -66,24 +67,24 @@ static bool leads_to(struct scan *sc, uint64_t info, uint64_t first, uint64_t ri
 static bool find_damaged(struct scan *sc, const struct doubt *d, struct scan_info *ret)
 {
 	uint8_t raw[INFO_BYTES];
-	unsigned off, lock;
+	unsigned off, lock, w = sc->c->word;
 
 	if (guest_read(sc->c->g, GVA(d->info), raw, sizeof(raw), NULL))
 		return false;
 	*ret = (struct scan_info){.va = GVA(d->info)};
-	for (off = 64; off + 16 <= sizeof(raw); off += 8)
-		for (lock = 8; lock <= MAX_LOCK_BYTES; lock += 8)
-			if (leads_to(sc, d->info, num_le64(raw + off) + lock, d->address,
-				    SHADOW_OFF + SLOT_BYTES * d->ring.entries + lock)) {
+	for (off = 64; off + w + 8 <= sizeof(raw); off += w)
+		for (lock = w; lock <= MAX_LOCK_BYTES; lock += w)
+			if (leads_to(sc, d->info, scan_word(sc, raw + off) + lock, d->address,
+				    sc->at.shadow + sc->at.slot_bytes * d->ring.entries + lock)) {
 				ret->rinfo_off = off;
 				ret->lock_bytes = lock;
 				return true;
 			}
-	for (off = 64; off + 16 <= sizeof(raw); off += 8) {
-		uint32_t nr = num_le32(raw + off + 8), size = num_le32(raw + off + 12);
+	for (off = 64; off + w + 8 <= sizeof(raw); off += w) {
+		uint32_t nr = num_le32(raw + off + w), size = num_le32(raw + off + w + 4);
 
 		ret->rinfo_off = off;
-		ret->lock_bytes = scan_lock_bytes(size);
+		ret->lock_bytes = scan_lock_bytes(sc, size);
 		if (!ret->lock_bytes || !nr || nr > SCAN_MAX_QUEUES)
 			continue;
 		ret->rinfo = first_ring(sc, d->address, size, d->info) - ret->lock_bytes;
@@ -127,7 +128,8 @@ void scan_drop_twins(struct scan *sc)
 		for (k = i + 1; k < sc->nr_infos; k++) {
 			struct scan_info *a = &sc->infos[i], *b = &sc->infos[k];
 
-			if (a->va.v + a->rinfo_off != b->va.v + b->rinfo_off)
+			if (a->single || b->single ||
+				a->va.v + a->rinfo_off != b->va.v + b->rinfo_off)
 				continue;
 			if (is_better(b, a))
 				*a = *b;

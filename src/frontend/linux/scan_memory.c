@@ -2,11 +2,12 @@
  *
  * scan_memory.c - find xen-blkfront's devices by shape, without a symbol, a type or a version.
  *
- * Anchor: struct blkif_front_ring, {u32 req_prod_pvt, u32 rsp_cons, u32 nr_ents, u32 0, sring *}
- * with nr_ents a power of two and a page-aligned pointer. Proof: the ring's dev_info leads to a
- * structure whose {rinfo, nr_rings} leads back to this very ring. Addresses are resolved through
- * the page tables, so that neither the direct map's place nor the allocator matters; a stale copy
- * of a ring fails the proof because the way back ends at another frame.
+ * Anchor: struct blkif_front_ring, {u32 req_prod_pvt, u32 rsp_cons, u32 nr_ents, sring *}, padded
+ * where pointers are long, with nr_ents a power of two and a page-aligned pointer. Proof: the
+ * ring's dev_info leads to a structure whose {rinfo, nr_rings} leads back to this very ring.
+ * Addresses are resolved through the page tables, so that neither the direct map's place nor the
+ * allocator matters; a stale copy of a ring fails the proof because the way back ends at another
+ * frame.
  */
 #include "frontend/linux/blkfront.h"
 
@@ -18,9 +19,6 @@
 #include "frontend/blkif_abi.h"
 #include "frontend/linux/scan_anchor.h"
 
-#define OLD_DEV_INFO_OFF 82128u /* 4.5 to 5.7: behind shadow[512] */
-#define OLD_LOCK_BYTES	 8u
-#define OLD_RING_BYTES	 82144u
 /* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
 #define MAX_UNRESOLVED 256u
 /* What all anchors together may cost: one each, and one for each page walk of its proof. A ring
@@ -32,14 +30,20 @@
 #define MAPPINGS_BASE	  (1u << 22)
 #define MAPPINGS_PER_PAGE 4u
 
-#define ANCHOR_BYTES 24u
-/* Third and fourth word of an anchor, seen as one: a power of two from 32 to 512. */
+#define MAX_ANCHOR_BYTES 24u
+#define NR_ENTS_OFF	 8u
+/* The number of entries, with long pointers and the padding behind it: a power of two. */
 static bool is_ring_size(uint64_t v)
 {
 	return v >= 32 && v <= 512 && !(v & (v - 1));
 }
 
-/* `words`: what stands there, ANCHOR_BYTES of it. */
+uint64_t scan_word(const struct scan *sc, const uint8_t *p)
+{
+	return sc->c->word == 8 ? num_le64(p) : num_le32(p);
+}
+
+/* `words`: what stands there, as far as the pointer. */
 static bool anchor_at(
 	struct scan *sc, pfn_t pfn, unsigned off, const uint8_t *words, struct anchor *ret)
 {
@@ -48,8 +52,8 @@ static bool anchor_at(
 		.off = off,
 		.pvt = num_le32(words),
 		.cons = num_le32(words + 4),
-		.entries = num_le32(words + 8),
-		.sring = num_le64(words + 16),
+		.entries = num_le32(words + NR_ENTS_OFF),
+		.sring = scan_word(sc, words + sc->at.sring),
 	};
 	/* The indices and the pointer are judged later; one of them may be damaged. */
 	return (guest_is_kernel_addr(sc->c->g, ret->sring) ||
@@ -72,14 +76,15 @@ bool scan_is_at(struct scan *sc, const struct anchor *a, uint64_t ring)
 
 /* Bytes before the front ring in a ring structure of that size; 0 when it cannot be one. By the
  * size alone: the ring's own number of entries may be damaged. */
-unsigned scan_lock_bytes(uint32_t rinfo_size)
+unsigned scan_lock_bytes(const struct scan *sc, uint32_t rinfo_size)
 {
 	uint32_t entries;
 
 	for (entries = MIN_ENTRIES; entries <= BLKIF_MAX_RING_ENTRIES; entries *= 2) {
-		uint32_t rest = SHADOW_OFF + SLOT_BYTES * entries;
+		uint32_t rest = sc->at.shadow + sc->at.slot_bytes * entries;
 
-		if (rinfo_size > rest && rinfo_size - rest <= MAX_LOCK_BYTES && !(rinfo_size % 8))
+		if (rinfo_size > rest && rinfo_size - rest <= MAX_LOCK_BYTES &&
+			!(rinfo_size % sc->c->word))
 			return rinfo_size - rest;
 	}
 	return 0;
@@ -90,19 +95,19 @@ static bool find_rinfo(struct scan *sc, const struct anchor *a, struct scan_info
 {
 	struct err ignored = ERR_INIT;
 	uint8_t raw[INFO_BYTES];
-	unsigned d;
+	unsigned d, w = sc->c->word;
 
 	if (guest_read(sc->c->g, ret->va, raw, sizeof(raw), &ignored))
 		return false;
-	for (d = 64; d + 16 <= sizeof(raw); d += 8) {
-		uint64_t rinfo = num_le64(raw + d);
-		uint32_t nr = num_le32(raw + d + 8), size = num_le32(raw + d + 12), r;
-		unsigned lock = ret->old ? OLD_LOCK_BYTES : scan_lock_bytes(size);
+	for (d = 64; d + w + 8 <= sizeof(raw); d += w) {
+		uint64_t rinfo = scan_word(sc, raw + d);
+		uint32_t nr = num_le32(raw + d + w), size = num_le32(raw + d + w + 4), r;
+		unsigned lock = ret->old ? LINUX_LOCK_BYTES(w) : scan_lock_bytes(sc, size);
 
 		if (!guest_is_kernel_addr(sc->c->g, rinfo) || !nr || nr > SCAN_MAX_QUEUES || !lock)
 			continue;
 		if (ret->old)
-			size = OLD_RING_BYTES;
+			size = lock + sc->at.old_end;
 		for (r = 0; r < nr; r++)
 			if (scan_is_at(sc, a, rinfo + (uint64_t)r * size + lock)) {
 				ret->rinfo_off = d;
@@ -138,10 +143,16 @@ static bool word_behind(struct scan *sc, const struct anchor *a, unsigned off, u
 	const uint8_t *page;
 
 	page = guest_peek(sc->c->g, PFN(a->pfn.v + (at >> PAGE_SHIFT)));
-	if (!page || (at & PAGE_OFFSET_MASK) > PAGE_BYTES - 8)
+	if (!page || (at & PAGE_OFFSET_MASK) > PAGE_BYTES - sc->c->word)
 		return false;
-	*ret = num_le64(page + (at & PAGE_OFFSET_MASK));
+	*ret = scan_word(sc, page + (at & PAGE_OFFSET_MASK));
 	return true;
+}
+
+/* Can a structure of the driver stand there? */
+static bool may_be_info(const struct scan *sc, uint64_t info)
+{
+	return info && !(info % sc->c->word) && guest_is_kernel_addr(sc->c->g, info);
 }
 
 static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool old, struct err *err,
@@ -149,7 +160,7 @@ static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool o
 {
 	struct scan_info found = {.va = GVA(info), .old = old};
 
-	if ((info & 7) || !guest_is_kernel_addr(sc->c->g, info) || !find_rinfo(sc, a, &found))
+	if (!may_be_info(sc, info) || !find_rinfo(sc, a, &found))
 		return false;
 	*status = scan_note_info(sc, &found, err);
 	return true;
@@ -159,7 +170,7 @@ static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, 
 {
 	uint64_t info;
 
-	if (!word_behind(sc, a, DEV_INFO_OFF, &info))
+	if (!word_behind(sc, a, sc->at.dev_info, &info))
 		return false;
 	if (prove(sc, a, info, false, err, status))
 		return true;
@@ -175,7 +186,7 @@ static bool prove_old(
 	uint64_t info;
 
 	return scan_is_at(sc, a, ring) &&
-	       !guest_read_u64(sc->c->g, GVA(ring + OLD_DEV_INFO_OFF), &info, &ignored) &&
+	       !guest_read_word(sc->c->g, GVA(ring + sc->at.old_dev_info), &info, &ignored) &&
 	       prove(sc, a, info, true, err, status);
 }
 
@@ -223,6 +234,7 @@ static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
 static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct err *err)
 {
 	struct anchor a;
+	bool single;
 	int status = 0;
 
 	if (!anchor_at(sc, pfn, off, page + off, &a))
@@ -230,7 +242,9 @@ static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned of
 	sc->walks_left--;
 	if (prove_new(sc, &a, err, &status))
 		return status;
-	return try_old(sc, &a, err);
+	if (scan_try_single(sc, &a, &single, err))
+		return -1;
+	return single ? 0 : try_old(sc, &a, err);
 }
 
 /*
@@ -246,13 +260,12 @@ static int consider_end(struct scan *sc, pfn_t pfn, unsigned off, struct err *er
 		uint64_t info, start = (uint64_t)pfn.v << PAGE_SHIFT;
 		int status = 0;
 
-		behind = SHADOW_OFF + k * SLOT_BYTES + SLOT_ID;
+		behind = sc->at.shadow + k * sc->at.slot_bytes + sc->at.slot_id;
 		if (start + off < behind)
 			break;
 		a.pfn = PFN((start + off - behind) >> PAGE_SHIFT);
 		a.off = (unsigned)((start + off - behind) & PAGE_OFFSET_MASK);
-		if (!word_behind(sc, &a, DEV_INFO_OFF, &info) || (info & 7) || !info ||
-			!guest_is_kernel_addr(sc->c->g, info))
+		if (!word_behind(sc, &a, sc->at.dev_info, &info) || !may_be_info(sc, info))
 			continue;
 		sc->walks_left--;
 		if (prove(sc, &a, info, false, err, &status))
@@ -279,9 +292,31 @@ static bool six_in_range(const uint8_t *p)
 	       in_range(p + 32) | in_range(p + 40);
 }
 
+/* The same with short pointers, where nothing pads the number of entries and less can be told from
+ * it. */
+static int scan_narrow_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
+{
+	unsigned k;
+
+	for (k = NR_ENTS_OFF; k <= PAGE_BYTES - 8; k += 4) {
+		uint32_t v = num_le32(page + k);
+
+		if (v - 32 > 512 - 32 && v != FREE_LIST_NIL)
+			continue;
+		if (v == FREE_LIST_NIL && !num_le32(page + k + 4) && consider_end(sc, pfn, k, err))
+			return -1;
+		if (is_ring_size(v) && consider(sc, pfn, page, k - NR_ENTS_OFF, err))
+			return -1;
+	}
+	return 0;
+}
+
 static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
 {
 	unsigned off, k;
+
+	if (sc->c->word == 4)
+		return scan_narrow_page(sc, pfn, page, err);
 
 	/* 510 words can be the one in the middle of an anchor: 85 times six. */
 	for (off = 8; off < PAGE_BYTES - 8; off += 48) {
@@ -292,7 +327,7 @@ static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err
 
 			if (v == FREE_LIST_NIL && consider_end(sc, pfn, k, err))
 				return -1;
-			if (is_ring_size(v) && consider(sc, pfn, page, k - 8, err))
+			if (is_ring_size(v) && consider(sc, pfn, page, k - NR_ENTS_OFF, err))
 				return -1;
 		}
 	}
@@ -392,7 +427,8 @@ static int resolve_by_mappings(struct scan *sc, struct err *err)
 	struct reverse rev = {.sc = sc, .err = err};
 	uint64_t half;
 
-	if (sc->nr_infos || !sc->nr_unresolved)
+	/* All of vmalloc's area of 32 bits is too small for rings to go there by themselves. */
+	if (sc->nr_infos || !sc->nr_unresolved || sc->c->word == 4)
 		return 0;
 	rev.mappings_left = MAPPINGS_BASE + MAPPINGS_PER_PAGE * guest_info(sc->c->g)->nr_data_pages;
 	qsort(sc->unresolved, sc->nr_unresolved, sizeof(*sc->unresolved), by_pfn);
@@ -406,20 +442,23 @@ bool scan_accepts(struct scan *sc, gva_t ring, gva_t info)
 {
 	struct scan_info found = {.va = info};
 	struct guest *g = sc->c->g;
-	uint8_t words[ANCHOR_BYTES];
+	uint8_t words[MAX_ANCHOR_BYTES];
 	struct guest_map map;
 	struct anchor a;
 	uint64_t back;
 
 	if (guest_translate(g, ring, &map, NULL) ||
 		guest_read(g, ring, words, sizeof(words), NULL) ||
-		!is_ring_size(num_le64(words + 8)) ||
+		!is_ring_size(scan_word(sc, words + NR_ENTS_OFF)) ||
 		!anchor_at(sc, map.pfn, (unsigned)map.offset, words, &a) ||
 		a.pvt - a.cons > a.entries || (a.sring & PAGE_OFFSET_MASK) ||
 		!guest_is_kernel_addr(g, a.sring))
 		return false;
-	found.old = guest_read_u64(g, gva_add(ring, DEV_INFO_OFF), &back, NULL) || back != info.v;
-	if (found.old && (guest_read_u64(g, gva_add(ring, OLD_DEV_INFO_OFF), &back, NULL) ||
+	if (!sc->c->l.info_rinfo.present)
+		return scan_accepts_single(sc, &a, ring, info);
+	found.old =
+		guest_read_word(g, gva_add(ring, sc->at.dev_info), &back, NULL) || back != info.v;
+	if (found.old && (guest_read_word(g, gva_add(ring, sc->at.old_dev_info), &back, NULL) ||
 				 back != info.v || !scan_sring_fits(sc, &a)))
 		return false;
 	return find_rinfo(sc, &a, &found);
@@ -427,7 +466,22 @@ bool scan_accepts(struct scan *sc, gva_t ring, gva_t info)
 
 void scan_init(struct scan *sc, struct linux_ctx *c)
 {
+	struct linux_builtin_shape shape = {.which = LINUX_BUILTIN_5_8, .word = c->word};
+	struct linux_layout l;
+
 	*sc = (struct scan){.c = c, .walks_left = MAX_WALKS};
+	linux_layout_builtin(&l, &shape);
+	sc->at = (struct scan_places){
+		.sring = l.ring_sring.off,
+		.dev_info = l.ring_dev_info.off,
+		.shadow = l.ring_shadow.off,
+		.slot_bytes = l.slot_bytes,
+		.slot_id = c->abi->id,
+	};
+	shape.which = LINUX_BUILTIN_4_5;
+	linux_layout_builtin(&l, &shape);
+	sc->at.old_dev_info = l.ring_dev_info.off;
+	sc->at.old_end = l.ring_bytes;
 }
 
 int scan_memory(struct scan *sc, struct err *err)

@@ -6,23 +6,37 @@
 #define XB_FRONTEND_LINUX_SCAN_MEMORY_H
 
 #include "frontend/linux/ctx.h"
+#include "frontend/linux/single.h"
 
 /* One a CPU; bounds the page walks of one proof. */
 #define SCAN_MAX_QUEUES 1024u
 
 struct scan_info {
-	gva_t va;	     /* struct blkfront_info */
-	unsigned rinfo_off;  /* in it */
-	unsigned lock_bytes; /* before the front ring in struct blkfront_ring_info */
-	bool old;	     /* shadow[512] inside the ring structure: 4.5 to 5.7 */
-	unsigned votes;	     /* rings that name it */
-	uint64_t rinfo;	     /* where its rings are although it says something else; 0 there */
+	gva_t va;			 /* struct blkfront_info */
+	unsigned rinfo_off;		 /* in it */
+	unsigned lock_bytes;		 /* before the front ring in struct blkfront_ring_info */
+	bool old;			 /* room for 512 slots in each ring structure: 4.5 to 5.7 */
+	bool single;			 /* its one ring lies in it: before 4.5 */
+	struct linux_single_shape shape; /* of those */
+	unsigned votes;			 /* rings that name it */
+	uint64_t rinfo; /* where its rings are although it says something else; 0 there */
+};
+
+/* Offsets from struct blkif_front_ring, before which stands a lock, by the size of a pointer. */
+struct scan_places {
+	unsigned sring;	   /* behind three indices */
+	unsigned dev_info; /* Linux 5.8 and newer: right before the shadow */
+	unsigned shadow;   /* of those */
+	unsigned slot_bytes, slot_id;
+	unsigned old_dev_info; /* 4.5 to 5.7: behind the shadow */
+	unsigned old_end;
 };
 
 struct anchor;
 struct doubt;
 struct scan {
 	struct linux_ctx *c;
+	struct scan_places at;
 	struct scan_info *infos;
 	size_t nr_infos, cap_infos;
 	struct anchor *unresolved;

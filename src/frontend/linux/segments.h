@@ -12,13 +12,22 @@
 /* struct scatterlist */
 struct linux_sg_layout {
 	struct field page_link, offset, length;
-	uint32_t bytes;
+	uint32_t bytes; /* 0: not known yet */
 };
-/* `types` NULL: the usual of kernels with such pointers, if there is one. */
+/* `types` NULL: the usual of kernels with such pointers. */
 void linux_sg_layout(const struct layout *types, unsigned word_bytes, struct linux_sg_layout *ret);
 
 struct linux_ctx;
 struct blkif_wire_request;
+
+/* The scatter list of a slot; at 0: it has none. */
+struct linux_slot_list {
+	uint64_t at, nr;
+};
+struct linux_slot_list linux_slot_list(
+	struct linux_ctx *c, gva_t slot, const uint8_t *raw, const struct blkif_wire_request *wire);
+/* Where c->sg.bytes is not known: by the list at `sg`, if it is one of nr entries. */
+void linux_sg_learn(struct linux_ctx *c, uint64_t sg, uint64_t nr);
 
 /* Data segments of the slot whose bytes are `raw`, of a request whose wire form is `wire`. */
 int linux_decode_segments(struct linux_ctx *c, const uint8_t *raw, size_t len,

@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# Linux' block frontend of every era, 32 and 64 bits, as made-up guests: what was put into the rings
+# is what dump says, validate finds no error, and replay makes the disk that the writes say.
+
+setup() {
+    bats_require_minimum_version 1.5.0
+    tools=$SRCDIR/tests/tools
+}
+
+all_of() { # all_of PATTERN NUMBER: that many guests, all of them right
+    run python3 "$tools/check_blkfront.py" "$XBDSNAP" "$BATS_TEST_TMPDIR" "$1"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$output" = "$2 guests" ]
+}
+
+@test "XenLinux, and kernels up to 3.9: frames in the shadow" {
+    all_of '^(xenlinux|3\.4|3\.8)-' 42
+}
+
+@test "3.10: scatter lists in the shadow; 3.11 to 4.4: pointers to them" {
+    all_of '^(3\.10|3\.16|4\.4)-' 48
+}
+
+@test "a later 4.4, and 4.5 to 5.7: rings of their own with room for 512" {
+    all_of '^(4\.4\.late|4\.5)-' 36
+}
+
+@test "5.8 and newer: rings as long as they are" {
+    all_of '^(5\.10|6\.1)-' 36
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The structures of Linux' block frontend through its history, as its headers declare them, for the
+ * compiler to lay out: mkblkfront.py compiles this for either size of a pointer and reads the
+ * places of the members from the assembly. Nothing here is linked, and nothing is included.
+ *
+ * ERA says whose they are: 0 XenLinux 2.6.18; pvops 1 up to 3.7, 2 3.8, 3 3.10, 4 3.11, 5 4.4, 6
+ * later 4.4, 7 4.5, 8 5.8, 9 5.18. What options of a kernel add: LOCK longs to each lock, WORK
+ * longs to struct work_struct, LIST longs to the front of an entry of a scatter list; ADDR is the
+ * size of a bus address, and SG_LENGTH 1 where it has a length of its own.
+ */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#ifndef LOCK
+#define LOCK 0
+#endif
+#ifndef WORK
+#define WORK 0
+#endif
+#ifndef LIST
+#define LIST 0
+#endif
+#ifndef SG_LENGTH
+#define SG_LENGTH 1
+#endif
+
+struct list {
+	struct list *next, *prev;
+};
+struct spinlock {
+	u32 slock;
+	unsigned long debug[LOCK];
+};
+struct mutex {
+	unsigned long owner;
+	struct spinlock wait;
+	u32 osq;
+	struct list waiters;
+	unsigned long debug[LOCK];
+};
+struct work {
+	unsigned long data;
+	struct list entry;
+	void *func;
+	unsigned long debug[WORK];
+};
+struct callback {
+	void *next, *fn, *arg;
+	u16 count;
+};
+struct scatterlist {
+	unsigned long debug[LIST];
+	unsigned long page_link;
+	u32 offset, length;
+#if ADDR == 8
+	u64 dma;
+#else
+	u32 dma;
+#endif
+#if SG_LENGTH
+	u32 dma_length;
+#endif
+};
+
+struct segment {
+	u32 gref;
+	u8 first_sect, last_sect;
+};
+struct request_rw {
+	u8 op, nr_segments;
+	u16 handle;
+	u64 id, sector;
+	struct segment seg[11];
+};
+struct request_discard {
+	u8 op, flag;
+	u16 handle;
+	u64 id, sector, nr_sectors;
+};
+struct request_indirect {
+	u8 op, indirect_op;
+	u16 nr_segments;
+	u64 id, sector;
+	u16 handle;
+	u32 grefs[8];
+};
+union request {
+	struct request_rw rw;
+	struct request_discard discard;
+	struct request_indirect indirect;
+};
+struct response {
+	u64 id;
+	u8 op;
+	short status;
+};
+union entry {
+	union request req;
+	struct response rsp;
+};
+struct sring {
+	u32 req_prod, req_event, rsp_prod, rsp_event;
+	u8 pad[48];
+	union entry ring[1];
+};
+struct front_ring {
+	u32 req_prod_pvt, rsp_cons, nr_ents;
+	struct sring *sring;
+};
+
+struct grant {
+	u32 gref;
+#if ERA < 5
+	unsigned long pfn;
+#else
+	void *page;
+#endif
+	struct list node;
+};
+
+struct shadow {
+	union request req;
+	void *request;
+#if ERA <= 2
+	unsigned long frame[11];
+#endif
+#if ERA == 2 || ERA == 3
+	struct grant *grants_used[11];
+#endif
+#if ERA == 3
+	struct scatterlist sg[11];
+#endif
+#if ERA >= 4
+	struct grant **grants_used, **indirect_grants;
+	struct scatterlist *sg;
+#endif
+#if ERA >= 5
+	u32 num_sg;
+#endif
+#if ERA == 6
+	u8 inflight;
+#endif
+#if ERA >= 7
+	u32 status;
+	unsigned long associated_id;
+#endif
+};
+
+struct tag_set {
+	unsigned long words[21];
+};
+
+#if ERA >= 7
+struct ring_info {
+	struct spinlock lock;
+	struct front_ring ring;
+	u32 ring_ref[16];
+	u32 evtchn, irq;
+	struct work work;
+	struct callback callback;
+#if ERA == 7
+	struct shadow shadow[512];
+#endif
+	struct list indirect_pages, grants;
+	u32 persistent_gnts_c;
+	unsigned long shadow_free;
+	struct info *dev_info;
+#if ERA != 7
+	struct shadow shadow[];
+#endif
+};
+struct info {
+	struct mutex mutex;
+	void *xbdev, *gd;
+	u16 sector_size;
+	u32 physical_sector_size;
+#if ERA == 9
+	unsigned long vdisk_info;
+#endif
+	int vdevice;
+	u16 handle;
+	u32 connected;
+	u32 nr_ring_pages;
+	void *rq;
+#if ERA == 7
+	u32 flush;
+	u32 discard;
+	u32 granularity, alignment;
+	u32 persistent;
+#else
+	u32 features;
+	u32 granularity, alignment;
+#endif
+	u32 max_indirect_segments;
+	int is_ready;
+	struct tag_set tag_set;
+	struct ring_info *rinfo;
+	u32 nr_rings;
+#if ERA != 7
+	u32 rinfo_size;
+#endif
+	struct list requests, bio_list, info_list;
+};
+#elif ERA == 0
+struct info {
+	void *xbdev;
+	u32 dev;
+	void *gd;
+	int vdevice;
+	u16 handle;
+	int connected, ring_ref;
+	struct front_ring ring;
+	u32 irq;
+	void *mi, *rq;
+	struct work work;
+	struct callback callback;
+	struct shadow shadow[32];
+	unsigned long shadow_free;
+	int feature_barrier, users;
+};
+#else
+struct info {
+#if ERA != 1
+	struct spinlock io_lock;
+#endif
+	struct mutex mutex;
+	void *xbdev, *gd;
+	int vdevice;
+	u16 handle;
+	u32 connected;
+#if ERA >= 5
+	int ring_ref[16];
+	u32 nr_ring_pages;
+#else
+	int ring_ref;
+#endif
+	struct front_ring ring;
+#if ERA <= 2
+	struct scatterlist sg[11];
+#endif
+	u32 evtchn, irq;
+	void *rq;
+	struct work work;
+	struct callback callback;
+	struct shadow shadow[ERA >= 5 ? 512 : 32];
+#if ERA == 2
+	void *persistent_gnts;
+#elif ERA != 1
+	struct list grants;
+#endif
+#if ERA >= 4
+	struct list indirect_pages;
+#endif
+#if ERA != 1
+	u32 persistent_gnts_c;
+#endif
+	unsigned long shadow_free;
+	u32 feature_flush, flush_op;
+	u32 discard;
+	u32 granularity, alignment;
+	u32 persistent;
+	int is_ready;
+};
+#endif
+
+struct gendisk {
+	int major, first_minor, minors;
+	char disk_name[32];
+	void *more[3 * sizeof(void *)];
+	void *fops, *queue, *private_data;
+};
+
+#define SAY(name, value)  __asm__("\n->" name " %0" : : "i"((unsigned long)(value)))
+#define OFF(type, member) SAY(#type "." #member, __builtin_offsetof(struct type, member))
+#define SIZE(type)	  SAY(#type, sizeof(struct type))
+
+void layouts(void)
+{
+	OFF(request_rw, nr_segments);
+	OFF(request_rw, handle);
+	OFF(request_rw, id);
+	OFF(request_rw, sector);
+	OFF(request_rw, seg);
+	OFF(request_discard, flag);
+	OFF(request_discard, nr_sectors);
+	OFF(request_indirect, indirect_op);
+	OFF(request_indirect, nr_segments);
+	OFF(request_indirect, handle);
+	OFF(request_indirect, grefs);
+	OFF(segment, first_sect);
+	OFF(segment, last_sect);
+	SIZE(segment);
+	OFF(response, op);
+	OFF(response, status);
+	OFF(sring, req_event);
+	OFF(sring, rsp_prod);
+	OFF(sring, rsp_event);
+	OFF(sring, ring);
+	SAY("entry", sizeof(union entry));
+	SAY("request", sizeof(union request));
+	OFF(front_ring, rsp_cons);
+	OFF(front_ring, nr_ents);
+	OFF(front_ring, sring);
+	OFF(scatterlist, page_link);
+	OFF(scatterlist, offset);
+	OFF(scatterlist, length);
+	SIZE(scatterlist);
+	SIZE(grant);
+	OFF(grant, gref);
+#if ERA < 5
+	OFF(grant, pfn);
+#else
+	OFF(grant, page);
+#endif
+	SIZE(shadow);
+	OFF(shadow, request);
+#if ERA <= 2
+	OFF(shadow, frame);
+#endif
+#if ERA >= 2
+	OFF(shadow, grants_used);
+#endif
+#if ERA >= 3
+	OFF(shadow, sg);
+#endif
+#if ERA >= 4
+	OFF(shadow, indirect_grants);
+#endif
+#if ERA >= 5
+	OFF(shadow, num_sg);
+#endif
+#if ERA >= 7
+	OFF(shadow, status);
+	OFF(shadow, associated_id);
+	OFF(info, rinfo);
+	OFF(info, nr_rings);
+	OFF(info, info_list);
+	OFF(info, rq);
+	OFF(info, nr_ring_pages);
+#if ERA != 7
+	OFF(info, rinfo_size);
+#endif
+	SIZE(ring_info);
+	OFF(ring_info, ring);
+	OFF(ring_info, ring_ref);
+	OFF(ring_info, shadow);
+	OFF(ring_info, shadow_free);
+	OFF(ring_info, dev_info);
+#else
+	OFF(info, ring);
+	OFF(info, ring_ref);
+	OFF(info, shadow);
+	OFF(info, shadow_free);
+#endif
+#if ERA >= 5
+	OFF(info, nr_ring_pages);
+#endif
+	SIZE(info);
+	OFF(info, xbdev);
+	OFF(info, gd);
+	OFF(info, vdevice);
+	OFF(info, handle);
+	OFF(info, connected);
+	OFF(gendisk, disk_name);
+	OFF(gendisk, private_data);
+	SIZE(gendisk);
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""check_blkfront.py XBDSNAP FOLDER [PATTERN]: all guests of mkblkfront.py whose name fits the pattern.
+
+Each is decoded and validated, its writes are replayed to a disk, and everything is compared with what
+was put into the rings. One line a guest that differs; ends with "N guests".
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+
+import mkblkfront
+
+DISK = 10 << 10  # sectors
+
+
+def ask(*argv, status=(0,)):
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode not in status:
+        raise AssertionError(f"{argv[1]}: status {done.returncode}: "
+                             f"{done.stdout[-300:]} {done.stderr[-300:]}")
+    return json.loads(done.stdout) if "-J" in argv else done.stdout
+
+
+def same(what, got, want):
+    if got != want:
+        raise AssertionError(f"{what}: {str(got)[:200]}, expected {str(want)[:200]}")
+
+
+def compare_request(where, got, want):
+    for key in ("op", "sector", "nr_sectors", "slot", "ring"):
+        same(f"{where} {key}", got[key], want[key])
+    same(f"{where} state", got["state"], "responded" if want["answered"] else "pending")
+    pieces = [{"pfn": s["pfn"] and int(s["pfn"], 16), "offset": s["offset"], "bytes": s["bytes"], "gref": s["gref"]}
+              for s in got["segments"]]
+    same(f"{where} segments", pieces, want["segments"])
+
+
+def compare_dump(document, truth):
+    devices = {d["vdev"]: d for d in document["devices"]}
+    same("devices", sorted(devices), [d["vdev"] for d in truth])
+    for want in truth:
+        d = devices[want["vdev"]]
+        for key in ("handle", "state"):
+            same(f"{want['vdev']} {key}", d[key], want[key])
+        same("entries", [r["entries"] for r in d["rings"]], want["entries"])
+        same("slots", [(r["ring"], r["slot"]) for r in d["requests"]],
+             [(r["ring"], r["slot"]) for r in want["requests"]])
+        for got, request in zip(d["requests"], want["requests"]):
+            compare_request(f"{want['vdev']} slot {request['slot']}", got, request)
+
+
+def blank(vdev):
+    return bytearray(b"%-16s" % vdev.encode() * (512 // 16 * DISK))
+
+
+def disk_after(want, memory):
+    """What the requests say, in any order: none overlap."""
+    disk = blank(want["vdev"])
+    for r in want["requests"]:
+        at = (r["sector"] or 0) * 512
+        if r["op"] not in ("write", "barrier"):
+            continue
+        for s in r["segments"]:
+            disk[at : at + s["bytes"]] = memory[s["pfn"]][s["offset"] : s["offset"] + s["bytes"]]
+            at += s["bytes"]
+    return disk
+
+
+def replay(xbdsnap, save, folder, truth, memory):
+    for want in truth:
+        path = os.path.join(folder, want["vdev"] + ".img")
+        with open(path, "wb") as f:
+            f.write(blank(want["vdev"]))
+        undo = os.path.join(folder, "undo")
+        if os.path.exists(undo):
+            os.unlink(undo)
+        ask(xbdsnap, "replay", "--disk", f"{want['vdev']}={path}", "--write", "--undo", undo,
+            "--allow=findings", save)
+        with open(path, "rb") as f:
+            got = f.read()
+        if got != disk_after(want, memory):
+            first = next(i for i, (a, b) in enumerate(zip(got, disk_after(want, memory))) if a != b)
+            raise AssertionError(f"{want['vdev']}: the disk differs from byte {first}")
+
+
+def examine(xbdsnap, name, folder):
+    guest, truth = mkblkfront.table()[name]()
+    save = os.path.join(folder, "guest.save")
+    with open(save, "wb") as f:
+        f.write(guest.stream())
+    compare_dump(ask(xbdsnap, "dump", "-J", save), truth)
+    verdict = ask(xbdsnap, "validate", "-J", save, status=(0, 1, 3))
+    bad = [f["rule"] + " " + f["message"] for f in verdict["findings"] if f["severity"] == "error"]
+    same("errors", bad, [])
+    if any(r["op"] in ("write", "barrier") for d in truth for r in d["requests"]):
+        replay(xbdsnap, save, folder, truth, guest.mem)
+
+
+def main(argv):
+    pattern = argv[3] if len(argv) > 3 else ""
+    names = [n for n in mkblkfront.table() if re.search(pattern, n)]
+    bad = 0
+    for name in names:
+        try:
+            examine(os.path.abspath(argv[1]), name, argv[2])
+        except AssertionError as e:
+            print(f"{name}: {e}", flush=True)
+            bad += 1
+    print(f"{len(names)} guests")
+    return bad != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

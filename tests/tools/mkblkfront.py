@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Make guests with Linux' block frontend of any era, whose requests are known.
+
+  mkblkfront.py --list                      the guests there are
+  mkblkfront.py NAME OUT.save OUT.json      one of them, and what its rings hold
+
+The places of all members come from the compiler (blkfront-layouts.c). What the driver writes there
+is written here from the description of the driver; nothing is shared with the program. A guest is an
+HVM checkpoint (libxc stream, version 2) of no more than the pages that matter.
+"""
+import functools
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PAGE, SECTOR, NIL, POPPED = 4096, 512, 0x0FFFFFFF, 0x0FFFFFEE
+READ, WRITE, BARRIER, FLUSH, DISCARD, INDIRECT = 0, 1, 2, 3, 5, 6
+DMA_FRAMES = 4096  # ZONE_DMA ends there
+XENLINUX, FRAMES, GRANTS, LISTS, POINTERS, PAGES, INFLIGHT, RINGS, FLEXIBLE, VDISK = range(10)
+ERAS = {XENLINUX: "xenlinux", FRAMES: "3.4", GRANTS: "3.8", LISTS: "3.10", POINTERS: "3.16", PAGES: "4.4",
+        INFLIGHT: "4.4.late", RINGS: "4.5", FLEXIBLE: "5.10", VDISK: "6.1"}
+
+
+@functools.lru_cache(maxsize=None)
+def places(era, bits, *options):
+    argv = ["gcc", f"-m{bits}", f"-DERA={era}", *options, "-S", "-o", "-",
+            os.path.join(HERE, "blkfront-layouts.c")]
+    out = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name: int(value) for name, value in re.findall(r"^->(\S+) \$(\d+)", out, re.M)}
+
+
+class Guest:
+    """Memory, and where the kernel has it mapped: all of it at `base`, struct page at `array`."""
+
+    def __init__(self, bits, levels, entry, vmemmap=True):
+        self.w, self.levels, self.entry = bits // 8, levels, entry
+        self.base = 0xC0000000 if bits == 32 else 0xFFFF888000000000
+        self.mem, self.next, self.next_high = {}, 64, 7100
+        self.root = self.table = self.new()
+        if bits == 32:
+            self.array = self.base + PAGE * 6000  # in memory of its own, as FLATMEM is
+            first, last = 6000, 6000 + (10000 * entry >> 12) + 1
+            for pfn in range(first, last):
+                self.mem[pfn] = bytearray(PAGE)
+            for pfn in range(10000):
+                zone = 0 if pfn < DMA_FRAMES else 1 if pfn < 7000 else 2
+                at = self.array + pfn * entry
+                self.put(at, zone << 30 | 0x400, 4)
+                self.put(at + entry - 8, 0xFFFFFFFF, 4)  # _mapcount
+        else:
+            self.array = 0xFFFFEA0000000000
+        self.entries = {}
+
+    def new(self, nr=1):
+        first = self.next
+        self.next += nr
+        for pfn in range(first, first + nr):
+            self.mem[pfn] = bytearray(PAGE)
+        return first
+
+    def data(self):
+        """A page for data: with 32 bits every second one is a high one, which the kernel maps only
+        when it needs it."""
+        self.next_high += 1
+        if self.w == 8 or self.next_high % 2:
+            return self.new()
+        self.mem[self.next_high] = bytearray(PAGE)
+        return self.next_high
+
+    def at(self, pfn, offset=0):
+        return self.base + pfn * PAGE + offset
+
+    def alloc(self, nbytes, align=None):
+        """A piece of the direct map, alone on its pages."""
+        first = self.new(-(-nbytes // PAGE) or 1)
+        return self.at(first, align or 0)
+
+    def put(self, va, value, size):
+        for i in range(size):
+            pfn, off = divmod(va + i - self.base, PAGE)
+            self.mem[pfn][off] = value >> 8 * i & 0xFF
+
+    def word(self, va, value):
+        self.put(va, value & (1 << 8 * self.w) - 1, self.w)
+
+    def write(self, va, data):
+        for i, b in enumerate(data):
+            pfn, off = divmod(va + i - self.base, PAGE)
+            self.mem[pfn][off] = b
+
+    def page(self, pfn):
+        return self.array + pfn * self.entry
+
+    # -- page tables
+
+    def map(self, va, pfn):
+        wide = self.levels > 2
+        bits, size = (9, 8) if wide else (10, 4)
+        table = self.root
+        for level in range(self.levels, 0, -1):
+            index = va >> 12 + bits * (level - 1) & (1 << bits) - 1
+            if level == 1:
+                entry = pfn
+            else:
+                entry = self.entries.get((table, index))
+                if entry is None:
+                    entry = self.entries[table, index] = self.new()
+            flags = 1 if wide and self.levels == 3 and level == 3 else 0x67
+            struct.pack_into("<Q" if wide else "<I", self.mem[table], index * size,
+                             entry << 12 | flags)
+            table = entry
+
+    def map_all(self):
+        for pfn in sorted(self.mem):
+            if pfn < 7000:
+                self.map(self.at(pfn), pfn)
+        if self.w == 8:  # struct page of all frames: one page of the array is as good as another
+            shared = self.new()
+            for i in range(PAGE // 64):
+                struct.pack_into("<I", self.mem[shared], 64 * i + 52, 1)
+            for i in range(10000 * 64 // PAGE + 1):
+                self.map(self.array + i * PAGE, shared)
+
+    def stream(self):
+        self.map_all()
+        out = b"\xff" * 8 + b"XENF" + struct.pack(">IHHI", 2, 0, 0, 0)
+        out += struct.pack("<IHHII", 2, 12, 0, 4, 17)
+        pfns = sorted(self.mem)
+        for k in range(0, len(pfns), 1024):
+            some = pfns[k : k + 1024]
+            body = struct.pack("<II", len(some), 0) + b"".join(struct.pack("<Q", p) for p in some)
+            body += b"".join(bytes(self.mem[p]) for p in some)
+            out += struct.pack("<II", 1, len(body)) + body
+        cpu = bytearray(1032)
+        cr3 = self.root << 12
+        cr4 = 0x10 if self.levels == 2 else 0x20
+        for off, value in {656: 0x80000001, 672: cr3, 680: cr4,
+                           992: 0x500 if self.levels == 4 else 0}.items():
+            struct.pack_into("<Q", cpu, off, value)
+        context = struct.pack("<HHI", 1, 0, 24) + struct.pack("<II16x", 0x54381286, 1)
+        context += struct.pack("<HHI", 2, 0, len(cpu)) + cpu + struct.pack("<HHI", 0, 0, 0)
+        return out + struct.pack("<II", 9, len(context)) + context + struct.pack("<II", 0, 0)
+
+
+class Driver:
+    """One device and its rings."""
+
+    def __init__(self, guest, era, options, letter, nr_rings=1, ring_pages=1, persistent=True):
+        bits = 8 * guest.w
+        self.g, self.era, self.p = guest, era, places(era, bits, *options)
+        self.letter, self.persistent, self.gref = letter, persistent, 100 + 1000 * ord(letter)
+        self.n = 32 * ring_pages
+        self.vdev = 202 << 8 | (ord(letter) - ord("a")) << 4
+        self.nr_rings, self.ring_pages = nr_rings, ring_pages
+        self.truth = []
+        g, p = guest, self.p
+        self.info = g.alloc(p["info"], 0x100 if era >= RINGS else 0)
+        gd = g.alloc(p["gendisk"], 0x40)
+        g.write(gd + p["gendisk.disk_name"], b"xvd" + letter.encode() + b"\0")
+        g.word(gd + p["gendisk.private_data"], self.info)
+        self.set("info.xbdev", g.alloc(64), g.w)
+        self.set("info.gd", gd, g.w)
+        self.set("info.vdevice", self.vdev, 4)
+        self.set("info.handle", self.vdev & 0xFFFF, 2)
+        self.set("info.connected", 1, 4)
+        if "info.nr_ring_pages" in p:
+            self.set("info.nr_ring_pages", ring_pages, 4)
+        self.rings = self.make_rings()
+
+    def set(self, name, value, size):
+        self.g.put(self.info + self.p[name], value, size)
+
+    def make_rings(self):
+        g, p = self.g, self.p
+        if self.era < RINGS:
+            return [Ring(self, 0, self.info, "info")]
+        step = p["ring_info"] + (self.n * p["shadow"] if self.era != RINGS else 0)
+        rinfo = g.alloc(step * self.nr_rings)
+        self.set("info.rq", g.alloc(64), g.w)
+        self.set("info.rinfo", rinfo, g.w)
+        self.set("info.nr_rings", self.nr_rings, 4)
+        if "info.rinfo_size" in p:
+            self.set("info.rinfo_size", step, 4)
+        return [Ring(self, i, rinfo + i * step, "ring_info") for i in range(self.nr_rings)]
+
+    def take_gref(self):
+        self.gref += 3
+        return self.gref
+
+
+class Ring:
+    def __init__(self, driver, index, va, kind):
+        self.d, self.g, self.p, self.index, self.kind = driver, driver.g, driver.p, index, kind
+        self.va = va
+        self.front = va + self.p[kind + ".ring"]
+        self.shadow = va + self.p[kind + ".shadow"]
+        self.sring = self.g.alloc(PAGE * driver.ring_pages)
+        self.free, self.used = list(range(driver.n)), {}
+        self.pvt = self.cons = 7
+        for i in range(driver.ring_pages):
+            self.g.put(va + self.p[kind + ".ring_ref"] + 4 * i, driver.take_gref(), 4)
+        if kind == "ring_info":
+            self.g.word(va + self.p["ring_info.dev_info"], driver.info)
+        if driver.era >= POINTERS:
+            self.lists = [self.lists_of() for _ in range(driver.n)]
+
+    def lists_of(self):
+        """sg, grants_used and indirect_grants are there for free slots, too."""
+        g, p, most = self.g, self.p, 32
+        at = g.alloc(most * (p["scatterlist"] + g.w) + 8 * g.w)
+        return at, at + most * p["scatterlist"], at + most * (p["scatterlist"] + g.w)
+
+    def slot(self, i, name=None):
+        return self.shadow + i * self.p["shadow"] + (self.p[name] if name else 0)
+
+    def request(self, op, sector=0, pieces=(), nr_sectors=None, answered=False, slot=None):
+        """pieces: (offset, bytes) of new pages, or (pfn, offset, bytes)."""
+        g, p, era = self.g, self.p, self.d.era
+        i = self.free.pop(0 if slot is None else self.free.index(slot))
+        raw = bytearray(p["request"])
+        indirect = len(pieces) > 11
+        raw[0] = INDIRECT if indirect else op
+        struct.pack_into("<Q", raw, p["request_rw.id"], i)
+        struct.pack_into("<Q", raw, p["request_rw.sector"], sector)
+        handle = "request_indirect.handle" if indirect else "request_rw.handle"
+        struct.pack_into("<H", raw, p[handle], self.d.vdev & 0xFFFF)
+        if indirect:
+            raw[p["request_indirect.indirect_op"]] = op
+            struct.pack_into("<H", raw, p["request_indirect.nr_segments"], len(pieces))
+        elif op == DISCARD:
+            struct.pack_into("<Q", raw, p["request_discard.nr_sectors"], nr_sectors)
+        else:
+            raw[p["request_rw.nr_segments"]] = len(pieces)
+        rq = g.alloc(256, 0x80)
+        g.word(self.slot(i, "shadow.request"), rq)
+        if era >= RINGS:
+            g.put(self.slot(i, "shadow.status"), 1, 4)
+            g.word(self.slot(i, "shadow.associated_id"), -1)
+        segments = [self.piece(i, k, raw, indirect, op, piece, len(pieces))
+                    for k, piece in enumerate(pieces)]
+        if era >= PAGES:
+            g.put(self.slot(i, "shadow.num_sg"), len(pieces), 4)
+        if indirect:
+            self.indirect_page(i, raw, segments)
+        g.write(self.slot(i), raw)
+        self.publish(raw)
+        total = sum(s["bytes"] for s in segments) // SECTOR if op != DISCARD else nr_sectors
+        self.used[i] = {
+            "ring": self.index, "slot": i, "answered": answered, "nr_sectors": total,
+            "op": {0: "read", 1: "write", 2: "barrier", 3: "flush", 5: "discard"}[op],
+            "sector": sector if segments or op == DISCARD else None, "segments": segments}
+        return i
+
+    def piece(self, i, k, raw, indirect, op, piece, nr):
+        g, p, era = self.g, self.p, self.d.era
+        pfn, offset, nbytes = piece if len(piece) == 3 else (g.data(), *piece)
+        gref = self.d.take_gref()
+        seed = zlib.crc32(b"%c %d %d %d" % (self.d.letter.encode(), self.index, i, k))
+        data = bytes((seed >> 8 * (j % 4) & 0xFF) ^ (j >> 2 & 0xFF) for j in range(PAGE))
+        g.mem[pfn][offset : offset + nbytes] = data[:nbytes]
+        granted = pfn
+        if era in (GRANTS, LISTS) or (era >= POINTERS and self.d.persistent):
+            granted = pfn if era == GRANTS else g.data()
+            g.mem[granted][:] = g.mem[pfn]
+        if not indirect:
+            at = p["request_rw.seg"] + k * p["segment"]
+            struct.pack_into("<I", raw, at, gref)
+            raw[at + p["segment.first_sect"]] = offset // SECTOR
+            raw[at + p["segment.last_sect"]] = (offset + nbytes) // SECTOR - 1
+        if era <= GRANTS:
+            g.word(self.slot(i, "shadow.frame") + k * g.w, granted)
+        if era >= GRANTS:
+            self.grant(i, k, gref, granted)
+        if era >= LISTS:
+            sg = self.slot(i, "shadow.sg") if era == LISTS else self.lists[i][0]
+            sg += k * p["scatterlist"]
+            g.word(sg + p["scatterlist.page_link"], g.page(pfn) | (2 if k + 1 == nr else 0))
+            g.put(sg + p["scatterlist.offset"], offset, 4)
+            g.put(sg + p["scatterlist.length"], nbytes, 4)
+        return {"pfn": pfn, "offset": offset, "bytes": nbytes, "gref": gref}
+
+    def grant(self, i, k, gref, pfn):
+        g, p, era = self.g, self.p, self.d.era
+        at = g.alloc(p["grant"], 0x20)
+        g.put(at + p["grant.gref"], gref, 4)
+        if era < PAGES:
+            g.word(at + p["grant.pfn"], pfn)
+        elif self.d.persistent:
+            g.word(at + p["grant.page"], g.page(pfn))
+        array = self.slot(i, "shadow.grants_used") if era <= LISTS else self.lists[i][1]
+        g.word(array + k * g.w, at)
+
+    def indirect_page(self, i, raw, segments):
+        g, p = self.g, self.p
+        pfn, gref = g.new(), self.d.take_gref()
+        for k, s in enumerate(segments):
+            at = k * p["segment"]
+            struct.pack_into("<I", g.mem[pfn], at, s["gref"])
+            g.mem[pfn][at + p["segment.first_sect"]] = s["offset"] // SECTOR
+            g.mem[pfn][at + p["segment.last_sect"]] = (s["offset"] + s["bytes"]) // SECTOR - 1
+        struct.pack_into("<I", raw, p["request_indirect.grefs"], gref)
+        at = g.alloc(p["grant"], 0x20)
+        g.put(at + p["grant.gref"], gref, 4)
+        if self.d.era < PAGES:
+            g.word(at + p["grant.pfn"], pfn)
+        else:
+            g.word(at + p["grant.page"], g.page(pfn))
+        g.word(self.lists[i][2], at)
+
+    def publish(self, raw):
+        self.g.write(self.sring + self.p["sring.ring"] + self.pvt % self.d.n * self.p["entry"], raw)
+        self.pvt += 1
+
+    def finish(self):
+        """Free list, indices, answers; what was asked is in the truth then."""
+        g, p, kind = self.g, self.p, self.kind
+        chain = self.free + [NIL]
+        for here, there in zip(chain, chain[1:]):
+            g.put(self.slot(here) + p["request_rw.id"], there, 8)
+        g.word(self.va + p[kind + ".shadow_free"], chain[0])
+        if self.d.era >= POINTERS:
+            for i, (sg, used, indirect) in enumerate(self.lists):
+                g.word(self.slot(i, "shadow.sg"), sg)
+                g.word(self.slot(i, "shadow.grants_used"), used)
+                g.word(self.slot(i, "shadow.indirect_grants"), indirect)
+        answered = [i for i, r in self.used.items() if r["answered"]]
+        for k, i in enumerate(answered):
+            at = self.sring + p["sring.ring"] + (self.cons + k) % self.d.n * p["entry"]
+            g.put(at, i, 8)
+            g.put(at + p["response.op"], {"write": 1, "read": 0}.get(self.used[i]["op"], 0), 1)
+            g.put(at + p["response.status"], 0, 2)
+        g.put(self.front, self.pvt, 4)
+        g.put(self.front + p["front_ring.rsp_cons"], self.cons, 4)
+        g.put(self.front + p["front_ring.nr_ents"], self.d.n, 4)
+        g.word(self.front + p["front_ring.sring"], self.sring)
+        rsp_prod = self.cons + len(answered)
+        for off, value in {0: self.pvt, p["sring.req_event"]: self.pvt + 1,
+                           p["sring.rsp_prod"]: rsp_prod, p["sring.rsp_event"]: rsp_prod + 1}.items():
+            g.put(self.sring + off, value, 4)
+
+
+# ---- guests ----------------------------------------------------------------------------------
+
+
+def usual(ring, era):
+    """A bit of everything; the first one has been answered, so that the answer lies over it."""
+    ring.request(READ, 64, [(0, 4096)], answered=True)
+    ring.request(WRITE, 1000, [(512, 3584), (0, 4096), (0, 512)])
+    ring.request(READ, 2000, [(1024, 1024)], slot=5)
+    ring.request(WRITE, 3003, [(4096 - 512, 512)], slot=9)
+    ring.request(WRITE, 4000, [(0, 4096)] * 11)
+    if era >= FRAMES:
+        ring.request(FLUSH)
+    if era == FRAMES or era >= LISTS:
+        ring.request(DISCARD, 9000, nr_sectors=128)
+    if era in (XENLINUX, FRAMES):
+        ring.request(BARRIER, 5000, [(0, 2048)])
+    if era >= POINTERS:
+        ring.request(WRITE, 6000, [(0, 4096)] * 20 + [(0, 1024)])
+
+
+def fill(ring, era):
+    for i in range(ring.d.n):
+        ring.request(WRITE, 100 + 16 * i, [(0, 4096)] if i % 3 else [(2048, 2048), (0, 1024)])
+
+
+def nothing(ring, era):
+    pass
+
+
+def guest(era, bits, options=("-DADDR=8",), levels=None, how=usual, disks="a", nr_rings=1, entry=None,
+          ring_pages=1, persistent=True, recovering=False):
+    g = Guest(bits, levels or (3 if bits == 32 else 4), entry or (40 if bits == 32 else 64))
+    devices = []
+    for letter in disks:
+        d = Driver(g, era, options, letter, nr_rings, ring_pages, persistent)
+        for ring in d.rings:
+            how(ring, era)
+            ring.finish()
+        if recovering:
+            d.set("info.connected", 2, 4)
+        devices.append(d)
+    if era >= RINGS:  # info_list is not reachable without symbols, but is there
+        for d in devices:
+            g.word(d.info + d.p["info.info_list"], d.info + d.p["info.info_list"])
+    truth = [{"vdev": "xvd" + d.letter, "handle": d.vdev, "state": "suspended" if recovering else
+              "connected", "entries": [r.d.n for r in d.rings],
+              "requests": [r.used[i] for r in d.rings for i in sorted(r.used)]} for d in devices]
+    return g, truth
+
+
+def table():
+    found = {}
+    for era, name in ERAS.items():
+        for bits in (64, 32):
+            start = f"{name}-{bits}"
+            found[start] = functools.partial(guest, era, bits)
+            found[start + "-full"] = functools.partial(guest, era, bits, how=fill)
+            found[start + "-idle"] = functools.partial(guest, era, bits, how=nothing)
+            found[start + "-disks"] = functools.partial(guest, era, bits, disks="abc")
+            found[start + "-debug"] = functools.partial(
+                guest, era, bits, options=("-DADDR=8", "-DLOCK=3", "-DWORK=6"))
+            found[start + "-recovering"] = functools.partial(guest, era, bits, recovering=True)
+            if era >= POINTERS:
+                found[start + "-plain"] = functools.partial(guest, era, bits, persistent=False)
+            if era >= PAGES:
+                found[start + "-pages"] = functools.partial(guest, era, bits, ring_pages=4)
+            if era >= RINGS:
+                found[start + "-queues"] = functools.partial(guest, era, bits, nr_rings=3)
+        found[f"{name}-32-nopae"] = functools.partial(
+            guest, era, 32, options=("-DADDR=4", "-DSG_LENGTH=0"), levels=2, entry=32)
+        found[f"{name}-32-length"] = functools.partial(
+            guest, era, 32, options=("-DADDR=4",), levels=2, entry=44)
+    # With locks that large a ring's structure is another one: the scan of those takes locks of one
+    # size, or of PREEMPT_RT.
+    for era in (RINGS, FLEXIBLE, VDISK):
+        for bits in (64, 32):
+            del found[f"{ERAS[era]}-{bits}-debug"]
+    return found
+
+
+def main(argv):
+    guests = table()
+    if argv[1:] == ["--list"]:
+        print("\n".join(guests))
+        return 0
+    if len(argv) != 4 or argv[1] not in guests:
+        raise SystemExit(__doc__)
+    g, truth = guests[argv[1]]()
+    with open(argv[2], "wb") as f:
+        f.write(g.stream())
+    with open(argv[3], "w") as f:
+        json.dump(truth, f, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
