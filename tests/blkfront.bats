@@ -29,3 +29,21 @@ all_of() { # all_of PATTERN NUMBER: that many guests, all of them right
 @test "5.8 and newer: rings as long as they are" {
     all_of '^(5\.10|6\.1)-' 36
 }
+
+xen2() { # xen2 FAULT RULES...: of a guest with that fault
+    run python3 "$tools/check_xen2linux.py" "$XBDSNAP" "$BATS_TEST_TMPDIR" "$1"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$output" = "$2" ]
+}
+
+@test "Linux of Xen 2.0: by symbols and by shape, and replayed" {
+    for fault in none idle answers noring; do xen2 $fault ""; done
+}
+
+@test "Linux of Xen 2.0: a full log, a probe, a recovery, a damaged list" {
+    xen2 full XB251
+    xen2 probe XB252
+    xen2 recovery $'XB130\nXB253'
+    xen2 cycle XB101
+}

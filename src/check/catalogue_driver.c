@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The catalogue, XB2xx netbsd-xbd, XB3xx linux-blkfront. Ascending by id.
+ * The catalogue, XB20x and XB21x netbsd-xbd, XB25x xenlinux, XB3xx linux-blkfront. Ascending by id.
  */
 #include "check/catalogue_rows.h"
 
@@ -154,6 +154,37 @@ static const struct rule rows[] = {
 			"is damaged.",
 		.remedy = "Do not resume the guest. Compare the request with the shared ring in "
 			  "dump -v.",
+	},
+	{
+		.id = "XB251",
+		.severity = SEVERITY_ERROR,
+		.summary = "all slots of the log are in use, which resume does not survive",
+		.explanation =
+			"Linux on Xen 2.0 makes its list of free slots anew when it resumes and "
+			"ends it in the last slot, also when a request has that one. The request "
+			"loses its pointer, the guest follows a bad one when the answer comes, and "
+			"the next request is logged behind the array.",
+		.remedy = "Do not resume this checkpoint. Replay the pending writes to the disk "
+			  "(xbdsnap replay) and boot the guest from it.",
+	},
+	{
+		.id = "XB252",
+		.severity = SEVERITY_WARNING,
+		.summary = "a probe for disks is pending",
+		.explanation =
+			"Its answer is written to the stack of the task that asked. It is posted "
+			"again on resume, where the target may have other disks.",
+		.remedy = "None is needed if the guest was saved while it waited.",
+	},
+	{
+		.id = "XB253",
+		.severity = SEVERITY_WARNING,
+		.summary = "the driver was recovering when it was saved",
+		.explanation =
+			"Some of the requests may have been issued already, on a ring that is "
+			"gone.",
+		.remedy = "Replay is safe for requests that stand in the log; check the file "
+			  "system afterwards.",
 	},
 	{
 		.id = "XB301",

@@ -8,6 +8,7 @@ static const struct check_rules *const groups[] = {
 	&check_rules_request,
 	&check_rules_frame,
 	&check_rules_netbsd,
+	&check_rules_xenlinux,
 	&check_rules_linux,
 	&check_rules_disk,
 	&check_rules_target,

@@ -30,8 +30,8 @@ struct check_rules {
 };
 
 extern const struct check_rules check_rules_ring, check_rules_request, check_rules_frame,
-	check_rules_netbsd, check_rules_linux, check_rules_disk, check_rules_target,
-	check_rules_hazard, check_rules_other;
+	check_rules_netbsd, check_rules_xenlinux, check_rules_linux, check_rules_disk,
+	check_rules_target, check_rules_hazard, check_rules_other;
 
 struct check_run {
 	const struct check_input *in;

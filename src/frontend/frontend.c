@@ -10,6 +10,7 @@
 static const struct frontend_ops *const registry[] = {
 	&frontend_linux_blkfront,
 	&frontend_netbsd_xbd,
+	&frontend_xenlinux,
 	&frontend_freebsd_blkfront,
 	&frontend_netbsd_xenbus,
 	&frontend_openbsd_xbf,

@@ -109,6 +109,7 @@ struct frontend_ops {
 
 extern const struct frontend_ops frontend_linux_blkfront;
 extern const struct frontend_ops frontend_netbsd_xbd;
+extern const struct frontend_ops frontend_xenlinux;
 extern const struct frontend_ops frontend_freebsd_blkfront;
 extern const struct frontend_ops frontend_netbsd_xenbus;
 extern const struct frontend_ops frontend_openbsd_xbf;
