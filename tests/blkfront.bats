@@ -47,3 +47,10 @@ xen2() { # xen2 FAULT RULES...: of a guest with that fault
     xen2 recovery $'XB130\nXB253'
     xen2 cycle XB101
 }
+
+@test "by the DWARF of a kernel file, and of a module's, whatever the kernel's options" {
+    all_of --kernel 8
+    run "$XBDSNAP" dump --module x.ko x.save
+    [ "$status" -eq 2 ]
+    [[ $output == *"--module needs --kernel"* ]]
+}

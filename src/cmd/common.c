@@ -16,6 +16,7 @@ enum {
 	OPT_COLOR = 0x200,
 	OPT_LOCATE,
 	OPT_KERNEL,
+	OPT_MODULE,
 	OPT_OFFSET,
 	OPT_FD,
 	OPT_LIVE,
@@ -146,6 +147,13 @@ static error_t parse_locate(int key, char *arg, struct argp_state *state)
 	case OPT_KERNEL:
 		env->frontend.kernel_path = arg;
 		return 0;
+	case OPT_MODULE:
+		env->frontend.module_path = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (env->frontend.module_path && !env->frontend.kernel_path)
+			argp_error(state, "--module needs --kernel");
+		return ARGP_ERR_UNKNOWN;
 	case OPT_OFFSET:
 		if (!num_parse_u64(arg, INT64_MAX, &env->offset))
 			argp_error(state, "--offset takes a number of bytes, not '%s'", arg);
@@ -187,7 +195,13 @@ static const struct argp_option locate_options[] = {
 	{.name = "kernel",
 		.key = OPT_KERNEL,
 		.arg = "FILE",
-		.doc = "take symbols from this ELF file or System.map",
+		.doc = "take symbols from this ELF file or System.map, and types from its DWARF "
+		       "where the image has none",
+		.group = OPTIONS_FINDING},
+	{.name = "module",
+		.key = OPT_MODULE,
+		.arg = "FILE",
+		.doc = "with --kernel: take types from the DWARF of this module, too",
 		.group = OPTIONS_FINDING},
 	{0},
 };
@@ -375,7 +389,8 @@ bool cmd_talk_color(const struct cmd_env *env)
 static int note_inputs(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
 	if (inputs_add_source(&in->files, ckpt_source(in->ck), err) ||
-		inputs_add_path(&in->files, env->frontend.kernel_path, err))
+		inputs_add_path(&in->files, env->frontend.kernel_path, err) ||
+		inputs_add_path(&in->files, env->frontend.module_path, err))
 		return -1;
 	return inputs_refuse_fd(&in->files, fileno(env->out), "standard output", err);
 }
@@ -409,7 +424,10 @@ static int open_domain(const struct cmd_env *env, struct cmd_input *in, struct e
 	in->info = live_input_info(in->live);
 	in->name = live_input_name(in->live);
 	in->memory = live_input_memory(in->live);
-	return inputs_add_path(&in->files, env->frontend.kernel_path, err);
+	return inputs_add_path(&in->files, env->frontend.kernel_path, err) ||
+			       inputs_add_path(&in->files, env->frontend.module_path, err)
+		       ? -1
+		       : 0;
 }
 
 int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)

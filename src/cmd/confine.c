@@ -117,6 +117,7 @@ int cmd_confine(
 	int rc = 0;
 
 	door_pass_add(passes, env->frontend.kernel_path, DOOR_READ);
+	door_pass_add(passes, env->frontend.module_path, DOOR_READ);
 	if (passes->lost)
 		rc = err_nomem(err, "the list of files");
 	else if (env->no_sandbox)

@@ -261,6 +261,8 @@ int frontend_search_open(struct guest *g, const struct frontend_options *opt,
 		return -1;
 	}
 	kernel_open(g, f->file, opt->locate != FRONTEND_LOCATE_SCAN, &f->kernel);
+	if (opt->kernel_path)
+		kernel_add_types(&f->kernel, opt->kernel_path, opt->module_path);
 	*ret = f;
 	return 0;
 }

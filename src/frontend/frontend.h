@@ -22,6 +22,7 @@ enum frontend_locate {
 struct frontend_options {
 	enum frontend_locate locate;
 	const char *kernel_path; /* --kernel FILE, or NULL */
+	const char *module_path; /* --module FILE, or NULL */
 	bool facts_only;	 /* enough for `info`: skip what only `dump -v` shows */
 	bool who;		 /* find out who asked for each request */
 	bool running; /* the guest does: what disagrees may have changed, so that every page is

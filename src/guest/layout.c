@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * layout.c - types by name, from BTF in guest memory (libbpf).
+ * layout.c - types by name, from BTF in guest memory (libbpf) or made of DWARF.
  *
  * libbpf copies the blob and checks its sections; ids and nesting come from the guest and are
  * bounded here. Source of the format: Linux Documentation/bpf/btf.rst.
@@ -10,10 +10,13 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
+#include "guest/layout_dwarf.h"
+#include "io/door.h"
 
 #define BTF_HEADER    24u
 #define BTF_MAGIC_LE  0xeb9fu
@@ -215,6 +218,49 @@ int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t star
 	struct layout **ret, struct err *err)
 {
 	return new_layout(g, base, start, bytes, ret, err);
+}
+
+static int adopt_btf(struct btf *btf, const char *kernel, unsigned word_bytes, struct layout **ret,
+	struct err *err)
+{
+	struct layout *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		btf__free(btf);
+		return err_nomem(err, "types");
+	}
+	l->btf = btf;
+	l->first_id = 1;
+	l->nr_ids = btf__type_cnt(btf) - 1;
+	if (btf__set_pointer_size(btf, word_bytes) || index_types(l, err)) {
+		layout_free(l);
+		return err_set(err, ERR_UNSUPPORTED, "types of pointers of %u bytes", word_bytes);
+	}
+	snprintf(l->origin, sizeof(l->origin), "DWARF of %s: %u types", kernel, l->nr_ids);
+	*ret = l;
+	return 0;
+}
+
+int layout_from_dwarf(const char *kernel, const char *module, unsigned word_bytes,
+	struct layout **ret, struct err *err)
+{
+	CLEANUP_CLOSE int own = door_open(kernel, O_RDONLY | O_CLOEXEC);
+	CLEANUP_CLOSE int more = module ? door_open(module, O_RDONLY | O_CLOEXEC) : -1;
+	const struct dwarf_file files[] = {{kernel, own}, {module, more}};
+	unsigned word = 0;
+	struct btf *btf;
+
+	if (own < 0 || (module && more < 0))
+		return err_sys(err, "%s", own < 0 ? kernel : module);
+	libbpf_set_print(quiet);
+	btf = dwarf_to_btf(files, module ? 2 : 1, &word, err);
+	if (!btf)
+		return -1;
+	if (word == word_bytes)
+		return adopt_btf(btf, kernel, word_bytes, ret, err);
+	btf__free(btf);
+	return err_set(err, ERR_UNSUPPORTED, "%s: of %u bits, the guest has %u", kernel, word * 8,
+		word_bytes * 8);
 }
 
 void layout_free(struct layout *l)

@@ -2,9 +2,10 @@
  *
  * layout.h - offsets of members of foreign structures, by type and member name.
  *
- * Source: BTF in guest memory, the kernel's, and a module's on top of it. Whoever reads a structure
- * has the rows that it wants beside it, and may fill `struct field` from a table of its own where
- * the types are not there. Code never branches on a kernel version, only on `present`.
+ * Source: BTF in guest memory, the kernel's, and a module's on top of it; or DWARF in files.
+ * Whoever reads a structure has the rows that it wants beside it, and may fill `struct field` from
+ * a table of its own where the types are not there. Code never branches on a kernel version, only
+ * on `present`.
  */
 #ifndef XB_GUEST_LAYOUT_H
 #define XB_GUEST_LAYOUT_H
@@ -37,6 +38,11 @@ int layout_from_btf(struct guest *g, gva_t start, uint64_t bytes, struct layout 
 	struct err *err) MUST_CHECK;
 /* A module's split BTF on top of `base`, which must outlive it. */
 int layout_from_split_btf(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
+	struct layout **ret, struct err *err) MUST_CHECK;
+
+/* Of an ELF file with DWARF, and of a module's (NULL: none), for a guest whose pointers have that
+ * many bytes. ERR_NOTFOUND: one of them has none; ERR_UNSUPPORTED: it is of another size. */
+int layout_from_dwarf(const char *kernel, const char *module, unsigned word_bytes,
 	struct layout **ret, struct err *err) MUST_CHECK;
 
 void layout_free(struct layout *l);

@@ -39,6 +39,11 @@ const struct symbols *kernel_symbols(const struct kernel *k)
 	return k->file ? k->file : k->own;
 }
 
+void kernel_add_types(struct kernel *k, const char *kernel, const char *module)
+{
+	linux_kernel_add_types(&k->linux_kernel, kernel, module);
+}
+
 void kernel_close(struct kernel *k)
 {
 	symbols_free(k->own);

@@ -20,6 +20,8 @@ struct kernel {
 };
 
 /* Without `by_symbols` Linux is not looked for. `ret` stays where it is until it is closed. */
+/* Where a Linux has no types in memory: those of files. */
+void kernel_add_types(struct kernel *k, const char *kernel, const char *module);
 void kernel_open(struct guest *g, const struct symbols *file, bool by_symbols, struct kernel *ret);
 void kernel_close(struct kernel *k);
 /* Of a guest that runs: the clocks of now, into its facts. */

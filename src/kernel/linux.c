@@ -113,6 +113,24 @@ int linux_kernel_open(
 	return 0;
 }
 
+void linux_kernel_add_types(struct linux_kernel *k, const char *kernel, const char *module)
+{
+	struct linux_facts_layout facts;
+	struct err why = ERR_INIT;
+
+	if (!k->symbols || k->types)
+		return;
+	if (layout_from_dwarf(kernel, module, guest_word_bytes(k->g), &k->types, &why)) {
+		util_note(&k->how, "types: %s", why.text);
+		return;
+	}
+	k->types_from_file = true;
+	util_note(&k->how, "types: %s", layout_origin(k->types));
+	linux_pages_by_symbols(k->g, k->symbols, k->types, &k->pages);
+	linux_facts_layout(k->types, &facts);
+	linux_read_facts(k, &facts);
+}
+
 void linux_kernel_close(struct linux_kernel *k)
 {
 	layout_free(k->types);

@@ -21,6 +21,7 @@ struct linux_kernel {
 	const struct symbols *symbols; /* the ones in use; NULL: no Linux was found */
 	bool from_file;		       /* these are the user's */
 	struct layout *types;	       /* owned; NULL unknown */
+	bool types_from_file;	       /* of DWARF that the user gave */
 	struct linux_pages pages;
 	struct guest_facts facts;
 	struct finding_list findings;
@@ -35,6 +36,9 @@ struct linux_kernel {
  */
 int linux_kernel_open(struct guest *g, const struct symbols *file, struct linux_kernel *ret,
 	struct err *why) MUST_CHECK;
+/* Where the image has no types: those of an ELF file with DWARF, and of a module's (NULL: none).
+ * What does not serve is said in k->how. Not for a kernel without symbols. */
+void linux_kernel_add_types(struct linux_kernel *k, const char *kernel, const char *module);
 void linux_kernel_close(struct linux_kernel *k);
 
 struct linux_module {

@@ -121,7 +121,7 @@ struct grant {
 	struct list node;
 };
 
-struct shadow {
+struct blk_shadow {
 	union request req;
 	void *request;
 #if ERA <= 2
@@ -154,7 +154,7 @@ struct tag_set {
 };
 
 #if ERA >= 7
-struct ring_info {
+struct blkfront_ring_info {
 	struct spinlock lock;
 	struct front_ring ring;
 	u32 ring_ref[16];
@@ -162,17 +162,17 @@ struct ring_info {
 	struct work work;
 	struct callback callback;
 #if ERA == 7
-	struct shadow shadow[512];
+	struct blk_shadow shadow[512];
 #endif
 	struct list indirect_pages, grants;
 	u32 persistent_gnts_c;
 	unsigned long shadow_free;
-	struct info *dev_info;
+	struct blkfront_info *dev_info;
 #if ERA != 7
-	struct shadow shadow[];
+	struct blk_shadow shadow[];
 #endif
 };
-struct info {
+struct blkfront_info {
 	struct mutex mutex;
 	void *xbdev, *gd;
 	u16 sector_size;
@@ -197,7 +197,7 @@ struct info {
 	u32 max_indirect_segments;
 	int is_ready;
 	struct tag_set tag_set;
-	struct ring_info *rinfo;
+	struct blkfront_ring_info *rinfo;
 	u32 nr_rings;
 #if ERA != 7
 	u32 rinfo_size;
@@ -205,7 +205,7 @@ struct info {
 	struct list requests, bio_list, info_list;
 };
 #elif ERA == 0
-struct info {
+struct blkfront_info {
 	void *xbdev;
 	u32 dev;
 	void *gd;
@@ -217,12 +217,12 @@ struct info {
 	void *mi, *rq;
 	struct work work;
 	struct callback callback;
-	struct shadow shadow[32];
+	struct blk_shadow shadow[32];
 	unsigned long shadow_free;
 	int feature_barrier, users;
 };
 #else
-struct info {
+struct blkfront_info {
 #if ERA != 1
 	struct spinlock io_lock;
 #endif
@@ -245,7 +245,7 @@ struct info {
 	void *rq;
 	struct work work;
 	struct callback callback;
-	struct shadow shadow[ERA >= 5 ? 512 : 32];
+	struct blk_shadow shadow[ERA >= 5 ? 512 : 32];
 #if ERA == 2
 	void *persistent_gnts;
 #elif ERA != 1
@@ -273,10 +273,31 @@ struct gendisk {
 	void *fops, *queue, *private_data;
 };
 
-#define SAY(name, value)  __asm__("\n->" name " %0" : : "i"((unsigned long)(value)))
-#define OFF(type, member) SAY(#type "." #member, __builtin_offsetof(struct type, member))
-#define SIZE(type)	  SAY(#type, sizeof(struct type))
+#ifdef TYPES_ONLY /* for the types of a kernel file */
+struct blkfront_info *some_info;
+struct grant *some_grant;
+enum status { REQ_PROCESSING, REQ_WAITING } some_status;
+#else
+/* What a kernel calls them. */
+#define TAG_front_ring	     front_ring
+#define TAG_gendisk	     gendisk
+#define TAG_grant	     grant
+#define TAG_info	     blkfront_info
+#define TAG_request_discard  request_discard
+#define TAG_request_indirect request_indirect
+#define TAG_request_rw	     request_rw
+#define TAG_response	     response
+#define TAG_ring_info	     blkfront_ring_info
+#define TAG_scatterlist	     scatterlist
+#define TAG_segment	     segment
+#define TAG_shadow	     blk_shadow
+#define TAG_sring	     sring
 
+#define SAY(name, value)  __asm__("\n->" name " %0" : : "i"((unsigned long)(value)))
+#define OFF(type, member) SAY(#type "." #member, __builtin_offsetof(struct TAG_##type, member))
+#define SIZE(type)	  SAY(#type, sizeof(struct TAG_##type))
+
+void layouts(void);
 void layouts(void)
 {
 	OFF(request_rw, nr_segments);
@@ -368,3 +389,4 @@ void layouts(void)
 	OFF(gendisk, private_data);
 	SIZE(gendisk);
 }
+#endif

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""check_blkfront.py XBDSNAP FOLDER [PATTERN]: all guests of mkblkfront.py whose name fits the pattern.
+"""check_blkfront.py XBDSNAP FOLDER [PATTERN|--kernel]: guests of mkblkfront.py, those whose name fits.
 
 Each is decoded and validated, its writes are replayed to a disk, and everything is compared with what
-was put into the rings. One line a guest that differs; ends with "N guests".
+was put into the rings. One line a guest that differs; ends with "N guests". --kernel: by the DWARF of a kernel file,
+and of a module beside one without types.
 """
 import json
 import os
@@ -99,13 +100,24 @@ def examine(xbdsnap, name, folder):
         replay(xbdsnap, save, folder, truth, guest.mem)
 
 
+def examine_kernel(xbdsnap, name, folder):
+    save, elf = os.path.join(folder, "guest.save"), os.path.join(folder, "kernel.elf")
+    truth = mkblkfront.kernel_file(name, save, elf)
+    for files in (["--kernel", elf], ["--kernel", elf + ".bare", "--module", elf + ".ko"]):
+        document = ask(xbdsnap, "dump", "-J", "--locate=symbols", *files, save)
+        compare_dump(document, truth)
+        same("located_by", {d["located_by"] for d in document["devices"]}, {"dwarf"})
+
+
 def main(argv):
     pattern = argv[3] if len(argv) > 3 else ""
-    names = [n for n in mkblkfront.table() if re.search(pattern, n)]
+    by_kernel = pattern == "--kernel"
+    names = list(mkblkfront.kernel_guests()) if by_kernel else [
+        n for n in mkblkfront.table() if re.search(pattern, n)]
     bad = 0
     for name in names:
         try:
-            examine(os.path.abspath(argv[1]), name, argv[2])
+            (examine_kernel if by_kernel else examine)(os.path.abspath(argv[1]), name, argv[2])
         except AssertionError as e:
             print(f"{name}: {e}", flush=True)
             bad += 1

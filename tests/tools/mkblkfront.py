@@ -4,6 +4,7 @@
 
   mkblkfront.py --list                      the guests there are
   mkblkfront.py NAME OUT.save OUT.json      one of them, and what its rings hold
+  mkblkfront.py --kernel NAME OUT.save OUT.elf      one of kernel_guests(), and its kernel file
 
 The places of all members come from the compiler (blkfront-layouts.c). What the driver writes there
 is written here from the description of the driver; nothing is shared with the program. A guest is an
@@ -389,10 +390,44 @@ def guest(era, bits, options=("-DADDR=8",), levels=None, how=usual, disks="a", n
     if era >= RINGS:  # info_list is not reachable without symbols, but is there
         for d in devices:
             g.word(d.info + d.p["info.info_list"], d.info + d.p["info.info_list"])
+    g.devices = devices
     truth = [{"vdev": "xvd" + d.letter, "handle": d.vdev, "state": "suspended" if recovering else
               "connected", "entries": [r.d.n for r in d.rings],
               "requests": [r.used[i] for r in d.rings for i in sorted(r.used)]} for d in devices]
     return g, truth
+
+
+def kernel_guests():
+    """Of 5.8 and newer, where the driver has a list of its devices; also with larger locks, of which
+    only types can tell."""
+    larger = ("-DADDR=8", "-DLOCK=3", "-DWORK=6")
+    return {f"{ERAS[era]}-{bits}{end}": (era, bits, options)
+            for era in (FLEXIBLE, VDISK) for bits in (64, 32)
+            for end, options in (("", ("-DADDR=8",)), ("-debug", larger))}
+
+
+def kernel_file(name, save, elf):
+    """A guest with a banner and info_list; ELF, a kernel file with the types of that era; ELF.bare, one
+    without them, and ELF.ko, a module that has them. Returns the truth."""
+    era, bits, options = kernel_guests()[name]
+    g, truth = guest(era, bits, options, disks="ab")
+    p, page = g.devices[0].p, g.alloc(PAGE)
+    ends = [page + 0x100, *(d.info + p["info.info_list"] for d in g.devices), page + 0x100]
+    for here, there in zip(ends, ends[1:]):
+        g.word(here, there)
+        g.word(there + g.w, here)
+    g.write(page, b"Linux version 6.1.0-made-up (nobody)\0")
+    with open(save, "wb") as f:
+        f.write(g.stream())
+    source = os.path.join(HERE, "blkfront-layouts.c")
+    types = ["gcc", f"-m{bits}", "-g", "-fno-eliminate-unused-debug-types", "-DTYPES_ONLY", *options]
+    link = ["-nostdlib", "-static", "-no-pie", "-Wl,-e,0", f"-Wl,--defsym=linux_banner={page:#x}",
+            f"-Wl,--defsym=info_list={page + 0x100:#x}"]
+    subprocess.run([*types, f"-DERA={era}", *link, "-o", elf, source], check=True)
+    subprocess.run([*types, f"-DERA={era}", "-c", "-o", elf + ".ko", source], check=True)
+    subprocess.run([*types, "-x", "c", "-", *link, "-o", elf + ".bare"], check=True,
+                   input=b"struct other { unsigned long word; } *some_other;\n")
+    return truth
 
 
 def table():
@@ -429,6 +464,9 @@ def main(argv):
     guests = table()
     if argv[1:] == ["--list"]:
         print("\n".join(guests))
+        return 0
+    if len(argv) == 5 and argv[1] == "--kernel" and argv[2] in kernel_guests():
+        kernel_file(*argv[2:])
         return 0
     if len(argv) != 4 or argv[1] not in guests:
         raise SystemExit(__doc__)

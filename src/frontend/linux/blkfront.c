@@ -8,6 +8,7 @@
 #include "frontend/linux/learn.h"
 #include "frontend/linux/who.h"
 #include "kernel/linux_mounts.h"
+#include "kernel/linux_xenbus.h"
 #include "kernel/linux_witness.h"
 
 /* Static variables of one name in a kernel. */
@@ -144,6 +145,33 @@ static bool find_infos_builtin(const struct layout *types, struct info_list *lis
 	return false;
 }
 
+/* Before 4.19 the driver had no list of its devices: the guest's bus has one. */
+static bool find_infos_on_bus(struct info_list *list, const struct linux_kernel *k)
+{
+	CLEANUP(linux_xenbus_free) struct linux_xenbus bus;
+	struct err why = ERR_INIT;
+	size_t i;
+
+	list->nr = 0;
+	if (linux_xenbus_read(k, &bus, &why)) {
+		list->no_memory = why.cls == ERR_SYSTEM;
+		snapshot_how(list->c->s, "xen-blkfront: the guest's bus: %s", why.text);
+		return false;
+	}
+	for (i = 0; i < bus.nr && list->nr < LINUX_MAX_DEVICES; i++) {
+		const struct linux_xenbus_device *x = &bus.v[i];
+
+		if (strncmp(x->nodename, "device/vbd/", strlen("device/vbd/")) || !x->driver_data)
+			continue;
+		if (util_grow(&list->v, &list->cap, list->nr + 1, sizeof(*list->v))) {
+			list->no_memory = true;
+			return false;
+		}
+		list->v[list->nr++] = GVA(x->driver_data);
+	}
+	return list->nr > 0;
+}
+
 static bool find_devices(const struct driver *drv, struct info_list *list)
 {
 	const struct linux_kernel *k = drv->kernel;
@@ -153,21 +181,20 @@ static bool find_devices(const struct driver *drv, struct info_list *list)
 	struct err why = ERR_INIT;
 
 	if (types && !linux_layout_driver(types, &c->l, &why)) {
-		if (!c->l.info_list.present) {
-			snapshot_how(c->s, "xen-blkfront: its devices are on no list");
-			return false;
-		}
-		find_infos(list, syms, INFO_FACTS);
-		if (!list->nr)
+		if (c->l.info_list.present)
+			find_infos(list, syms, INFO_FACTS);
+		if (c->l.info_list.present && !list->nr)
 			find_infos(list, syms, INFO_FACTS_ENOUGH);
+		if (!c->l.info_list.present && !find_infos_on_bus(list, k))
+			return false;
 	} else if (!find_infos_builtin(k->types, list, syms, INFO_FACTS) &&
 		   !find_infos_builtin(k->types, list, syms, INFO_FACTS_ENOUGH)) {
 		snapshot_how(c->s, "xen-blkfront: %s",
 			types ? why.text : "the image has no types, and no built-in ones fit");
 		return false;
 	}
-	snapshot_how(
-		c->s, "xen-blkfront: %zu devices on info_list, layout %s", list->nr, c->l.origin);
+	snapshot_how(c->s, "xen-blkfront: %zu devices on %s, layout %s", list->nr,
+		c->l.info_list.present ? "info_list" : "the guest's bus", c->l.origin);
 	if (list->broken) {
 		finding_add(&c->s->findings, "XB313", finding_anywhere(),
 			"the list of devices breaks off behind %zu of them", list->nr);

@@ -23,7 +23,9 @@ void linux_ctx_init(
 	};
 	if (k) {
 		c->facts = &k->facts;
-		c->located_by = k->from_file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KALLSYMS_BTF;
+		c->located_by = k->types_from_file ? BLK_BY_DWARF
+				: k->from_file	   ? BLK_BY_ELF_SYMBOLS
+						   : BLK_BY_KALLSYMS_BTF;
 	}
 	c->pages = k ? k->pages : linux_pages_unknown(g);
 	linux_sg_layout(types, c->word, &c->sg);
