@@ -98,6 +98,10 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    info:--module)
+        _xbdsnap_files
+        return
+        ;;
     dump:--device)
         _xbdsnap_devices ''
         return
@@ -143,6 +147,10 @@ _xbdsnap() {
         return
         ;;
     dump:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    dump:--module)
         _xbdsnap_files
         return
         ;;
@@ -206,6 +214,10 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    extract:--module)
+        _xbdsnap_files
+        return
+        ;;
     diff:--color)
         _xbdsnap_offer auto always never
         return
@@ -230,6 +242,10 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    diff:--module)
+        _xbdsnap_files
+        return
+        ;;
     redact:--color)
         _xbdsnap_offer auto always never
         return
@@ -247,6 +263,10 @@ _xbdsnap() {
         return
         ;;
     redact:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    redact:--module)
         _xbdsnap_files
         return
         ;;
@@ -309,6 +329,10 @@ _xbdsnap() {
         return
         ;;
     validate:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    validate:--module)
         _xbdsnap_files
         return
         ;;
@@ -381,6 +405,10 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    replay:--module)
+        _xbdsnap_files
+        return
+        ;;
     p2m:--domid)
         :
         return
@@ -409,13 +437,13 @@ _xbdsnap() {
     if [[ $cur == -* ]]; then
         case $command in
         '') _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
-        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
-        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
-        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
-        diff) _xbdsnap_offer --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
-        redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
-        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
-        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --help --usage --version ;;
+        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        diff) _xbdsnap_offer --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
         p2m) _xbdsnap_offer --domid --output --json --verbose --quiet --color --help --usage --version ;;
         rules) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         summary) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
