@@ -126,6 +126,47 @@ guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
     "$XBDSNAP" dump -q -J "$checkpoint" | jq -S '[.devices[].requests[].sector]' | diff - got
 }
 
+ring_frame() { # of the first ring
+    "$XBDSNAP" dump -J "$FAKEXEN_CORE" | jq -r '.devices[0].rings[0] | .source_mfns[0]'
+}
+
+@test "two looks that saw the same are consistent" {
+    run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $stderr == *"consistent: two looks within "*" ms saw the same"* ]]
+    xbdsnap dump -J --live 7 >dump.json
+    [ "$(jq -c '.live | [.consistent, .paused_ns, .apart_ns > 0, .changes]' dump.json)" = \
+        '[true,null,true,[]]' ]
+}
+
+@test "a guest that goes on is told from one that stands still, and nothing impossible is claimed" {
+    frame=$(ring_frame)
+    # Answers come in, one at each look (rsp_prod of the shared ring).
+    export FAKEXEN_POKE=$frame:8:+20:1
+    run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $stderr == *"it changed between two looks within "*" ms: "* ]]
+    xbdsnap dump -J --live 7 >dump.json
+    check_schema dump.json
+    [ "$(jq -c '.live | [.consistent, .nr_rings_moved]' dump.json)" = '[false,1]' ]
+    [ "$(jq '.findings | length' dump.json)" -eq 0 ]
+    run -0 --separate-stderr xbdsnap validate -J --live 7
+    [ "$(jq -c '[.verdict, .findings]' <<<"$output")" = '["safe",[]]' ]
+    # One that came while the first look went on is no reason for a third.
+    export FAKEXEN_POKE=$frame:8:21:3
+    run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $stderr == *"consistent"* ]]
+    [ ! -e log ]
+}
+
+@test "a domain is paused when that is asked for, and goes on" {
+    run -0 --separate-stderr xbdsnap dump --live 7 --pause
+    [[ $stderr == *"domain 7 (stuck) was paused for "*" ms"* ]]
+    [ "$(cat log)" = $'pause\nunpause' ]
+    xbdsnap dump -J --live 7 --pause >dump.json
+    check_schema dump.json
+    [ "$(jq -c '.live | [.consistent, .paused_ns > 0, .apart_ns]' dump.json)" = '[true,true,null]' ]
+    run -2 "$XBDSNAP" dump --pause "$checkpoint"
+}
+
 @test "pages that are gone are holes, not errors" {
     gone=$(xbdsnap dump -J --live 7 | jq -r '.devices[0].requests[2].segments[1].source_mfn')
     FAKEXEN_GONE=$gone xbdsnap dump -q -J --live 7 >dump.json

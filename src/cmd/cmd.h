@@ -43,6 +43,7 @@ struct cmd_env {
 	struct frontend_options frontend; /* --locate, --kernel */
 	uint64_t offset;		  /* of the checkpoint in its file */
 	const char *live;		  /* in place of a file: this domain; NULL a file */
+	bool pause;			  /* while it is looked at */
 };
 
 struct command {

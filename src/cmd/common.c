@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "cmd/live_input.h"
+#include "cmd/look.h"
 #include "cmd/options.h"
 #include "io/sandbox.h"
 
@@ -22,6 +23,7 @@ enum {
 	OPT_LIVE,
 	OPT_USAGE,
 	OPT_NO_SANDBOX,
+	OPT_PAUSE,
 };
 
 static void show_help(const struct argp_state *state, const char *form)
@@ -212,12 +214,22 @@ static error_t parse_live(int key, char *arg, struct argp_state *state)
 {
 	struct cmd_env *env = state->input;
 
-	if (key != OPT_LIVE)
+	switch (key) {
+	case OPT_LIVE:
+		if (!*arg)
+			argp_error(state, "--live takes the number or the name of a domain");
+		env->live = arg;
+		return 0;
+	case OPT_PAUSE:
+		env->pause = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (env->pause && !env->live)
+			argp_error(state, "--pause needs --live");
+		return 0;
+	default:
 		return ARGP_ERR_UNKNOWN;
-	if (!*arg)
-		argp_error(state, "--live takes the number or the name of a domain");
-	env->live = arg;
-	return 0;
+	}
 }
 
 static const struct argp_option live_options[] = {
@@ -227,6 +239,10 @@ static const struct argp_option live_options[] = {
 		.arg = "DOMAIN",
 		.doc = "in the place of a file: this domain of this host, by number or name, in "
 		       "whatever state it is; it is only looked at",
+		.group = OPTIONS_INPUT},
+	{.name = "pause",
+		.key = OPT_PAUSE,
+		.doc = "with --live: pause it for the milliseconds in which its rings are read",
 		.group = OPTIONS_INPUT},
 	{0},
 };
@@ -473,8 +489,11 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 	}
 	opt.config = in->info;
 	opt.running = in->live && !in->info->suspended;
-	if (frontend_analyse(in->guest, &opt, &in->snap, err))
+	if (in->live ? live_input_look(in->live, in->guest, &opt, env->pause, &in->snap, err)
+		     : frontend_analyse(in->guest, &opt, &in->snap, err))
 		return err_in(err, "%s", in->name);
+	if (in->live && !env->json)
+		look_note(env, in);
 	note_doubt(env, &in->snap);
 	frontend_report_missing(in->info, &in->snap);
 	return check_unchanged(in, err);

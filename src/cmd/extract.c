@@ -153,6 +153,10 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 
 	for (i = 0; i < r->nr_seg; i++)
 		len += r->seg[i].bytes;
+	if (r->unsettled)
+		return err_set(err, ERR_NODATA,
+			"the guest went on with it while it was looked at: its pages may hold "
+			"something else by now");
 	if (r->nr_seg < r->segs_wanted)
 		return err_set(err, ERR_NODATA,
 			"only %zu of %" PRIu64 " segments could be decoded: %s", r->nr_seg,

@@ -3,8 +3,11 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
+#include "guest/pfn_set.h"
 #include "xenhost/live_memory.h"
+#include "xenhost/pause.h"
 
 struct live_input {
 	struct xenhost *x;
@@ -15,6 +18,8 @@ struct live_input {
 	struct err why_no_vbds; /* ERR_NONE: they are known */
 	struct ckpt_info info;
 	char name[128];
+	struct frontend_search *search; /* from the first look on */
+	struct live_look look;
 };
 
 static char *copy_text(const char *text)
@@ -119,6 +124,8 @@ void live_input_close(struct live_input *l)
 	free(l->info.name);
 	free(l->info.uuid);
 	xenhost_vbds_free(l->vbds, l->nr_vbds);
+	frontend_search_close(l->search);
+	settle_fini(&l->look.settle);
 	live_memory_free(l->memory);
 	xenhost_close(l->x);
 	free(l);
@@ -147,4 +154,159 @@ size_t live_input_nr_vcpus(const struct live_input *l)
 const struct xenhost_domain *live_input_domain(const struct live_input *l)
 {
 	return &l->dom;
+}
+
+/* ---- looking ------------------------------------------------------------------------------ */
+
+/* A process may end while its page tables are walked: then the next look finds what this did not.
+ */
+#define TRIES 4u
+/* As often as the guest changed something between two looks. */
+#define PAIRS 3u
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Registers first, and right behind them all pages that the look before needed. */
+static int copy_anew(
+	struct live_input *l, struct guest *g, const struct pfn_set *keep, struct err *err)
+{
+	if (xenhost_read_cpus(l->x, &l->dom, l->memory, err))
+		return -1;
+	if (live_memory_renew(l->memory, keep) < 0)
+		return err_nomem(err, "copying pages of the domain");
+	return guest_reload(g, err);
+}
+
+static void empty_snapshot(struct snapshot *s)
+{
+	snapshot_fini(s);
+	*s = (struct snapshot){0};
+}
+
+/* Which pages it takes is only known when they were needed once. */
+static int find_pages(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	if (!l->search && frontend_search_open(g, opt, &l->search, err))
+		return -1;
+	live_memory_forget(l->memory);
+	return frontend_search_look(l->search, opt, s, err);
+}
+
+static int first_look(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	unsigned i;
+
+	for (i = 0;; i++) {
+		int rc = find_pages(l, g, opt, s, err);
+
+		if ((!rc && s->nr_devices) || !opt->running || i == TRIES)
+			return rc;
+		empty_snapshot(s);
+		frontend_search_close(take(l->search));
+		live_memory_forget(l->memory);
+		if (copy_anew(l, g, NULL, err))
+			return -1;
+	}
+}
+
+/* The pages of all requests. */
+static int requests_pages(const struct snapshot *s, struct pfn_set **ret, struct err *err)
+{
+	size_t i, k, n;
+
+	if (pfn_set_new(ret, err))
+		return -1;
+	for (i = 0; i < s->nr_devices; i++)
+		for (k = 0; k < s->devices[i].nr_requests; k++) {
+			const struct io_request *r = &s->devices[i].requests[k];
+
+			for (n = 0; n < r->nr_seg; n++)
+				if (r->seg[n].frame == IO_FRAME_OK)
+					pfn_set_add(*ret, r->seg[n].pfn.v);
+		}
+	return 0;
+}
+
+static void free_set(struct pfn_set **set)
+{
+	pfn_set_free(*set);
+}
+
+static int second_look(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	CLEANUP(snapshot_fini) struct snapshot again = {0};
+	CLEANUP(free_set) struct pfn_set *payload = NULL;
+
+	if (requests_pages(s, &payload, err) || copy_anew(l, g, payload, err))
+		return -1;
+	l->look.overflowed = live_memory_overflowed(l->memory);
+	return frontend_search_look(l->search, opt, &again, err) ||
+			       settle_compare(s, &again, &l->look.settle, err)
+		       ? -1
+		       : 0;
+}
+
+static int look_twice(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	unsigned i;
+
+	for (i = 0; i < PAIRS; i++) {
+		uint64_t began = now_ns();
+
+		empty_snapshot(s);
+		settle_fini(&l->look.settle);
+		if (copy_anew(l, g, NULL, err) || frontend_search_look(l->search, opt, s, err) ||
+			second_look(l, g, opt, s, err))
+			return -1;
+		l->look.apart_ns = now_ns() - began;
+		if (l->look.settle.consistent)
+			break;
+	}
+	return 0;
+}
+
+static int look_paused(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	struct pause_hold *hold;
+	struct err why = ERR_INIT;
+	int failed;
+
+	if (xenhost_pause(l->x, &l->dom, &hold, err))
+		return -1;
+	empty_snapshot(s);
+	failed = copy_anew(l, g, NULL, &why) || frontend_search_look(l->search, opt, s, &why);
+	l->look.overflowed = live_memory_overflowed(l->memory);
+	if (pause_end(hold, &l->look.paused_ns, err))
+		return -1;
+	l->look.paused = true;
+	l->look.settle.consistent = true;
+	if (failed)
+		*err = why;
+	return failed ? -1 : 0;
+}
+
+int live_input_look(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	bool pause, struct snapshot *s, struct err *err)
+{
+	settle_fini(&l->look.settle);
+	l->look = (struct live_look){0};
+	if (first_look(l, g, opt, s, err))
+		return -1;
+	return pause ? look_paused(l, g, opt, s, err) : look_twice(l, g, opt, s, err);
+}
+
+const struct live_look *live_input_looked(const struct live_input *l)
+{
+	return &l->look;
 }

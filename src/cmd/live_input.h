@@ -6,7 +6,8 @@
 #ifndef XB_CMD_LIVE_INPUT_H
 #define XB_CMD_LIVE_INPUT_H
 
-#include "guest/memory.h"
+#include "frontend/frontend.h"
+#include "frontend/settle.h"
 #include "xenhost/xenhost.h"
 
 struct live_input;
@@ -21,5 +22,25 @@ const char *live_input_name(const struct live_input *l); /* "domain 3 (vm)" */
 struct memory live_input_memory(const struct live_input *l);
 size_t live_input_nr_vcpus(const struct live_input *l);
 const struct xenhost_domain *live_input_domain(const struct live_input *l);
+
+/* How the last look went. */
+struct live_look {
+	bool paused; /* the domain stood still for it, for that long at most */
+	uint64_t paused_ns;
+	uint64_t
+		apart_ns; /* else: what the first and the second look saw was copied in that time */
+	bool overflowed;  /* more pages than can be held: they were copied at different times */
+	struct settle settle;
+};
+
+/*
+ * Find the frontends, and what of it holds: `s` is what the first of two looks saw, marked with
+ * what the second contradicts, or with `pause` what stood there while the domain was paused. The
+ * pages of requests, copied once, are those of the first. The kernel is found at the first call,
+ * and `s` is filled anew by each.
+ */
+int live_input_look(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	bool pause, struct snapshot *s, struct err *err) MUST_CHECK;
+const struct live_look *live_input_looked(const struct live_input *l);
 
 #endif

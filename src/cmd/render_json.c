@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cmd/live_input.h"
+#include "cmd/look.h"
 #include "cmd/who.h"
 
 /* None in a file that is cut: nobody knows. */
@@ -160,6 +160,8 @@ struct json_object *json_request(const struct io_request *r)
 	json_put(o, "nr_sectors",
 		io_request_size_known(r) ? json_object_new_uint64(r->nr_sectors) : NULL);
 	json_put_text(o, "state", io_state_name(r->state));
+	if (r->unsettled)
+		json_put_bool(o, "unsettled", true);
 	json_put(o, "response_status",
 		r->state == IO_RESPONDED ? json_object_new_int(r->rsp_status) : NULL);
 	json_put_num(o, "wire_op", r->wire_op);
@@ -314,16 +316,6 @@ static struct json_object *json_findings(const struct finding_list *list)
 	return a;
 }
 
-static struct json_object *json_live(const struct cmd_input *in)
-{
-	const struct xenhost_domain *dom = live_input_domain(in->live);
-	struct json_object *o = json_object_new_object();
-
-	json_put_num(o, "domid", dom->domid);
-	json_put_text(o, "state", xenhost_state(dom));
-	return o;
-}
-
 struct json_object *json_document(const struct cmd_input *in, bool with_requests)
 {
 	struct json_object *doc = json_new_document(), *devices = json_object_new_array();
@@ -340,7 +332,7 @@ struct json_object *json_document(const struct cmd_input *in, bool with_requests
 	}
 	json_put(doc, "devices", devices);
 	if (in->live)
-		json_put(doc, "live", json_live(in));
+		json_put(doc, "live", look_json(in));
 	json_put_bool(doc, "every_page", in->snap.every_page);
 	json_put_text(doc, "doubt", in->snap.doubt);
 	json_put_text(doc, "looked_for", in->snap.nr_devices ? NULL : in->snap.looked_for);

@@ -83,6 +83,7 @@ struct io_request {
 	uint64_t recorded_sector; /* netbsd-xbd: the garbage in the log, never to be used as a
 				     sector */
 	enum io_state state;
+	bool unsettled;	    /* a guest that runs changed it while it was looked at: settle.h */
 	int16_t rsp_status; /* IO_RESPONDED: the backend's status */
 	struct io_segment *seg;
 	size_t nr_seg;
@@ -151,6 +152,7 @@ struct io_ring {
 	/* The shared page was found, and it was in the checkpoint. False: sring_va.v == 0 not
 	 * found, else not in the checkpoint. */
 	bool sring_known;
+	bool moved;		  /* a guest that runs went on with it while it was looked at */
 	bool publishes_at_once;	  /* the driver holds a lock from making a request to showing it */
 	bool repeats_in_recovery; /* it issues twice what comes in while it recovers */
 	uint32_t sring_req_prod, sring_rsp_prod, sring_req_event, sring_rsp_event;

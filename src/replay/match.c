@@ -56,6 +56,8 @@ int replay_walk(struct memory m, const struct io_request *r, uint64_t disk_bytes
 	uint64_t off;
 	size_t i;
 
+	if (r->unsettled)
+		return err_set(err, ERR_NODATA, "the guest went on with it while it was looked at");
 	if (check_request(m, r, disk_bytes, err))
 		return -1;
 	off = r->sector * SECTOR_BYTES;

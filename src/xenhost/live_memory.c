@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "checkpoint/frames.h"
+#include "guest/pfn_set.h"
 #include "io/page_cache.h"
 
 /* Pages that are copied at once: of those held, when they are renewed; beside the one that is asked
@@ -216,13 +217,15 @@ struct held_page {
 struct renewal {
 	struct held_page *v;
 	size_t nr;
+	const struct pfn_set *keep;
 };
 
 static void note_page(void *arg, uint64_t key, uint8_t *page)
 {
 	struct renewal *r = arg;
 
-	r->v[r->nr++] = (struct held_page){key, page};
+	if (!r->keep || !pfn_set_has(r->keep, key))
+		r->v[r->nr++] = (struct held_page){key, page};
 }
 
 static int by_pfn(const void *a, const void *b)
@@ -251,12 +254,12 @@ static void renew_pages(struct live_memory *m, const struct held_page *v, size_t
 	}
 }
 
-int64_t live_memory_renew(struct live_memory *m)
+int64_t live_memory_renew(struct live_memory *m, const struct pfn_set *keep)
 {
 	struct held_pages *h = m->held;
 	CLEANUP_FREE struct held_page *v = calloc(h->nr + 1, sizeof(*v));
 	CLEANUP_FREE uint8_t *room = malloc(RENEW_PAGES * PAGE_BYTES);
-	struct renewal r = {.v = v};
+	struct renewal r = {.v = v, .keep = keep};
 	size_t i;
 
 	if (!v || !room)

@@ -59,8 +59,10 @@ int live_memory_set_cpus(struct live_memory *m, const struct live_cpu *cpus, siz
 void live_memory_set_mode(struct live_memory *m, unsigned word_bytes, unsigned pt_levels);
 
 void live_memory_forget(struct live_memory *m);
-/* Copy again what is held. Returns how many pages. -1: no memory, nothing was done. */
-int64_t live_memory_renew(struct live_memory *m) MUST_CHECK;
+struct pfn_set;
+/* Copy again what is held, but for the pages of `keep` (NULL: none), which stay as they were
+ * copied. Returns how many pages. -1: no memory, nothing was done. */
+int64_t live_memory_renew(struct live_memory *m, const struct pfn_set *keep) MUST_CHECK;
 /* Were pages given up since the last forget or renew, for want of room? Then those that are there
  * are not all of one time. */
 bool live_memory_overflowed(const struct live_memory *m);

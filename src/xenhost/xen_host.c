@@ -25,14 +25,18 @@ static void destroy_nothing(xentoollog_logger *logger UNUSED)
 {
 }
 
+void xen_silence(xentoollog_logger *logger)
+{
+	*logger = (xentoollog_logger){.vmessage = say_nothing, .destroy = destroy_nothing};
+}
+
 int xenhost_open(struct xenhost **ret, struct err *err)
 {
 	struct xenhost *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return err_nomem(err, "a handle of the hypervisor");
-	x->quiet.vmessage = say_nothing;
-	x->quiet.destroy = destroy_nothing;
+	xen_silence(&x->quiet);
 	x->xch = xc_interface_open(&x->quiet, &x->quiet, 0);
 	if (!x->xch) {
 		err_sys(err, "cannot talk to the hypervisor (is this dom0, and are you root?)");

@@ -11,6 +11,7 @@
 #include <xen/hvm/save.h>
 
 #include "xenhost/live_memory.h"
+#include "xenhost/pause.h"
 
 /* Xen's own limits: HVM 128, PV 8192 in theory and 512 in practice. */
 #define MAX_VCPUS 512u
@@ -154,6 +155,61 @@ int xenhost_memory(struct xenhost *x, const struct xenhost_domain *dom, struct l
 		return 0;
 	live_memory_free(*ret);
 	return -1;
+}
+
+/* ---- pausing ------------------------------------------------------------------------------ */
+
+struct pauser {
+	xc_interface *xch;
+	xentoollog_logger quiet;
+	uint32_t domid;
+};
+
+/* Of its own: the memory that a handle makes hypercalls with is not inherited. */
+static void *open_pauser(void *arg)
+{
+	struct pauser *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->domid = (uint32_t)(uintptr_t)arg;
+	xen_silence(&p->quiet);
+	p->xch = xc_interface_open(&p->quiet, &p->quiet, 0);
+	if (p->xch)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static int pause_domain(void *handle)
+{
+	struct pauser *p = handle;
+
+	return xc_domain_pause(p->xch, p->domid);
+}
+
+static int unpause_domain(void *handle)
+{
+	struct pauser *p = handle;
+
+	return xc_domain_unpause(p->xch, p->domid);
+}
+
+static void close_pauser(void *handle)
+{
+	struct pauser *p = handle;
+
+	xc_interface_close(p->xch);
+	free(p);
+}
+
+int xenhost_pause(struct xenhost *x UNUSED, const struct xenhost_domain *dom,
+	struct pause_hold **ret, struct err *err)
+{
+	const struct pause_ops ops = {(void *)(uintptr_t)dom->domid, open_pauser, pause_domain,
+		unpause_domain, close_pauser, PAUSE_LIMIT_MS};
+
+	return pause_begin(&ops, ret, err);
 }
 
 #endif

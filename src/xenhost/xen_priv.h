@@ -15,8 +15,11 @@
 struct xenhost {
 	xc_interface *xch;
 	struct xs_handle *xs;
-	xentoollog_logger quiet; /* the libraries would print to stderr */
+	xentoollog_logger quiet;
 };
+
+/* A logger that says nothing: the libraries would print to stderr. */
+void xen_silence(xentoollog_logger *logger);
 
 /* One frame through a read-only mapping. */
 bool xen_read_frame(struct xenhost *x, uint32_t domid, uint64_t frame, uint8_t *buf);

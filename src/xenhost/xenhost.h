@@ -58,6 +58,11 @@ const char *xenhost_state(const struct xenhost_domain *d);
  */
 bool xenhost_is_still(const struct xenhost_domain *d);
 
+struct pause_hold;
+/* Paused until pause_end() of pause.h, or until this process is gone. */
+int xenhost_pause(struct xenhost *x, const struct xenhost_domain *dom, struct pause_hold **ret,
+	struct err *err) MUST_CHECK;
+
 struct live_memory;
 /* Its memory and its registers. The caller frees it with live_memory_free(), before x is closed. */
 int xenhost_memory(struct xenhost *x, const struct xenhost_domain *dom, struct live_memory **ret,

@@ -41,6 +41,12 @@ int xenhost_find(
 	return no_xen(err);
 }
 
+int xenhost_pause(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
+	struct pause_hold **ret UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
 int xenhost_memory(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
 	struct live_memory **ret UNUSED, struct err *err)
 {

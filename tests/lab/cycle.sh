@@ -108,6 +108,16 @@ witness() {
     xl debug-keys g
     xl dmesg -c >/out/grants.txt
     [ -z "$CORE" ] || status core xl dump-core lab /out/core.elf
+    [ -z "$LOOK" ] || look ""
+}
+
+# What is said of the domain while it lives and hangs.
+look() {
+    status "live-dump$1" xbdsnap dump -J --live "$(xl domid lab)"
+    status "live-validate$1" xbdsnap validate -J --live lab
+    status "live-replay$1" xbdsnap replay -J --live lab
+    status "live-info$1" xbdsnap info --live lab
+    xl list lab >"/out/xl-list$1.txt"
 }
 
 # The commands of xbdsnap that need no domain, on the file as dom0 has it.
@@ -177,6 +187,7 @@ saved() {
     status restore xl -v restore -p /out/image.save
     [ "$(cat /out/restore.status)" = 0 ] || return 1
     ask_paused /out/image.save
+    [ -z "$LOOK" ] || look -restored
     trace_start
     xl unpause lab
     finish || return 1

@@ -99,6 +99,7 @@ def dom0_archive(variant, into):
             "STUCK": " ".join(lettered(variant, "plan")), "BACKEND": variant["backend"],
             "SAVE": variant["save"], "CORE": "yes" if variant["core"] == "yes" else "",
             "AGED": "yes" if variant["aged"] == "yes" else "", "METHOD": variant["method"],
+            "LOOK": "yes" if variant["look"] == "yes" else "",
             "READY_SECONDS": LIMIT[kind] // 2,
         }.items():
             f.write(shell_line(name, value))

@@ -8,7 +8,7 @@
  *	FAKEXEN_STATE	running (also when unset), paused, restored, suspended, crashed, dying
  *	FAKEXEN_PVH	the domain has no emulated devices
  *	FAKEXEN_POKE	FRAME:OFFSET:VALUE:NTH,... the word of 32 bits there is VALUE from the nth
- *			mapping of that frame on: the guest runs
+ *			mapping of that frame on: the guest runs; "+VALUE" grows with each
  *	FAKEXEN_GONE	FRAME,... cannot be mapped
  *	FAKEXEN_GRANTS	GREF=FRAME,... what the domain has granted
  *	FAKEXEN_LOG	a line is appended for each thing that a look must not do unasked: pause,
@@ -134,7 +134,8 @@ static void poke(uint64_t frame, uint8_t *page, unsigned times)
 	for (; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
 		where = strtoull(at, &end, 0);
 		off = strtoull(end + 1, &end, 0);
-		value = strtoull(end + 1, &end, 0);
+		value = end[1] == '+' ? times : 0;
+		value += strtoull(end + 1, &end, 0);
 		nth = strtoull(end + 1, &end, 0);
 		if (where == frame && times >= nth && off <= PAGE - 4)
 			memcpy(page + off, &(uint32_t){(uint32_t)value}, 4);

@@ -95,7 +95,7 @@ static void a_page_is_copied_once(void **state UNUSED)
 	assert_int_equal(generation_of(memory_page(mem, PFN(8)).data), 1);
 	assert_int_equal(generation_of(memory_page(mem, PFN(1000)).data), 2);
 	h.generation = 3;
-	assert_true(live_memory_renew(m) > 1000);
+	assert_true(live_memory_renew(m, NULL) > 1000);
 	for (i = 100; i < 2000; i++)
 		if (i % 7 != 3)
 			assert_int_equal(generation_of(memory_page(mem, PFN(i)).data), 3);
@@ -135,7 +135,7 @@ static void frames_of_a_pv_domain(void **state UNUSED)
 	assert_int_equal(memory_page(mem, PFN(9)).state, MEMORY_DATA);
 	/* What was there and is gone when all is copied again. */
 	h.gone = BASE - 9;
-	assert_true(live_memory_renew(m) > 0);
+	assert_true(live_memory_renew(m, NULL) > 0);
 	assert_int_equal(memory_page(mem, PFN(9)).state, MEMORY_FAILED);
 	while (memory_next_run(mem, PFN(run.pfn + run.nr), &run))
 		nr += run.nr;
@@ -198,7 +198,7 @@ static void the_cache_is_bounded(void **state UNUSED)
 	/* In their order they were copied many at once. */
 	assert_true(h.nr_maps < LIVE_HELD / 8);
 	assert_true(live_memory_overflowed(m));
-	assert_int_equal(live_memory_renew(m), LIVE_HELD);
+	assert_int_equal(live_memory_renew(m, NULL), LIVE_HELD);
 	assert_false(live_memory_overflowed(m));
 	live_memory_free(m);
 }
