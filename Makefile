@@ -44,7 +44,7 @@ LIBS += libseccomp
 SECCOMP_CPPFLAGS := -DHAVE_SECCOMP=1
 endif
 ifndef WITHOUT_XEN
-LIBS += xencontrol xenguest xenstore
+LIBS += xencontrol xenguest xengnttab xenstore
 XEN_CPPFLAGS := -DHAVE_XEN=1
 endif
 ifndef WITHOUT_XML

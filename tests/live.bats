@@ -174,3 +174,84 @@ ring_frame() { # of the first ring
     FAKEXEN_GONE=$gone run -4 xbdsnap extract --live 7 --slot 2
     [[ $output == *"cannot be mapped"* ]]
 }
+
+# A device that this machine has not, so that nothing of its own is taken for the guest's.
+no_such_device() {
+    sed 's|\(/physical-device = "\)[0-9a-f:]*"|\1fff:fffff"|' "$FAKEXEN_STORE" >store
+    export FAKEXEN_STORE=$PWD/store
+}
+
+@test "dump says who waits for whom, with the evidence" {
+    no_such_device
+    frame=$(ring_frame)
+    export FAKEXEN_GRANTS=8=$frame
+    run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $output == *"xvda: the guest waits for the backend: 20 requests are published and not answered, the oldest for 23.1 s"* ]]
+    [[ $output == *"ring 0: published 40, answered 20; the guest made 40 and has seen 20"* ]]
+    [[ $output == *"as the backend maps it (grant 8): published 40, answered 20"$'\n'* ]]
+    [[ $output == *"backend: phy in domain 0, connected; frontend connected"* ]]
+    [[ $output == *"device below: /dev/mapper/stuck, in flight unknown"* ]]
+    xbdsnap dump -q -J --live 7 >dump.json
+    check_schema dump.json
+    [ "$(jq -c '.live.disks[0] | [.verdict, .unanswered, .rings[0].same, .backend.state,
+        .backend.reads_in_flight]' dump.json)" = '[["backend"],20,true,4,null]' ]
+}
+
+@test "the verdict follows the indices" {
+    frame=$(ring_frame)
+    verdict() { # verdict POKES
+        FAKEXEN_POKE=$1 xbdsnap dump -q -J --live 7 >dump.json
+        check_schema dump.json
+        jq -c '.live.disks[0] | [.verdict, .unanswered, .unseen, .unpublished]' dump.json
+    }
+    # req_prod stands at 0, rsp_prod at 8 of the shared page.
+    [ "$(verdict "$frame:8:40:1")" = '[["guest"],0,20,0]' ]
+    [ "$(verdict "$frame:8:25:1")" = '[["backend","guest"],15,5,0]' ]
+    [ "$(verdict "$frame:0:20:1")" = '[["unpublished"],0,0,20]' ]
+    [ "$(verdict "$frame:0:4000:1")" = '[["unknown"],0,0,0]' ]
+    # The backend has another page than the driver thinks.
+    other=$(xbdsnap dump -q -J --live 7 | jq -r '.devices[0].requests[0].segments[0].source_mfn')
+    FAKEXEN_GRANTS=8=$other run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $output == *"as the backend maps it (grant 8): published "*": NOT THE SAME"* ]]
+}
+
+@test "a backend that cannot be asked is unknown" {
+    run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $output == *"not seen as the backend maps it: cannot ask for granted pages"* ]]
+    grep -v '/backend = ' "$FAKEXEN_STORE" >store
+    FAKEXEN_STORE=$PWD/store run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $output == *"backend: unknown, xenstore has none for it"* ]]
+    [[ $output == *"the guest waits for the backend: 20 requests"* ]]
+}
+
+@test "watch: a line when something changes, and a status when a request is too old" {
+    run -0 xbdsnap watch --live 7 --count 3 --interval 0.05
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == 20*Z" xvda: 20 pending, 0 queued, oldest 23.1 s, backend" ]]
+    run -3 xbdsnap watch --live stuck --device 51712 --older-than 20
+    [ "${#lines[@]}" -eq 1 ]
+    run -0 xbdsnap watch --live 7 --older-than 60 --count 1
+    run -3 --separate-stderr xbdsnap watch -J --live 7 --older-than 0.5
+    check_schema /dev/stdin <<<"$output"
+    [ "$(jq -c '[.vdev, .pending, .verdict, .too_old]' <<<"$output")" = \
+        '["xvda",20,["backend"],true]' ]
+    # Answers come in.
+    frame=$(ring_frame)
+    FAKEXEN_POKE=$frame:8:40:4 run -0 xbdsnap watch --live 7 --count 3 --interval 0
+    [ "${#lines[@]}" -eq 2 ]
+    [[ ${lines[0]} == *", backend" ]]
+    [[ ${lines[1]} == *"guest"* ]]
+}
+
+@test "watch: ends with its domain, and names what there is not" {
+    run -2 xbdsnap watch --live 7 --device xvdz --count 1
+    [[ $output == *"xvda"* ]]
+    run -4 xbdsnap watch --live 9 --count 1
+    run -2 xbdsnap watch --live 7 --pause
+    run -2 xbdsnap watch
+    run -2 xbdsnap watch --live 7 --interval -1
+    run -2 xbdsnap watch --live 7 --older-than nan
+    run -2 xbdsnap watch --live 7 --count 0
+    FAKEXEN_DIES=3 run -0 xbdsnap watch --live 7 --interval 0.05
+    [[ $output == *"domain 7 (stuck) is gone"* ]]
+}

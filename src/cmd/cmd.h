@@ -58,6 +58,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_summary(struct cmd_env *env, int argc, char **argv, struct err *err);
@@ -119,6 +120,9 @@ int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in,
 void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck);
 /* Run the frontends. Without guest memory: -1 and in->why. */
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
+/* Only the look, without a word on it; at a live domain again and again: in->snap is filled anew.
+ */
+int cmd_look(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
 void cmd_close(struct cmd_input *in);
 size_t cmd_nr_vcpus(const struct cmd_input *in);
 /*

@@ -472,10 +472,20 @@ static int check_unchanged(const struct cmd_input *in, struct err *err)
 	return in->ck ? source_check(ckpt_source(in->ck), err) : 0;
 }
 
-int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
+int cmd_look(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
 	struct frontend_options opt = env->frontend;
 
+	opt.config = in->info;
+	opt.running = in->live && !in->info->suspended;
+	if (in->live ? live_input_look(in->live, in->guest, &opt, env->pause, &in->snap, err)
+		     : frontend_analyse(in->guest, &opt, &in->snap, err))
+		return err_in(err, "%s", in->name);
+	return 0;
+}
+
+int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
+{
 	if (!in->guest) {
 		if (check_unchanged(in, err))
 			return -1;
@@ -487,11 +497,8 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 		}
 		return err_in(err, "%s", in->name);
 	}
-	opt.config = in->info;
-	opt.running = in->live && !in->info->suspended;
-	if (in->live ? live_input_look(in->live, in->guest, &opt, env->pause, &in->snap, err)
-		     : frontend_analyse(in->guest, &opt, &in->snap, err))
-		return err_in(err, "%s", in->name);
+	if (cmd_look(env, in, err))
+		return -1;
 	if (in->live && !env->json)
 		look_note(env, in);
 	note_doubt(env, &in->snap);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "cmd/backend.h"
 #include "cmd/cells.h"
 #include "cmd/confine.h"
 #include "cmd/render_json.h"
@@ -168,6 +169,7 @@ struct dump {
 	struct cmd_input in;
 	struct target target;
 	struct show_style style;
+	struct backends backends; /* of a live domain */
 	const struct table_column **cols;
 	size_t nr_cols;
 };
@@ -537,6 +539,24 @@ static int print_text(struct dump *d, struct err *err)
 	return 0;
 }
 
+static int print_all(struct dump *d, struct err *err)
+{
+	if (print_text(d, err))
+		return -1;
+	if (d->in.live)
+		backends_print(&d->backends, d->env->out);
+	return 0;
+}
+
+static int print_document(struct dump *d, struct err *err)
+{
+	struct json_object *doc = json_document(&d->in, true), *live;
+
+	if (doc && json_object_object_get_ex(doc, "live", &live))
+		json_put(live, "disks", backends_json(&d->backends));
+	return json_print(doc, d->env->out, err);
+}
+
 /* Columns that say who ask for it, too. */
 #define OUTPUT_VARIABLE "XBDSNAP_OUTPUT"
 
@@ -572,8 +592,9 @@ static int run(struct dump *d, struct err *err)
 		cmd_analyse(d->env, &d->in, err) ||
 		target_read(d->env, &d->target, false, &d->in, err) || filter(d, err))
 		return -1;
-	if (d->env->json ? json_print(json_document(&d->in, true), d->env->out, err)
-			 : print_text(d, err))
+	if (d->in.live && backends_read(&d->in, &d->backends, err))
+		return -1;
+	if (d->env->json ? print_document(d, err) : print_all(d, err))
 		return -1;
 	return cmd_verdict(&d->in, err);
 }
@@ -611,6 +632,7 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 	cmd_parse(&argp, argc, argv, &d);
 	rc = run(&d, err);
 	target_fini(&d.target);
+	backends_fini(&d.backends);
 	cmd_close(&d.in);
 	free(d.cols);
 	return rc;

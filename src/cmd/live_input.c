@@ -20,6 +20,7 @@ struct live_input {
 	char name[128];
 	struct frontend_search *search; /* from the first look on */
 	struct live_look look;
+	bool gone;
 };
 
 static char *copy_text(const char *text)
@@ -154,6 +155,51 @@ size_t live_input_nr_vcpus(const struct live_input *l)
 const struct xenhost_domain *live_input_domain(const struct live_input *l)
 {
 	return &l->dom;
+}
+
+struct xenhost *live_input_xen(struct live_input *l)
+{
+	return l->x;
+}
+
+uint32_t live_input_own_domid(const struct live_input *l)
+{
+	return xenhost_own_domid(l->x);
+}
+
+const struct xenhost_vbd *live_input_vbd(const struct live_input *l, const struct blkdev *d)
+{
+	char number[24];
+	size_t i;
+
+	for (i = 0; i < l->nr_vbds; i++) {
+		snprintf(number, sizeof(number), "%" PRIu64, l->vbds[i].handle);
+		if (blkdev_is_named(d, number) ||
+			(l->vbds[i].vdev[0] && blkdev_is_named(d, l->vbds[i].vdev)))
+			return &l->vbds[i];
+	}
+	return NULL;
+}
+
+int live_input_refresh(struct live_input *l, struct err *err)
+{
+	struct xenhost_domain now;
+
+	if (xenhost_domain(l->x, l->dom.domid, &now, err)) {
+		l->gone = err->cls == ERR_NOTFOUND;
+		return -1;
+	}
+	l->gone = now.dying || strcmp(now.uuid, l->dom.uuid);
+	if (l->gone)
+		return err_set(err, ERR_NOTFOUND, "%s is gone", l->name);
+	l->dom = now;
+	l->info.suspended = xenhost_is_still(&now);
+	return 0;
+}
+
+bool live_input_is_gone(const struct live_input *l)
+{
+	return l->gone;
 }
 
 /* ---- looking ------------------------------------------------------------------------------ */
@@ -301,7 +347,9 @@ int live_input_look(struct live_input *l, struct guest *g, const struct frontend
 {
 	settle_fini(&l->look.settle);
 	l->look = (struct live_look){0};
-	if (first_look(l, g, opt, s, err))
+	empty_snapshot(s);
+	/* After the first time the pages are known. */
+	if (!l->search && first_look(l, g, opt, s, err))
 		return -1;
 	return pause ? look_paused(l, g, opt, s, err) : look_twice(l, g, opt, s, err);
 }

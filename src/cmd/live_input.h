@@ -22,6 +22,16 @@ const char *live_input_name(const struct live_input *l); /* "domain 3 (vm)" */
 struct memory live_input_memory(const struct live_input *l);
 size_t live_input_nr_vcpus(const struct live_input *l);
 const struct xenhost_domain *live_input_domain(const struct live_input *l);
+struct xenhost *live_input_xen(struct live_input *l);
+/* The number of the domain that this runs in. */
+uint32_t live_input_own_domid(const struct live_input *l);
+/* What xenstore has of a device; NULL: nothing, or it could not be read. */
+const struct xenhost_vbd *live_input_vbd(const struct live_input *l, const struct blkdev *d);
+
+/* What the hypervisor says of it by now. ERR_NOTFOUND: it is gone, or another one has its number.
+ */
+int live_input_refresh(struct live_input *l, struct err *err) MUST_CHECK;
+bool live_input_is_gone(const struct live_input *l);
 
 /* How the last look went. */
 struct live_look {

@@ -103,6 +103,7 @@ static void read_backend(const struct xenhost_store *st, struct xenhost_vbd *v)
 		v->feature[i] = read_number(st, dir, backend_key_name(i));
 	read_text(st, dir, "dev", v->vdev, sizeof(v->vdev));
 	read_text(st, dir, "params", v->params, sizeof(v->params));
+	read_text(st, dir, "physical-device", v->physical_device, sizeof(v->physical_device));
 	read_text(st, dir, "type", v->type, sizeof(v->type));
 	read_text(st, dir, backend_key_name(BACKEND_MODE), v->mode, sizeof(v->mode));
 }

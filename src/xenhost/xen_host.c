@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/num.h"
+
 #define MAP_BATCH 256u
 
 /* A table may be larger than the domain's memory by the hole below 4 GiB (1M frames). What it
@@ -100,6 +102,14 @@ int xenhost_find(struct xenhost *x, const char *word, uint32_t *ret, struct err 
 	const struct xenhost_store store = {x, store_read, store_list};
 
 	return xenhost_find_from(&store, word, ret, err);
+}
+
+uint32_t xenhost_own_domid(struct xenhost *x)
+{
+	CLEANUP_FREE char *value = store_read(x, "domid");
+	uint64_t domid;
+
+	return value && num_parse_u64(value, XENHOST_DOMID_MAX, &domid) ? (uint32_t)domid : 0;
 }
 
 static void format_uuid(const uint8_t handle[16], char *buf)

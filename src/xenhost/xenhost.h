@@ -100,6 +100,17 @@ int xenhost_target(struct xenhost *x, uint32_t domid, struct p2m **ret,
 int xenhost_read_frames(struct xenhost *x, uint32_t domid, const uint64_t *frames, size_t nr,
 	uint8_t *buf, bool *ok, struct err *err) MUST_CHECK;
 
+/* Copy the page that the domain has granted to this one, PAGE_BYTES, through a mapping as a backend
+ * makes it, but read-only. */
+int xenhost_read_granted(
+	struct xenhost *x, uint32_t domid, uint32_t ref, uint8_t *buf, struct err *err) MUST_CHECK;
+/* The number of the domain that this runs in; 0 also where xenstore does not say. */
+uint32_t xenhost_own_domid(struct xenhost *x);
+/* Requests that the block device of that number ("fd:0") has under way, by the sysfs at that
+ * folder. False: not known. */
+bool xenhost_in_flight(
+	const char *sysfs, const char *device, uint64_t *ret_reads, uint64_t *ret_writes);
+
 #define XENHOST_UNKNOWN	  UINT64_MAX
 #define XENHOST_MAX_RINGS 256u /* queues of a disk that are looked at */
 #define XENHOST_MAX_REFS  16u  /* pages of a ring: max-ring-page-order 4 */
@@ -122,6 +133,7 @@ struct xenhost_vbd {
 	struct xenhost_ring *rings;		/* owned */
 	size_t nr_rings;
 	char params[256], type[16], mode[8];  /* mode "r" or "w" */
+	char physical_device[24];	      /* "fd:0", as the backend opened it */
 	uint64_t feature[BACKEND_NR_NUMBERS]; /* of the backend */
 	uint64_t physical_sector_bytes, info, discard_granularity, discard_alignment;
 	uint64_t frontend_persistent;

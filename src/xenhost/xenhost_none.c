@@ -41,6 +41,17 @@ int xenhost_find(
 	return no_xen(err);
 }
 
+int xenhost_read_granted(struct xenhost *x UNUSED, uint32_t domid UNUSED, uint32_t ref UNUSED,
+	uint8_t *buf UNUSED, struct err *err)
+{
+	return no_xen(err);
+}
+
+uint32_t xenhost_own_domid(struct xenhost *x UNUSED)
+{
+	return 0;
+}
+
 int xenhost_pause(struct xenhost *x UNUSED, const struct xenhost_domain *dom UNUSED,
 	struct pause_hold **ret UNUSED, struct err *err)
 {

@@ -6,6 +6,7 @@
  *	FAKEXEN_CORE	the dump; FAKEXEN_DOMID its number (7)
  *	FAKEXEN_STORE	the listing; the number in it is FAKEXEN_STORE_DOMID (1)
  *	FAKEXEN_STATE	running (also when unset), paused, restored, suspended, crashed, dying
+ *	FAKEXEN_DIES	it is dying from that many questions for it on
  *	FAKEXEN_PVH	the domain has no emulated devices
  *	FAKEXEN_POKE	FRAME:OFFSET:VALUE:NTH,... the word of 32 bits there is VALUE from the nth
  *			mapping of that frame on: the guest runs; "+VALUE" grows with each
@@ -43,7 +44,7 @@ static struct {
 	uint32_t *at;	 /* page of each frame + 1 */
 	uint16_t *times; /* that each frame was mapped */
 	uint64_t top;	 /* highest pfn + 1 */
-	int pauses;
+	int pauses, lives;
 } g;
 
 static const char *setting(const char *name, const char *otherwise)
@@ -102,6 +103,7 @@ static void load(void)
 			g.nr_cpus = s[i].sh_size / s[i].sh_entsize;
 		}
 	}
+	g.lives = atoi(setting("FAKEXEN_DIES", "0"));
 	g.at = calloc(MAX_FRAMES, sizeof(*g.at));
 	g.times = calloc(MAX_FRAMES, sizeof(*g.times));
 	for (i = 0; i < g.nr; i++) {
@@ -274,7 +276,7 @@ int xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned int max, xc_
 		info->flags |= XEN_DOMINF_shutdown | SHUTDOWN_suspend << XEN_DOMINF_shutdownshift;
 	if (!strcmp(state, "crashed"))
 		info->flags |= XEN_DOMINF_shutdown | SHUTDOWN_crash << XEN_DOMINF_shutdownshift;
-	if (!strcmp(state, "dying"))
+	if (!strcmp(state, "dying") || (getenv("FAKEXEN_DIES") && --g.lives <= 0))
 		info->flags |= XEN_DOMINF_dying;
 	return 1;
 }

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check/hang.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *hang_name(unsigned bit)
+{
+	static const char *const names[HANG_NR] = {
+		"backend", "guest", "unpublished", "moving", "unknown"};
+	unsigned i;
+
+	for (i = 0; i < HANG_NR; i++)
+		if (bit == 1u << i)
+			return names[i];
+	return NULL;
+}
+
+/* Free-running indices: their distance is at most what the ring holds. */
+static bool distance(const struct io_ring *r, uint32_t to, uint32_t from, uint64_t *sum)
+{
+	uint32_t n = to - from;
+
+	if (!r->entries || n > r->entries)
+		return false;
+	*sum += n;
+	return true;
+}
+
+static void judge_ring(const struct io_ring *r, struct hang *h)
+{
+	if (r->moved)
+		h->why |= HANG_MOVING;
+	if (!r->sring_known || !distance(r, r->sring_req_prod, r->sring_rsp_prod, &h->unanswered)) {
+		h->why |= HANG_UNKNOWN;
+		return;
+	}
+	/* The driver's own: without them nobody knows what it has seen, and what it has not shown.
+	 */
+	if (r->indices != IO_INDICES_READ ||
+		!distance(r, r->sring_rsp_prod, r->rsp_cons, &h->unseen) ||
+		!distance(r, r->req_prod_pvt, r->sring_req_prod, &h->unpublished))
+		h->why |= HANG_UNKNOWN;
+}
+
+static void note_oldest(const struct blkdev *d, struct hang *h)
+{
+	size_t i;
+
+	for (i = 0; i < d->nr_requests; i++) {
+		const struct io_request *r = &d->requests[i];
+
+		if (!r->age_known || r->unsettled)
+			continue;
+		h->oldest_ns = MAX(h->oldest_ns, r->age_ns);
+		h->oldest_known = true;
+	}
+}
+
+void hang_judge(const struct blkdev *d, struct hang *ret)
+{
+	struct hang h = {.queued = d->queued_known ? d->nr_queued : 0};
+	size_t i;
+
+	for (i = 0; i < d->nr_rings; i++)
+		judge_ring(&d->rings[i], &h);
+	if (!d->nr_rings || !d->requests_known)
+		h.why |= HANG_UNKNOWN;
+	if (h.unanswered)
+		h.why |= HANG_BACKEND;
+	if (h.unseen)
+		h.why |= HANG_GUEST;
+	/* What is queued waits for room as long as anything is on its way. */
+	if (h.unpublished || (h.queued && !h.unanswered && !h.unseen))
+		h.why |= HANG_UNPUBLISHED;
+	note_oldest(d, &h);
+	*ret = h;
+}
+
+static void join(char *buf, size_t cap, const char *between, const char *fmt, ...) PRINTF(4, 5);
+
+static void join(char *buf, size_t cap, const char *between, const char *fmt, ...)
+{
+	size_t n = strlen(buf);
+	va_list ap;
+
+	if (n)
+		n += (size_t)snprintf(buf + n, cap - n, "%s", between);
+	if (n >= cap)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(buf + n, cap - n, fmt, ap);
+	va_end(ap);
+}
+
+static const char *plural(uint64_t nr, const char *one, const char *many)
+{
+	return nr == 1 ? one : many;
+}
+
+static void say_backend(const struct hang *h, const struct hang_below *below, char *buf, size_t cap)
+{
+	join(buf, cap, "",
+		"the guest waits for the backend: %" PRIu64 " %s published and not answered",
+		h->unanswered, plural(h->unanswered, "request is", "requests are"));
+	if (h->oldest_known)
+		join(buf, cap, ", ", "the oldest for %.1f s", (double)h->oldest_ns / 1e9);
+	if (below && below->known && below->in_flight)
+		join(buf, cap, "; ", "the device below has %" PRIu64 " in flight",
+			below->in_flight);
+	else if (below && below->known)
+		join(buf, cap, "; ",
+			"the device below has none in flight, so they are in the backend");
+}
+
+void hang_sentence(const struct hang *h, const struct hang_below *below, char *buf, size_t cap)
+{
+	*buf = '\0';
+	if (h->why & HANG_BACKEND)
+		say_backend(h, below, buf, cap);
+	if (h->why & HANG_GUEST)
+		join(buf, cap, "; and ",
+			"the backend has answered and the guest has not looked: %" PRIu64 " %s",
+			h->unseen, plural(h->unseen, "answer", "answers"));
+	if (h->why & HANG_UNPUBLISHED)
+		join(buf, cap, "; and ",
+			h->unanswered || h->unseen
+				? "not all is published: %" PRIu64 " in the ring, %" PRIu64
+				  " in the guest's queue"
+				: "nothing published: %" PRIu64 " in the ring, %" PRIu64
+				  " in the guest's queue, which the backend cannot see",
+			h->unpublished, h->queued);
+	if (h->why & HANG_MOVING)
+		join(buf, cap, "; ", "it is moving: the rings changed while they were looked at");
+	if (h->why & HANG_UNKNOWN)
+		join(buf, cap, "; ", "unknown: not all indices of its rings could be read");
+	if (!h->why)
+		join(buf, cap, "", "nothing is pending");
+}
