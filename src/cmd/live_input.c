@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cmd/cmd.h"
 #include "guest/pfn_set.h"
 #include "xenhost/live_memory.h"
 #include "xenhost/pause.h"
@@ -83,6 +84,7 @@ static int note_info(struct live_input *l, struct err *err)
 
 static int open_domain(struct live_input *l, const char *word, struct err *err)
 {
+	CLEANUP_FREE char *safe = NULL;
 	uint32_t domid;
 
 	if (xenhost_open(&l->x, err) || xenhost_find(l->x, word, &domid, err) ||
@@ -91,8 +93,9 @@ static int open_domain(struct live_input *l, const char *word, struct err *err)
 	if (!l->dom.nr_pages)
 		return err_set(err, ERR_NODATA, "domain %u has no memory: it is %s", domid,
 			xenhost_state(&l->dom));
-	snprintf(l->name, sizeof(l->name), *l->dom.name ? "domain %u (%s)" : "domain %u", domid,
-		l->dom.name);
+	safe = cmd_safe_text(l->dom.name, strlen(l->dom.name));
+	snprintf(l->name, sizeof(l->name), safe && *safe ? "domain %u (%s)" : "domain %u", domid,
+		safe);
 	return xenhost_memory(l->x, &l->dom, &l->memory, err) || note_info(l, err) ? -1 : 0;
 }
 

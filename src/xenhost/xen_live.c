@@ -145,7 +145,7 @@ int xenhost_memory(struct xenhost *x, const struct xenhost_domain *dom, struct l
 	struct xenhost_p2m table = {0};
 	int failed;
 
-	if (dom->is_pv && xenhost_p2m(x, dom, &table, err))
+	if (dom->is_pv && xenhost_p2m_unchecked(x, dom, &table, err))
 		return -1;
 	failed = new_memory(x, dom, table.mfn, ret, err);
 	xenhost_p2m_fini(&table);
