@@ -209,7 +209,7 @@ bool live_input_is_gone(const struct live_input *l)
 
 /* A process may end while its page tables are walked: then the next look finds what this did not.
  */
-#define TRIES 4u
+#define TRIES 1u
 /* As often as the guest changed something between two looks. */
 #define PAIRS 3u
 
@@ -221,14 +221,19 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Registers first, and right behind them all pages that the look before needed. */
+/* All pages that the look before needed; then the registers, and right behind them the top table
+ * that they name: its process may end. */
 static int copy_anew(
 	struct live_input *l, struct guest *g, const struct pfn_set *keep, struct err *err)
 {
-	if (xenhost_read_cpus(l->x, &l->dom, l->memory, err))
-		return -1;
+	struct memory m = live_memory_of(l->memory);
+
 	if (live_memory_renew(l->memory, keep) < 0)
 		return err_nomem(err, "copying pages of the domain");
+	if (xenhost_read_cpus(l->x, &l->dom, l->memory, err))
+		return -1;
+	if (memory_info(m).nr_roots)
+		(void)memory_page(m, memory_root(m, 0).table);
 	return guest_reload(g, err);
 }
 
@@ -304,24 +309,33 @@ static int second_look(struct live_input *l, struct guest *g, const struct front
 		       : 0;
 }
 
+static int look_pair(struct live_input *l, struct guest *g, const struct frontend_options *opt,
+	struct snapshot *s, struct err *err)
+{
+	uint64_t began = now_ns();
+
+	empty_snapshot(s);
+	settle_fini(&l->look.settle);
+	if (copy_anew(l, g, NULL, err) || frontend_search_look(l->search, opt, s, err) ||
+		second_look(l, g, opt, s, err))
+		return -1;
+	l->look.apart_ns = now_ns() - began;
+	return 0;
+}
+
 static int look_twice(struct live_input *l, struct guest *g, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
 	unsigned i;
 
-	for (i = 0; i < PAIRS; i++) {
-		uint64_t began = now_ns();
+	for (i = 0;; i++) {
+		int rc = look_pair(l, g, opt, s, err);
 
-		empty_snapshot(s);
-		settle_fini(&l->look.settle);
-		if (copy_anew(l, g, NULL, err) || frontend_search_look(l->search, opt, s, err) ||
-			second_look(l, g, opt, s, err))
-			return -1;
-		l->look.apart_ns = now_ns() - began;
-		if (l->look.settle.consistent)
-			break;
+		/* Its page tables may go while they are walked, or its requests. */
+		if (!opt->running || i + 1 == PAIRS ||
+			(!rc && s->nr_devices && l->look.settle.consistent))
+			return rc;
 	}
-	return 0;
 }
 
 static int look_paused(struct live_input *l, struct guest *g, const struct frontend_options *opt,
