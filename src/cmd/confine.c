@@ -116,6 +116,8 @@ int cmd_confine(
 	unsigned layers;
 	int rc = 0;
 
+	if (env->live) /* the hypervisor's devices, and a process that holds a pause */
+		kind = SANDBOX_OPEN;
 	door_pass_add(passes, env->frontend.kernel_path, DOOR_READ);
 	door_pass_add(passes, env->frontend.module_path, DOOR_READ);
 	if (passes->lost)
@@ -123,8 +125,8 @@ int cmd_confine(
 	else if (env->no_sandbox)
 		cmd_note(env, "--no-sandbox: whoever wrote the input may be trusted");
 	else
-		rc = kind == SANDBOX_OPEN || env->live ? sandbox_enter(kind, &layers, err)
-						       : close_door(passes, err);
+		rc = kind == SANDBOX_OPEN ? sandbox_enter(kind, &layers, err)
+					  : close_door(passes, err);
 	door_passes_fini(passes);
 	return rc;
 }

@@ -13,6 +13,7 @@
 
 #include "base/num.h"
 #include "check/hang.h"
+#include "cmd/confine.h"
 #include "cmd/json.h"
 #include "cmd/live_input.h"
 
@@ -342,9 +343,12 @@ static void rest(double seconds)
 
 static int run(struct watch *w, struct err *err)
 {
+	struct door_passes none = {0};
 	unsigned failed = 0;
 	uint64_t nr;
 
+	if (cmd_confine(w->env, SANDBOX_OPEN, &none, err))
+		return -1;
 	for (nr = 1;; nr++) {
 		bool opened = w->in.live;
 
