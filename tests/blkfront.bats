@@ -54,3 +54,15 @@ xen2() { # xen2 FAULT RULES...: of a guest with that fault
     [ "$status" -eq 2 ]
     [[ $output == *"--module needs --kernel"* ]]
 }
+
+@test "one invariant broken alone: the rule that says so, and no other" {
+    run python3 "$tools/break_blkfront.py" "$XBDSNAP" "$BATS_TEST_TMPDIR"
+    echo "$output"
+    [ "$output" = "72 faults" ]
+}
+
+@test "structures damaged in place crash nothing" {
+    run python3 "$tools/mutate_blkfront.py" "$XBDSNAP" "$BATS_TEST_TMPDIR" 36
+    echo "$output"
+    [ "$output" = "36 mutants" ]
+}

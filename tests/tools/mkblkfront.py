@@ -202,7 +202,7 @@ class Ring:
         self.front = va + self.p[kind + ".ring"]
         self.shadow = va + self.p[kind + ".shadow"]
         self.sring = self.g.alloc(PAGE * driver.ring_pages)
-        self.free, self.used = list(range(driver.n)), {}
+        self.free, self.used, self.where = list(range(driver.n)), {}, {}
         self.pvt = self.cons = 7
         for i in range(driver.ring_pages):
             self.g.put(va + self.p[kind + ".ring_ref"] + 4 * i, driver.take_gref(), 4)
@@ -250,7 +250,7 @@ class Ring:
         if indirect:
             self.indirect_page(i, raw, segments)
         g.write(self.slot(i), raw)
-        self.publish(raw)
+        self.where[i] = self.publish(raw)
         total = sum(s["bytes"] for s in segments) // SECTOR if op != DISCARD else nr_sectors
         self.used[i] = {
             "ring": self.index, "slot": i, "answered": answered, "nr_sectors": total,
@@ -315,8 +315,10 @@ class Ring:
         g.word(self.lists[i][2], at)
 
     def publish(self, raw):
-        self.g.write(self.sring + self.p["sring.ring"] + self.pvt % self.d.n * self.p["entry"], raw)
+        at = self.sring + self.p["sring.ring"] + self.pvt % self.d.n * self.p["entry"]
+        self.g.write(at, raw)
         self.pvt += 1
+        return at
 
     def finish(self):
         """Free list, indices, answers; what was asked is in the truth then."""

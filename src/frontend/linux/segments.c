@@ -267,11 +267,6 @@ static int add_frames(struct linux_ctx *c, const uint8_t *raw,
 		const struct blkif_wire_seg *w = &wire->seg[k];
 		struct io_segment *seg;
 
-		if (w->first > w->last || w->last >= PAGE_BYTES / SECTOR_BYTES) {
-			linux_trouble(r, "segment %" PRIu64 " has sectors %u to %u of its page", k,
-				w->first, w->last);
-			return 0;
-		}
 		if (!c->left.segments) {
 			linux_trouble(r, "more segments in the image than %u", LINUX_MAX_SEGMENTS);
 			return 0;
@@ -284,8 +279,12 @@ static int add_frames(struct linux_ctx *c, const uint8_t *raw,
 		if (seg->frame == IO_FRAME_UNKNOWN)
 			linux_trouble(r, "segment %" PRIu64 ": 0x%" PRIx64 " is no frame", k, pfn);
 		seg->pfn = PFN(seg->frame == IO_FRAME_OK ? pfn : 0);
-		seg->offset = w->first * SECTOR_BYTES;
-		seg->bytes = (w->last - w->first + 1u) * SECTOR_BYTES;
+		seg->offset = w->first % (PAGE_BYTES / SECTOR_BYTES) * SECTOR_BYTES;
+		if (w->first <= w->last && w->last < PAGE_BYTES / SECTOR_BYTES)
+			seg->bytes = (w->last - w->first + 1u) * SECTOR_BYTES;
+		else
+			linux_trouble(r, "segment %" PRIu64 " has sectors %u to %u of its page", k,
+				w->first, w->last);
 	}
 	return 0;
 }
