@@ -167,3 +167,25 @@ hvm|kdump v6|=|core kdump|0|0|0|4|1|0|["XB018"]
 hvm|flattened > kdump v6|flattened > kdump|core makedumpfile|0|0|0|4|1|0|["XB018"]
 LIST
 }
+
+# Everything that can be mapped is; a pipe or a packed file becomes one file without a name, once.
+@test "nothing is copied to a temporary file twice" {
+    command -v strace || skip "no strace"
+    truth_of hvm
+    copies() { # copies ARGUMENT... of dump: how many files it makes
+        strace -f -qq -o trace -e trace=openat,open "$XBDSNAP" dump -q -J "$@" >said
+        grep -E 'O_TMPFILE|O_CREAT' trace | grep -vc -E '= -1|/dev/null' || true
+    }
+    for maker in "legacy --since 3.1 --wrap xend --qemu eof" "rewrap libvirt2" "core xccore" "core qemu" \
+        "core kdump" "core makedumpfile"; do
+        echo "$maker"
+        $maker
+        [ "$(copies file)" -eq 0 ]
+        [ "$(copies --fd 7 7<file)" -eq 0 ]
+        [ "$(copies --fd 7 7< <(cat file))" -eq 1 ]
+        [ "$(copies - < <(zstd -q -1 <file))" -eq 1 ]
+        zstd -q -f -1 -o packed file
+        [ "$(copies packed)" -eq 1 ]
+        [ "$(jq '.devices[0].requests | length' said)" -eq 20 ]
+    done
+}

@@ -209,6 +209,7 @@ static bool is_right(struct search *s, uint64_t root)
 	if (!walk(s->x, s->mode, root, s->table & ~(uint64_t)PAGE_OFFSET_MASK, &mfn))
 		return false;
 	memset(s->seen, 0, s->x->nr_listed / 8 + 1);
+	s->work_left -= MIN(s->work_left, s->x->nr_listed / 64);
 	s->nr_seen = 0;
 	(void)each_entry(s, root, count_entry);
 	return s->nr_seen && s->nr_seen >= s->x->nr_listed / 4 * 3;

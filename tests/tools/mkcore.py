@@ -384,8 +384,10 @@ def kernel_text(guest):
     """VMCOREINFO (Linux, Documentation/admin-guide/kdump/vmcoreinfo.rst): a page of the kernel's own,
     which ends with a NUL."""
     if hasattr(guest, "BASE"):
-        return b"OSRELEASE=made\nSYMBOL(swapper_pg_dir)=%x\nNUMBER(phys_base)=0\n" % (
-            0xffffffff80000000 + PAGE)
+        base = 0xffffffff80000000 if guest.levels == 4 else 0xc0000000
+        return (b"OSRELEASE=made\nSYMBOL(swapper_pg_dir)=%x\n" % (base + PAGE)
+                + (b"NUMBER(phys_base)=0\n" if guest.levels == 4 else b"SIZE(list_head)=8\n")
+                + (b"CONFIG_X86_PAE=y\n" if guest.levels == 3 else b""))
     for pfn in sorted(guest.at):
         page = guest.page(pfn)
         if page.startswith(b"OSRELEASE=") and b"SYMBOL(swapper_pg_dir)=" in page:
@@ -511,7 +513,8 @@ MAKERS = {"xccore": xccore, "xccore-300": lambda guest, out: xccore(guest, out, 
 
 
 def seeds(folder):
-    makers = {"xen": lambda g, o: xen(g, o, g.frames), "xccore": xccore, "qemu": qemu, "kdump": plain,
+    makers = {"xen": lambda g, o: xen(g, o, g.frames), "xccore": xccore, "qemu": qemu,
+              "vmcore": vmcore, "kdump": plain,
               "makedumpfile": flattened}
     for kind, maker in makers.items():
         for hvm, levels in ((False, 4), (False, 3), (False, 2), (True, 4), (True, 3), (True, 2)):

@@ -155,7 +155,7 @@ static void check_dump(const struct dump *d)
 
 static void every_kind_is_read(void **state UNUSED)
 {
-	assert_int_equal(for_each_dump(check_dump), 2 * 6 + 3 * 3);
+	assert_int_equal(for_each_dump(check_dump), 2 * 6 + 4 * 3);
 }
 
 /* Ask for everything. The result must be a guest, or one clear message. */
