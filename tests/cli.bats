@@ -61,12 +61,12 @@ setup() {
     done
 }
 
-@test "an ELF core is recognised and not supported yet" {
+@test "an ELF file that holds no guest is named" {
     printf '\177ELF\002\001\001\0\0\0\0\0\0\0\0\0\004\0\076\0\001\0\0\0' >"$BATS_TEST_TMPDIR/core"
     head -c 4096 /dev/zero >>"$BATS_TEST_TMPDIR/core"
     run "$XBDSNAP" info "$BATS_TEST_TMPDIR/core"
     [ "$status" -eq 4 ]
-    [[ $output == *"not supported yet"* ]]
+    [[ $output == *"ELF file that is no dump of a guest's memory"* ]]
 }
 
 @test "the input is opened read-only and stays as it is" {

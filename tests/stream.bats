@@ -60,7 +60,8 @@ PYTHON
         *big-endian) [[ $output == *"the body is big-endian"* ]] ;;
         *v4) [[ $output == *"version 4, expected 2 or 3"* ]] ;;
         *qevm) [[ $output == *"QEMU device state without memory (QEVM): not of Xen"* ]] ;;
-        *) [[ $output == *"recognised, not supported yet"* ]] ;;
+        *lzop) [[ $output == *"packed with lzop, lzip or compress: unpack it first"* ]] ;;
+        *) false ;;
         esac
     done
 }

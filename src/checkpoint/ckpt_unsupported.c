@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * ckpt_unsupported.c - formats that are recognised and refused by name, so that nobody mistakes
- * "not implemented" for "damaged".
+ * ckpt_unsupported.c - files that are refused by name, because what they are can be told, and that
+ * it is no guest of Xen. Whatever Xen saved has a format of its own.
  */
-#include <inttypes.h>
-#include <string.h>
-
 #include "checkpoint/ckpt_priv.h"
 
 typedef bool looks_like_fn(const struct source *src, uint64_t off);
@@ -26,8 +23,8 @@ static const struct {
 	const char *name;
 	looks_like_fn *looks_like;
 } known[] = {
-	{"ELF file that is no core dump", is_elf},
-	{"file packed with lzop, lzip or compress", is_packed},
+	{"ELF file that is no dump of a guest's memory", is_elf},
+	{"file packed with lzop, lzip or compress: unpack it first", is_packed},
 };
 
 static const char *name_of(const struct source *src, uint64_t off)
@@ -46,15 +43,14 @@ static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err 
 
 	if (!name)
 		return CKPT_PROBE_NO;
-	err_set(err, ERR_UNSUPPORTED, "%s: recognised, not supported yet", name);
+	err_set(err, ERR_UNSUPPORTED, "%s", name);
 	return CKPT_PROBE_BROKEN;
 }
 
 /* The probe has already refused. */
-static int open_unsupported(struct ckpt *ck UNUSED, uint64_t off, struct err *err)
+static int open_unsupported(struct ckpt *ck UNUSED, uint64_t off UNUSED, struct err *err)
 {
-	return err_set(err, ERR_UNSUPPORTED,
-		"format at 0x%" PRIx64 ": recognised, not supported yet", off);
+	return err_set(err, ERR_UNSUPPORTED, "no guest of Xen");
 }
 
 const struct ckpt_format ckpt_format_unsupported = {
