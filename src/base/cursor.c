@@ -9,8 +9,9 @@ struct cursor cur_over(const void *buf, size_t len, uint64_t origin, const char 
 {
 	const uint8_t *p = buf;
 
+	/* No bytes may stand nowhere. */
 	return (struct cursor){
-		.start = p, .pos = p, .end = p + len, .origin = origin, .what = what};
+		.start = p, .pos = p, .end = p ? p + len : NULL, .origin = origin, .what = what};
 }
 
 const uint8_t *cur_bytes(struct cursor *c, size_t n)
