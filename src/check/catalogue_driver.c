@@ -347,6 +347,17 @@ static const struct rule rows[] = {
 		.remedy = "Replay the pending requests to the disk and boot the guest from it, or "
 			  "resume it without a replay.",
 	},
+	{
+		.id = "XB317",
+		.severity = SEVERITY_ERROR,
+		.summary = "the driver failed to resume, and has no rings any more",
+		.explanation =
+			"It gave up its rings and found no memory for new ones. What was pending "
+			"then is in the guest's memory without a place in any ring, and is not "
+			"shown; some kernels (4.x) use the rings that are gone when they resume "
+			"once more.",
+		.remedy = "Do not resume the guest. Take the checkpoint that it was restored from.",
+	},
 };
 
 const struct rule_rows catalogue_driver = {rows, ARRAY_SIZE(rows)};

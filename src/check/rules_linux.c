@@ -262,6 +262,14 @@ static void ring_count(struct check_run *run)
 			d->nr_requests, d->nr_rings, queues);
 }
 
+/* blkfront_resume() without memory for the new rings: "xen-blkfront: use old rinfo after enomem
+ * during migration", which some kernels have, is about what the next resume does then. */
+static void failed_resume(struct check_run *run)
+{
+	if (run->dev->recovering == TRI_YES && !run->dev->nr_rings)
+		run_broken(run, -1, -1, "it is suspended and has no rings: its last resume failed");
+}
+
 static const struct check_rule rules[] = {
 	{{"XB126"}, slot_ids},
 	{{"XB301"}, statuses},
@@ -273,6 +281,7 @@ static const struct check_rule rules[] = {
 	{{"XB309"}, handles},
 	{{"XB314"}, wrong_slot},
 	{{"XB315"}, ring_count},
+	{{"XB317"}, failed_resume},
 };
 
 const struct check_rules check_rules_linux = {&frontend_linux_blkfront, rules, ARRAY_SIZE(rules)};

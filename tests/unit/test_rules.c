@@ -960,6 +960,25 @@ static void kernel_loses_ring(struct world *w)
 	w->caps.max_queues = 4;
 }
 
+static void resume_that_failed(struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->dev->nr_requests; i++)
+		io_request_fini(&w->dev->requests[i]);
+	w->dev->nr_requests = 0;
+	for (i = 0; i < w->dev->nr_rings; i++) {
+		free(w->dev->rings[i].slots);
+		free(w->dev->rings[i].window);
+		free(w->dev->rings[i].pages);
+		free(w->dev->rings[i].page_source_mfn);
+		free(w->dev->rings[i].page_target_mfn);
+		free(w->dev->rings[i].grefs);
+	}
+	w->dev->nr_rings = 0;
+	w->dev->recovering = TRI_YES;
+}
+
 static void target_no_discard(struct world *w)
 {
 	give_caps(w);
@@ -1192,6 +1211,7 @@ static const struct broken {
 	{"XB401", disk_ends_early, NULL},
 	{"XB314", kernel_mistakes_flush, NULL},
 	{"XB315", kernel_loses_ring, NULL},
+	{"XB317", resume_that_failed, NULL},
 	{"XB402", disk_smaller, NULL},
 	{"XB403", disk_larger, NULL},
 	{"XB404", disk_blocks_4k, NULL},
