@@ -20,8 +20,8 @@
 /*
  * Which refusal does the error of a rule belong to? 0: to none. What makes the driver or the target
  * host unsafe to resume is a reason to replay, not against it: XB201 (netbsd-xbd would write to the
- * wrong sectors) and XB5xx. XB6xx, holes and sizes have refusals of their own, where each step is
- * checked.
+ * wrong sectors), XB803 to XB805 and XB5xx. XB6xx, holes and sizes have refusals of their own,
+ * where each step is checked.
  */
 static unsigned refusal_of(const char *rule)
 {
@@ -38,6 +38,9 @@ static unsigned refusal_of(const char *rule)
 		{"XB406", REPLAY_ALLOW_IDENTITY},
 		{"XB407", REPLAY_ALLOW_CHANGED},
 		{"XB408", REPLAY_ALLOW_IN_USE},
+		{"XB803", 0}, /* these will never be issued otherwise */
+		{"XB804", 0},
+		{"XB805", 0},
 		{"XB5", 0},
 		{"XB6", 0},
 	};
