@@ -146,7 +146,7 @@ def stretches(document):
     found = {}
     for d in document["devices"]:
         for r in d["requests"] + d["queued"]:
-            for w in r["who"]:
+            for w in r["who"] if r["sector"] is not None else []:
                 for at in range(0, w["bytes"], SECTOR):
                     key = d["vdev"], r["op"], r["sector"] + (w["offset"] + at) // SECTOR
                     found.setdefault(key, []).append((w, at))

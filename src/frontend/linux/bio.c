@@ -41,6 +41,7 @@ static const struct field_spec specs[] = {
 	MAY("bio", "bi_iter.bi_size", size),
 	MAY("bio", "bi_iter.bi_idx", idx),
 	MAY("bio", "bi_iter.bi_bvec_done", done),
+	MAY("bio", "bi_iter.bi_offset", done_since), /* its name since 7.3 */
 	MAY("bio_vec", "bv_page", vec_page),
 	MAY("bio_vec", "bv_len", vec_len),
 	MAY("bio_vec", "bv_offset", vec_offset),
@@ -61,6 +62,8 @@ void linux_bio_layout(const struct layout *types, unsigned word_bytes, struct li
 	if (!types)
 		return;
 	layout_fill_known(types, specs, ARRAY_SIZE(specs), ret);
+	if (!ret->done.present)
+		ret->done = ret->done_since;
 	ret->fua_bit = find_bit(types, "__REQ_FUA");
 	ret->preflush_bit = find_bit(types, "__REQ_PREFLUSH");
 }

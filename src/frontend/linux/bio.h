@@ -11,7 +11,7 @@ struct linux_bio_layout {
 	/* struct request */
 	struct field cmd_flags, data_len, sector, first_bio, start_time_ns;
 	/* struct bio, struct bio_vec */
-	struct field next, io_vec, size, idx, done;
+	struct field next, io_vec, size, idx, done, done_since;
 	struct field vec_page, vec_len, vec_offset;
 	uint32_t vec_bytes;	   /* of a struct bio_vec */
 	int fua_bit, preflush_bit; /* in request.cmd_flags; -1 unknown */

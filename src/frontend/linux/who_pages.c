@@ -321,10 +321,11 @@ static int put_whole(struct stretches *s, enum who_kind kind, struct err *err)
 	if (!n)
 		return err_nomem(err, "who asked for a request");
 	n->kind = kind;
-	n->bytes = s->at->bytes;
+	n->bytes = kind == WHO_FLUSH ? 0 : s->at->bytes; /* data of a flush comes on its own */
 	if (n->bytes)
 		n->position = device_position(n);
-	if (!n->task_known)
+	/* The journal, say, has none that waits. */
+	if (!n->task_known && s->o->kind != WHO_JOURNAL && s->o->kind != WHO_METADATA)
 		who_lost(n, "the process");
 	return 0;
 }
