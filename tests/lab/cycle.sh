@@ -2,7 +2,7 @@
 # One cycle of the lab, sourced by dom0's init: a guest gets requests stuck, is saved and restored.
 # /lab/vars has the variant: TYPE (lines of the guest's configuration), MEMORY, VCPUS, KERNEL_ARGS,
 # DISKS, STUCK (letters of disks), BACKEND (parameters of blkback's module), SAVE (options of xl
-# save), CORE, AGED, METHOD (save, live or stub), READY_SECONDS.
+# save), CORE, AGED, METHOD (save, live, stub or core), READY_SECONDS.
 # shellcheck disable=SC2086,SC2154
 guest_log=/var/log/xen/console/guest-lab.log
 
@@ -217,6 +217,21 @@ stub() {
     [ "$(cat /out/save.status)" != 0 ]
 }
 
+# Dumps of a guest that nobody saves: Xen's own is there already; of a guest with a device model also
+# those of that. The guest goes on.
+dumped() {
+    cp "$guest_log" /out/guest.txt
+    ask_file /out/core.elf
+    if [ -n "$EMULATOR" ]; then
+        for how in "" -z; do
+            status "emulator$how" timeout 60 xl qemu-monitor-command lab \
+                "dump-guest-memory $how /out/emulator$how.dump"
+        done
+    fi
+    each_stuck resume
+    finish
+}
+
 # A guest that was saved and restored before has copies of its old rings in freed memory.
 age() {
     xl save lab /out/young.save || return 1
@@ -236,6 +251,7 @@ cycle() {
     done
     configuration >/out/guest.cfg
     status create xl -v create /out/guest.cfg
+    [ "$(cat /out/create.status)" = 0 ] || return 1
     await READY "$READY_SECONDS" || return 1
     [ -z "$AGED" ] || age || return 1
     each_stuck suspend
@@ -244,5 +260,10 @@ cycle() {
     await STUCK 60 || return 1
     sleep 1
     witness
-    if [ "$METHOD" = live ]; then live; elif [ "$METHOD" = stub ]; then stub; else saved; fi
+    case $METHOD in
+    live) live ;;
+    stub) stub ;;
+    core) dumped ;;
+    *) saved ;;
+    esac
 }

@@ -100,7 +100,8 @@ def dom0_archive(variant, into):
             "SAVE": variant["save"], "CORE": "yes" if variant["core"] == "yes" else "",
             "AGED": "yes" if variant["aged"] == "yes" else "", "METHOD": variant["method"],
             "LOOK": "yes" if variant["look"] == "yes" else "",
-            "READY_SECONDS": LIMIT[kind] // 2,
+            "READY_SECONDS": int(variant["seconds"] or LIMIT[kind]) // 2,
+            "EMULATOR": "yes" if kind == "hvm" else "",
         }.items():
             f.write(shell_line(name, value))
     images.archive(tree, into + ".part")
@@ -129,10 +130,10 @@ def boot(variant, out):
     began = time.monotonic()
     try:
         with open(os.path.join(out, "emulator.txt"), "w") as talk:
-            subprocess.run(argv, timeout=LIMIT[kind], check=False, stdin=subprocess.DEVNULL,
+            subprocess.run(argv, timeout=int(variant["seconds"] or LIMIT[kind]), check=False, stdin=subprocess.DEVNULL,
                            stderr=talk)
     except subprocess.TimeoutExpired:
-        print(f"lab: {variant['name']}: stopped after {LIMIT[kind]} s", file=sys.stderr)
+        print(f"lab: {variant['name']}: stopped after {variant['seconds'] or LIMIT[kind]} s", file=sys.stderr)
     print(f"lab: {variant['name']}: {time.monotonic() - began:.0f} s in the emulator", flush=True)
     subprocess.run(["tar", "-x", "-C", out, "-f", disk], check=False, stderr=subprocess.DEVNULL)
     os.unlink(disk)

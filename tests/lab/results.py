@@ -189,10 +189,10 @@ def without_path(document):
     return document
 
 
-def in_dom0(res, document):
+def in_dom0(res, document, name="image.save"):
     for command in ("info", "dump"):
         must(f"{command} in dom0: status", res.status(command), 0)
-        here = json.loads(res.ask(command, "-J", res.path("image.save")))
+        here = json.loads(res.ask(command, "-J", res.path(name)))
         must(f"{command} in dom0 and here", without_path(res.json(command)), without_path(here))
     return f"info and dump in dom0 say the same ({len(document['findings'])} findings)"
 
@@ -497,6 +497,32 @@ def core_file(res):
             f"requests ({sectors} sectors)")
 
 
+def core_pages(res):
+    """The file's own list of pages, .xen_pfn, of a guest without machine frames."""
+    raw = res.bytes("core.elf")
+    sections = elf_sections(raw)
+    start, size = sections[".xen_pfn"]
+    pfns = [int.from_bytes(raw[start + i : start + i + 8], "little") for i in range(0, size, 8)]
+    must("core: pages and their numbers", sections[".xen_pages"][1] // PAGE, len(pfns))
+    pfns = [p for p in pfns if p != (1 << 64) - 1]  # what Xen counted and did not find
+    source = json.loads(res.ask("info", "-J", res.path("core.elf")))["source"]
+    must("core: pages", source["data_pages"], len(pfns))
+    return f"the core dump has {len(pfns)} pages, as its own list says"
+
+
+def core_only(res):
+    """A guest that was dumped and went on: what the dumps say of it."""
+    document = res.dump("core.elf")
+    must("core: suspended", document["guest"]["suspended"], False)
+    yield pending(res, document)
+    yield in_dom0(res, document, "core.elf")
+    yield ring_pages(res, document)
+    yield hypervisor_grants(res, document)
+    yield core_file(res) if res.variant["type"] == "pv" else core_pages(res)
+    yield completed(res)
+    yield disks(res)
+
+
 def elf_sections(raw):
     """{name: (offset, bytes)} of an ELF64 file (System V ABI, chapter 4)."""
     at, each, count, names = (int.from_bytes(raw[o : o + n], "little")
@@ -526,6 +552,9 @@ def check(variant, out, xbdsnap):
         raise Wrong("the cycle in dom0 did not end well")
     if variant["method"] == "stub":
         yield failed_save(res)
+        return
+    if variant["method"] == "core":
+        yield from core_only(res)
         return
     document = res.dump("image.save")
     yield pending(res, document)
