@@ -222,8 +222,8 @@ static void fill_slot(struct fb_job *j, uint32_t index, const uint8_t *raw)
 
 	s->used = q == FB_BUSY;
 	s->waiting = q != FB_BUSY && q != FB_FREE;
-	s->wire_op = raw[j->f->at->op];
 	s->nr_seg_wire = (uint16_t)num_le32(raw + j->f->at->nseg);
+	s->wire_op = s->nr_seg_wire > BLKIF_MAX_SEGMENTS ? BLKIF_OP_INDIRECT : raw[j->f->at->op];
 	s->request = word_at(j, raw + j->f->at->bio);
 	s->id = q == FB_FREE ? index_of(j, word_at(j, raw)) : index;
 }
