@@ -409,6 +409,50 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    watch:--device)
+        _xbdsnap_devices ''
+        return
+        ;;
+    watch:--interval)
+        :
+        return
+        ;;
+    watch:--older-than)
+        :
+        return
+        ;;
+    watch:--count)
+        :
+        return
+        ;;
+    watch:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    watch:--live)
+        :
+        return
+        ;;
+    watch:--fd)
+        :
+        return
+        ;;
+    watch:--offset)
+        :
+        return
+        ;;
+    watch:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    watch:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    watch:--module)
+        _xbdsnap_files
+        return
+        ;;
     p2m:--domid)
         :
         return
@@ -437,13 +481,14 @@ _xbdsnap() {
     if [[ $cur == -* ]]; then
         case $command in
         '') _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
-        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        diff) _xbdsnap_offer --json --verbose --quiet --color --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
         redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        watch) _xbdsnap_offer --device --interval --older-than --count --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
         p2m) _xbdsnap_offer --domid --output --json --verbose --quiet --color --help --usage --version ;;
         rules) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         summary) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
@@ -452,9 +497,9 @@ _xbdsnap() {
         return
     fi
     case $command in
-    '') _xbdsnap_offer info dump extract diff redact validate replay p2m rules summary help ;;
+    '') _xbdsnap_offer info dump extract diff redact validate replay watch p2m rules summary help ;;
     rules) _xbdsnap_rules ;;
-    help) _xbdsnap_offer info dump extract diff redact validate replay p2m rules summary help formats ;;
+    help) _xbdsnap_offer info dump extract diff redact validate replay watch p2m rules summary help formats ;;
     *) _xbdsnap_files ;;
     esac
 }

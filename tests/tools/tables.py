@@ -30,7 +30,20 @@ NOT_PRODUCED = {
         "analysis live", "live domid", "live state", "validation pages_compared"] + ["p2m " + key for key in (
         "schema domain domain/domid domain/name domain/uuid domain/paused domain/word_bytes "
         "domain/pages table table/path table/bytes table/entries table/frames table/found_by "
-        "table/compared_with table/differ table/foreign").split()],
+        "table/compared_with table/differ table/foreign").split()] + ["live " + key for key in (
+        "apart_ns changes changes/items/change changes/items/device changes/items/ring "
+        "changes/items/slot consistent disks disks/items/backend disks/items/backend/device "
+        "disks/items/backend/domid disks/items/backend/frontend_state disks/items/backend/params "
+        "disks/items/backend/path disks/items/backend/reads_in_flight disks/items/backend/state "
+        "disks/items/backend/type disks/items/backend/writes_in_flight disks/items/oldest_ns "
+        "disks/items/queued disks/items/rings disks/items/rings/items/gref "
+        "disks/items/rings/items/req_prod disks/items/rings/items/ring "
+        "disks/items/rings/items/rsp_prod disks/items/rings/items/same "
+        "disks/items/rings/items/why disks/items/sentence disks/items/unanswered "
+        "disks/items/unpublished disks/items/unseen disks/items/vdev disks/items/verdict "
+        "nr_changes nr_rings_moved paused_ns ").split()] + ["watch " + key for key in (
+        "domid oldest_ns pending queued schema state time too_old vdev verdict ").split()],
+    "a live domain whose driver goes on meanwhile": ["request unsettled"],
     "nothing: a range that cannot be had ends the command": ["extracted_range error"],
     "an answer that waited in the ring when the guest was saved": ["request response_status"],
     "a guest with device-mapper, or one whose memory is damaged": [
