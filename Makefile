@@ -86,7 +86,7 @@ endif
 XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS) $(NBD_CPPFLAGS) \
 	$(SECCOMP_CPPFLAGS)
 XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LIBS_LATE) 2>/dev/null)
-XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(ARGP_LIBS) -ldl -pthread
+XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(ARGP_LIBS) -ldl -lm -pthread
 ARGP_LIBS ?=
 # Asked once a run, not once a file.
 XB_CFLAGS := $(XB_CFLAGS)

@@ -10,6 +10,8 @@
 #ifndef XB_IO_KEEPER_H
 #define XB_IO_KEEPER_H
 
+#include <sys/types.h>
+
 #include <limits.h>
 
 #include "io/door.h"

@@ -119,11 +119,11 @@ static void bound(int resource, uint64_t base, uint64_t more)
 {
 	struct rlimit now;
 
-	if (getrlimit((__rlimit_resource_t)resource, &now))
+	if (getrlimit(resource, &now))
 		return;
 	now.rlim_cur = (now.rlim_cur == RLIM_INFINITY ? base : now.rlim_cur) + more;
 	now.rlim_cur = MIN(now.rlim_cur, now.rlim_max);
-	(void)setrlimit((__rlimit_resource_t)resource, &now);
+	(void)setrlimit(resource, &now);
 }
 
 /* A page takes 8 bytes of a stream at least (its type and number), and 16 of our memory. */

@@ -30,9 +30,11 @@ build_without() { # build_without FLAVOUR UNWANTED NAME=1...
     # Not optimised: only what is compiled and linked matters. Its folder is its own.
     make CC="$cc" CFLAGS=-O0 FLAVOUR_C= O="$objects-matrix" -j"$(nproc)" "$@" \
         "$objects-matrix/xbdsnap" || return 1
-    "$objects-matrix/xbdsnap" dump -J tests/fixtures/linux-6.1-base/checkpoint.save.zst | jq -S 'del(.source.path)' >"$work/got" || return 1
+    "$objects-matrix/xbdsnap" dump -J tests/fixtures/linux-6.1-base/checkpoint.save.zst |
+        jq -S 'del(.source.path)' >"$work/got" || return 1
     jq -S . tests/fixtures/linux-6.1-base/dump.json | diff - "$work/got" || return 1
-    ! ldd "$objects-matrix/xbdsnap" | grep -E "$unwanted"
+    # What it asks for itself; libarchive may bring libxml2 all the same.
+    ! readelf -d "$objects-matrix/xbdsnap" | grep NEEDED | grep -E "$unwanted"
 }
 
 say "without Xen" build_without -noxen libxen WITHOUT_XEN=1
@@ -56,8 +58,9 @@ musl() {
     local h f inc=$work/musl failed=0
     mkdir -p "$inc/bits"
     : >"$inc/bits/floatn.h"
-    for h in argp.h gelf.h libelf.h elf.h zlib.h zconf.h zstd.h zstd_errors.h archive.h archive_entry.h \
-        libnbd.h libxml2 json-c libsmartcols blkid elfutils bpf unicode linux asm asm-generic seccomp.h; do
+    for h in argp.h gelf.h libelf.h elf.h dwarf.h zlib.h zconf.h zstd.h zstd_errors.h archive.h archive_entry.h \
+        libnbd.h libxml2 json-c libsmartcols blkid elfutils bpf unicode linux asm asm-generic \
+        seccomp.h seccomp-syscalls.h; do
         for f in /usr/include /usr/include/"$(gcc -dumpmachine)"; do
             if [ "$h" != elf.h ] && [ -e "$f/$h" ]; then ln -sfn "$f/$h" "$inc/$h"; fi
         done
