@@ -60,8 +60,20 @@ EOF
     [[ $output != *xbdsnap* ]]
 }
 
-@test "xl: migrate goes through guard" {
+@test "xl: migrate goes through guard, where there is one" {
     fake_xl
+    fake xbdsnap <<'EOF'
+#!/bin/sh
+exit 2
+EOF
+    run -0 "$hooks/xl-checked" migrate -s "my ssh" vm host
+    [[ $output == *"this xbdsnap has no guard"* ]]
+    [ "$(tail -n 1 log)" = "<migrate><-s><my ssh><vm><host>" ]
+    : >log
+    fake xbdsnap <<'EOF'
+#!/bin/sh
+[ "$1 $2" = "guard --help" ]
+EOF
     run -0 "$hooks/xl-checked" migrate --live vm "host b"
     [ "$(cat log)" = "<migrate><-s><xbdsnap guard --veto=error  -- ssh><--live><vm><host b>" ]
     XBDSNAP_OPTIONS=--thorough run -0 "$hooks/xl-checked" -v migrate -C vm.cfg -s "ssh -p 2222" vm host
