@@ -78,6 +78,24 @@ preload() { # preload COMMAND...: with the decoder in other hands
     [[ $stderr == *"'image' was written to while it was read"* ]]
 }
 
+@test "what is written is for its owner alone" {
+    umask 000
+    "$XBDSNAP" extract --slot 0 -o slot "$fixture"
+    "$XBDSNAP" extract --all all "$fixture"
+    "$XBDSNAP" redact --keep-payload "$fixture" copy
+    [ "$(stat -c %a slot copy all/manifest.json all | sort -u | tr '\n' ' ')" = "600 700 " ]
+}
+
+@test "a symbolic link in the place of an output is replaced, not followed" {
+    echo precious >target
+    ln -s target slot
+    run "$XBDSNAP" extract --slot 0 -o slot "$fixture"
+    [ "$status" -eq 3 ]
+    "$XBDSNAP" extract --slot 0 --force -o slot "$fixture"
+    [ "$(cat target)" = precious ]
+    [ ! -L slot ]
+}
+
 @test "a killed parent takes its child with it" {
     mkfifo pipe
     "$XBDSNAP" info pipe 2>/dev/null &

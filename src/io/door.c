@@ -175,7 +175,7 @@ char *door_realpath(const char *path)
 
 int door_mkdir(const char *path)
 {
-	return door_is_shut() ? ask_plain(KEEPER_MKDIR, path, "", 0, NULL) : mkdir(path, 0777);
+	return door_is_shut() ? ask_plain(KEEPER_MKDIR, path, "", 0, NULL) : mkdir(path, 0700);
 }
 
 /* A file system without O_TMPFILE. */

@@ -48,6 +48,7 @@ FILE *door_fopen(const char *path) MUST_CHECK;
 int door_stat(const char *path, struct stat *ret) MUST_CHECK;
 /* malloc'ed; NULL. */
 char *door_realpath(const char *path) MUST_CHECK;
+/* For its owner alone. */
 int door_mkdir(const char *path) MUST_CHECK;
 /* A file without a name, in TMPDIR or /var/tmp, for reading and writing. */
 int door_temp(void) MUST_CHECK;

@@ -92,7 +92,7 @@ static int serve_realpath(struct keeper *k, const struct keeper_call *c, struct 
 
 static int serve_mkdir(struct keeper *k, const struct keeper_call *c)
 {
-	return rights_of(k, c->path) & DOOR_FOLDER ? mkdir(c->path, 0777) : refuse();
+	return rights_of(k, c->path) & DOOR_FOLDER ? mkdir(c->path, 0700) : refuse();
 }
 
 static int serve_create(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)

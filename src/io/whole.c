@@ -10,30 +10,15 @@
 
 #include "io/door.h"
 
-/* mkostemp creates it for the owner alone; give it what open() would have given. */
-static int set_mode(const struct whole_file *f, struct err *err)
-{
-	mode_t mask = umask(0);
-
-	umask(mask);
-	return fchmod(f->fd, 0666 & ~mask) ? err_sys(err, "cannot set the mode of %s", f->temp) : 0;
-}
-
-static int open_temp(struct whole_file *f, struct err *err)
-{
-	f->fd = door_create_beside(f->path, &f->temp);
-	if (f->fd < 0)
-		return err_sys(err, "cannot create a file beside %s", f->path);
-	return f->precious ? 0 : set_mode(f, err);
-}
-
 int whole_open(struct whole_file *f, const char *path, bool precious, struct err *err)
 {
 	*f = (struct whole_file){.fd = -1, .precious = precious, .path = strdup(path)};
 	if (!f->path)
 		return err_nomem(err, "a file name");
-	if (!open_temp(f, err))
+	f->fd = door_create_beside(f->path, &f->temp);
+	if (f->fd >= 0)
 		return 0;
+	err_sys(err, "cannot create a file beside %s", f->path);
 	whole_drop(f);
 	return -1;
 }

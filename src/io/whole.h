@@ -3,7 +3,8 @@
  * whole.h - a file that appears under its name when it is whole, or not at all.
  *
  * Written under a temporary name in the same folder, synced, named, and then the folder is synced,
- * for a name is on the disk only when its folder is. Interrupted, there is none of that name.
+ * for a name is on the disk only when its folder is. Interrupted, there is none of that name. It is
+ * for its owner alone whatever the umask: it may hold what a guest keeps for itself.
  */
 #ifndef XB_IO_WHOLE_H
 #define XB_IO_WHOLE_H
@@ -14,7 +15,7 @@ struct whole_file {
 	char *path; /* owned; as it was given, for messages */
 	char *temp; /* owned; where it can be read meanwhile */
 	int fd;
-	bool precious; /* for its owner alone, and nothing that is not synced is passed over */
+	bool precious; /* nothing that is not synced is passed over */
 };
 
 #define WHOLE_INIT                                                                                 \
