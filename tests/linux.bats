@@ -143,7 +143,7 @@ two_disks() {
     [[ $stderr == *"xen-blkfront"* ]]
     "$SRCDIR"/tests/tools/mkstream.py pv32 pv32.save
     run -4 --separate-stderr "$XBDSNAP" dump pv32.save
-    [[ $stderr == *"linux-blkfront is known for 64-bit guests only"* ]]
+    [[ $stderr == *"looked for a Linux kernel with xen-blkfront"* ]]
 }
 
 @test "a disk of the configuration that the driver does not have, and one that it does not name" {

@@ -311,8 +311,9 @@ bool xl_find(struct guest *g, const struct kernel *k, const struct frontend_opti
 
 	*ret = (struct xl_state){
 		.by = BLK_BY_SCAN, .ring_pfn = PFN(UINT64_MAX), .recovering = TRI_UNKNOWN};
-	/* Of Xen 2.0: the only images that have its record. */
-	if (guest_info(g)->suspend_record.v == UINT64_MAX || guest_pt_levels(g) != 2)
+	/* Of Xen 2.0: the only images that have its record. A guest runs one driver. */
+	if (s->nr_devices || guest_info(g)->suspend_record.v == UINT64_MAX ||
+		guest_pt_levels(g) != 2)
 		return false;
 	if (opt->locate != FRONTEND_LOCATE_SCAN)
 		found = by_symbols(g, k->file, true, ret) ||
