@@ -364,7 +364,7 @@ EOF
     truncate -s 1M empty.img
     run -3 "$XBDSNAP" validate -J --disk 51728=empty.img "$image"
     echo "$output" >j
-    [ "$(ids error j | sort -u | tr '\n' ' ')" = "XB401 XB402 XB406 " ]
+    [ "$(ids error j | sort -u | tr '\n' ' ')" = "XB401 XB402 XB406 XB409 " ]
 }
 
 @test "disks that make no sense are usage errors, disks that cannot be read are not" {

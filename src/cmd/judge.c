@@ -284,11 +284,12 @@ static void print_witnesses(const struct judge *j, FILE *out)
 
 void judge_print_text(const struct judge *j, FILE *out)
 {
-	report_text(&j->report, j->env->verbose, out);
+	report_findings(&j->report, j->env->verbose, out);
 	print_witnesses(j, out);
 	if (j->compare)
 		fprintf(out, "%s: %" PRIu64 " pages compared with domain %u\n", j->path,
 			j->nr_compared, j->target.domid);
+	report_sum(&j->report, out);
 }
 
 static struct json_object *json_witnesses(const struct judge *j)

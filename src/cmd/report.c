@@ -84,7 +84,7 @@ static void text_found(const struct report *r, FILE *out)
 		fputs("pending requests unknown: ", out);
 }
 
-static void text_sum(const struct report *r, FILE *out)
+void report_sum(const struct report *r, FILE *out)
 {
 	uint64_t errors = r->nr[SEVERITY_ERROR], warnings = r->nr[SEVERITY_WARNING];
 	uint64_t notes = r->nr[SEVERITY_NOTE];
@@ -97,7 +97,7 @@ static void text_sum(const struct report *r, FILE *out)
 	fputc('\n', out);
 }
 
-void report_text(const struct report *r, bool verbose, FILE *out)
+void report_findings(const struct report *r, bool verbose, FILE *out)
 {
 	size_t l, i;
 
@@ -113,7 +113,6 @@ void report_text(const struct report *r, bool verbose, FILE *out)
 		fprintf(out, "not evaluated %s%s%s: %s\n", s->rule, *s->device ? " " : "",
 			s->device, s->reason);
 	}
-	text_sum(r, out);
 }
 
 static int add_finding(const struct report *r, const struct finding *f, struct json_object *array)

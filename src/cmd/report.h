@@ -21,9 +21,10 @@ struct report {
 };
 
 void report_count(struct report *r);
-/* One line a finding, then one that sums up; verbose adds explanation, remedy and the rules that
- * were not evaluated. */
-void report_text(const struct report *r, bool verbose, FILE *out);
+/* One line a finding; verbose adds explanation, remedy and the rules that were not evaluated. */
+void report_findings(const struct report *r, bool verbose, FILE *out);
+/* The line that sums up: the last one. */
+void report_sum(const struct report *r, FILE *out);
 /* Adds findings, not_evaluated and counts to a document. -1: no memory. */
 int report_json(const struct report *r, struct json_object *doc);
 
