@@ -52,7 +52,7 @@ _xbdsnap() {
         }
     done
     case $command:$before in
-    validate:--disk | replay:--disk)
+    validate:--disk | replay:--disk | guard:--disk)
         _xbdsnap_files
         return
         ;;
@@ -453,6 +453,76 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    guard:--veto)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--report)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--keep)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--rest)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--memory-limit)
+        :
+        return
+        ;;
+    guard:--wait)
+        :
+        return
+        ;;
+    guard:--disk)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_devices =
+        return
+        ;;
+    guard:--seed)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--rule)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_rules =
+        return
+        ;;
+    guard:--fail-on)
+        _xbdsnap_offer warning error never
+        return
+        ;;
+    guard:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    guard:--target-caps)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--fd)
+        :
+        return
+        ;;
+    guard:--offset)
+        :
+        return
+        ;;
+    guard:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    guard:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    guard:--module)
+        _xbdsnap_files
+        return
+        ;;
     p2m:--domid)
         :
         return
@@ -489,6 +559,7 @@ _xbdsnap() {
         validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
         replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
         watch) _xbdsnap_offer --device --interval --older-than --count --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        guard) _xbdsnap_offer --veto --report --keep --force --rest --memory-limit --wait --disk --thorough --seed --rule --fail-on --json --verbose --quiet --color --target-caps --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
         p2m) _xbdsnap_offer --domid --output --json --verbose --quiet --color --help --usage --version ;;
         rules) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         summary) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
@@ -497,9 +568,9 @@ _xbdsnap() {
         return
     fi
     case $command in
-    '') _xbdsnap_offer info dump extract diff redact validate replay watch p2m rules summary help ;;
+    '') _xbdsnap_offer info dump extract diff redact validate replay watch guard p2m rules summary help ;;
     rules) _xbdsnap_rules ;;
-    help) _xbdsnap_offer info dump extract diff redact validate replay watch p2m rules summary help formats ;;
+    help) _xbdsnap_offer info dump extract diff redact validate replay watch guard p2m rules summary help formats ;;
     *) _xbdsnap_files ;;
     esac
 }

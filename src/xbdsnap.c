@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{"validate", "say whether it is safe to restore", cmd_validate},
 	{"replay", "show what resume will issue again, and what of it landed", cmd_replay},
 	{"watch", "how old the pending requests of a live domain get", cmd_watch},
+	{"guard", "pass a stream on, and say on its way whether it is safe", cmd_guard},
 	{"p2m", "write the table of frames of a live domain", cmd_p2m},
 	{"rules", "list what validate and the decoders can find", cmd_rules},
 	{"summary", "sum up what many hosts say, a row for each", cmd_summary},

@@ -19,15 +19,6 @@
 /* 0 unknown (converted), 1 qemu-traditional, 2 qemu-upstream. */
 #define EMULATOR_MAX 2u
 
-enum libxl_type {
-	LIBXL_END = 0,
-	LIBXL_LIBXC_CONTEXT = 1,
-	LIBXL_EMULATOR_XENSTORE = 2,
-	LIBXL_EMULATOR_CONTEXT = 3,
-	LIBXL_CHECKPOINT_END = 4,
-	LIBXL_CHECKPOINT_STATE = 5,
-};
-
 struct libxl {
 	struct ckpt *ck;
 	uint64_t off; /* of the next libxl record */

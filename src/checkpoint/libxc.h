@@ -34,6 +34,16 @@ enum libxc_type {
 	LIBXC_NR_TYPES,
 };
 
+/* Of libxl's records around it. */
+enum libxl_type {
+	LIBXL_END = 0,
+	LIBXL_LIBXC_CONTEXT = 1,
+	LIBXL_EMULATOR_XENSTORE = 2,
+	LIBXL_EMULATOR_CONTEXT = 3,
+	LIBXL_CHECKPOINT_END = 4,
+	LIBXL_CHECKPOINT_STATE = 5,
+};
+
 #define LIBXC_OPTIONAL UINT32_C(0x80000000)
 /* What Xen 4.10 and newer accept for one record (e48e33e219, 2017); libxl has the same. */
 #define LIBXC_MAX_RECORD_BYTES (128u << 20)

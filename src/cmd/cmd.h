@@ -59,6 +59,7 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_summary(struct cmd_env *env, int argc, char **argv, struct err *err);
@@ -115,6 +116,9 @@ struct cmd_input {
  * in->guest is NULL. ERR_REFUSED when standard output is that file.
  */
 int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in,
+	struct err *err) MUST_CHECK;
+/* The same of a checkpoint that is open as a source; takes over `src`, also on failure. */
+int cmd_open_source(const struct cmd_env *env, struct source *src, struct cmd_input *in,
 	struct err *err) MUST_CHECK;
 /* For who has opened a checkpoint himself, in a zeroed `in`: everything but the guest. */
 void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck);

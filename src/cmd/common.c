@@ -446,13 +446,30 @@ static int open_domain(const struct cmd_env *env, struct cmd_input *in, struct e
 		       : 0;
 }
 
+static void open_guest(struct cmd_input *in)
+{
+	if (guest_open(in->memory, &in->guest, &in->why))
+		in->guest = NULL;
+}
+
 int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
 {
 	memset(in, 0, sizeof(*in));
 	if (env->live ? open_domain(env, in, err) : open_file(env, path, in, err))
 		return -1;
-	if (guest_open(in->memory, &in->guest, &in->why))
-		in->guest = NULL;
+	open_guest(in);
+	return 0;
+}
+
+int cmd_open_source(
+	const struct cmd_env *env, struct source *src, struct cmd_input *in, struct err *err)
+{
+	memset(in, 0, sizeof(*in));
+	if (ckpt_open_source(src, &in->ck, err) ||
+		inputs_add_path(&in->files, env->frontend.kernel_path, err))
+		return -1;
+	cmd_use_ckpt(in, in->ck);
+	open_guest(in);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "check/specials.h"
 #include "check/witness.h"
 #include "cmd/render_json.h"
+#include "io/disk.h"
 
 enum {
 	OPT_DISK = 0x600,
@@ -108,6 +109,20 @@ const struct argp judge_argp = {.options = options, .parser = parse};
 void judge_init(struct judge *j, struct cmd_env *env)
 {
 	*j = (struct judge){.env = env, .fail_on = SEVERITY_WARNING};
+}
+
+/* An image has a server, which must be run. */
+enum sandbox_kind judge_passes(const struct judge *j, struct door_passes *passes)
+{
+	bool open = false;
+	size_t i;
+
+	target_passes(&j->target, passes);
+	for (i = 0; i < j->nr_disks; i++) {
+		door_pass_add(passes, j->disks[i].path, DOOR_READ);
+		open = open || disk_needs_server(j->disks[i].format);
+	}
+	return open ? SANDBOX_OPEN : SANDBOX_CLOSED;
 }
 
 static int open_disks(struct judge *j, struct err *err)

@@ -2,7 +2,7 @@
  *
  * redact: a checkpoint that keeps only the pages that the analysis reads.
  */
-#include "cmd/cmd.h"
+#include "cmd/redact.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -206,15 +206,20 @@ static bool keep_page(const struct redact *r, uint64_t pfn, uint64_t off)
 static int copy_range(struct redact *r, uint64_t from, uint64_t to, struct err *err)
 {
 	const struct source *src = ckpt_source(r->in.ck);
-	const uint8_t *p;
 
-	if (from >= to)
-		return 0;
-	p = source_at(src, from, to - from);
-	if (!p)
-		return err_set(err, ERR_CORRUPT, "%s: 0x%" PRIx64 " is outside the file",
-			r->in_path, from);
-	return outfile_write_at(&r->out, from, p, (size_t)(to - from), err);
+	while (from < to) {
+		uint64_t n = from < source_bytes(src) ? source_stretch(src, from) : 1;
+		const uint8_t *p = source_at(src, from, MIN(n, to - from));
+
+		if (!p)
+			return err_set(err, ERR_CORRUPT, "%s: 0x%" PRIx64 " is outside the file",
+				r->in_path, from);
+		n = MIN(n, to - from);
+		if (outfile_write_at(&r->out, from, p, (size_t)n, err))
+			return -1;
+		from += n;
+	}
+	return 0;
 }
 
 static int compare_runs(const void *a, const void *b)
@@ -401,19 +406,9 @@ static int tell(const struct redact *r, struct err *err)
 	return json_print(doc, r->env->out, err);
 }
 
-static int confine(struct redact *r, struct err *err)
+/* Of r->in, which is open. */
+static int make_copy(struct redact *r, struct err *err)
 {
-	struct door_passes passes = {0};
-
-	door_pass_add(&passes, r->in_path, DOOR_READ);
-	door_pass_add(&passes, r->out_path, DOOR_OUTPUT);
-	return cmd_confine(r->env, SANDBOX_CLOSED, &passes, err);
-}
-
-static int run(struct redact *r, struct err *err)
-{
-	if (confine(r, err) || cmd_open(r->env, r->in_path, &r->in, err))
-		return -1;
 	if (ckpt_nr_file_runs(r->in.ck) && ckpt_file_run(r->in.ck, 0).packed) {
 		err_set(err, ERR_UNSUPPORTED,
 			"%s: its pages are packed one by one, none can be left out in its place",
@@ -430,7 +425,54 @@ static int run(struct redact *r, struct err *err)
 		outfile_drop(&r->out);
 		return -1;
 	}
-	if (outfile_commit(&r->out, err) || tell(r, err))
+	return outfile_commit(&r->out, err) ? -1 : tell(r, err);
+}
+
+static void fini(struct redact *r)
+{
+	outfile_drop(&r->out);
+	cmd_close(&r->in);
+	free(r->payload);
+	pfn_set_free(r->witnesses);
+	free(r->sources);
+}
+
+/* The copy is for whoever looks at it by either way. */
+static void locate_both(struct cmd_env *env)
+{
+	if (env->frontend.locate == FRONTEND_LOCATE_AUTO)
+		env->frontend.locate = FRONTEND_LOCATE_BOTH;
+}
+
+int redact_source(const struct cmd_env *env, struct source *src, const char *out_path, bool force,
+	struct err *err)
+{
+	struct cmd_env own = *env;
+	struct redact r = {.env = &own,
+		.in_path = source_path(src),
+		.out_path = out_path,
+		.force = force,
+		.out = OUTFILE_INIT};
+	int rc;
+
+	locate_both(&own);
+	rc = cmd_open_source(&own, src, &r.in, err) ? -1 : make_copy(&r, err);
+	fini(&r);
+	return rc;
+}
+
+static int confine(struct redact *r, struct err *err)
+{
+	struct door_passes passes = {0};
+
+	door_pass_add(&passes, r->in_path, DOOR_READ);
+	door_pass_add(&passes, r->out_path, DOOR_OUTPUT);
+	return cmd_confine(r->env, SANDBOX_CLOSED, &passes, err);
+}
+
+static int run(struct redact *r, struct err *err)
+{
+	if (confine(r, err) || cmd_open(r->env, r->in_path, &r->in, err) || make_copy(r, err))
 		return -1;
 	return cmd_verdict(&r->in, err);
 }
@@ -464,14 +506,8 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &r);
-	/* The copy is for whoever looks at it by either way. */
-	if (env->frontend.locate == FRONTEND_LOCATE_AUTO)
-		env->frontend.locate = FRONTEND_LOCATE_BOTH;
+	locate_both(env);
 	rc = run(&r, err);
-	outfile_drop(&r.out);
-	cmd_close(&r.in);
-	free(r.payload);
-	pfn_set_free(r.witnesses);
-	free(r.sources);
+	fini(&r);
 	return rc;
 }

@@ -62,19 +62,20 @@ static const struct argp_option caps_options[] = {
 
 const struct argp target_frames_argp = {.options = frames_options, .parser = parse};
 
-static error_t parse_caps(int key, char *arg, struct argp_state *state)
+const struct argp target_caps_argp = {.options = caps_options, .parser = parse};
+
+static error_t init_children(int key, char *arg UNUSED, struct argp_state *state)
 {
-	if (key == ARGP_KEY_INIT) {
-		state->child_inputs[0] = state->input;
-		return 0;
-	}
-	return key == OPT_CAPS ? parse(key, arg, state) : ARGP_ERR_UNKNOWN;
+	if (key != ARGP_KEY_INIT)
+		return ARGP_ERR_UNKNOWN;
+	state->child_inputs[0] = state->child_inputs[1] = state->input;
+	return 0;
 }
 
-static const struct argp_child frames_child[] = {{.argp = &target_frames_argp}, {0}};
+static const struct argp_child both[] = {
+	{.argp = &target_caps_argp}, {.argp = &target_frames_argp}, {0}};
 
-const struct argp target_argp = {
-	.options = caps_options, .parser = parse_caps, .children = frames_child};
+const struct argp target_argp = {.parser = init_children, .children = both};
 
 static int read_live(
 	const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s, struct err *err)

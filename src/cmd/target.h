@@ -24,8 +24,8 @@ struct target {
 	size_t nr_caps;
 };
 
-/* Options that fill a struct target, their input: --p2m and --domid; and --target-caps too. */
-extern const struct argp target_frames_argp, target_argp;
+/* Options that fill a struct target, their input: --p2m and --domid; --target-caps; all of them. */
+extern const struct argp target_frames_argp, target_caps_argp, target_argp;
 
 /*
  * Open the domain or read the files, and fill target_mfn of every segment and ring page of the

@@ -4,13 +4,11 @@
  */
 #include "cmd/cmd.h"
 
-#include "check/disk_facts.h"
-#include "cmd/confine.h"
 #include <string.h>
 
+#include "cmd/confine.h"
 #include "cmd/fleet.h"
 #include "cmd/judge.h"
-#include "io/disk.h"
 
 enum { OPT_COMPARE = 0x100 };
 
@@ -19,22 +17,17 @@ struct validate {
 	struct fleet fleet;
 };
 
-/* The Xen libraries open devices, and an image has a server, which must be run. */
+/* The Xen libraries open devices. */
 static int confine(struct validate *v, struct err *err)
 {
 	struct judge *j = &v->judge;
-	bool open = j->target.live_given;
 	struct door_passes passes = {0};
+	enum sandbox_kind kind = judge_passes(j, &passes);
 	size_t i;
 
 	for (i = 0; i < v->fleet.nr; i++)
 		door_pass_add(&passes, v->fleet.paths[i], DOOR_READ);
-	target_passes(&j->target, &passes);
-	for (i = 0; i < j->nr_disks; i++) {
-		door_pass_add(&passes, j->disks[i].path, DOOR_READ);
-		open = open || disk_needs_server(j->disks[i].format);
-	}
-	return cmd_confine(j->env, open ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(j->env, j->target.live_given ? SANDBOX_OPEN : kind, &passes, err);
 }
 
 static int open_and_judge(struct judge *j, struct err *err)

@@ -21,7 +21,9 @@ struct source {
 	struct stat st;	      /* of the file itself */
 	const uint8_t *bytes; /* NULL when size is 0 */
 	uint64_t size;
-	bool mapped; /* ours to unmap */
+	bool mapped;			   /* ours to unmap */
+	const struct source_piece *pieces; /* NULL: it is all one */
+	size_t nr_pieces;
 	const char *compression;
 };
 
@@ -258,6 +260,16 @@ int source_from_memory(
 	return 0;
 }
 
+int source_from_pieces(const uint8_t *base, const struct source_piece *v, size_t nr, uint64_t len,
+	const char *name, struct source **ret, struct err *err)
+{
+	if (source_from_memory(base, len, name, ret, err))
+		return -1;
+	(*ret)->pieces = v;
+	(*ret)->nr_pieces = nr;
+	return 0;
+}
+
 void source_close(struct source *src)
 {
 	if (!src)
@@ -317,10 +329,45 @@ const char *source_compression(const struct source *src)
 	return src->compression;
 }
 
+/* Of the piece that holds this offset. */
+static size_t find_piece(const struct source *src, uint64_t off)
+{
+	size_t low = 0, high = src->nr_pieces;
+
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+
+		if (src->pieces[mid].off <= off)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+uint64_t source_stretch(const struct source *src, uint64_t off)
+{
+	size_t next;
+
+	if (!src->pieces)
+		return src->size - off;
+	next = find_piece(src, off) + 1;
+	return (next < src->nr_pieces ? src->pieces[next].off : src->size) - off;
+}
+
+static const uint8_t *at_piece(const struct source *src, uint64_t off, uint64_t len)
+{
+	const struct source_piece *p = &src->pieces[find_piece(src, off)];
+
+	return len <= source_stretch(src, off) ? src->bytes + p->at + (off - p->off) : NULL;
+}
+
 const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len)
 {
 	if (!num_range_ok(off, len, src->size))
 		return NULL;
+	if (src->pieces)
+		return at_piece(src, off, len);
 	return src->size ? src->bytes + off : nothing;
 }
 

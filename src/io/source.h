@@ -20,6 +20,16 @@ int source_open(const char *path, struct source **ret, struct err *err) MUST_CHE
 /* Over memory of the caller's, which must outlive the source (tests, fuzzing). */
 int source_from_memory(const void *buf, size_t len, const char *name, struct source **ret,
 	struct err *err) MUST_CHECK;
+/*
+ * The same, where the bytes do not stand one behind the other: those from v[i].off on, up to the
+ * next piece's, stand from base + v[i].at on. Ascending, the first at offset 0; `v` is borrowed
+ * too. What lies in two pieces has no pointer: source_at() gives NULL.
+ */
+struct source_piece {
+	uint64_t off, at;
+};
+int source_from_pieces(const uint8_t *base, const struct source_piece *v, size_t nr, uint64_t len,
+	const char *name, struct source **ret, struct err *err) MUST_CHECK;
 void source_close(struct source *src);
 
 const char *source_path(const struct source *src);
@@ -33,6 +43,8 @@ uint64_t source_bytes(const struct source *src);
 const char *source_compression(const struct source *src);
 /* The bytes [off, off+len), or NULL when they are not all inside. len 0 gives non-NULL. */
 const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len);
+/* How many bytes from off on, which is inside, stand one behind the other. */
+uint64_t source_stretch(const struct source *src, uint64_t off);
 /*
  * Tell the kernel how the mapping will be read next; advice only. At first it is not sequential:
  * nothing is read ahead. The index steps from header to header, megabytes apart, and the kernel's

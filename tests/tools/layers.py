@@ -22,7 +22,8 @@ LAW = {
     "check": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "replay": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "xenhost": ["checkpoint", "io", "base", "guest"],
-    "cmd": ["check", "replay", "xenhost", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
+    "guard": ["checkpoint", "io", "base"],
+    "cmd": ["guard", "check", "replay", "xenhost", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "main": ["cmd", "base"],
 }
 TOP = {
