@@ -454,7 +454,7 @@ _xbdsnap() {
         return
         ;;
     guard:--veto)
-        _xbdsnap_files
+        _xbdsnap_offer error warning never
         return
         ;;
     guard:--report)

@@ -239,7 +239,7 @@ complete -c xbdsnap -n '__xbdsnap_is watch' -l module -r -F -d 'with --kernel: t
 complete -c xbdsnap -n '__xbdsnap_is watch' -l help -f -d 'this help; all: every option'
 complete -c xbdsnap -n '__xbdsnap_is watch' -l usage -f -d 'all options in short'
 complete -c xbdsnap -n '__xbdsnap_is watch' -s V -l version -f -d 'the version'
-complete -c xbdsnap -n '__xbdsnap_is guard' -l veto -r -F -d 'do not complete a stream with findings of that severity, error or warning; never (default)'
+complete -c xbdsnap -n '__xbdsnap_is guard' -l veto -x -a 'error warning never' -d 'do not complete a stream with findings of that severity (default never)'
 complete -c xbdsnap -n '__xbdsnap_is guard' -l report -r -F -d 'write the findings there, as validate -J does'
 complete -c xbdsnap -n '__xbdsnap_is guard' -l keep -r -F -d 'write a copy there as redact does, for later'
 complete -c xbdsnap -n '__xbdsnap_is guard' -l force -f -d 'replace the files of --keep and --rest when they exist'

@@ -170,9 +170,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
 	{.name = "veto",
 		.key = OPT_VETO,
-		.arg = "SEVERITY",
-		.doc = "do not complete a stream with findings of that severity, error or warning; "
-		       "never (default)"},
+		.arg = "error|warning|never",
+		.doc = "do not complete a stream with findings of that severity (default never)"},
 	{.name = "report",
 		.key = OPT_REPORT,
 		.arg = "FILE",
