@@ -29,18 +29,22 @@ static bool distance(const struct io_ring *r, uint32_t to, uint32_t from, uint64
 
 static void judge_ring(const struct io_ring *r, struct hang *h)
 {
+	/* Its indices may be of two times. */
+	unsigned torn = r->moved ? HANG_MOVING : HANG_UNKNOWN;
+
 	if (r->moved)
 		h->why |= HANG_MOVING;
 	if (!r->sring_known || !distance(r, r->sring_req_prod, r->sring_rsp_prod, &h->unanswered)) {
-		h->why |= HANG_UNKNOWN;
+		h->why |= r->sring_known ? torn : HANG_UNKNOWN;
 		return;
 	}
 	/* The driver's own: without them nobody knows what it has seen, and what it has not shown.
 	 */
-	if (r->indices != IO_INDICES_READ ||
-		!distance(r, r->sring_rsp_prod, r->rsp_cons, &h->unseen) ||
-		!distance(r, r->req_prod_pvt, r->sring_req_prod, &h->unpublished))
+	if (r->indices != IO_INDICES_READ)
 		h->why |= HANG_UNKNOWN;
+	else if (!distance(r, r->sring_rsp_prod, r->rsp_cons, &h->unseen) ||
+		 !distance(r, r->req_prod_pvt, r->sring_req_prod, &h->unpublished))
+		h->why |= torn;
 }
 
 static void note_oldest(const struct blkdev *d, struct hang *h)

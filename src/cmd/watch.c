@@ -349,18 +349,18 @@ static int run(struct watch *w, struct err *err)
 
 	if (cmd_confine(w->env, SANDBOX_OPEN, &none, err))
 		return -1;
-	for (nr = 1;; nr++) {
+	for (nr = 0;;) {
 		bool opened = w->in.live;
 
 		if (!look(w, err)) {
 			failed = 0;
+			nr++;
 		} else if (opened && live_input_is_gone(w->in.live)) {
 			cmd_note(w->env, "%s is gone", w->in.name);
 			return CMD_OK;
 		} else {
 			/* The guest may have moved its tables, or be on its way up. */
-			if (!opened || err->cls == ERR_USAGE || ++failed == MAX_FAILED ||
-				nr == w->count)
+			if (!opened || err->cls == ERR_USAGE || ++failed == MAX_FAILED)
 				return -1;
 			start_over(w);
 		}

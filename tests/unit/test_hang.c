@@ -42,6 +42,8 @@ static const struct row rows[] = {
 	{"not answered; and not all is published: 2 in the ring", HANG_BACKEND | HANG_UNPUBLISHED,
 		42, 40, 38, 38, 0, false, false},
 	{"it is moving", HANG_MOVING, 40, 40, 40, 40, 0, true, false},
+	/* Indices of two times. */
+	{"it is moving", HANG_MOVING | HANG_BACKEND, 40, 40, 20, 40, 0, true, false},
 	/* Indices wrap. */
 	{"2 requests are published", HANG_BACKEND, 1, 1, UINT32_MAX, UINT32_MAX, 0, false, false},
 	/* What cannot be is no reason. */
