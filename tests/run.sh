@@ -46,6 +46,10 @@ export XBDSNAP=$objdir/xbdsnap
 export SRCDIR=$here
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:exitcode=99}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+# Tests start Python some thousand times; a wrapper for it that chooses a version (pyenv, for one)
+# takes ten times as long as the start itself.
+PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')"):$PATH
+export PATH
 CHECKPOINTS=$(cd "${CHECKPOINTS:-tests/fixtures/real}" && pwd) || exit 1
 XBDSNAP_CACHE=$(tests/tools/unpack-checkpoints.sh "$CHECKPOINTS" \
     "${XBDSNAP_CACHE:-$here/obj/unpacked/$(basename "$CHECKPOINTS")}") || exit 1

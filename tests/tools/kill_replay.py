@@ -31,12 +31,23 @@ class Disk:
         if os.path.getsize(self.path) != os.path.getsize(other):
             return False
         with open(self.path, "rb") as a, open(other, "rb") as b:
-            for start, end in sorted(extents(a) + extents(b)):
-                a.seek(start)
-                b.seek(start)
-                if a.read(end - start) != b.read(end - start):
-                    return False
-        return True
+            return all(same_range(a.fileno(), b.fileno(), start, end)
+                       for start, end in sorted(extents(a) + extents(b)))
+
+
+PIECE = 256 << 10
+MINE, THEIRS = bytearray(PIECE), bytearray(PIECE)
+
+
+def same_range(a, b, start, end):
+    """In pieces that stay in the processor's cache: this is most of the test's work."""
+    for at in range(start, end, PIECE):
+        n = min(PIECE, end - at)
+        got_a, got_b = os.preadv(a, [MINE], at), os.preadv(b, [THEIRS], at)
+        if got_a != got_b or (MINE != THEIRS if n == got_a == PIECE else
+                              MINE[:min(n, got_a)] != THEIRS[:min(n, got_b)]):
+            return False
+    return True
 
 
 def extents(f):
