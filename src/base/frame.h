@@ -34,6 +34,9 @@ typedef struct {
 
 #define MFN_NONE MFN(UINT64_MAX)
 
+/* Ids of domains from here on are the hypervisor's own (DOMID_FIRST_RESERVED, public/xen.h). */
+#define XEN_FIRST_RESERVED_DOMID 0x7ff0u
+
 static inline gva_t gva_add(gva_t a, uint64_t bytes)
 {
 	return GVA(a.v + bytes);

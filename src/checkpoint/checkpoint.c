@@ -248,7 +248,7 @@ struct ckpt_page ckpt_page(const struct ckpt *ck, pfn_t pfn)
 		page.off = run->off + (pfn.v - run->pfn) * PAGE_BYTES;
 		page.data = source_at(ck->src, page.off, PAGE_BYTES);
 	} else {
-		page.kind = run->type == 13 ? CKPT_PAGE_BROKEN : CKPT_PAGE_NO_DATA;
+		page.kind = run->type == CKPT_TYPE_BROKEN ? CKPT_PAGE_BROKEN : CKPT_PAGE_NO_DATA;
 	}
 	return page;
 }

@@ -135,7 +135,9 @@ struct ckpt_run {
 	bool squeezed; /* one page, whose content is made: `off` is that of its code, not of data */
 };
 
+#define CKPT_TYPE_BROKEN 13 /* poisoned */
 #define CKPT_TYPE_XALLOC 14 /* memory without content */
+#define CKPT_TYPE_XTAB	 15 /* no memory there */
 
 /* Type nibbles whose entries are followed by page data. */
 static inline bool ckpt_type_has_data(unsigned type)

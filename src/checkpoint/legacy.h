@@ -24,7 +24,6 @@
 #define LEGACY_MAX_PFNS	       (UINT64_C(1) << 28)
 #define LEGACY_WORD_PFN	       (LEGACY_MAX_PFNS - 1)
 #define LEGACY_WORD_TYPE_SHIFT 28
-#define LEGACY_TYPE_XTAB       15u
 
 /* What is known of a stream before it is read. */
 enum legacy_hint {

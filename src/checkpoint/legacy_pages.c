@@ -26,7 +26,7 @@ bool legacy_word_ok(const struct legacy_form *form, uint64_t word)
 
 	if (word >> 32 || (type >= 5 && type <= 8) || (form->hvm && ckpt_type_level(type)))
 		return false;
-	return type == LEGACY_TYPE_XTAB || (word & LEGACY_WORD_PFN) < form->p2m_size;
+	return type == CKPT_TYPE_XTAB || (word & LEGACY_WORD_PFN) < form->p2m_size;
 }
 
 static int check_word(const struct legacy *l, uint64_t off, uint64_t word, struct err *err)
@@ -37,7 +37,7 @@ static int check_word(const struct legacy *l, uint64_t off, uint64_t word, struc
 		found = "expected bits 63-32 to be 0";
 	else if (type_of(word) >= 5 && type_of(word) <= 8)
 		found = "expected a type of 0-4 or 9-15";
-	else if (l->old && (type_of(word) == 13 || type_of(word) == 14))
+	else if (l->old && (type_of(word) == CKPT_TYPE_BROKEN || type_of(word) == CKPT_TYPE_XALLOC))
 		found = "expected a type of 0-4, 9-12 or 15";
 	else if (l->form.hvm && ckpt_type_level(type_of(word)))
 		found = "and an HVM guest has no typed page tables";
@@ -68,11 +68,11 @@ static void note_type(struct legacy *l, uint64_t word)
 	unsigned type = type_of(word);
 
 	l->top_level = MAX(l->top_level, ckpt_type_level(type));
-	if (type == 13)
+	if (type == CKPT_TYPE_BROKEN)
 		legacy_not_before(l, 0x0403);
 	else if (type == CKPT_TYPE_XALLOC)
 		legacy_not_before(l, 0x0402);
-	else if (type == LEGACY_TYPE_XTAB && word & LEGACY_WORD_PFN)
+	else if (type == CKPT_TYPE_XTAB && word & LEGACY_WORD_PFN)
 		/* 4.0 still leaves an HVM guest's own frame there (xc_domain_save.c). */
 		legacy_not_after(l, l->form.hvm ? 0x0400 : 0x0304);
 }
@@ -90,7 +90,7 @@ static void find_repeats(const struct legacy *l, const struct batch *b)
 		uint32_t pfn = (uint32_t)(word & LEGACY_WORD_PFN);
 		uint32_t at = pfn * 2654435761u % SEEN_SLOTS;
 
-		if (type_of(word) == LEGACY_TYPE_XTAB)
+		if (type_of(word) == CKPT_TYPE_XTAB)
 			continue;
 		while (seen[at] != UINT32_MAX && seen[at] != pfn)
 			at = (at + 1) % SEEN_SLOTS;
@@ -142,7 +142,7 @@ static int take_pages(struct legacy *l, const struct batch *b, struct err *err)
 
 		n = stretch(l, b, i);
 		note_type(l, word);
-		if (run.type == LEGACY_TYPE_XTAB)
+		if (run.type == CKPT_TYPE_XTAB)
 			continue;
 		if (l->compressed && ckpt_type_has_data(run.type)) {
 			n = 1;
@@ -193,7 +193,7 @@ int legacy_missing(struct legacy *l, struct err *err)
 			l->off - 4, nr, l->form.p2m_size);
 	list = legacy_take(l, (uint64_t)nr * l->form.tools, "the list of missing pfns");
 	for (i = 0; list && i < nr; i++) {
-		struct ckpt_run run = {.type = LEGACY_TYPE_XTAB, .nr = 1};
+		struct ckpt_run run = {.type = CKPT_TYPE_XTAB, .nr = 1};
 
 		run.pfn = legacy_ulong(&l->form, list + (size_t)i * l->form.tools);
 		if (run.pfn >= l->form.p2m_size)

@@ -47,7 +47,7 @@ static uint64_t skip_batch(
 
 	for (i = 0; words && i < nr; i++) {
 		uint64_t word = legacy_ulong(form, words + (size_t)i * form->tools);
-		bool xtab = word >> LEGACY_WORD_TYPE_SHIFT == LEGACY_TYPE_XTAB;
+		bool xtab = word >> LEGACY_WORD_TYPE_SHIFT == CKPT_TYPE_XTAB;
 
 		if (!legacy_word_ok(form, word) || (word == before && !xtab))
 			return 0;

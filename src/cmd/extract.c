@@ -179,7 +179,7 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 				i);
 			if (hole(x, buf + at, s->bytes, err))
 				return -1;
-		} else if (guest_read_phys(
+		} else if (guest_read_frame(
 				   x->in.guest, s->pfn, s->offset, buf + at, s->bytes, err) &&
 			   hole(x, buf + at, s->bytes, err)) {
 			return err_in(err, "segment %zu", i);

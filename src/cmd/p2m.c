@@ -30,8 +30,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = a->env;
 		return 0;
 	case OPT_DOMID:
-		/* Ids from 0x7ff0 on are the hypervisor's own (DOMID_FIRST_RESERVED). */
-		if (!num_parse_u64(arg, 0x7fef, &v))
+		if (!num_parse_u64(arg, XENHOST_DOMID_MAX, &v))
 			argp_error(state, "--domid takes the number of a domain, not '%s'", arg);
 		a->domid = (uint32_t)v;
 		a->domid_set = true;

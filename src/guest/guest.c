@@ -319,7 +319,7 @@ int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
-int guest_read_phys(struct guest *g, pfn_t pfn, size_t off, void *buf, size_t len, struct err *err)
+int guest_read_frame(struct guest *g, pfn_t pfn, size_t off, void *buf, size_t len, struct err *err)
 {
 	struct memory_page page;
 
@@ -345,7 +345,7 @@ int guest_read(struct guest *g, gva_t va, void *buf, size_t len, struct err *err
 		if (guest_translate(g, va, &map, err))
 			return -1;
 		n = MIN(len, (size_t)(PAGE_BYTES - map.offset));
-		if (guest_read_phys(g, map.pfn, map.offset, to, n, err))
+		if (guest_read_frame(g, map.pfn, map.offset, to, n, err))
 			return err_in(err, "guest address 0x%" PRIx64, va.v);
 		to += n;
 		len -= n;

@@ -47,7 +47,7 @@ int guest_read_word(struct guest *g, gva_t va, uint64_t *ret, struct err *err) M
 /* A NUL-terminated string of at most cap-1 bytes; cut there. */
 int guest_read_str(struct guest *g, gva_t va, char *buf, size_t cap, struct err *err) MUST_CHECK;
 /* By frame; must not cross the page. */
-int guest_read_phys(
+int guest_read_frame(
 	struct guest *g, pfn_t pfn, size_t off, void *buf, size_t len, struct err *err) MUST_CHECK;
 
 /*

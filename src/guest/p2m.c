@@ -67,7 +67,7 @@ static bool read_from_page(struct p2m *p, uint64_t pfn, uint64_t *ret)
 	struct err err;
 	uint8_t b[8];
 
-	if (guest_read_phys(
+	if (guest_read_frame(
 		    p->g, frame, (size_t)(pfn % per_page) * p->word_bytes, b, p->word_bytes, &err))
 		return false;
 	*ret = entry_of(p, b);

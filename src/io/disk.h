@@ -17,7 +17,7 @@ enum disk_format {
 	DISK_VMDK = 4,
 	DISK_VDI = 5,
 	DISK_NR_FORMATS,
-	DISK_UNSAID = DISK_NR_FORMATS, /* raw, unless it looks like another */
+	DISK_UNSAID, /* raw, unless it looks like another; has no name */
 };
 
 struct nbd_handle;

@@ -48,7 +48,7 @@ static bool read_cached(
 	pfn_t pfn;
 
 	return page && linux_pages_pfn(&c->k->pages, page, &pfn) &&
-	       !guest_read_phys(c->k->g, pfn, off & PAGE_OFFSET_MASK, buf, bytes, NULL);
+	       !guest_read_frame(c->k->g, pfn, off & PAGE_OFFSET_MASK, buf, bytes, NULL);
 }
 
 static bool parse_super(const uint8_t *raw, struct super *s)

@@ -4,10 +4,10 @@
  */
 #include "xenhost/xenhost.h"
 
-#include "guest/p2m.h"
-
 #include <inttypes.h>
 #include <string.h>
+
+#include "guest/p2m.h"
 
 void xenhost_p2m_fini(struct xenhost_p2m *p2m)
 {

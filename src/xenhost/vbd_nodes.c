@@ -7,9 +7,9 @@
  */
 #include "xenhost/xenhost.h"
 
-#include "base/num.h"
-
 #include <string.h>
+
+#include "base/num.h"
 
 #define NODE_BYTES 512u
 

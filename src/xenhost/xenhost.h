@@ -45,7 +45,7 @@ struct xenhost_domain {
 int xenhost_domain(
 	struct xenhost *x, uint32_t domid, struct xenhost_domain *ret, struct err *err) MUST_CHECK;
 
-#define XENHOST_DOMID_MAX 0x7fefu /* DOMID_FIRST_RESERVED is 0x7ff0 */
+#define XENHOST_DOMID_MAX (XEN_FIRST_RESERVED_DOMID - 1)
 
 /* The domain that a user names by its number or its name. Whether there is one of that number is
  * for xenhost_domain(). */

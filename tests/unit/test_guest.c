@@ -44,7 +44,7 @@ static void reads_a_string_and_tracks_it(void **state UNUSED)
 
 	assert_int_equal(guest_track_reads(g, &err), 0);
 	assert_false(guest_was_read(g, start_info));
-	assert_int_equal(guest_read_phys(g, start_info, 0, magic, sizeof(magic), &err), 0);
+	assert_int_equal(guest_read_frame(g, start_info, 0, magic, sizeof(magic), &err), 0);
 	assert_memory_equal(magic, "xen-3.0-x86_64", 14);
 	assert_true(guest_was_read(g, start_info));
 	assert_false(guest_was_read(g, PFN(start_info.v + 1)));

@@ -230,7 +230,8 @@ static void a_page_that_fails_is_said(void **state UNUSED)
 		w->pages.failing++;
 	memory_for_each_page(w->in.memory, count_page, &after);
 	assert_int_equal(after, before - 1);
-	assert_int_equal(guest_read_phys(w->in.guest, PFN(w->pages.failing), 0, word, 8, &err), -1);
+	assert_int_equal(
+		guest_read_frame(w->in.guest, PFN(w->pages.failing), 0, word, 8, &err), -1);
 	assert_int_equal(err.cls, ERR_NODATA);
 	assert_non_null(strstr(err.text, " cannot be mapped"));
 	w->pages.failing = root.table.v;

@@ -147,7 +147,7 @@ int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct lin
 	if (!it->size)
 		return 0;
 	if (it->nr++ == MAX_BVECS)
-		return err_set(why, ERR_CORRUPT, "a bio of more pieces than can be");
+		return err_set(why, ERR_CORRUPT, "a bio of too many pieces");
 	if (layout_read(g, at, &l->vec_page, &page, why) ||
 		layout_read(g, at, &l->vec_len, &len, why) ||
 		layout_read(g, at, &l->vec_offset, &offset, why))
@@ -178,7 +178,7 @@ static int add_bio(struct linux_ctx *c, struct linux_bio_iter *it, const struct 
 	}
 	if (more >= 0 && !it->size)
 		return 0;
-	linux_trouble(to->r, "%s", more < 0 ? why.text : "a bio of more pieces than can be");
+	linux_trouble(to->r, "%s", more < 0 ? why.text : "a bio of too many pieces");
 	return 1;
 }
 
@@ -198,7 +198,7 @@ int linux_add_bios(struct linux_ctx *c, const struct linux_pieces *to, struct er
 		int status;
 
 		if (k == MAX_BIOS || !*to->left) {
-			linux_trouble(r, "more bios than can be");
+			linux_trouble(r, "too many bios");
 			return 0;
 		}
 		--*to->left;

@@ -206,8 +206,9 @@ static void decode_xenbus(struct linux_ctx *c, gva_t info, struct blkdev *d)
 		(guest_read_str(c->g, GVA(name), d->nodename, sizeof(d->nodename), &ignored) ||
 			!is_nodename(d->nodename)))
 		d->nodename[0] = '\0';
-	if (!layout_read(c->g, GVA(xb), &c->disk.otherend_id, &domid, &ignored) && domid < 0x7ff0)
-		d->backend_domid = (int)domid; /* DOMID_FIRST_RESERVED is 0x7ff0 */
+	if (!layout_read(c->g, GVA(xb), &c->disk.otherend_id, &domid, &ignored) &&
+		domid < XEN_FIRST_RESERVED_DOMID)
+		d->backend_domid = (int)domid;
 }
 
 /* The I/O scheduler sorts what is submitted to the queue. Its name is text or points to some. */
@@ -243,7 +244,7 @@ static void judge_facts(struct linux_ctx *c, gva_t info, const struct blkdev *d)
 
 	if (state >= BLKIF_NR_STATES)
 		finding_add(&c->s->findings, "XB311", at,
-			"%s: its state is 0x%" PRIx64 ", which is none", d->name, state);
+			"%s: its state is 0x%" PRIx64 ", which is no state", d->name, state);
 	if (d->handle != BLK_UNKNOWN_U64 && handle != (d->handle & UINT16_MAX))
 		finding_add(&c->s->findings, "XB311", at,
 			"%s: it is device %" PRIu64 " with the handle %" PRIu64, d->name, d->handle,
@@ -350,7 +351,7 @@ static bool slot_is_sane(struct linux_ctx *c, const struct blkdev *d)
 		num_range_ok(l->slot_req.off, c->abi->request_bytes, l->slot_bytes))
 		return true;
 	finding_add(&c->s->findings, "XB311", finding_at_device(d->name),
-		"%s: a shadow slot of %u bytes with its request at byte %u cannot be", d->name,
+		"%s: a shadow slot of %u bytes with its request at byte %u is impossible", d->name,
 		l->slot_bytes, l->slot_req.off);
 	return false;
 }

@@ -495,7 +495,8 @@ int scan_memory(struct scan *sc, struct err *err)
 	scan_drop_twins(sc);
 	if (!sc->walks_left)
 		finding_add(&sc->c->s->findings, "XB311", finding_anywhere(),
-			"the structural scan stopped: more things look like rings than can be");
+			"the structural scan stopped: more things look like rings than any guest "
+			"has");
 	return 0;
 }
 

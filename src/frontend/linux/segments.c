@@ -174,7 +174,7 @@ static bool read_indirect(struct linux_ctx *c, gva_t array, size_t k, struct blk
 		guest_read_word(c->g, gva_add(array, c->word * (k / BLKIF_SEGS_PER_PAGE)), &grant,
 			&ignored) ||
 		!grant || !grant_frame(c, grant, &pfn) ||
-		guest_read_phys(c->g, pfn, k % BLKIF_SEGS_PER_PAGE * BLKIF_SEG_BYTES, raw,
+		guest_read_frame(c->g, pfn, k % BLKIF_SEGS_PER_PAGE * BLKIF_SEG_BYTES, raw,
 			sizeof(raw), &ignored))
 		return false;
 	*ret = blkif_decode_seg(raw);

@@ -476,7 +476,7 @@ void linux_find_origin(
 	for (i = 0; i < MAX_UPWARDS && go_up(w, at, t, ret); i++)
 		;
 	if (i == MAX_UPWARDS)
-		who_lost(t, "more bios on top of each other than can be");
+		who_lost(t, "too many bios on top of each other");
 	if (ret->file)
 		put_file(w, ret->file, t, ret);
 	linux_put_task(w, ret->task, t);

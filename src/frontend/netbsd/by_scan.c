@@ -11,10 +11,10 @@
  */
 #include "frontend/netbsd/scan.h"
 
-#include "base/num.h"
-
 #include <inttypes.h>
 #include <string.h>
+
+#include "base/num.h"
 
 #define NB_MAX_LOGS    16u
 #define NB_MAX_ALIASES 4u

@@ -8,10 +8,10 @@
  */
 #include "frontend/netbsd/xbd.h"
 
-#include "base/num.h"
-
 #include <stdarg.h>
 #include <string.h>
+
+#include "base/num.h"
 
 #define NB_NO_DEVICE UINT32_MAX
 

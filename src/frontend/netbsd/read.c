@@ -4,9 +4,9 @@
  */
 #include "frontend/netbsd/xbd.h"
 
-#include "base/num.h"
-
 #include <string.h>
+
+#include "base/num.h"
 
 static bool p2m_is_sane(struct p2m *p2m)
 {
