@@ -2,7 +2,7 @@
 # One cycle of the lab, sourced by dom0's init: a guest gets requests stuck, is saved and restored.
 # /lab/vars has the variant: TYPE (lines of the guest's configuration), MEMORY, VCPUS, KERNEL_ARGS,
 # DISKS, STUCK (letters of disks), BACKEND (parameters of blkback's module), SAVE (options of xl
-# save), CORE, AGED, METHOD (save, live, stub or core), READY_SECONDS.
+# save), CORE, AGED, METHOD (save, core, or a function of this file), READY_SECONDS.
 # shellcheck disable=SC2086,SC2154
 guest_log=/var/log/xen/console/guest-lab.log
 
@@ -209,6 +209,73 @@ live() {
     finish
 }
 
+# Features of a target that no guest fits: its disk has eight sectors.
+tiny_target() { echo 'sectors=8' >/run/caps; }
+
+# A migration to this same host, with guard where ssh would stand: what comes in is summed up, what
+# goes out is kept.
+guarded_live() {
+    mkfifo /run/before
+    md5sum </run/before >/out/before.md5 &
+    cat >/run/guarded <<'SH'
+#!/bin/sh
+shift
+tee /run/before | xbdsnap guard -v --veto=error --report /out/guard.json -- \
+    sh -c 'tee /out/image.save | "$@" 2>/out/receive.err' sh "$@"
+SH
+    chmod +x /run/guarded
+    status migrate xl -vv migrate -s /run/guarded lab here
+    [ "$(cat /out/migrate.status)" = 0 ] || return 1
+    cp "$guest_log" /out/guest.txt
+    incoming=/var/log/xen/console/guest-lab--incoming.log
+    [ -f $incoming ] && guest_log=$incoming
+    ask_file /out/image.save
+    each_stuck resume
+    finish
+}
+
+# The same, but guard says no: the guest goes on where it is.
+vetoed_live() {
+    tiny_target
+    printf '#!/bin/sh\nshift\nexec "$@" 2>/out/receive.err\n' >/run/remote
+    chmod +x /run/remote
+    status migrate xl -vv migrate -s "xbdsnap guard -v --veto=error --target-caps /run/caps \
+        --report /out/guard.json -- /run/remote" lab here
+    xl list >/out/xl-list-vetoed.txt
+    cp "$guest_log" /out/guest.txt
+    each_stuck resume
+    finish
+}
+
+# xl save into a pipe, which nobody can hold back: with -p, vetoed, and the guest goes on; then
+# without, vetoed, and the guest is gone but for the file and what was left out of it.
+guarded_save() {
+    tiny_target
+    ln -sf /proc/self/fd/1 /dev/stdout
+    status save-kept sh -c 'xl -vv save -p lab /dev/stdout |
+        { xbdsnap guard -v --veto=error --target-caps /run/caps >/dev/null; echo $? >/out/guard-kept.status; }'
+    xl list >/out/xl-list-kept.txt
+    xl unpause lab
+    sleep 2
+    status save sh -c 'mkfifo /run/before; md5sum </run/before >/out/before.md5 &
+        xl -vv save lab /dev/stdout | tee /run/before |
+        { xbdsnap guard -v --veto=error --target-caps /run/caps --report /out/guard.json \
+            --rest /out/rest >/out/image.save
+        echo $? >/out/guard.status; }; wait'
+    xl list >/out/xl-list-saved.txt
+    cp "$guest_log" /out/guest.txt
+    status restore-cut xl restore -p /out/image.save
+    cat /out/rest >>/out/image.save
+    ask_file /out/image.save
+    each_stuck fail_pending
+    sleep 1
+    each_stuck put_back
+    status restore xl -v restore -p /out/image.save
+    [ "$(cat /out/restore.status)" = 0 ] || return 1
+    xl unpause lab
+    finish
+}
+
 # A paused guest never acknowledges the suspension: xl save gives up and leaves what it has.
 stub() {
     xl pause lab
@@ -261,9 +328,8 @@ cycle() {
     sleep 1
     witness
     case $METHOD in
-    live) live ;;
-    stub) stub ;;
+    save) saved ;;
     core) dumped ;;
-    *) saved ;;
+    *) "$METHOD" ;;
     esac
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What must hold of a variant's results. Nothing here shares code with what it looks at."""
+import hashlib
 import json
 import os
 import re
@@ -545,6 +546,63 @@ def failed_save(res):
     return f"a save that failed: {document['source']['incomplete_why']}"
 
 
+def guard_report(res, verdict):
+    document = json.loads(res.text("guard.json"))
+    must("guard's verdict", document["verdict"], verdict)
+    return document
+
+
+def states(res, name):
+    """{domain: letters of its state} of `xl list`."""
+    rows = [line.split() for line in res.text(name).splitlines()[1:]]
+    return {r[0]: r[4].replace("-", "") for r in rows}
+
+
+def same_stream(res):
+    """What xl sent is what was kept behind guard."""
+    with open(res.path("image.save"), "rb") as f:
+        got = hashlib.file_digest(f, "md5").hexdigest()
+    must("md5 of what xl sent", res.text("before.md5").split()[0], got)
+    return os.path.getsize(res.path("image.save"))
+
+
+def guarded_live(res):
+    must("migrate: status", res.status("migrate"), 0)
+    size = same_stream(res)
+    here = json.loads(res.ask("validate", "-J", res.path("image.save")))
+    report = guard_report(res, "safe")
+    # Behind the stream the two sides talk of when the guest may start.
+    must("guard's report", report["findings"],
+         [f for f in here["findings"] if f["rule"] != "XB013"])
+    return f"all {size} bytes of the migration passed guard unchanged, and it ended well"
+
+
+def guarded_veto(res):
+    said = res.text("migrate.err")
+    if res.status("migrate") == 0 or "was not completed" not in said or "acknowledged" in said:
+        raise Wrong(f"migrate: status {res.status('migrate')}: {said[-300:]}")
+    guard_report(res, "unsafe")
+    left = states(res, "xl-list-vetoed.txt")
+    must("domains behind the veto", sorted(left), ["Domain-0", "lab"])
+    if "p" in left["lab"] or "s" in left["lab"]:
+        raise Wrong(f"the guest does not run: {left}")
+    return "a veto: the receiver discarded the domain, the sender resumed the guest"
+
+
+def guarded_save(res):
+    must("guard: status with xl save -p", res.text("guard-kept.status").strip(), "3")
+    must("xl save -p: the guest", states(res, "xl-list-kept.txt").get("lab"), "p")
+    must("guard: status with xl save", res.text("guard.status").strip(), "3")
+    must("xl save: the guest", states(res, "xl-list-saved.txt").get("lab"), None)
+    if res.status("restore-cut") == 0:
+        raise Wrong("xl restored a file without its end")
+    guard_report(res, "unsafe")
+    return f"{same_stream(res)} bytes passed but for the end, with which the guest was restored"
+
+
+GUARDED = {"guarded_live": guarded_live, "vetoed_live": guarded_veto, "guarded_save": guarded_save}
+
+
 def check(variant, out, xbdsnap):
     """Yield a line for each thing that holds; raise Wrong at the first that does not."""
     res = Results(variant, out, xbdsnap)
@@ -555,6 +613,12 @@ def check(variant, out, xbdsnap):
         return
     if variant["method"] == "core":
         yield from core_only(res)
+        return
+    if variant["method"] in GUARDED:
+        yield GUARDED[variant["method"]](res)
+    if variant["method"] == "vetoed_live":
+        yield completed(res)
+        yield disks(res)
         return
     document = res.dump("image.save")
     yield pending(res, document)
