@@ -25,7 +25,7 @@ image() { # path of a real checkpoint, or skip
 
 # Made streams that guard can follow to their end.
 FOLLOWED="pv64-v3 pv64-v2 pv64-libxl hvm-v2 pvh xl-swapped xl-extra pv32 live verify p2m-grows
-epochs epochs-libxl optional padding reserved repeat-in-batch order foreign no-vcpu0 config-broken
+epochs epochs-libxl optional optional-many padding reserved repeat-in-batch order foreign no-vcpu0 config-broken
 emulator-id store-gone toolstack unknown-record tsc-size table-wild parts-first"
 
 # Where libxc's END record begins: behind it are libxl's records only.

@@ -162,6 +162,37 @@ print(s["complete"], s["data_pages"], s["incomplete_why"])' "$BATS_TEST_TMPDIR/j
     [ "$before" = "$after" ]
 }
 
+# 64 of a rule are told, the others counted.
+@test "a file with many findings of one rule gets a short answer" {
+    many=$MADE/optional-many
+    run -4 "$XBDSNAP" validate "$many"
+    [ "$(grep -c '^note XB011 at ' <<<"$output")" -eq 64 ]
+    grep -qx 'note XB011: 36 more of these' <<<"$output"
+    run -4 --separate-stderr "$XBDSNAP" dump "$many"
+    [ "$(grep -c '^xbdsnap: XB011: ' <<<"$stderr")" -eq 65 ]
+    grep -qx 'xbdsnap: XB011: 36 more of these' <<<"$stderr"
+    for word in "info" "dump" "validate" "validate --rule XB011=warn" "replay"; do
+        echo "$word"
+        # shellcheck disable=SC2086
+        "$XBDSNAP" $word -J "$many" > "$BATS_TEST_TMPDIR/doc" || [ $? -eq 4 ]
+        want=note
+        [[ $word != *warn ]] || want=warning
+        python3 - "$BATS_TEST_TMPDIR/doc" "$want" << 'PYTHON'
+import json, sys
+doc = json.load(open(sys.argv[1]))
+assert sum(f["rule"] == "XB011" for f in doc["findings"]) == 64, doc["findings"]
+assert doc["findings_left_out"] == [{"rule": "XB011", "severity": sys.argv[2], "count": 36}], doc
+assert sys.argv[2] == "note" or doc["counts"]["warning"] >= 100, doc["counts"]
+PYTHON
+        python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" \
+            "$BATS_TEST_TMPDIR/doc"
+    done
+    "$XBDSNAP" validate -J --rule XB011=off "$many" > "$BATS_TEST_TMPDIR/doc" || [ $? -eq 4 ]
+    run ! grep -q -e XB011 -e left_out "$BATS_TEST_TMPDIR/doc"
+    "$XBDSNAP" info -J "$MADE/optional" > "$BATS_TEST_TMPDIR/doc" || [ $? -eq 4 ]
+    run ! grep -q left_out "$BATS_TEST_TMPDIR/doc"
+}
+
 # Xen's own verifier refuses nothing in which we find no fault, except where it is wrong: optional
 # records must be skipped, an epoch inside libxl returns to libxl, and on Python 3 it takes every
 # string of an emulator for unterminated.
@@ -174,7 +205,7 @@ print(s["complete"], s["data_pages"], s["incomplete_why"])' "$BATS_TEST_TMPDIR/j
         name=${f##*/}
         case $name in
         un-* | xen20* | bad-xen20* | empty) continue ;;
-        optional | epochs-libxl | hvm-v2) wrong=1 ;;
+        optional | optional-many | epochs-libxl | hvm-v2) wrong=1 ;;
         *) wrong=0 ;;
         esac
         case $(head -c 8 "$f" | tr -d '\0') in

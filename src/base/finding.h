@@ -30,6 +30,12 @@ struct finding_count {
 	uint64_t seen; /* stored and dropped */
 };
 
+/* Of them, those that are only counted. */
+static inline uint64_t finding_left_out(const struct finding_count *c)
+{
+	return c->seen > FINDING_MAX_PER_RULE ? c->seen - FINDING_MAX_PER_RULE : 0;
+}
+
 struct finding_list {
 	struct finding *v;
 	size_t nr, cap;

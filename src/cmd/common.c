@@ -378,6 +378,10 @@ void cmd_note_findings(const struct cmd_env *env, const struct cmd_input *in)
 		cmd_note(env, "%s: %s%s%s", f->v[i].rule, f->v[i].device,
 			*f->v[i].device ? ": " : "", text ? text : "");
 	}
+	for (i = 0; i < f->nr_counts; i++)
+		if (finding_left_out(&f->counts[i]))
+			cmd_note(env, "%s: %" PRIu64 " more of these", f->counts[i].rule,
+				finding_left_out(&f->counts[i]));
 	if (nr)
 		cmd_note(env, "%zu request%s could not be read completely: dump -v says why", nr,
 			nr == 1 ? "" : "s");

@@ -316,8 +316,42 @@ static struct json_object *json_findings(const struct finding_list *list)
 	return a;
 }
 
+/* One rule of them. */
+static struct json_object *json_left_out(const struct finding_count *c, enum severity severity)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_put_text(o, "rule", c->rule);
+	json_put_text(o, "severity", severity_name(severity));
+	json_put_num(o, "count", finding_left_out(c));
+	return o;
+}
+
+void json_put_left_out(
+	struct json_object *doc, const struct finding_list *list, const struct check_policy *policy)
+{
+	struct json_object *a = NULL;
+	enum severity severity;
+	size_t i;
+
+	for (i = 0; i < list->nr_counts; i++) {
+		const struct finding_count *c = &list->counts[i];
+
+		if (!finding_left_out(c) || !check_policy_severity(policy, c->rule, &severity))
+			continue;
+		if (!a && !json_object_object_get_ex(doc, "findings_left_out", &a)) {
+			a = json_object_new_array();
+			json_put(doc, "findings_left_out", a);
+		}
+		json_object_array_add(a, json_left_out(c, severity));
+	}
+}
+
 struct json_object *json_document(const struct cmd_input *in, bool with_requests)
 {
+	/* Without a guest the decoders never ran; the stream's own findings still count. */
+	const struct finding_list *findings =
+		in->guest ? &in->snap.findings : memory_findings(in->memory);
 	struct json_object *doc = json_new_document(), *devices = json_object_new_array();
 	size_t i;
 
@@ -336,8 +370,7 @@ struct json_object *json_document(const struct cmd_input *in, bool with_requests
 	json_put_bool(doc, "every_page", in->snap.every_page);
 	json_put_text(doc, "doubt", in->snap.doubt);
 	json_put_text(doc, "looked_for", in->snap.nr_devices ? NULL : in->snap.looked_for);
-	/* Without a guest the decoders never ran; the stream's own findings still count. */
-	json_put(doc, "findings",
-		json_findings(in->guest ? &in->snap.findings : memory_findings(in->memory)));
+	json_put(doc, "findings", json_findings(findings));
+	json_put_left_out(doc, findings, NULL);
 	return doc;
 }

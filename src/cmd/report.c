@@ -55,10 +55,10 @@ static void text_dropped(const struct report *r, const struct finding_list *list
 	size_t i;
 
 	for (i = 0; i < list->nr_counts; i++)
-		if (list->counts[i].seen > FINDING_MAX_PER_RULE &&
+		if (finding_left_out(&list->counts[i]) &&
 			check_policy_severity(r->policy, list->counts[i].rule, &s))
 			fprintf(out, "%s %s: %" PRIu64 " more of these\n", severity_name(s),
-				list->counts[i].rule, list->counts[i].seen - FINDING_MAX_PER_RULE);
+				list->counts[i].rule, finding_left_out(&list->counts[i]));
 }
 
 static const char *plural(uint64_t nr)
@@ -160,6 +160,10 @@ int report_json(const struct report *r, struct json_object *doc)
 	for (l = 0; l < ARRAY_SIZE(r->lists); l++)
 		for (i = 0; r->lists[l] && i < r->lists[l]->nr; i++)
 			ret |= add_finding(r, &r->lists[l]->v[i], findings);
+	json_object_object_del(doc, "findings_left_out"); /* was without the user's severities */
+	for (l = 0; l < ARRAY_SIZE(r->lists); l++)
+		if (r->lists[l])
+			json_put_left_out(doc, r->lists[l], r->policy);
 	json_put(counts, "error", json_object_new_uint64(r->nr[SEVERITY_ERROR]));
 	json_put(counts, "warning", json_object_new_uint64(r->nr[SEVERITY_WARNING]));
 	json_put(counts, "note", json_object_new_uint64(r->nr[SEVERITY_NOTE]));

@@ -345,6 +345,9 @@ def epochs_broken():
     return replace(s, s.b.rindex(bytes([67]) * 4096) - 4, struct.pack("<I", 0xffffffff))
 @recipe
 def optional(): return pv64(middle=lambda s: s.rec(0x80000042, b"later"))
+@recipe
+def optional_many():
+    return pv64(middle=lambda s: [s.rec(0x80000042, b"later") for _ in range(100)])
 
 
 def xen20_context(old=False):

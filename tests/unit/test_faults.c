@@ -46,6 +46,7 @@ static const struct {
 	{"store-gone", "XB010", 1},
 	{"console-gone", "XB010", 1},
 	{"optional", "XB011", 1},
+	{"optional-many", "XB011", 100},
 	{"unknown-record", "XB012", 1},
 	{"optional-libxl", "XB012", 1},
 	{"trailing", "XB013", 1},
