@@ -88,7 +88,7 @@ static const struct table_column columns[] = {
 static int add_row(struct libscols_table *t, const struct table_column *const *cols, size_t nr,
 	const struct replay_item *it, size_t step, const struct target *target, struct err *err)
 {
-	struct plan_row row = {.request = {it->dev, it->req}, .step = step, .it = it};
+	struct plan_row row = {.request = {.dev = it->dev, .req = it->req}, .step = step, .it = it};
 	CLEANUP_FREE struct replay_part *parts = NULL;
 
 	if (target->caps && parts_of(it, target, &parts, &row.nr_parts, err))

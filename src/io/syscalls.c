@@ -173,10 +173,10 @@ static int add_narrow(scmp_filter_ctx ctx)
 			  SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	rc = rc ? rc
 		: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-			  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+			  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	rc = rc ? rc
 		: seccomp_rule_add(
-			  ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+			  ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
 	return rc;
 }
 
@@ -201,7 +201,7 @@ static int refuse_foreign(scmp_filter_ctx ctx)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), never[i], 0);
 	for (i = 0; !rc && i < ARRAY_SIZE(families); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	return rc;
 }
 

@@ -32,7 +32,7 @@ static int emit_segments(struct guest *g, const struct xl_slot *w, struct io_req
 	unsigned i;
 
 	r->segs_wanted = w->nr_seg;
-	for (i = 0; i < MIN(w->nr_seg, (uint8_t)XL_MAX_SEGS); i++) {
+	for (i = 0; i < MIN((unsigned)w->nr_seg, XL_MAX_SEGS); i++) {
 		struct io_segment *seg = io_segment_append(r);
 		uint32_t fas = w->fas[i];
 		enum memory_state state;
