@@ -90,6 +90,10 @@ _xbdsnap() {
         :
         return
         ;;
+    info:--max-size)
+        :
+        return
+        ;;
     info:--locate)
         _xbdsnap_offer auto both symbols scan
         return
@@ -139,6 +143,10 @@ _xbdsnap() {
         return
         ;;
     dump:--offset)
+        :
+        return
+        ;;
+    dump:--max-size)
         :
         return
         ;;
@@ -206,6 +214,10 @@ _xbdsnap() {
         :
         return
         ;;
+    extract:--max-size)
+        :
+        return
+        ;;
     extract:--locate)
         _xbdsnap_offer auto both symbols scan
         return
@@ -234,6 +246,10 @@ _xbdsnap() {
         :
         return
         ;;
+    diff:--max-size)
+        :
+        return
+        ;;
     diff:--locate)
         _xbdsnap_offer auto both symbols scan
         return
@@ -255,6 +271,10 @@ _xbdsnap() {
         return
         ;;
     redact:--offset)
+        :
+        return
+        ;;
+    redact:--max-size)
         :
         return
         ;;
@@ -321,6 +341,10 @@ _xbdsnap() {
         return
         ;;
     validate:--offset)
+        :
+        return
+        ;;
+    validate:--max-size)
         :
         return
         ;;
@@ -397,6 +421,10 @@ _xbdsnap() {
         :
         return
         ;;
+    replay:--max-size)
+        :
+        return
+        ;;
     replay:--locate)
         _xbdsnap_offer auto both symbols scan
         return
@@ -438,6 +466,10 @@ _xbdsnap() {
         return
         ;;
     watch:--offset)
+        :
+        return
+        ;;
+    watch:--max-size)
         :
         return
         ;;
@@ -511,6 +543,10 @@ _xbdsnap() {
         :
         return
         ;;
+    guard:--max-size)
+        :
+        return
+        ;;
     guard:--locate)
         _xbdsnap_offer auto both symbols scan
         return
@@ -551,15 +587,15 @@ _xbdsnap() {
     if [[ $cur == -* ]]; then
         case $command in
         '') _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
-        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        watch) _xbdsnap_offer --device --interval --older-than --count --json --verbose --quiet --color --live --pause --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
-        guard) _xbdsnap_offer --veto --report --keep --force --rest --memory-limit --wait --disk --thorough --seed --rule --fail-on --json --verbose --quiet --color --target-caps --fd --offset --no-sandbox --locate --kernel --module --help --usage --version ;;
+        info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        watch) _xbdsnap_offer --device --interval --older-than --count --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        guard) _xbdsnap_offer --veto --report --keep --force --rest --memory-limit --wait --disk --thorough --seed --rule --fail-on --json --verbose --quiet --color --target-caps --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         p2m) _xbdsnap_offer --domid --output --json --verbose --quiet --color --help --usage --version ;;
         rules) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         summary) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;

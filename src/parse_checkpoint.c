@@ -142,11 +142,11 @@ int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err)
 	return open_at(src, 0, ret, err);
 }
 
-int ckpt_open_at(const char *path, uint64_t off, struct ckpt **ret, struct err *err)
+int ckpt_open_at(const char *path, uint64_t off, uint64_t most, struct ckpt **ret, struct err *err)
 {
 	struct source *src;
 
-	if (source_open(path, &src, err))
+	if (source_open_at_most(path, most, &src, err))
 		return -1;
 	if (off && off >= source_bytes(src)) {
 		err_set(err, ERR_USAGE,
@@ -160,5 +160,5 @@ int ckpt_open_at(const char *path, uint64_t off, struct ckpt **ret, struct err *
 
 int ckpt_open(const char *path, struct ckpt **ret, struct err *err)
 {
-	return ckpt_open_at(path, 0, ret, err);
+	return ckpt_open_at(path, 0, 0, ret, err);
 }

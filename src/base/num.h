@@ -95,5 +95,7 @@ static inline void num_put_le64(void *p, uint64_t v)
  * rest. Returns false when it is not one or exceeds max.
  */
 bool num_parse_u64(const char *text, uint64_t max, uint64_t *ret);
+/* The same of a size: K, M, G or T may follow. */
+bool num_parse_bytes(const char *text, uint64_t *ret);
 
 #endif

@@ -158,8 +158,10 @@ static inline unsigned ckpt_type_level(unsigned type)
  * What Xen's restore would refuse but we can read becomes a finding (XB0xx) in ckpt_findings().
  */
 int ckpt_open(const char *path, struct ckpt **ret, struct err *err) MUST_CHECK;
-/* The one that begins at that offset of the file. */
-int ckpt_open_at(const char *path, uint64_t off, struct ckpt **ret, struct err *err) MUST_CHECK;
+/* The one that begins at that offset of the file, which may unpack to `most` bytes (0: the bounds
+ * of io/unpack.h). */
+int ckpt_open_at(const char *path, uint64_t off, uint64_t most, struct ckpt **ret,
+	struct err *err) MUST_CHECK;
 /* Takes over `src`, also on failure. */
 int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err) MUST_CHECK;
 void ckpt_close(struct ckpt *ck);

@@ -42,6 +42,7 @@ struct cmd_env {
 	enum cmd_color color;
 	struct frontend_options frontend; /* --locate, --kernel */
 	uint64_t offset;		  /* of the checkpoint in its file */
+	uint64_t max_bytes;		  /* that may be unpacked; 0 the default */
 	const char *live;		  /* in place of a file: this domain; NULL a file */
 	bool pause;			  /* while it is looked at */
 };

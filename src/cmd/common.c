@@ -20,6 +20,7 @@ enum {
 	OPT_MODULE,
 	OPT_OFFSET,
 	OPT_FD,
+	OPT_MAX_SIZE,
 	OPT_LIVE,
 	OPT_USAGE,
 	OPT_NO_SANDBOX,
@@ -160,6 +161,10 @@ static error_t parse_locate(int key, char *arg, struct argp_state *state)
 		if (!num_parse_u64(arg, INT64_MAX, &env->offset))
 			argp_error(state, "--offset takes a number of bytes, not '%s'", arg);
 		return 0;
+	case OPT_MAX_SIZE:
+		if (!num_parse_bytes(arg, &env->max_bytes) || !env->max_bytes)
+			argp_error(state, "--max-size takes a size (300M, 2G), not '%s'", arg);
+		return 0;
 	case OPT_NO_SANDBOX:
 		env->no_sandbox = true;
 		return 0;
@@ -182,6 +187,12 @@ static const struct argp_option locate_options[] = {
 		.key = OPT_OFFSET,
 		.arg = "BYTES",
 		.doc = "the checkpoint begins there in the (unpacked) file",
+		.group = OPTIONS_INPUT},
+	{.name = "max-size",
+		.key = OPT_MAX_SIZE,
+		.arg = "SIZE",
+		.doc = "unpack so much at most, or take from a pipe (default: 64G, and 2048 times "
+		       "what is packed)",
 		.group = OPTIONS_INPUT},
 	{.name = "no-sandbox",
 		.key = OPT_NO_SANDBOX,
@@ -426,7 +437,7 @@ void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck)
 static int open_file(
 	const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
 {
-	if (ckpt_open_at(path, env->offset, &in->ck, err))
+	if (ckpt_open_at(path, env->offset, env->max_bytes, &in->ck, err))
 		return -1;
 	if (note_inputs(env, in, err)) {
 		cmd_close(in);

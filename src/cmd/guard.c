@@ -59,26 +59,6 @@ enum {
 	OPT_WAIT,
 };
 
-static bool parse_bytes(const char *text, uint64_t *ret)
-{
-	static const char units[] = "KMGT";
-	size_t len = strlen(text);
-	const char *unit = len ? strchr(units, text[len - 1]) : NULL;
-	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	char number[24];
-
-	if (unit)
-		len--;
-	if (!len || len >= sizeof(number))
-		return false;
-	memcpy(number, text, len);
-	number[len] = '\0';
-	if (!num_parse_u64(number, UINT64_MAX >> shift, ret))
-		return false;
-	*ret <<= shift;
-	return true;
-}
-
 /* A quarter of what the system could give at once. */
 static uint64_t default_memory(void)
 {
@@ -155,7 +135,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		g->rest_path = arg;
 		return 0;
 	case OPT_MEMORY:
-		if (!parse_bytes(arg, &g->memory_limit))
+		if (!num_parse_bytes(arg, &g->memory_limit))
 			argp_error(state, "--memory-limit takes a size (300M, 2G), not '%s'", arg);
 		return 0;
 	case OPT_WAIT:

@@ -23,18 +23,17 @@ static const struct {
 	{"force", "--force replaces it"},
 	{"elf", "an ELF file of the same memory can be redacted"},
 	{"empty", "look for the whole file, or save again"},
-	{"file", "put it into a file first"},
 	{"formats", "'xbdsnap help formats' lists what can be opened"},
 	{"frontend", "'xbdsnap help formats' lists the drivers that are known, --kernel=FILE gives "
 		     "the kernel's symbols"},
 	{"holes", "--holes=zero fills it"},
 	{"nbd", "build it with libnbd"},
+	{"max-size", "--max-size=SIZE allows more"},
 	{"offset", "--offset=BYTES opens what begins there"},
 	{"revert", "replay --revert does that"},
 	{"said", NULL}, /* the text says it itself */
 	{"skip-unknown", "--skip-unknown leaves such requests out"},
 	{"no-ring", "without --ring it says what will be issued"},
-	{"unpack", "unpack it by hand first"},
 	{"xen", "build it with the Xen libraries"},
 };
 

@@ -101,10 +101,23 @@ static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)
 	return 0;
 }
 
-static int open_plain_or_packed(struct source *src, int fd, uint64_t size, struct err *err)
+/* Everything is mapped, so what comes through a pipe or is compressed becomes a file first. */
+static int map_unpacked(struct source *src, int fd, uint64_t most, struct err *err)
+{
+	struct unpacked u;
+	int rc;
+
+	if (unpack_fd(fd, src->path, most, &u, err))
+		return -1;
+	src->compression = u.compression;
+	rc = map_fd(src, u.fd, u.bytes, err);
+	close(u.fd);
+	return rc;
+}
+
+static int is_packed(const struct source *src, int fd, bool *ret, struct err *err)
 {
 	uint8_t head[UNPACK_MAGIC_BYTES];
-	CLEANUP_CLOSE int unpacked = -1;
 	ssize_t n;
 
 	/* The kernel would read megabytes ahead. */
@@ -113,28 +126,20 @@ static int open_plain_or_packed(struct source *src, int fd, uint64_t size, struc
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
 	if (n < 0)
 		return err_sys(err, "cannot read '%s'", src->path);
-	src->compression = unpack_name(head, (size_t)n);
-	if (!src->compression)
-		return map_fd(src, fd, size, err);
-	if (unpack_file(fd, src->path, src->compression, &unpacked, &size, err))
-		return -1;
-	return map_fd(src, unpacked, size, err);
+	*ret = unpack_name(head, (size_t)n);
+	return 0;
 }
 
-/* Everything is mapped, so a pipe becomes a file first. */
-static int open_fd(struct source *src, int fd, struct err *err)
+static int open_fd(struct source *src, int fd, uint64_t most, struct err *err)
 {
-	CLEANUP_CLOSE int spooled = -1;
+	bool stream, packed = false;
 	uint64_t size;
-	bool stream;
 
 	if (measure(src, fd, &size, &stream, err))
 		return -1;
-	if (!stream)
-		return open_plain_or_packed(src, fd, size, err);
-	if (unpack_stream(fd, src->path, &src->compression, &spooled, &size, err))
+	if (!stream && is_packed(src, fd, &packed, err))
 		return -1;
-	return map_fd(src, spooled, size, err);
+	return stream || packed ? map_unpacked(src, fd, most, err) : map_fd(src, fd, size, err);
 }
 
 /* A named pipe gets this long until somebody opens its other end. */
@@ -228,7 +233,7 @@ static struct source *new_source(const char *name, struct err *err)
 	return src;
 }
 
-int source_open(const char *path, struct source **ret, struct err *err)
+int source_open_at_most(const char *path, uint64_t most, struct source **ret, struct err *err)
 {
 	CLEANUP_CLOSE int fd = -1;
 	struct source *src;
@@ -239,12 +244,17 @@ int source_open(const char *path, struct source **ret, struct err *err)
 	src = new_source(path, err);
 	if (!src)
 		return -1;
-	if (open_fd(src, fd, err)) {
+	if (open_fd(src, fd, most, err)) {
 		source_close(src);
 		return -1;
 	}
 	*ret = src;
 	return 0;
+}
+
+int source_open(const char *path, struct source **ret, struct err *err)
+{
+	return source_open_at_most(path, 0, ret, err);
 }
 
 int source_from_memory(

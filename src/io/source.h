@@ -17,6 +17,9 @@
 struct source;
 
 int source_open(const char *path, struct source **ret, struct err *err) MUST_CHECK;
+/* Where it is unpacked, or comes through a pipe, it may be so long; 0: the bounds of unpack.h. */
+int source_open_at_most(
+	const char *path, uint64_t most, struct source **ret, struct err *err) MUST_CHECK;
 /* Over memory of the caller's, which must outlive the source (tests, fuzzing). */
 int source_from_memory(const void *buf, size_t len, const char *name, struct source **ret,
 	struct err *err) MUST_CHECK;

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "io/temp.h"
 
 /* Zero stretches of this many bytes become holes: one page of the guest. */
@@ -82,43 +81,14 @@ static int write_sparse(int fd, const uint8_t *p, size_t n, uint64_t off, struct
 	return 0;
 }
 
-static int copy_blocks(struct archive *a, int fd, const char *path, const char *name, uint64_t *ret,
-	struct err *err)
-{
-	uint64_t size = 0;
-
-	for (;;) {
-		const void *block;
-		size_t n;
-		la_int64_t off;
-		int r = archive_read_data_block(a, &block, &n, &off);
-
-		if (r == ARCHIVE_EOF)
-			break;
-		if (r != ARCHIVE_OK)
-			return err_set(err, ERR_CORRUPT,
-				"cannot unpack '%s' (%s) after 0x%" PRIx64 " bytes: %s", path, name,
-				size,
-				archive_error_string(a) ? archive_error_string(a) : "bad data");
-		if (off < 0 || !num_range_ok((uint64_t)off, n, UNPACK_MAX_BYTES)) {
-			err_set(err, ERR_UNSUPPORTED,
-				"'%s' (%s) unpacks to more than %" PRIu64 " GiB", path, name,
-				UNPACK_MAX_BYTES >> 30);
-			return err_override(err, "unpack");
-		}
-		if (write_sparse(fd, block, n, (uint64_t)off, err))
-			return -1;
-		size = MAX(size, (uint64_t)off + n);
-	}
-	*ret = size;
-	return 0;
-}
-
 /* What is read from a descriptor. Its first bytes may have been looked at: they come again. */
 struct feed {
 	int fd;
-	uint8_t *buf; /* READ_BYTES */
-	size_t held;  /* of them that were read already */
+	const char *path, *compression; /* NULL: none */
+	uint64_t most;			/* bytes that may come out; 0 the default bounds */
+	uint64_t taken;			/* bytes that went in */
+	uint8_t *buf;			/* READ_BYTES */
+	size_t held;			/* of them that were read already */
 };
 
 static void feed_fini(struct feed *f)
@@ -126,9 +96,9 @@ static void feed_fini(struct feed *f)
 	free(f->buf);
 }
 
-static int feed_init(struct feed *f, int fd, struct err *err)
+static int feed_init(struct feed *f, int fd, const char *path, uint64_t most, struct err *err)
 {
-	*f = (struct feed){.fd = fd, .buf = malloc(READ_BYTES)};
+	*f = (struct feed){.fd = fd, .path = path, .most = most, .buf = malloc(READ_BYTES)};
 	return f->buf ? 0 : err_nomem(err, "reading");
 }
 
@@ -148,19 +118,80 @@ static ssize_t feed_next(struct feed *f)
 	ssize_t n = (ssize_t)f->held;
 
 	f->held = 0;
-	return n ? n : read_some(f->fd, f->buf, READ_BYTES);
+	if (!n)
+		n = read_some(f->fd, f->buf, READ_BYTES);
+	if (n > 0)
+		f->taken += (uint64_t)n;
+	return n;
 }
 
 /* Enough to know what it is, if there is as much. */
-static int feed_look(struct feed *f)
+static int feed_look(struct feed *f, struct err *err)
 {
 	while (f->held < UNPACK_MAGIC_BYTES) {
 		ssize_t n = read_some(f->fd, f->buf + f->held, READ_BYTES - f->held);
 
-		if (n <= 0)
-			return (int)n;
+		if (n < 0)
+			return err_sys(err, "cannot read '%s'", f->path);
+		if (!n)
+			break;
 		f->held += (size_t)n;
 	}
+	f->compression = unpack_name(f->buf, f->held);
+	return 0;
+}
+
+/* What came out is no longer than it may be. */
+static int check_size(const struct feed *f, uint64_t size, struct err *err)
+{
+	uint64_t most = f->most ? f->most : UNPACK_MAX_BYTES;
+
+	if (size > most && f->compression)
+		err_set(err, ERR_UNSUPPORTED, "'%s' (%s) unpacks to more than %" PRIu64 " bytes",
+			f->path, f->compression, most);
+	else if (size > most)
+		err_set(err, ERR_UNSUPPORTED, "'%s' is longer than %" PRIu64 " bytes", f->path,
+			most);
+	else if (f->compression && !f->most && size > UNPACK_FREE_BYTES &&
+		 (size - UNPACK_FREE_BYTES) / UNPACK_MAX_RATIO > f->taken)
+		err_set(err, ERR_UNSUPPORTED,
+			"'%s' (%s) unpacks to more than %u times its size: 0x%" PRIx64
+			" bytes from 0x%" PRIx64,
+			f->path, f->compression, UNPACK_MAX_RATIO, size, f->taken);
+	else
+		return 0;
+	return err_override(err, "max-size");
+}
+
+static int say_damaged(const struct feed *f, struct archive *a, uint64_t size, struct err *err)
+{
+	const char *why = archive_error_string(a);
+
+	return err_set(err, ERR_CORRUPT, "cannot unpack '%s' (%s) after 0x%" PRIx64 " bytes: %s",
+		f->path, f->compression, size, why ? why : "bad data");
+}
+
+static int unpack_blocks(
+	const struct feed *f, struct archive *a, int out, uint64_t *ret, struct err *err)
+{
+	uint64_t size = 0;
+
+	for (;;) {
+		const void *block;
+		size_t n;
+		la_int64_t off;
+		int r = archive_read_data_block(a, &block, &n, &off);
+
+		if (r == ARCHIVE_EOF)
+			break;
+		/* Its raw format hands out what it unpacks, one block behind the other. */
+		if (r != ARCHIVE_OK || (uint64_t)off != size)
+			return say_damaged(f, a, size, err);
+		if (check_size(f, size + n, err) || write_sparse(out, block, n, size, err))
+			return -1;
+		size += n;
+	}
+	*ret = size;
 	return 0;
 }
 
@@ -175,11 +206,13 @@ static la_ssize_t feed_archive(struct archive *a, void *arg, const void **ret)
 	return n;
 }
 
-static int open_filter(
-	struct archive *a, struct feed *f, const char *path, const char *name, struct err *err)
+static int unpack_feed(struct feed *f, int out, uint64_t *ret, struct err *err)
 {
+	CLEANUP(free_archive) struct archive *a = archive_read_new();
 	struct archive_entry *entry;
 
+	if (!a)
+		return err_nomem(err, "unpacking");
 	archive_read_support_filter_gzip(a);
 	archive_read_support_filter_bzip2(a);
 	archive_read_support_filter_xz(a);
@@ -188,35 +221,20 @@ static int open_filter(
 	archive_read_support_format_raw(a);
 	if (archive_read_open(a, f, NULL, feed_archive, NULL) != ARCHIVE_OK ||
 		archive_read_next_header(a, &entry) != ARCHIVE_OK)
-		return err_set(err, ERR_CORRUPT, "cannot unpack '%s' (%s): %s", path, name,
-			archive_error_string(a) ? archive_error_string(a) : "bad data");
-	return 0;
+		return say_damaged(f, a, 0, err);
+	return unpack_blocks(f, a, out, ret, err);
 }
 
-static int unpack_feed(
-	struct feed *f, const char *path, const char *name, int out, uint64_t *ret, struct err *err)
-{
-	CLEANUP(free_archive) struct archive *a = archive_read_new();
-
-	if (!a)
-		return err_nomem(err, "unpacking");
-	return open_filter(a, f, path, name, err) ? -1 : copy_blocks(a, out, path, name, ret, err);
-}
-
-static int copy_feed(struct feed *f, const char *path, int out, uint64_t *ret, struct err *err)
+static int copy_feed(struct feed *f, int out, uint64_t *ret, struct err *err)
 {
 	uint64_t size = 0;
 	ssize_t n;
 
 	while ((n = feed_next(f))) {
 		if (n < 0)
-			return err_sys(err, "cannot read '%s'", path);
-		if ((uint64_t)n > UNPACK_MAX_BYTES - size) {
-			err_set(err, ERR_UNSUPPORTED, "'%s' is longer than %" PRIu64 " GiB", path,
-				UNPACK_MAX_BYTES >> 30);
-			return err_override(err, "file");
-		}
-		if (write_sparse(out, f->buf, (size_t)n, size, err))
+			return err_sys(err, "cannot read '%s'", f->path);
+		if (check_size(f, size + (uint64_t)n, err) ||
+			write_sparse(out, f->buf, (size_t)n, size, err))
 			return -1;
 		size += (uint64_t)n;
 	}
@@ -224,51 +242,25 @@ static int copy_feed(struct feed *f, const char *path, int out, uint64_t *ret, s
 	return 0;
 }
 
-/* name NULL: as it is. */
-static int spool(struct feed *f, const char *path, const char *name, int *ret_fd,
-	uint64_t *ret_bytes, struct err *err)
+int unpack_fd(int fd, const char *path, uint64_t most, struct unpacked *ret, struct err *err)
 {
-	CLEANUP_CLOSE int out = temp_open(err);
+	CLEANUP(feed_fini) struct feed f = {0};
+	CLEANUP_CLOSE int out = -1;
 	uint64_t size = 0;
 
+	/* A pipe has no other place than the one where it is. */
+	if (lseek(fd, 0, SEEK_SET) < 0 && errno != ESPIPE)
+		return err_sys(err, "cannot read '%s'", path);
+	if (feed_init(&f, fd, path, most, err) || feed_look(&f, err))
+		return -1;
+	out = temp_open(err);
 	if (out < 0)
 		return -1;
-	if (name ? unpack_feed(f, path, name, out, &size, err)
-		 : copy_feed(f, path, out, &size, err))
+	if (f.compression ? unpack_feed(&f, out, &size, err) : copy_feed(&f, out, &size, err))
 		return -1;
 	if (ftruncate(out, (off_t)size))
 		return err_sys(err, "cannot write to the temporary file");
-	*ret_fd = out;
-	*ret_bytes = size;
+	*ret = (struct unpacked){.fd = out, .bytes = size, .compression = f.compression};
 	out = -1;
-	return 0;
-}
-
-int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_t *ret_bytes,
-	struct err *err)
-{
-	CLEANUP(feed_fini) struct feed f = {0};
-
-	if (feed_init(&f, fd, err))
-		return -1;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(err, "cannot read '%s'", path);
-	return spool(&f, path, name, ret_fd, ret_bytes, err);
-}
-
-int unpack_stream(int fd, const char *path, const char **ret_name, int *ret_fd, uint64_t *ret_bytes,
-	struct err *err)
-{
-	CLEANUP(feed_fini) struct feed f = {0};
-	const char *name;
-
-	if (feed_init(&f, fd, err))
-		return -1;
-	if (feed_look(&f))
-		return err_sys(err, "cannot read '%s'", path);
-	name = unpack_name(f.buf, f.held);
-	if (spool(&f, path, name, ret_fd, ret_bytes, err))
-		return -1;
-	*ret_name = name;
 	return 0;
 }

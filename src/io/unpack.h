@@ -8,9 +8,13 @@
 
 #include "base/err.h"
 
-/* The most that is unpacked, or taken from a pipe. A larger guest is better put into a file
- * by hand, and a decompression bomb ends here. */
+/* The most that is unpacked, or taken from a pipe, unless the caller says otherwise. A larger guest
+ * is better put into a file by hand, and a decompression bomb ends here, */
 #define UNPACK_MAX_BYTES (UINT64_C(64) << 30)
+/* or, earlier, where more than this comes out than went in, the first bytes apart. What Xen sends
+ * of a guest that is all zeros packs to a two-thousandth of its size: a page has its own number. */
+#define UNPACK_MAX_RATIO  2048u
+#define UNPACK_FREE_BYTES (UINT64_C(256) << 20)
 
 /* How many leading bytes unpack_name() wants to see. */
 #define UNPACK_MAGIC_BYTES 6
@@ -18,15 +22,17 @@
 /* The name of the compression that these leading bytes announce, or NULL. */
 const char *unpack_name(const uint8_t *head, size_t len);
 
+struct unpacked {
+	int fd; /* of the temporary file, for reading */
+	uint64_t bytes;
+	const char *compression; /* NULL: there was none, it is copied as it is */
+};
+
 /*
- * Unpack fd (at offset 0) into a new temporary file; *ret_fd is then open for reading, *ret_bytes
- * its size. `path` and `name` are for messages.
+ * All of a file, or what can be read from a pipe or socket to its end. `path` is for messages;
+ * `most` is as many bytes as may come out, 0 the bounds above.
  */
-int unpack_file(int fd, const char *path, const char *name, int *ret_fd, uint64_t *ret_bytes,
-	struct err *err) MUST_CHECK;
-/* The same of what can be read from fd, a pipe or socket, to its end; *ret_name is its compression,
- * or NULL: then as it is. It is copied once. */
-int unpack_stream(int fd, const char *path, const char **ret_name, int *ret_fd, uint64_t *ret_bytes,
-	struct err *err) MUST_CHECK;
+int unpack_fd(
+	int fd, const char *path, uint64_t most, struct unpacked *ret, struct err *err) MUST_CHECK;
 
 #endif

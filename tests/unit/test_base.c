@@ -107,6 +107,24 @@ static void error_keeps_the_cause_when_long(void **state UNUSED)
 	assert_non_null(strstr(err.text, "\xe2\x80\xa6"));
 }
 
+static void sizes_have_units(void **state UNUSED)
+{
+	static const char *const bad[] = {
+		"", "K", "1KK", "1k", "-1", "16777216T", "1.5G", "111111111111111111111111111K"};
+	uint64_t v = 7;
+	size_t i;
+
+	assert_true(num_parse_bytes("300", &v));
+	assert_int_equal(v, 300);
+	assert_true(num_parse_bytes("0x10K", &v));
+	assert_int_equal(v, 16384);
+	assert_true(num_parse_bytes("16777215T", &v));
+	assert_int_equal(v, 0xffffff0000000000);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(num_parse_bytes(bad[i], &v));
+	assert_int_equal(v, 0xffffff0000000000);
+}
+
 static void findings_of_one_rule_are_bounded(void **state UNUSED)
 {
 	struct finding_list list = {0}, copy = {0};
@@ -137,6 +155,7 @@ int main(void)
 		cmocka_unit_test(ranges_do_not_wrap),
 		cmocka_unit_test(error_context_goes_outside_in),
 		cmocka_unit_test(error_keeps_the_cause_when_long),
+		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(findings_of_one_rule_are_bounded),
 	};
 

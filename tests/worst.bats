@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# The worst inputs that we could think of, each with a limit on its time and memory.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return 1
+    # A piece of a bomb: zeros, packed. Each of these formats is one piece behind the other, too.
+    head -c 64M /dev/zero >zeros
+    for packer in $PACKERS; do
+        command -v "$packer" >/dev/null || continue
+        $packer -c <zeros >"piece.$packer"
+    done
+    rm zeros
+}
+
+PACKERS="gzip bzip2 xz lz4 zstd"
+
+setup() {
+    cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+bomb() { # bomb PACKER PIECES: 64 MiB each
+    local i
+    for ((i = 0; i < $2; i++)); do
+        cat "piece.$1"
+    done
+}
+
+has() {
+    [ -e "piece.$1" ]
+}
+
+@test "a bomb in each compression ends at --max-size" {
+    for packer in $PACKERS; do
+        has "$packer" || continue
+        bomb "$packer" 3 >bomb
+        for how in bomb -; do
+            run -4 --separate-stderr "$XBDSNAP" info --max-size=80M "$how" <bomb
+            echo "$packer $how: $stderr"
+            [[ $stderr == *"'$how' ($packer) unpacks to more than 83886080 bytes; --max-size=SIZE allows more"* ]]
+        done
+    done
+    # Zeros are no checkpoint, but they may be unpacked.
+    run -5 --separate-stderr "$XBDSNAP" info --max-size=192M bomb
+    [[ $stderr == *"no known format begins with 00"* ]]
+}
+
+@test "a bomb ends at so many times its size, nested or not" {
+    has zstd && bomb zstd 5 >flat
+    has gzip && bomb gzip 5 | gzip | gzip >nested
+    has bzip2 && bomb bzip2 5 | gzip >mixed
+    for file in flat nested mixed; do
+        [ -e "$file" ] || continue
+        run -4 --separate-stderr "$XBDSNAP" info "$file"
+        echo "$stderr"
+        [[ $stderr == *"unpacks to more than 2048 times its size: 0x"* ]]
+        [[ $stderr == *"--max-size=SIZE allows more"* ]]
+    done
+    run -5 --separate-stderr "$XBDSNAP" info --max-size=1G flat
+}
+
+@test "a pipe that never ends does at --max-size" {
+    run -4 --separate-stderr bash -c '"$XBDSNAP" info --max-size=20M - </dev/zero'
+    [[ $stderr == *"character device"* ]]
+    run -4 --separate-stderr bash -c 'cat /dev/zero | "$XBDSNAP" info --max-size=20M -'
+    [[ $stderr == *"'-' is longer than 20971520 bytes; --max-size=SIZE allows more"* ]]
+}
+
+@test "--max-size wants a size, and is none for a file that is not packed" {
+    run -2 "$XBDSNAP" info --max-size=much bomb
+    [[ $output == *"--max-size takes a size (300M, 2G), not 'much'"* ]]
+    run -2 "$XBDSNAP" info --max-size=0 bomb
+    fixture=$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst
+    zstd -qdc "$fixture" >plain
+    "$XBDSNAP" info --max-size=4K plain
+    run -4 "$XBDSNAP" info --max-size=4K "$fixture"
+    "$XBDSNAP" info --max-size=4T "$fixture"
+}
