@@ -5,6 +5,8 @@
 #include <sched.h>
 
 #define MAX_HANDS 64u
+/* The usual 8 MiB each would count as memory that we take. */
+#define STACK_BYTES (512u << 10)
 
 struct crew {
 	const struct crew_job *job;
@@ -73,12 +75,16 @@ void crew_run(const struct crew_job *job)
 	CLEANUP_FREE bool *done = calloc(job->nr + 1, sizeof(*done));
 	size_t nr = 0, max = MIN(nr_processors(), (size_t)MAX_HANDS);
 	pthread_t hands[MAX_HANDS];
+	pthread_attr_t small;
 
 	crew.done = done;
 	max = MIN(max, job->nr);
-	if (done && max > 1)
-		while (nr < max && !pthread_create(&hands[nr], NULL, work_along, &crew))
+	if (done && max > 1 && !pthread_attr_init(&small)) {
+		(void)pthread_attr_setstacksize(&small, STACK_BYTES);
+		while (nr < max && !pthread_create(&hands[nr], &small, work_along, &crew))
 			nr++;
+		pthread_attr_destroy(&small);
+	}
 	if (!nr) {
 		run_alone(job);
 		return;

@@ -10,12 +10,9 @@
 #define XB_BASE_FINDING_H
 
 #include "base/err.h"
+#include "base/limits.h"
 
 #define FINDING_NO_OFFSET UINT64_MAX
-
-/* More than this many findings of one rule are counted, not stored: a hostile file may earn
- * millions of them. */
-#define FINDING_MAX_PER_RULE 64u
 
 struct finding {
 	char rule[8];	 /* "XB101" */

@@ -5,13 +5,10 @@
 #ifndef XB_CHECK_RUN_H
 #define XB_CHECK_RUN_H
 
+#include "base/limits.h"
 #include "check/check.h"
 #include "check/specials.h"
 #include "frontend/frontend.h"
-
-/* The largest shadow that a ring of Linux (16 pages of 32 entries) or Xen 2 (64) has, with room to
- * spare: nothing is allocated for a ring that claims more. */
-#define CHECK_MAX_ENTRIES 65536u
 
 /* As many as one function reports. */
 #define CHECK_RULE_IDS 5u

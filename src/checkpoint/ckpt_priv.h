@@ -9,22 +9,13 @@
 #define XB_CHECKPOINT_CKPT_PRIV_H
 
 #include "base/cursor.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/frames.h"
 #include "checkpoint/pagemap.h"
 #include "checkpoint/squeeze.h"
 #include "checkpoint/kdump.h"
-
-/* Above Xen's own limits (HVM 128, PV 8192 in the word, 512 in practice). */
-#define CKPT_MAX_VCPUS 4096u
-/* A record that lists p2m frames may recur; writers send one. */
-#define CKPT_MAX_P2M_PARTS 64u
-/* Frames are physical addresses of at most 52 bits (AMD64 manual, volume 2, 5.1). */
-#define CKPT_MAX_PFN ((UINT64_C(1) << 40) - 1)
-/* Configurations are a few KiB. json-c spends up to some 150 bytes of memory on a byte of text, so
- * this bounds it to tens of MiB. */
-#define CKPT_MAX_CONFIG_BYTES (256u << 10)
 
 /* Above the highest index of public/hvm/params.h of 4.5. */
 #define CKPT_NR_SINGLE_PARAMS 64u

@@ -7,7 +7,8 @@
 
 #include "checkpoint/config.h"
 
-#define MAX_DISKS 256u
+#include "base/limits.h"
+
 /* More than any Xen has; bounds what is multiplied by it. */
 #define MAX_VCPUS 65536u
 
@@ -16,10 +17,10 @@ struct ckpt_disk *config_add_disk(struct ckpt *ck, bool *full, struct err *err)
 	struct ckpt_info *info = &ck->info;
 	struct ckpt_disk *grown;
 
-	*full = info->nr_disks >= MAX_DISKS;
+	*full = info->nr_disks >= CKPT_MAX_DISKS;
 	if (*full) {
 		finding_add(&ck->findings, "XB014", finding_anywhere(),
-			"the configuration names more than %u disks", MAX_DISKS);
+			"the configuration names more than %u disks", CKPT_MAX_DISKS);
 		return NULL;
 	}
 	/* So few that growing one by one costs nothing. */

@@ -9,6 +9,7 @@
 #ifndef XB_CHECKPOINT_LIBXC_H
 #define XB_CHECKPOINT_LIBXC_H
 
+#include "base/limits.h"
 #include "checkpoint/ckpt_priv.h"
 
 enum libxc_type {
@@ -44,10 +45,8 @@ enum libxl_type {
 	LIBXL_CHECKPOINT_STATE = 5,
 };
 
-#define LIBXC_OPTIONAL UINT32_C(0x80000000)
-/* What Xen 4.10 and newer accept for one record (e48e33e219, 2017); libxl has the same. */
-#define LIBXC_MAX_RECORD_BYTES (128u << 20)
-#define LIBXC_RECORD_ALIGN     8u
+#define LIBXC_OPTIONAL	   UINT32_C(0x80000000)
+#define LIBXC_RECORD_ALIGN 8u
 
 struct libxc_record {
 	uint32_t type;

@@ -80,7 +80,7 @@ static void keep(struct pair *p, pid_t child, const struct door_passes *passes)
 	_exit(end_as(status));
 }
 
-static int become_child(struct pair *p, pid_t parent, struct err *err)
+static int become_child(struct pair *p, pid_t parent, bool symbols, struct err *err)
 {
 	unsigned layers;
 
@@ -92,10 +92,12 @@ static int become_child(struct pair *p, pid_t parent, struct err *err)
 	codecs_load();
 	tzset();
 	door_shut(p->child);
+	if (symbols)
+		sandbox_allow_symbols();
 	return sandbox_enter(SANDBOX_CLOSED, &layers, err);
 }
 
-static int close_door(const struct door_passes *passes, struct err *err)
+static int close_door(const struct door_passes *passes, bool symbols, struct err *err)
 {
 	pid_t parent = getpid(), child;
 	struct pair p;
@@ -107,7 +109,7 @@ static int close_door(const struct door_passes *passes, struct err *err)
 		return err_sys(err, "cannot start a confined process");
 	if (child)
 		keep(&p, child, passes);
-	return become_child(&p, parent, err);
+	return become_child(&p, parent, symbols, err);
 }
 
 int cmd_confine(
@@ -126,7 +128,7 @@ int cmd_confine(
 		cmd_note(env, "--no-sandbox: whoever wrote the input may be trusted");
 	else
 		rc = kind == SANDBOX_OPEN ? sandbox_enter(kind, &layers, err)
-					  : close_door(passes, err);
+					  : close_door(passes, env->frontend.kernel_path, err);
 	door_passes_fini(passes);
 	return rc;
 }

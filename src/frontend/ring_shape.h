@@ -11,6 +11,7 @@
 #ifndef XB_FRONTEND_RING_SHAPE_H
 #define XB_FRONTEND_RING_SHAPE_H
 
+#include "base/limits.h"
 #include "frontend/shared_ring.h"
 
 struct ring_shapes {
@@ -18,7 +19,6 @@ struct ring_shapes {
 	size_t nr, cap;
 	bool more; /* than RING_SHAPES_MAX, or too many that only begin like one: incomplete */
 };
-#define RING_SHAPES_MAX 256u
 
 /* Looks at every page that is no page table. To be freed in any case. */
 int ring_shapes_find(struct guest *g, struct ring_shapes *ret, struct err *err) MUST_CHECK;

@@ -9,12 +9,9 @@
 #ifndef XB_FRONTEND_SHARED_RING_H
 #define XB_FRONTEND_SHARED_RING_H
 
+#include "base/limits.h"
 #include "frontend/request.h"
 #include "guest/guest.h"
-
-/* FreeBSD's XBD_MAX_RING_PAGES; Linux and Windows have 16. */
-#define SHARED_RING_MAX_PAGES	32u
-#define SHARED_RING_MAX_ENTRIES 1024u
 
 struct shared_ring {
 	const struct blkif_abi *abi;

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "guest/window.h"
 
@@ -25,7 +26,6 @@
 #define NAMES_USUAL    (4u << 20)
 #define NAMES_BYTES    (12u << 20)
 #define MIN_SYMS       2000u
-#define MAX_SYMS       (1u << 21)
 #define MARKER_EVERY   256u
 #define MAX_NAME_BYTES 1024u /* KSYM_NAME_LEN is 512 since 6.1 */
 /* Names that the search for the name table may step over, all hits together, before a hostile image
@@ -224,7 +224,8 @@ static bool find_names(const uint8_t *buf, size_t len, gva_t origin, const struc
 	for (off = 0; off + 16 < len && *steps; off += ret->align) {
 		uint32_t n = num_le32(buf + off);
 
-		if (n <= MIN_SYMS || n >= MAX_SYMS || (ret->align == 8 && num_le32(buf + off + 4)))
+		if (n <= MIN_SYMS || n >= KALLSYMS_MAX_SYMS ||
+			(ret->align == 8 && num_le32(buf + off + 4)))
 			continue;
 		if (try_names(buf, buf + off + ret->align, end, n, t, steps, ret)) {
 			ret->num_syms = gva_add(origin, off);

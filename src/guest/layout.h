@@ -10,6 +10,7 @@
 #ifndef XB_GUEST_LAYOUT_H
 #define XB_GUEST_LAYOUT_H
 
+#include "base/limits.h"
 #include "guest/guest.h"
 
 struct layout; /* a set of types */
@@ -29,9 +30,6 @@ struct field_spec {
 	size_t dest;
 	bool required;
 };
-
-/* Of vmlinux and of a module. vmlinux of distribution kernels: 4 to 8 MiB. */
-#define LAYOUT_MAX_BTF_BYTES (32u << 20)
 
 /* vmlinux BTF between two addresses of guest memory. */
 int layout_from_btf(struct guest *g, gva_t start, uint64_t bytes, struct layout **ret,

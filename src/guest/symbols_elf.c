@@ -14,14 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "io/door.h"
 
 /* A System.map of an allyesconfig kernel has about 20 MiB. */
-#define MAX_MAP_BYTES (256u << 20)
-#define MAX_LINE      4096
-/* Symbols of one module; the largest modules have some ten thousand. */
-#define MAX_MODULE_SYMS (1u << 17)
+#define MAX_MAP_BYTES	(256u << 20)
+#define MAX_LINE	4096
 #define MAX_MODULE_NAME 512
 
 static char letter_of(const GElf_Sym *sym)
@@ -216,11 +215,11 @@ int symbols_from_elf_table(struct guest *g, gva_t symtab, uint64_t nr, gva_t str
 	struct symbols *s;
 	uint64_t i;
 
-	if (nr > MAX_MODULE_SYMS)
+	if (nr > SYMBOLS_MAX_OF_MODULE)
 		return err_set(err, ERR_CORRUPT,
 			"module symbol table at 0x%" PRIx64 ": %" PRIu64
 			" entries, at most %u expected",
-			symtab.v, nr, MAX_MODULE_SYMS);
+			symtab.v, nr, SYMBOLS_MAX_OF_MODULE);
 	s = symbols_new();
 	if (!s)
 		return err_nomem(err, "the symbols of a module");

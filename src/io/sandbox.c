@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "io/syscalls.h"
 
 /* A build with the address sanitizer looks for leaks by a tracing thread and /proc, and its
@@ -126,16 +127,17 @@ static void bound(int resource, uint64_t base, uint64_t more)
 	(void)setrlimit(resource, &now);
 }
 
-/* A page takes 8 bytes of a stream at least (its type and number), and 16 of our memory. */
-#define MEMORY_BASE ((uint64_t)512 << 20)
-#define TIME_BASE   120u
-#define BYTES_A_SEC ((uint64_t)8 << 20)
-
 void sandbox_bound(uint64_t input_bytes)
 {
 	uint64_t bytes = MIN(input_bytes, (uint64_t)1 << 50);
 
 	if (!SANITIZED)
-		bound(RLIMIT_DATA, MEMORY_BASE, 2 * bytes);
-	bound(RLIMIT_CPU, TIME_BASE, bytes / BYTES_A_SEC);
+		bound(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_MEMORY_A_BYTE * bytes);
+	bound(RLIMIT_CPU, LIMIT_SECONDS, bytes / LIMIT_BYTES_A_SECOND);
+}
+
+void sandbox_allow_symbols(void)
+{
+	if (!SANITIZED)
+		bound(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_SYMBOLS_MEMORY);
 }

@@ -36,8 +36,10 @@ unsigned sandbox_available(void);
 
 /*
  * Bounds for one more input of so many bytes (unpacked), whatever stands in it: private memory and
- * time of the processor, far above what any sound input takes. They add up.
+ * time of the processor, by base/limits.h and far above what any sound input takes. They add up.
  */
 void sandbox_bound(uint64_t input_bytes);
+/* Room for the types and symbols of a kernel's own file. */
+void sandbox_allow_symbols(void);
 
 #endif

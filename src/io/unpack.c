@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "io/temp.h"
 
 /* Zero stretches of this many bytes become holes: one page of the guest. */

@@ -8,14 +8,6 @@
 
 #include "base/err.h"
 
-/* The most that is unpacked, or taken from a pipe, unless the caller says otherwise. A larger guest
- * is better put into a file by hand, and a decompression bomb ends here, */
-#define UNPACK_MAX_BYTES (UINT64_C(64) << 30)
-/* or, earlier, where more than this comes out than went in, the first bytes apart. What Xen sends
- * of a guest that is all zeros packs to a two-thousandth of its size: a page has its own number. */
-#define UNPACK_MAX_RATIO  2048u
-#define UNPACK_FREE_BYTES (UINT64_C(256) << 20)
-
 /* How many leading bytes unpack_name() wants to see. */
 #define UNPACK_MAGIC_BYTES 6
 
@@ -30,7 +22,7 @@ struct unpacked {
 
 /*
  * All of a file, or what can be read from a pipe or socket to its end. `path` is for messages;
- * `most` is as many bytes as may come out, 0 the bounds above.
+ * `most` is as many bytes as may come out, 0 the bounds of base/limits.h.
  */
 int unpack_fd(
 	int fd, const char *path, uint64_t most, struct unpacked *ret, struct err *err) MUST_CHECK;

@@ -4,7 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define MAX_SUPERS 4096u
+#include "base/limits.h"
+
 /* DISK_MAX_PARTS is 256; the low byte of block_device.__bd_flags (BD_PARTNO, since 6.10). */
 #define MAX_PARTS   256u
 #define PARTNO_MASK 0xffu
@@ -153,7 +154,7 @@ static void list_supers(struct linux_bdevs *b)
 	if (!b->l.s_list.present || symbols_get(b->k->symbols, "super_blocks", &head, NULL))
 		return;
 	node = head.v;
-	for (i = 0; i < MAX_SUPERS; i++) {
+	for (i = 0; i < KERNEL_MAX_SUPERS; i++) {
 		if (guest_read_word(b->k->g, GVA(node), &node, NULL) || node == head.v ||
 			!guest_is_kernel_addr(b->k->g, node))
 			return;

@@ -6,6 +6,7 @@
  */
 #include "kernel/linux_cache.h"
 
+#include "base/limits.h"
 #include "base/num.h"
 
 #define ENTRY_BITS	3u
@@ -22,8 +23,6 @@
  * JBDDirty, State or JournalHead, Shadow. The journal knows a newer content than the disk has. What
  * follows says nothing of that. */
 #define JOURNAL_BITS 0xffull
-/* The whole cache of a guest of 1 TiB. */
-#define MAX_ENTRIES (1ull << 28)
 
 #define MAY(type, member, dest)                                                                    \
 	{                                                                                          \
@@ -55,7 +54,7 @@ bool linux_cache_init(struct linux_cache *c, const struct linux_kernel *k)
 {
 	struct linux_cache_layout *l = &c->l;
 
-	*c = (struct linux_cache){.k = k, .left = MAX_ENTRIES};
+	*c = (struct linux_cache){.k = k, .left = KERNEL_MAX_CACHED};
 	linux_folios_init(&c->folios, k);
 	if (!k->types || !k->pages.known)
 		return false;

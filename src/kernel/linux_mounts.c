@@ -10,9 +10,8 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "io/ext_super.h"
-
-#define MAX_SUPERS 4096u
 
 /* s_es is among the first members of struct ext4_sb_info (and of ext2's), s_journal stands in its
  * first 2 KiB; j_superblock is among the first members of journal_t. */
@@ -188,7 +187,7 @@ static int walk_supers(struct walk *w, uint64_t head, struct err *err)
 	uint64_t at = head;
 	unsigned i;
 
-	for (i = 0; i < MAX_SUPERS; i++) {
+	for (i = 0; i < KERNEL_MAX_SUPERS; i++) {
 		if (guest_read_word(w->g, GVA(at), &at, NULL))
 			return 0;
 		if (at == head) {

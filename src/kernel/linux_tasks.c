@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-/* PID_MAX_LIMIT is 4 Mi, of which 64-bit systems use 32 Ki by default. */
-#define MAX_TASKS    262144u
+#include "base/limits.h"
+
 #define MAX_CONTEXTS 1024u /* of one process */
-#define MAX_OWNERS   (4u * MAX_TASKS)
+#define MAX_OWNERS   (4u * KERNEL_MAX_TASKS)
 #define MAX_DEPTH    64u  /* of control groups */
 #define MAX_NAME     256u /* NAME_MAX and its end */
 
@@ -109,7 +109,7 @@ static void list_tasks(struct linux_tasks *t)
 	if (!t->l.tasks.present || symbols_get(t->k->symbols, "init_task", &init, NULL))
 		return;
 	node = init.v + t->l.tasks.off;
-	for (i = 0; i < MAX_TASKS; i++) {
+	for (i = 0; i < KERNEL_MAX_TASKS; i++) {
 		uint64_t task;
 
 		if (guest_read_word(g, GVA(node), &node, NULL) || !guest_is_kernel_addr(g, node) ||

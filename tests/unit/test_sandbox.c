@@ -314,7 +314,7 @@ static long bounds(void)
 	sandbox_bound((uint64_t)1 << 20);
 	if (getrlimit(RLIMIT_DATA, &data) || getrlimit(RLIMIT_CPU, &cpu))
 		return -1;
-	if (!SANITIZED && data.rlim_cur != (512u << 20) + 2 * (((uint64_t)1 << 30) + (1u << 20)))
+	if (!SANITIZED && data.rlim_cur != (64u << 20) + 2 * (((uint64_t)1 << 30) + (1u << 20)))
 		return -1;
 	return cpu.rlim_cur == 120 + 128 ? 0 : -1;
 }
@@ -333,7 +333,7 @@ static long allocate_without_end(void)
 		char *p = malloc(each);
 
 		if (!p)
-			return nr * each < (600u << 20) ? 0 : -1;
+			return nr * each < (80u << 20) ? 0 : -1;
 		memset(p, 1, each);
 		nr++;
 	}

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define MAX_DEVICES 64u
+#include "base/limits.h"
 
 static bool is_known(const struct fb_device *v, size_t nr, const struct fb_device *f)
 {
@@ -26,7 +26,7 @@ static int by_structure(struct guest *g, struct fb_device *ret, size_t *nr, stru
 
 	if (front_rings_find(g, &rings, err))
 		return -1;
-	for (i = 0; i < rings.nr && *nr < MAX_DEVICES; i++)
+	for (i = 0; i < rings.nr && *nr < FREEBSD_MAX_DEVICES; i++)
 		if (fb_match(g, &rings.v[i], &f) && !is_known(ret, *nr, &f)) {
 			f.by = BLK_BY_SCAN;
 			ret[(*nr)++] = f;
@@ -40,7 +40,7 @@ static void by_symbols(struct guest *g, const struct kernel *k, struct fb_device
 	struct err why = ERR_INIT;
 	size_t i;
 
-	if (fb_by_symbols(g, kernel_symbols(k), ret, MAX_DEVICES, nr, &why))
+	if (fb_by_symbols(g, kernel_symbols(k), ret, FREEBSD_MAX_DEVICES, nr, &why))
 		snapshot_how(s, "xbd: %s", why.text);
 	for (i = 0; i < *nr; i++)
 		ret[i].by = k->file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KSYMS;
@@ -54,7 +54,7 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 
 	if (s->nr_devices || (*k->facts->os && strcmp(k->facts->os, "FreeBSD") != 0))
 		return 0;
-	v = calloc(MAX_DEVICES, sizeof(*v));
+	v = calloc(FREEBSD_MAX_DEVICES, sizeof(*v));
 	if (!v)
 		return err_nomem(err, "the devices found");
 	if (kernel_symbols(k) && opt->locate != FRONTEND_LOCATE_SCAN)

@@ -11,10 +11,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 
-/* Bios of one request: a request is at most some MiB, a bio at least a sector. */
-#define MAX_BIOS 8192u
 /* include/linux/bio.h: BIO_MAX_VECS is 256; a cloned bio may stand in a longer table. */
 #define MAX_BVECS 4096u
 /* include/linux/blk_types.h: enum req_op, stable for these since Linux 4.8. */
@@ -197,7 +196,7 @@ int linux_add_bios(struct linux_ctx *c, const struct linux_pieces *to, struct er
 	for (k = 0; bio; k++, bio = b.next) {
 		int status;
 
-		if (k == MAX_BIOS || !*to->left) {
+		if (k == LINUX_MAX_BIOS || !*to->left) {
 			linux_trouble(r, "too many bios");
 			return 0;
 		}

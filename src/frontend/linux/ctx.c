@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "frontend/linux/ctx.h"
 
+/* The least that each takes of the guest's memory. A slot of the shadow holds a copy of a request
+ * of the ring; struct request has more than this of any kernel; a segment has an entry in the grant
+ * table (struct grant_entry_v1). A ring takes a page. */
+#define SLOT_BYTES    128u
+#define REQUEST_BYTES 128u
+#define GRANT_BYTES   8u
+
 void linux_ctx_init(
 	struct linux_ctx *c, struct guest *g, const struct linux_kernel *k, struct snapshot *s)
 {
 	const struct layout *types = k ? k->types : NULL;
+	uint64_t pages = memory_info(guest_memory(g)).nr_data_pages;
+	uint64_t segments = limit_in_guest(LINUX_MAX_SEGMENTS, pages, GRANT_BYTES);
 
 	*c = (struct linux_ctx){
 		.g = g,
@@ -14,11 +23,11 @@ void linux_ctx_init(
 		.s = s,
 		.left =
 			{
-				.rings = LINUX_MAX_RINGS,
-				.slots = LINUX_MAX_SLOTS,
-				.segments = LINUX_MAX_SEGMENTS,
-				.tags = LINUX_MAX_TAGS,
-				.compared = LINUX_MAX_SEGMENTS,
+				.rings = limit_in_guest(LINUX_MAX_RINGS, pages, PAGE_BYTES),
+				.slots = limit_in_guest(LINUX_MAX_SLOTS, pages, SLOT_BYTES),
+				.segments = segments,
+				.tags = limit_in_guest(LINUX_MAX_TAGS, pages, REQUEST_BYTES),
+				.compared = segments,
 			},
 	};
 	if (k) {

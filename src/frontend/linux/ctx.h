@@ -10,6 +10,7 @@
 #ifndef XB_FRONTEND_LINUX_CTX_H
 #define XB_FRONTEND_LINUX_CTX_H
 
+#include "base/limits.h"
 #include "frontend/blkif_abi.h"
 #include "frontend/frontend.h"
 #include "frontend/linux/bio.h"
@@ -18,19 +19,6 @@
 #include "frontend/linux/queue.h"
 #include "frontend/linux/segments.h"
 #include "kernel/linux.h"
-
-/* Ceilings on what a hostile image can make us do and keep, over all devices together. A queue has
- * one ring; Linux starts at most one a CPU. */
-#define LINUX_MAX_RINGS 8192u
-/* Shadow slots: 256 rings of the longest kind, 4096 of the usual one. */
-#define LINUX_MAX_SLOTS (256u * 512u)
-/* Segments. Each one that is pending holds a grant: 1024 grant frames of 512 entries; Xen's
- * default limit is 64 frames. */
-#define LINUX_MAX_SEGMENTS (1024u * 512u)
-/* Block-layer tags: 64 queues as deep as the driver could ask for. */
-#define LINUX_MAX_TAGS (64u * 4096u)
-/* A guest has as many disks as somebody attached. */
-#define LINUX_MAX_DEVICES 1024u
 
 /* What is left of the ceilings above. */
 struct linux_budget {

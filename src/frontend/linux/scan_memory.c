@@ -15,16 +15,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "frontend/blkif_abi.h"
 #include "frontend/linux/scan_anchor.h"
 
 /* Old-style anchors that the direct map does not explain; a guest has some network rings too. */
 #define MAX_UNRESOLVED 256u
-/* What all anchors together may cost: one each, and one for each page walk of its proof. A ring
- * takes as many as its device has rings. Real guests have a handful of anchors that are none; a
- * memory full of them must not cost hours. */
-#define MAX_WALKS 2000000u
 /* Mappings to ask for old-style rings: each page of a guest stands in the direct map and perhaps in
  * one more place, but tables that point at each other make as many as one likes. */
 #define MAPPINGS_BASE	  (1u << 22)
@@ -469,7 +466,7 @@ void scan_init(struct scan *sc, struct linux_ctx *c)
 	struct linux_builtin_shape shape = {.which = LINUX_BUILTIN_5_8, .word = c->word};
 	struct linux_layout l;
 
-	*sc = (struct scan){.c = c, .walks_left = MAX_WALKS};
+	*sc = (struct scan){.c = c, .walks_left = LINUX_MAX_WALKS};
 	linux_layout_builtin(&l, &shape);
 	sc->at = (struct scan_places){
 		.sring = l.ring_sring.off,

@@ -4,11 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "frontend/linux/ctx.h"
 
-/* Bios of all requests, and pages of theirs that are looked at: 4 GiB in flight. */
-#define MAX_STEPS (1u << 20)
 /* Requests that wait for one flush. */
 #define MAX_FLUSHING 256u
 
@@ -48,7 +47,7 @@ static void open_who(struct linux_who *w, const struct linux_kernel *k)
 {
 	int64_t sync;
 
-	*w = (struct linux_who){.g = k->g, .k = k, .left = MAX_STEPS};
+	*w = (struct linux_who){.g = k->g, .k = k, .left = LINUX_MAX_WHO_STEPS};
 	layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &w->l);
 	if (w->l.bdio_flags.present && !layout_enum_value(k->types, "DIO_IS_SYNC", &sync, NULL))
 		w->l.dio_is_sync = (uint64_t)sync;

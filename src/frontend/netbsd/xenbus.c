@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define MAX_DEVICES 64u
+#include "base/limits.h"
 
 static bool is_known(const struct nx_device *v, size_t nr, const struct nx_device *n)
 {
@@ -31,7 +31,7 @@ static int by_structure(struct guest *g, struct nx_device *ret, size_t *nr, stru
 
 	if (front_rings_find(g, &rings, err))
 		return -1;
-	for (i = 0; i < rings.nr && *nr < MAX_DEVICES; i++)
+	for (i = 0; i < rings.nr && *nr < NETBSD_MAX_DEVICES; i++)
 		if (nx_match(g, &rings.v[i], &n) && !is_known(ret, *nr, &n)) {
 			n.by = BLK_BY_SCAN;
 			ret[(*nr)++] = n;
@@ -45,7 +45,7 @@ static void by_symbols(struct guest *g, const struct kernel *k, struct nx_device
 	struct err why = ERR_INIT;
 	size_t i;
 
-	if (nx_by_symbols(g, kernel_symbols(k), ret, MAX_DEVICES, nr, &why))
+	if (nx_by_symbols(g, kernel_symbols(k), ret, NETBSD_MAX_DEVICES, nr, &why))
 		snapshot_how(s, "xbd: %s", why.text);
 	for (i = 0; i < *nr; i++)
 		ret[i].by = k->file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KSYMS;
@@ -59,7 +59,7 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 
 	if (s->nr_devices || (*k->facts->os && strcmp(k->facts->os, "NetBSD") != 0))
 		return 0;
-	v = calloc(MAX_DEVICES, sizeof(*v));
+	v = calloc(NETBSD_MAX_DEVICES, sizeof(*v));
 	if (!v)
 		return err_nomem(err, "the devices found");
 	if (kernel_symbols(k) && opt->locate != FRONTEND_LOCATE_SCAN)
