@@ -9,6 +9,10 @@
 #   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
 #   make bench         the speed and memory budgets, as ratios in one run
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
+#   make fuzz-long     each fuzzer until it has run 10 million times (FUZZ_RUNS=); fuzz-keep keeps
+#                      what it learned
+#   make mutate        every command on real checkpoints with changes where it hurts (MUTATE_RUNS=)
+#   make coverage      the share of the parsers' lines that tests and corpora reach
 #   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
 #   make lab-check     the same for a short table; three minutes
 #   make generated     write completions and the pages of the rules from the tables
@@ -27,6 +31,8 @@ DESTDIR ?=
 ZSH_FOLDER ?= site-functions
 CHECKPOINTS ?= tests/fixtures/real
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= 10000000
+MUTATE_RUNS ?= 100000
 VERSION := 0.2.0
 
 Q := $(if $(V),,@)
@@ -73,6 +79,11 @@ ifeq ($(D),asan)
 FLAVOUR_C := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAVOUR_LD := -fsanitize=address,undefined
 endif
+# Counts which lines are reached.
+ifeq ($(D),gcov)
+FLAVOUR_C := -O0 --coverage
+FLAVOUR_LD := --coverage
+endif
 # Without libFuzzer a fuzzer replays the inputs that it is given.
 FUZZ_MAIN := tests/fuzz/replay_main.c
 ifeq ($(D),fuzz)
@@ -102,7 +113,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
 DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 
-.PHONY: all demo check lint bench fuzz deb generated matrix install clean deps-% unit fuzz-bin FORCE
+.PHONY: all demo check lint bench fuzz fuzz-long fuzz-keep mutate coverage deb generated matrix install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
 
 all: xbdsnap
@@ -166,6 +177,25 @@ bench: deps-build deps-test
 fuzz: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
 	$(Q)tests/fuzz/run.sh obj/fuzz$(NO) $(FUZZ_SECONDS)
+
+# Until each has run so often, in turns; goes on where it was interrupted. fuzz-keep puts the
+# inputs that reach more than those of the repository there.
+fuzz-long: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
+	$(Q)tests/fuzz/long.sh obj/fuzz$(NO) $(FUZZ_RUNS)
+
+fuzz-keep:
+	$(Q)tests/fuzz/long.sh obj/fuzz$(NO) keep
+
+# All commands on real checkpoints that are changed where it hurts.
+mutate: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(NO)/xbdsnap
+	$(Q)tests/tools/mutate.py --runs $(MUTATE_RUNS) --keep obj/asan$(NO)/mutants obj/asan$(NO)/xbdsnap \
+		$$(tests/tools/unpack-checkpoints.sh '$(CHECKPOINTS)' obj/unpacked/$(notdir $(CHECKPOINTS)))/linux-*/image.save
+
+coverage: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=gcov obj/gcov$(NO)/xbdsnap unit fuzz-bin
+	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/tools/coverage.sh obj/gcov$(NO)
 
 deb: deps-build deps-deb
 	$(Q)tests/tools/deb.sh obj/deb

@@ -105,3 +105,9 @@ has() {
     run python3 "$SRCDIR/tests/tools/measure.py" --data $((1 << 20)) "$XBDSNAP" dump worst/vcpus-4096
     [[ ${lines[0]} != [345]\ * ]]
 }
+
+@test "a few real checkpoints that are changed where it hurts" {
+    image=$XBDSNAP_CACHE/linux-6.1-base/image.save
+    [ -e "$image" ] || skip "no checkpoints"
+    "$SRCDIR/tests/tools/mutate.py" --runs 21 --seed 3 --keep failed "$XBDSNAP" "$image"
+}
