@@ -2,7 +2,7 @@
 # One cycle of the lab, sourced by dom0's init: a guest gets requests stuck, is saved and restored.
 # /lab/vars has the variant: TYPE (lines of the guest's configuration), MEMORY, VCPUS, KERNEL_ARGS,
 # DISKS, STUCK (letters of disks), BACKEND (parameters of blkback's module), SAVE (options of xl
-# save), CORE, AGED, METHOD (save, core, or a function of this file), READY_SECONDS.
+# save), CORE, AGED, LOOK, BUSY, METHOD (save, core, or a function of this file), READY_SECONDS.
 # shellcheck disable=SC2086,SC2154
 guest_log=/var/log/xen/console/guest-lab.log
 
@@ -108,14 +108,58 @@ witness() {
     xl debug-keys g
     xl dmesg -c >/out/grants.txt
     [ -z "$CORE" ] || status core xl dump-core lab /out/core.elf
-    [ -z "$LOOK" ] || look ""
+    [ -z "$LOOK" ] || look_and_pause "$id"
+}
+
+look_and_pause() {
+    look ""
+    xl pause lab
+    look -paused
+    xl unpause lab
+    pause_and_kill "$1"
+}
+
+# A hundred looks at a guest that goes on meanwhile, most of them by one process. It is never found
+# paused.
+busy() {
+    id=$(xl domid lab)
+    n=0
+    while [ $n -lt 20 ]; do
+        xbdsnap dump -q -J --live "$id" >>/out/busy.json 2>>/out/busy.err
+        echo $? >>/out/busy.statuses
+        [ $((n % 5)) != 0 ] || xl list lab >>/out/busy.list
+        n=$((n + 1))
+    done
+    status busy-validate xbdsnap validate -J --live "$id"
+    status busy-replay xbdsnap replay -J --live "$id" --disk "xvda=$(image a)"
+    status busy-extract xbdsnap extract -J --live "$id" --all /out/busy-payloads
+    status busy-watch xbdsnap watch -J --live "$id" --count 80 --interval 0
+    xl list lab >>/out/busy.list
+    log "looked at 100 times"
+    # Its requests must be through before the disk stands still.
+    say_until calm CALM
+}
+
+# It is paused, and the tool killed while it is.
+pause_and_kill() {
+    n=0
+    while [ $n -lt 5 ]; do
+        xbdsnap dump -J --live "$1" --pause >/dev/null 2>&1 &
+        probe killpaused "$1" $! >>/out/killed.txt 2>&1
+        wait $!
+        n=$((n + 1))
+    done
+    xl list lab >/out/killed.list
+    status live-pause xbdsnap dump -J --live "$1" --pause
 }
 
 # What is said of the domain while it lives and hangs.
 look() {
+    status "live-watch$1" xbdsnap watch -J --live lab --older-than 1 --count 30 --interval 0.5
     status "live-dump$1" xbdsnap dump -J --live "$(xl domid lab)"
     status "live-validate$1" xbdsnap validate -J --live lab
-    status "live-replay$1" xbdsnap replay -J --live lab
+    status "live-replay$1" xbdsnap replay -J --live lab --disk "xvda=$(image a)"
+    status "live-extract$1" xbdsnap extract --live lab --all "/out/payloads$1"
     status "live-info$1" xbdsnap info --live lab
     xl list lab >"/out/xl-list$1.txt"
 }
@@ -171,8 +215,26 @@ finish() {
     done
 }
 
+# Nobody takes what is saved, so that the guest stays suspended, until it was looked at.
+save_slowly() {
+    mkfifo /run/image
+    (
+        until [ -e /run/looked ]; do sleep 0.2; done
+        cat >/out/image.save
+    ) </run/image &
+    status save xl -vv save $SAVE lab /run/image &
+    tries=0
+    until xl list lab | grep -q ' [-rbp]*s[-c]*[-d]* ' || [ $tries -gt 60 ]; do
+        tries=$((tries + 1))
+        sleep 0.5
+    done
+    look -suspended
+    touch /run/looked
+    wait
+}
+
 saved() {
-    status save xl -vv save $SAVE lab /out/image.save
+    if [ "$LOOK" ]; then save_slowly; else status save xl -vv save $SAVE lab /out/image.save; fi
     [ "$(cat /out/save.status)" = 0 ] || return 1
     cp "$guest_log" /out/guest.txt
     ask_file /out/image.save
@@ -299,6 +361,21 @@ dumped() {
     finish
 }
 
+# It panics, and Xen keeps what is left of it.
+crash() {
+    xl sysrq lab c
+    tries=0
+    until xl list lab | grep -q ' [-rbps]*c[-d] '; do
+        tries=$((tries + 1))
+        [ $tries -lt 60 ] || return 1
+        sleep 1
+    done
+    cp "$guest_log" /out/guest.txt
+    look -crashed
+    each_stuck fail_pending
+    xl destroy lab
+}
+
 # A guest that was saved and restored before has copies of its old rings in freed memory.
 age() {
     xl save lab /out/young.save || return 1
@@ -321,6 +398,7 @@ cycle() {
     [ "$(cat /out/create.status)" = 0 ] || return 1
     await READY "$READY_SECONDS" || return 1
     [ -z "$AGED" ] || age || return 1
+    [ -z "$BUSY" ] || busy || return 1
     each_stuck suspend
     each_stuck keep_before
     say_until go 'GO go' || return 1

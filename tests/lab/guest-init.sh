@@ -1,7 +1,8 @@
 #!/bin/sh
 # The first process of a guest of the lab (busybox): load the block frontend, wait for "go" on the
 # console, keep the plans' requests in flight, and stay. lab/vars: FRONTEND (module parameters),
-# DISKS (letters), PLANS (letters of the disks that have a plan), FS (what disks hold: "b=ext4").
+# BUSY (read and write the first disk until "calm"), DISKS (letters), PLANS (letters of the disks that
+# have a plan), FS (what disks hold: "b=ext4").
 # shellcheck source=/dev/null disable=SC2086
 export PATH=/bin
 mount -t proc proc /proc
@@ -50,6 +51,7 @@ use() { # use LETTER KIND
 load /lab/modules
 load /lab/fs
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+echo 1 >/proc/sys/kernel/sysrq
 
 args=
 for letter in $DISKS; do
@@ -66,7 +68,26 @@ done
 grep . /sys/module/xen_blkfront/parameters/*
 for pair in $FS; do use "${pair%%=*}" "${pair#*=}"; done
 /lab/guestio prepare $args
+
+# Many small ones, all the time, at a place where no plan has anything.
+keep_busy() {
+    while [ ! -e /stop ]; do
+        dd if=/dev/urandom of=/dev/xvda bs=4k seek=3000 count=64 conv=notrunc,fsync
+        echo 1 >/proc/sys/vm/drop_caches
+        dd if=/dev/xvda of=/dev/null bs=4k count=512
+    done 2>/dev/null
+}
+if [ "$BUSY" ]; then
+    echo 4 >/proc/sys/vm/drop_caches # say nothing of it from here on
+    keep_busy &
+fi
 echo "READY $(uname -r)"
+if [ "$BUSY" ]; then
+    read -r calm
+    touch /stop
+    wait
+    echo "CALM $calm"
+fi
 read -r go
 echo "GO $go"
 /lab/guestio run $args

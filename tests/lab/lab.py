@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import checks
 import images
 import results
 
@@ -60,6 +61,7 @@ def guest_archive(variant, into):
     images.put_modules(tree, images.fetch_kernel(variant["kernel"]), modules, "lab/fs")
     with open(os.path.join(tree, "lab/vars"), "w") as f:
         f.write(shell_line("FRONTEND", variant["frontend"]))
+        f.write(shell_line("BUSY", "yes" if variant["busy"] == "yes" else ""))
         f.write(shell_line("DISKS", " ".join(lettered(variant, "disk"))))
         f.write(shell_line("PLANS", " ".join(plans)))
         f.write(shell_line("FS", " ".join(f"{k}={v}" for k, v in kinds.items())))
@@ -100,6 +102,7 @@ def dom0_archive(variant, into):
             "SAVE": variant["save"], "CORE": "yes" if variant["core"] == "yes" else "",
             "AGED": "yes" if variant["aged"] == "yes" else "", "METHOD": variant["method"],
             "LOOK": "yes" if variant["look"] == "yes" else "",
+            "BUSY": "yes" if variant["busy"] == "yes" else "",
             "READY_SECONDS": int(variant["seconds"] or LIMIT[kind]) // 2,
             "EMULATOR": "yes" if kind == "hvm" else "",
         }.items():
@@ -169,7 +172,7 @@ def examine(variant, xbdsnap, stamp):
         with open(os.path.join(out, "stamp")) as f:
             if f.read() != stamp:
                 raise results.Wrong("the results are stale: run it again")
-        for line in results.check(variant, out, xbdsnap):
+        for line in checks.check(variant, out, xbdsnap):
             print(f"ok {variant['name']}: {line}", flush=True)
         return True
     except (results.Wrong, OSError, ValueError, KeyError) as e:

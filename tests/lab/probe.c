@@ -3,15 +3,19 @@
  * What dom0 sees of a domain, by other ways than xbdsnap goes. Commands:
  *	probe p2m DOMID FILE		a PV domain's table, u64 a pfn, by xc_map_domain_meminfo()
  *	probe ring DOMID GREF FILE	the page that a domain has granted to dom0
+ *	probe killpaused DOMID PID	kill the process as soon as the domain is paused, and wait
+ *					until it runs again
  *	probe flip DOMID FRAME OFFSET	change one byte (xor 0xff) of a domain's frame: a machine
  *					frame of a PV domain, else a guest frame
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
@@ -70,12 +74,50 @@ static int flip(uint32_t domid, uint64_t frame, unsigned offset)
 	return 0;
 }
 
+static int is_paused(xc_interface *xch, uint32_t domid)
+{
+	xc_domaininfo_t info;
+
+	if (xc_domain_getinfolist(xch, domid, 1, &info) != 1 || info.domain != domid)
+		return -1;
+	return (info.flags & XEN_DOMINF_paused) != 0;
+}
+
+/* Milliseconds until the domain is in that state; -1: it does not get there. */
+static long await_state(xc_interface *xch, uint32_t domid, int paused, long limit)
+{
+	struct timespec nap = {.tv_nsec = 1000000};
+	long ms;
+
+	for (ms = 0; ms < limit; ms++) {
+		if (is_paused(xch, domid) == paused)
+			return ms;
+		nanosleep(&nap, NULL);
+	}
+	return -1;
+}
+
+static int kill_paused(uint32_t domid, pid_t pid)
+{
+	xc_interface *xch = xc_interface_open(NULL, NULL, 0);
+
+	if (!xch)
+		return fail("xc_interface_open");
+	if (await_state(xch, domid, 1, 15000) < 0)
+		return printf("never paused\n") < 0;
+	kill(pid, SIGKILL);
+	printf("killed, running again: %d\n", await_state(xch, domid, 0, 20000) >= 0);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t domid = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 0;
 
 	if (argc == 4 && strcmp(argv[1], "p2m") == 0)
 		return p2m(domid, argv[3]);
+	if (argc == 4 && strcmp(argv[1], "killpaused") == 0)
+		return kill_paused(domid, (pid_t)strtoul(argv[3], NULL, 0));
 	if (argc == 5 && strcmp(argv[1], "ring") == 0)
 		return ring(domid, (uint32_t)strtoul(argv[3], NULL, 0), argv[4]);
 	if (argc == 5 && strcmp(argv[1], "flip") == 0)
