@@ -316,6 +316,10 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    validate:--log)
+        _xbdsnap_files
+        return
+        ;;
     validate:--color)
         _xbdsnap_offer auto always never
         return
@@ -453,6 +457,10 @@ _xbdsnap() {
         :
         return
         ;;
+    watch:--log)
+        _xbdsnap_files
+        return
+        ;;
     watch:--color)
         _xbdsnap_offer auto always never
         return
@@ -527,6 +535,10 @@ _xbdsnap() {
         _xbdsnap_offer warning error never
         return
         ;;
+    guard:--log)
+        _xbdsnap_files
+        return
+        ;;
     guard:--color)
         _xbdsnap_offer auto always never
         return
@@ -592,10 +604,10 @@ _xbdsnap() {
         extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
-        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --log --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
-        watch) _xbdsnap_offer --device --interval --older-than --count --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
-        guard) _xbdsnap_offer --veto --report --keep --force --rest --memory-limit --wait --disk --thorough --seed --rule --fail-on --json --verbose --quiet --color --target-caps --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        watch) _xbdsnap_offer --device --interval --older-than --count --log --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        guard) _xbdsnap_offer --veto --report --keep --force --rest --memory-limit --wait --disk --thorough --seed --rule --fail-on --log --json --verbose --quiet --color --target-caps --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         p2m) _xbdsnap_offer --domid --output --json --verbose --quiet --color --help --usage --version ;;
         rules) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         summary) _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;

@@ -110,6 +110,26 @@ guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
     [ "$(grep -c '"not-landed"' got)" -gt 10 ]
 }
 
+@test "extract and replay of a guest that goes on meanwhile" {
+    frame=$(ring_frame)
+    # Its answers come in, one at each look; what was published stays what it was.
+    export FAKEXEN_POKE=$frame:8:+20:1
+    disk=$XBDSNAP_CACHE/linux-6.1-base/disk-before.img
+    run -0 --separate-stderr xbdsnap replay -J --live 7 --disk xvda="$disk"
+    check_schema /dev/stdin <<<"$output"
+    [ "$(jq -c '[.live.consistent, .live.nr_rings_moved, (.plan | length)]' <<<"$output")" = \
+        '[false,1,20]' ]
+    [ "$(jq -c '[.plan[] | select(.op == "write") | .on_disk.state] | unique' <<<"$output")" = '["not-landed"]' ]
+    run -0 --separate-stderr xbdsnap replay --live 7
+    [[ $stderr == *"it changed between two looks within "* ]]
+    run -0 --separate-stderr xbdsnap extract --live 7 --all payloads
+    [[ $stderr == *"it changed between two looks within "* ]]
+    unset FAKEXEN_POKE
+    "$XBDSNAP" extract -q --all want "$checkpoint"
+    diff -r --exclude=manifest.json want payloads
+    [ ! -e log ]
+}
+
 @test "info says what it is" {
     run -0 xbdsnap info --live 7
     [[ $output == *"domain         domain 7 (stuck)"* ]]
@@ -241,6 +261,38 @@ no_such_device() {
     [ "${#lines[@]}" -eq 2 ]
     [[ ${lines[0]} == *", backend" ]]
     [[ ${lines[1]} == *"guest"* ]]
+}
+
+@test "watch: the journal gets each line, also when it starts anew" {
+    : >entries
+    listen() {
+        python3 "$SRCDIR/tests/tools/journal_socket.py" socket entries 3>&- &
+        journal=$!
+        until [ -S socket ]; do sleep 0.02; done
+    }
+    listen
+    run -3 xbdsnap watch -J --live 7 --older-than 0.5 --log=journal:socket
+    until [ -s entries ]; do sleep 0.02; done
+    [ "$(jq -c '[.PRIORITY, .XBDSNAP_DEVICE, .XBDSNAP_PENDING, .XBDSNAP_VERDICT, .XBDSNAP_DOMID,
+        .XBDSNAP_TOO_OLD, .XBDSNAP_COMMAND]' entries)" = \
+        '["3","xvda","20","backend","7","yes","watch"]' ]
+    [ "$(jq -r .XBDSNAP_OLDEST_NS entries)" = "$(jq .oldest_ns <<<"$output")" ]
+    [ "$(jq -r .MESSAGE entries)" = \
+        "domain 7 (stuck): xvda: 20 pending, 0 queued, oldest 23.1 s, backend" ]
+    : >entries
+    frame=$(ring_frame)
+    FAKEXEN_POKE=$frame:8:40:8 xbdsnap watch --live 7 --count 12 --interval 0.2 \
+        --log=journal:socket >lines 3>&- &
+    watch=$!
+    until [ -s entries ]; do sleep 0.02; done
+    kill "$journal"
+    wait "$journal" || true
+    rm socket
+    listen
+    wait "$watch"
+    kill "$journal"
+    [ "$(wc -l <lines)" -eq 2 ]
+    [ "$(jq -r .XBDSNAP_VERDICT entries)" = "$(sed 's/.*, //' lines)" ]
 }
 
 @test "watch: ends with its domain, and names what there is not" {

@@ -45,6 +45,9 @@ struct cmd_env {
 	uint64_t max_bytes;		  /* that may be unpacked; 0 the default */
 	const char *live;		  /* in place of a file: this domain; NULL a file */
 	bool pause;			  /* while it is looked at */
+	const char *log;		  /* --log: the journal's socket, or NULL; cmd/log.h */
+	int log_fd;
+	bool log_lost; /* an entry was not taken, and that was said */
 };
 
 struct command {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "cmd/log.h"
 #include "cmd/outfile.h"
 #include "guard/pass.h"
 
@@ -318,6 +319,32 @@ static void keep_rest(const struct guard *g)
 		cmd_note_err(g->env, &err);
 }
 
+/* How the stream ended, from the process that passed it on: it is there whatever became of the
+ * other. */
+static void log_end(const struct guard *g)
+{
+	const struct pass *p = &g->pass;
+	const char *verdict = !p->known	    ? "not judged"
+			      : g->answered ? judge_word(g->verdict.said)
+					    : "none";
+	struct journal_entry e;
+	char text[96];
+
+	if (!log_wanted(g->env))
+		return;
+	snprintf(text, sizeof(text), "a stream %s, verdict: %s",
+		p->held ? "was not completed" : "has passed", verdict);
+	log_begin(&e,
+		p->held			  ? JOURNAL_ERROR
+		: p->known && g->answered ? JOURNAL_INFO
+					  : JOURNAL_WARNING,
+		text, "guard", NULL);
+	journal_add(&e, "XBDSNAP_VERDICT", verdict);
+	journal_add(&e, "XBDSNAP_HELD", p->held ? "yes" : "no");
+	journal_add_num(&e, "XBDSNAP_BYTES", p->bytes);
+	log_send(g->env, &e);
+}
+
 static int settle(struct guard *g)
 {
 	int sig, ended, status = CMD_OK;
@@ -328,6 +355,7 @@ static int settle(struct guard *g)
 		status = command_wait(g->child);
 	await_verdict(g, -1);
 	tell_end(g);
+	log_end(g);
 	keep_rest(g);
 	if (!g->answered) {
 		tell_no_verdict(g);
@@ -391,6 +419,8 @@ static int run(struct guard *g, struct err *err)
 	if (look_ahead(g, err))
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
+	if (log_open(g->env, &why))
+		cmd_note_err(g->env, &why);
 	if (watch_start(&g->watcher, &opt, &why)) {
 		err_in(&why, "the stream passes without a verdict");
 		cmd_note_err(g->env, &why);
@@ -413,8 +443,8 @@ static int run(struct guard *g, struct err *err)
 int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &judge_argp},
-		{.argp = &target_caps_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
-		{0}};
+		{.argp = &target_caps_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_log_argp},
+		{.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "[-- COMMAND [ARG...]]",

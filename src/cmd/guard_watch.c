@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/log.h"
 #include "cmd/outfile.h"
 #include "cmd/redact.h"
 #include "guard/keep.h"
@@ -66,6 +67,7 @@ static int judge_stream(struct keep *k, struct judge *j, struct verdict *ret, st
 		if (!is_verdict(err, ret))
 			return -1;
 		cmd_note_err(j->env, err);
+		log_error(j->env, "guard", j->path, err);
 		return 1;
 	}
 	if (judge_run(j, err))
@@ -82,6 +84,7 @@ static int tell(const struct watch_options *opt, struct err *err)
 
 	if (!j->env->quiet)
 		judge_print_text(j, j->env->talk);
+	log_judge(j, "guard");
 	if (cmd_verdict(&j->in, &why))
 		cmd_note_err(j->env, &why);
 	return write_report(opt, err);

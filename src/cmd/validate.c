@@ -9,6 +9,7 @@
 #include "cmd/confine.h"
 #include "cmd/fleet.h"
 #include "cmd/judge.h"
+#include "cmd/log.h"
 
 enum { OPT_COMPARE = 0x100 };
 
@@ -43,14 +44,17 @@ static int judge_one(struct judge *j, struct err *err)
 	const struct cmd_env *env = j->env;
 	struct err why;
 
-	if (open_and_judge(j, err))
+	if (open_and_judge(j, err)) {
+		log_error(j->env, "validate", j->path, err);
 		return -1;
+	}
 	if (env->json) {
 		if (judge_print_json(j, env->out, err))
 			return -1;
 	} else if (!env->quiet) {
 		judge_print_text(j, env->out);
 	}
+	log_judge(j, "validate");
 	if (cmd_verdict(&j->in, &why))
 		cmd_note_err(env, &why);
 	return judge_status(j);
@@ -91,7 +95,9 @@ static void look_at(void *arg, const char *path, struct fleet_look *look)
 	judge_lent(&v->judge, path, &j);
 	if (open_and_judge(&j, why)) {
 		look->row.status = cmd_status_of(why);
+		log_error(j.env, "validate", path, why);
 	} else {
+		log_judge(&j, "validate");
 		if (!cmd_verdict(&j.in, why))
 			*why = (struct err)ERR_INIT;
 		look->row.status = judge_status(&j);
@@ -111,7 +117,7 @@ static int run(struct validate *v, struct err *err)
 	struct judge *j = &v->judge;
 	bool one = f->nr == 1 || j->env->live;
 
-	if (confine(v, err))
+	if (log_open(j->env, err) || confine(v, err))
 		return -1;
 	if (one && (f->format == FLEET_TEXT || f->format == FLEET_JSON)) {
 		j->path = f->nr ? f->paths[0] : NULL;
@@ -171,7 +177,7 @@ int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &judge_argp}, {.argp = &target_argp},
 		{.argp = &fleet_argp}, {.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp},
-		{.argp = &cmd_common_argp}, {0}};
+		{.argp = &cmd_log_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "FILE...",

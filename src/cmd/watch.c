@@ -16,6 +16,7 @@
 #include "cmd/confine.h"
 #include "cmd/json.h"
 #include "cmd/live_input.h"
+#include "cmd/log.h"
 
 #define NS_PER_S 1000000000u
 /* A day, in seconds, for what the user may ask for. */
@@ -201,6 +202,16 @@ static void print_words(unsigned why, FILE *out)
 		}
 }
 
+static void print_counts(const struct blkdev *d, const struct state *st, FILE *out)
+{
+	fprintf(out, "%s: %zu pending, ", d->name, st->pending);
+	if (st->queued_known)
+		fprintf(out, "%zu queued, ", st->queued);
+	if (st->oldest_known)
+		fprintf(out, "oldest %.1f s, ", (double)st->oldest_ns / NS_PER_S);
+	print_words(st->why, out);
+}
+
 static void stamp(char *buf, size_t cap)
 {
 	time_t t = time(NULL);
@@ -216,13 +227,53 @@ static void print_text(const struct watch *w, const struct blkdev *d, const stru
 	char when[32];
 
 	stamp(when, sizeof(when));
-	fprintf(out, "%s %s: %zu pending, ", when, d->name, st->pending);
-	if (st->queued_known)
-		fprintf(out, "%zu queued, ", st->queued);
-	if (st->oldest_known)
-		fprintf(out, "oldest %.1f s, ", (double)st->oldest_ns / NS_PER_S);
-	print_words(st->why, out);
+	fprintf(out, "%s ", when);
+	print_counts(d, st, out);
 	fputc('\n', out);
+}
+
+static char *words_of(unsigned why)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *f = open_memstream(&text, &bytes);
+
+	if (!f)
+		return NULL;
+	print_words(why, f);
+	fclose(f);
+	return text;
+}
+
+static void log_state(
+	const struct watch *w, const struct blkdev *d, const struct state *st, bool too_old)
+{
+	CLEANUP_FREE char *words = words_of(st->why);
+	CLEANUP_FREE char *text = NULL;
+	struct journal_entry e;
+	size_t bytes;
+	FILE *f;
+
+	if (!log_wanted(w->env) || !words)
+		return;
+	f = open_memstream(&text, &bytes);
+	if (!f)
+		return;
+	fprintf(f, "%s: ", w->in.name);
+	print_counts(d, st, f);
+	fclose(f);
+	log_begin(
+		&e, too_old ? JOURNAL_ERROR : JOURNAL_INFO, text ? text : "", "watch", w->in.name);
+	journal_add_num(&e, "XBDSNAP_DOMID", live_input_domain(w->in.live)->domid);
+	journal_add(&e, "XBDSNAP_DEVICE", d->name);
+	journal_add(&e, "XBDSNAP_VERDICT", words);
+	journal_add_num(&e, "XBDSNAP_PENDING", st->pending);
+	if (st->queued_known)
+		journal_add_num(&e, "XBDSNAP_QUEUED", st->queued);
+	if (st->oldest_known)
+		journal_add_num(&e, "XBDSNAP_OLDEST_NS", st->oldest_ns);
+	journal_add(&e, "XBDSNAP_TOO_OLD", too_old ? "yes" : "no");
+	log_send(w->env, &e);
 }
 
 static int print_json(
@@ -273,6 +324,7 @@ static int tell(struct watch *w, unsigned index, const struct state *st, struct 
 	w->too_old |= too_old;
 	if (!too_old && !is_news(w, index, st))
 		return 0;
+	log_state(w, d, st, too_old);
 	if (w->env->json)
 		return print_json(w, d, st, err);
 	print_text(w, d, st);
@@ -347,7 +399,7 @@ static int run(struct watch *w, struct err *err)
 	unsigned failed = 0;
 	uint64_t nr;
 
-	if (cmd_confine(w->env, SANDBOX_OPEN, &none, err))
+	if (log_open(w->env, err) || cmd_confine(w->env, SANDBOX_OPEN, &none, err))
 		return -1;
 	for (nr = 0;;) {
 		bool opened = w->in.live;
@@ -389,7 +441,8 @@ static const struct argp_option options[] = {
 int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
-		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
+		{.argp = &cmd_locate_argp}, {.argp = &cmd_log_argp}, {.argp = &cmd_common_argp},
+		{0}};
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.args_doc = "--live DOMAIN",
@@ -405,6 +458,8 @@ int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err)
 	env->frontend.facts_only = true;
 	cmd_parse(&argp, argc, argv, &w);
 	rc = run(&w, err);
+	if (rc < 0)
+		log_error(env, "watch", env->live, err);
 	free(w.seen.v);
 	free(w.last);
 	cmd_close(&w.in);
