@@ -81,6 +81,29 @@ EOF
         "<-v><migrate><-s><xbdsnap guard --veto=error --thorough -- ssh -p 2222><-C><vm.cfg><vm><host>" ]
 }
 
+@test "xl: migrate through the guard that there is" {
+    fake real-xl <<'EOF'
+#!/bin/sh
+[ "$1 $2" = "migrate -s" ] || exit 9
+# As xl does it: the command, the host and the receiver are words of a shell.
+sh -c "exec $3 $5 xl migrate-receive" <"$SENT"
+EOF
+    fake my-ssh <<'EOF'
+#!/bin/sh
+echo "$*" >log
+cat >received
+EOF
+    export XL=$PWD/bin/real-xl
+    SENT=good.save run -0 "$hooks/xl-checked" migrate -s "my-ssh -p 22" vm host
+    [ "$(cat log)" = "-p 22 host xl migrate-receive" ]
+    cmp good.save received
+    [[ $output == *"0 errors"* ]]
+    echo sectors=8 >caps
+    XBDSNAP_OPTIONS=--target-caps=caps SENT=good.save run -3 "$hooks/xl-checked" migrate -s my-ssh vm host
+    [[ $output == *"was not completed"* ]]
+    [ "$(stat -c %s received)" -lt "$(stat -L -c %s good.save)" ]
+}
+
 @test "xl: everything else is handed on as it is" {
     fake_xl
     run -0 "$hooks/xl-checked" list -l "a b" '$c'
