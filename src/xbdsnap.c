@@ -115,7 +115,7 @@ static const struct command *find_command(const char *name, struct err *err)
 	return NULL;
 }
 
-static int report(const struct cmd_env *env, const struct err *err)
+static int report_error(const struct cmd_env *env, const struct err *err)
 {
 	char *text = cmd_safe_text(err->text, strlen(err->text));
 	const char *hint = cmd_hint(err);
@@ -148,7 +148,7 @@ static int close_stdout(const struct cmd_env *env, int status, bool failed)
 	if (failed)
 		return CMD_FAILED;
 	err_sys(&err, "cannot write the output");
-	return report(env, &err);
+	return report_error(env, &err);
 }
 
 int main(int argc, char **argv)
@@ -175,12 +175,12 @@ int main(int argc, char **argv)
 	argp_parse(&global_argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &g);
 	c = find_command(argv[g.command_at], &err);
 	if (!c)
-		return report(&g.env, &err);
+		return report_error(&g.env, &err);
 	status = c->run(&g.env, argc - g.command_at, argv + g.command_at, &err);
 	failed = status < 0;
 	if (failed) {
 		fflush(stdout);
-		status = report(&g.env, &err);
+		status = report_error(&g.env, &err);
 	}
 	return close_stdout(&g.env, status, failed && err.cls == ERR_SYSTEM);
 }

@@ -21,7 +21,8 @@ static struct finding_count *count_of(struct finding_list *list, const char *rul
 }
 
 /* Takes over `message`, which may be NULL when memory ran out. */
-static void store(struct finding_list *list, const char *rule, struct finding_at at, char *message)
+static void store_finding(
+	struct finding_list *list, const char *rule, struct finding_at at, char *message)
 {
 	struct finding_count *c = count_of(list, rule);
 	struct finding *f;
@@ -58,7 +59,7 @@ void finding_add(
 	if (vasprintf(&message, fmt, ap) < 0)
 		message = NULL;
 	va_end(ap);
-	store(list, rule, at, message);
+	store_finding(list, rule, at, message);
 }
 
 void finding_append(struct finding_list *list, const struct finding_list *from)
@@ -69,7 +70,7 @@ void finding_append(struct finding_list *list, const struct finding_list *from)
 		const struct finding *f = &from->v[i];
 		struct finding_at at = {f->device, f->ring, f->slot, f->offset};
 
-		store(list, f->rule, at, strdup(f->message));
+		store_finding(list, f->rule, at, strdup(f->message));
 	}
 	for (i = 0; i < from->nr_counts; i++) {
 		struct finding_count *c = count_of(list, from->counts[i].rule);

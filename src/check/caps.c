@@ -55,7 +55,7 @@ void check_caps_set(struct check_caps *c, enum backend_key key, uint64_t value)
 
 	if (key < BACKEND_NR_FLAGS)
 		memcpy((char *)c + places[key], &yes, sizeof(yes));
-	else
+	else if (key < BACKEND_NR_NUMBERS)
 		memcpy((char *)c + places[key], &value, sizeof(value));
 }
 
@@ -76,7 +76,7 @@ static int set_cap(struct check_caps *c, const char *name, const char *value, st
 	return 0;
 }
 
-static char *trim(char *s)
+static char *trim_text(char *s)
 {
 	size_t n;
 
@@ -96,7 +96,7 @@ static int read_lines(char *text, struct check_caps *c, struct err *err)
 	for (; (line = strtok_r(nr ? NULL : text, "\n", &save)); nr++) {
 		char *equals;
 
-		line = trim(line);
+		line = trim_text(line);
 		if (!*line || *line == '#')
 			continue;
 		equals = strchr(line, '=');
@@ -104,7 +104,7 @@ static int read_lines(char *text, struct check_caps *c, struct err *err)
 			return err_set(
 				err, ERR_USAGE, "'%.40s' is not of the form key=value", line);
 		*equals = '\0';
-		if (set_cap(c, trim(line), trim(equals + 1), err))
+		if (set_cap(c, trim_text(line), trim_text(equals + 1), err))
 			return -1;
 	}
 	return 0;
@@ -124,7 +124,7 @@ static int read_object(struct json_object *o, struct check_caps *c, struct err *
 	return 0;
 }
 
-static int append(struct check_caps **v, size_t *nr, const char *device, struct err *err)
+static int append_device(struct check_caps **v, size_t *nr, const char *device, struct err *err)
 {
 	struct check_caps *grown = realloc(*v, (*nr + 1) * sizeof(**v));
 
@@ -153,16 +153,20 @@ static int read_json(const char *text, struct check_caps **v, size_t *nr, struct
 			if (ret || *nr >= CAPS_MAX_DEVICES)
 				break;
 			if (!device) {
-				ret = append(v, nr, "", err) || read_object(top, *v, err) ? -1 : 0;
+				ret = append_device(v, nr, "", err) || read_object(top, *v, err)
+					      ? -1
+					      : 0;
 				break;
 			}
-			ret = append(v, nr, key, err) || read_object(val, &(*v)[*nr - 1], err) ? -1
-											       : 0;
+			ret = append_device(v, nr, key, err) ||
+					      read_object(val, &(*v)[*nr - 1], err)
+				      ? -1
+				      : 0;
 		}
 	}
 	json_object_put(top);
 	if (!ret && !*nr) /* {}: a target that offers nothing */
-		ret = append(v, nr, "", err);
+		ret = append_device(v, nr, "", err);
 	return ret;
 }
 
@@ -200,10 +204,10 @@ int check_caps_read(const char *path, struct check_caps **ret, size_t *nr, struc
 	*nr = 0;
 	if (!text)
 		return -1;
-	if (*trim(text) == '{')
+	if (*trim_text(text) == '{')
 		bad = read_json(text, ret, nr, err);
 	else
-		bad = append(ret, nr, "", err) || read_lines(text, *ret, err) ? -1 : 0;
+		bad = append_device(ret, nr, "", err) || read_lines(text, *ret, err) ? -1 : 0;
 	free(text);
 	if (!bad)
 		return 0;

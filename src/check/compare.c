@@ -19,7 +19,7 @@ struct wanted_list {
 	bool no_memory;
 };
 
-static void want(struct wanted_list *l, pfn_t pfn, unsigned ring, int slot)
+static void want_page(struct wanted_list *l, pfn_t pfn, unsigned ring, int slot)
 {
 	if (pfn.v == UINT64_MAX)
 		return;
@@ -36,11 +36,11 @@ static void want_device(struct wanted_list *l, const struct blkdev *d)
 
 	for (i = 0; i < d->nr_rings; i++)
 		for (j = 0; j < d->rings[i].nr_pages; j++)
-			want(l, d->rings[i].pages[j], d->rings[i].index, -1);
+			want_page(l, d->rings[i].pages[j], d->rings[i].index, -1);
 	for (i = 0; i < d->nr_requests; i++)
 		for (j = 0; j < d->requests[i].nr_seg; j++)
 			if (d->requests[i].seg[j].frame == IO_FRAME_OK)
-				want(l, d->requests[i].seg[j].pfn, d->requests[i].ring,
+				want_page(l, d->requests[i].seg[j].pfn, d->requests[i].ring,
 					(int)d->requests[i].slot);
 }
 
@@ -54,7 +54,8 @@ static int by_pfn(const void *a, const void *b)
 }
 
 /* False: the checkpoint has no such page, or it could not be had of the domain. */
-static bool compare(struct check_run *run, const struct wanted *w, check_fetch_fn *fetch, void *arg)
+static bool compare_page(
+	struct check_run *run, const struct wanted *w, check_fetch_fn *fetch, void *arg)
 {
 	struct memory_page saved = memory_page(run->in->memory, PFN(w->pfn));
 	struct err why = ERR_INIT;
@@ -107,7 +108,7 @@ uint64_t check_compare_pages(
 		for (i = 0; i < l.nr; i++) {
 			if (i && l.v[i].pfn == l.v[i - 1].pfn)
 				continue;
-			compared += compare(&run, &l.v[i], fetch, arg);
+			compared += compare_page(&run, &l.v[i], fetch, arg);
 		}
 		out->no_memory |= l.no_memory;
 		free(l.v);

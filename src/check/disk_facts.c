@@ -51,7 +51,7 @@ static void read_ext(const struct disk *disk, struct check_disk_fs *fs)
 	fs->journal_sequence = journal_sequence(disk, fs->start, &super);
 }
 
-static void value(blkid_probe pr, const char *name, char *buf, size_t cap)
+static void copy_value(blkid_probe pr, const char *name, char *buf, size_t cap)
 {
 	const char *v;
 
@@ -108,9 +108,9 @@ static void take_probe(blkid_probe pr, struct check_disk_fs *fs)
 	fs->unsure = rc < 0;
 	if (rc)
 		return;
-	value(pr, "TYPE", fs->type, sizeof(fs->type));
-	value(pr, "UUID", fs->uuid, sizeof(fs->uuid));
-	value(pr, "LABEL", fs->label, sizeof(fs->label));
+	copy_value(pr, "TYPE", fs->type, sizeof(fs->type));
+	copy_value(pr, "UUID", fs->uuid, sizeof(fs->uuid));
+	copy_value(pr, "LABEL", fs->label, sizeof(fs->label));
 }
 
 /* What lies at a sector. */
@@ -153,7 +153,7 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 	return 0;
 }
 
-static int look(
+static int look_at_disk(
 	struct check_disk *d, const struct disk *disk, const struct blkdev *dev, struct err *err)
 {
 	int block = 0;
@@ -179,7 +179,7 @@ int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *
 
 	if (disk_open(&disk, d->path, d->format, 0, err))
 		return -1;
-	rc = look(d, &disk, dev, err);
+	rc = look_at_disk(d, &disk, dev, err);
 	disk_drop(&disk);
 	return rc;
 }

@@ -17,7 +17,7 @@ const char *hang_name(unsigned bit)
 }
 
 /* Free-running indices: their distance is at most what the ring holds. */
-static bool distance(const struct io_ring *r, uint32_t to, uint32_t from, uint64_t *sum)
+static bool ring_distance(const struct io_ring *r, uint32_t to, uint32_t from, uint64_t *sum)
 {
 	uint32_t n = to - from;
 
@@ -34,7 +34,8 @@ static void judge_ring(const struct io_ring *r, struct hang *h)
 
 	if (r->moved)
 		h->why |= HANG_MOVING;
-	if (!r->sring_known || !distance(r, r->sring_req_prod, r->sring_rsp_prod, &h->unanswered)) {
+	if (!r->sring_known ||
+		!ring_distance(r, r->sring_req_prod, r->sring_rsp_prod, &h->unanswered)) {
 		h->why |= r->sring_known ? torn : HANG_UNKNOWN;
 		return;
 	}
@@ -42,8 +43,8 @@ static void judge_ring(const struct io_ring *r, struct hang *h)
 	 */
 	if (r->indices != IO_INDICES_READ)
 		h->why |= HANG_UNKNOWN;
-	else if (!distance(r, r->sring_rsp_prod, r->rsp_cons, &h->unseen) ||
-		 !distance(r, r->req_prod_pvt, r->sring_req_prod, &h->unpublished))
+	else if (!ring_distance(r, r->sring_rsp_prod, r->rsp_cons, &h->unseen) ||
+		 !ring_distance(r, r->req_prod_pvt, r->sring_req_prod, &h->unpublished))
 		h->why |= torn;
 }
 
@@ -81,9 +82,10 @@ void hang_judge(const struct blkdev *d, struct hang *ret)
 	*ret = h;
 }
 
-static void join(char *buf, size_t cap, const char *between, const char *fmt, ...) PRINTF(4, 5);
+static void join_words(char *buf, size_t cap, const char *between, const char *fmt, ...)
+	PRINTF(4, 5);
 
-static void join(char *buf, size_t cap, const char *between, const char *fmt, ...)
+static void join_words(char *buf, size_t cap, const char *between, const char *fmt, ...)
 {
 	size_t n = strlen(buf);
 	va_list ap;
@@ -97,23 +99,23 @@ static void join(char *buf, size_t cap, const char *between, const char *fmt, ..
 	va_end(ap);
 }
 
-static const char *plural(uint64_t nr, const char *one, const char *many)
+static const char *plural_ending(uint64_t nr, const char *one, const char *many)
 {
 	return nr == 1 ? one : many;
 }
 
 static void say_backend(const struct hang *h, const struct hang_below *below, char *buf, size_t cap)
 {
-	join(buf, cap, "",
+	join_words(buf, cap, "",
 		"the guest waits for the backend: %" PRIu64 " %s published and not answered",
-		h->unanswered, plural(h->unanswered, "request is", "requests are"));
+		h->unanswered, plural_ending(h->unanswered, "request is", "requests are"));
 	if (h->oldest_known)
-		join(buf, cap, ", ", "the oldest for %.1f s", (double)h->oldest_ns / 1e9);
+		join_words(buf, cap, ", ", "the oldest for %.1f s", (double)h->oldest_ns / 1e9);
 	if (below && below->known && below->in_flight)
-		join(buf, cap, "; ", "the device below has %" PRIu64 " in flight",
+		join_words(buf, cap, "; ", "the device below has %" PRIu64 " in flight",
 			below->in_flight);
 	else if (below && below->known)
-		join(buf, cap, "; ",
+		join_words(buf, cap, "; ",
 			"the device below has none in flight, so they are in the backend");
 }
 
@@ -123,11 +125,11 @@ void hang_sentence(const struct hang *h, const struct hang_below *below, char *b
 	if (h->why & HANG_BACKEND)
 		say_backend(h, below, buf, cap);
 	if (h->why & HANG_GUEST)
-		join(buf, cap, "; and ",
+		join_words(buf, cap, "; and ",
 			"the backend has answered and the guest has not looked: %" PRIu64 " %s",
-			h->unseen, plural(h->unseen, "answer", "answers"));
+			h->unseen, plural_ending(h->unseen, "answer", "answers"));
 	if (h->why & HANG_UNPUBLISHED)
-		join(buf, cap, "; and ",
+		join_words(buf, cap, "; and ",
 			h->unanswered || h->unseen
 				? "not all is published: %" PRIu64 " in the ring, %" PRIu64
 				  " in the guest's queue"
@@ -135,9 +137,10 @@ void hang_sentence(const struct hang *h, const struct hang_below *below, char *b
 				  " in the guest's queue, which the backend cannot see",
 			h->unpublished, h->queued);
 	if (h->why & HANG_MOVING)
-		join(buf, cap, "; ", "it is moving: the rings changed while they were looked at");
+		join_words(buf, cap, "; ",
+			"it is moving: the rings changed while they were looked at");
 	if (h->why & HANG_UNKNOWN)
-		join(buf, cap, "; ", "unknown: not all indices of its rings could be read");
+		join_words(buf, cap, "; ", "unknown: not all indices of its rings could be read");
 	if (!h->why)
-		join(buf, cap, "", "nothing is pending");
+		join_words(buf, cap, "", "nothing is pending");
 }

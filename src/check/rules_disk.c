@@ -34,7 +34,7 @@ static void beyond_end(struct check_run *run)
 				end - 1, disk->path, disk->bytes / SECTOR_BYTES);
 }
 
-static void size(struct check_run *run)
+static void check_size(struct check_run *run)
 {
 	const struct check_disk *disk = disk_of(run);
 	uint64_t sectors, known = run->dev->nr_sectors;
@@ -171,7 +171,7 @@ static bool same_identity(struct check_run *run, const struct check_disk *disk,
 	return false;
 }
 
-static bool later(uint64_t disk, uint64_t guest)
+static bool is_later(uint64_t disk, uint64_t guest)
 {
 	return disk != BLK_UNKNOWN_U64 && guest != BLK_UNKNOWN_U64 && disk > guest;
 }
@@ -199,10 +199,10 @@ static bool super_in_flight(const struct check_run *run, const struct mounted_fs
 
 /* In memory the label changes first. The same write time on both sides says that the disk has what
  * the guest wrote last, unless that is on its way. */
-static bool relabelled(
+static bool was_relabelled(
 	const struct check_run *run, const struct mounted_fs *own, const struct check_disk_fs *now)
 {
-	return strcmp(now->label, own->label) != 0 && !later(own->wtime, now->wtime) &&
+	return strcmp(now->label, own->label) != 0 && !is_later(own->wtime, now->wtime) &&
 	       !super_in_flight(run, own);
 }
 
@@ -222,16 +222,16 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 		run_skip_as(run, "XB407",
 			"the write time of the %s file system is not known on both sides",
 			own->type);
-	else if (later(now->mnt_count, own->mnt_count) || later(now->mtime, own->mtime))
+	else if (is_later(now->mnt_count, own->mnt_count) || is_later(now->mtime, own->mtime))
 		run_broken_as(run, "XB407", -1, -1,
 			"%s was mounted since the save (mount count %" PRIu64
 			", the guest's is %" PRIu64 ")",
 			disk->path, now->mnt_count, own->mnt_count);
-	else if (relabelled(run, own, now))
+	else if (was_relabelled(run, own, now))
 		run_broken_as(run, "XB407", -1, -1,
 			"the label of %s was changed since the save, to '%s' from '%s'", disk->path,
 			now->label, own->label);
-	else if (later(now->wtime, own->wtime))
+	else if (is_later(now->wtime, own->wtime))
 		run_broken_as(run, "XB407", -1, -1,
 			"the superblock of %s was written at %" PRIu64
 			", the guest's own copy is of %" PRIu64,
@@ -269,7 +269,7 @@ static void file_systems(struct check_run *run)
 	}
 }
 
-static void use(struct check_run *run)
+static void check_use(struct check_run *run)
 {
 	const struct check_disk *disk = disk_of(run);
 
@@ -287,11 +287,11 @@ static void use(struct check_run *run)
 
 static const struct check_rule rules[] = {
 	{{"XB401"}, beyond_end},
-	{{"XB402", "XB403"}, size},
+	{{"XB402", "XB403"}, check_size},
 	{{"XB404"}, whole_blocks},
 	{{"XB405"}, block_size},
 	{{"XB406", "XB407"}, file_systems},
-	{{"XB408"}, use},
+	{{"XB408"}, check_use},
 };
 
 const struct check_rules check_rules_disk = {NULL, rules, ARRAY_SIZE(rules)};

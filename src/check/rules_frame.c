@@ -97,7 +97,7 @@ static void one_bound(struct check_run *run, const struct io_request *r, const s
 			s->grant_pfn.v, run->in->info->nr_pfns);
 }
 
-static void bounds(struct check_run *run)
+static void check_bounds(struct check_run *run)
 {
 	if (!run->in->info || !run->in->info->nr_pfns)
 		run_skip(run, "the number of the guest's pages is not known");
@@ -121,7 +121,7 @@ static void one_hole(struct check_run *run, const struct io_request *r, const st
 			io_op_name(r->op), hole_name(run, s->pfn));
 }
 
-static void holes(struct check_run *run)
+static void check_holes(struct check_run *run)
 {
 	each_segment(run, one_hole);
 }
@@ -183,7 +183,7 @@ static bool types_known(struct memory m)
 	return info.type != CKPT_GUEST_PV || info.tables_marked;
 }
 
-static void types(struct check_run *run)
+static void check_types(struct check_run *run)
 {
 	if (run->in->memory.ops && types_known(run->in->memory))
 		each_segment(run, one_type);
@@ -199,7 +199,7 @@ static int special_cmp(const void *key, const void *elem)
 	return *pfn < s->pfn ? -1 : *pfn > s->pfn;
 }
 
-static const char *special(const struct check_run *run, uint64_t pfn)
+static const char *special_at(const struct check_run *run, uint64_t pfn)
 {
 	const struct check_special *s = NULL;
 
@@ -213,14 +213,14 @@ static const char *special(const struct check_run *run, uint64_t pfn)
 static void one_special(
 	struct check_run *run, const struct io_request *r, const struct io_segment *s)
 {
-	const char *what = s->frame == IO_FRAME_UNKNOWN ? NULL : special(run, s->pfn.v);
+	const char *what = s->frame == IO_FRAME_UNKNOWN ? NULL : special_at(run, s->pfn.v);
 
 	if (what)
 		run_broken_request(run, r, "page 0x%" PRIx64 " of the %s is a %s", s->pfn.v,
 			io_op_name(r->op), what);
 }
 
-static void specials(struct check_run *run)
+static void check_special_pages(struct check_run *run)
 {
 	each_segment(run, one_special);
 }
@@ -285,7 +285,7 @@ static void one_grant(struct check_run *run, const struct grant *g, const struct
 }
 
 /* The references are the domain's: one look at all disks, in the turn of the first. */
-static void grants(struct check_run *run)
+static void check_grants(struct check_run *run)
 {
 	const struct snapshot *s = run->in->snap;
 	const struct blkdev *turn = run->dev;
@@ -362,7 +362,7 @@ static void compare_copies(struct check_run *run, const struct io_request *r)
 				  : "resume writes the copies, replay what they hold now");
 }
 
-static void copies(struct check_run *run)
+static void check_copies(struct check_run *run)
 {
 	size_t i;
 
@@ -376,14 +376,14 @@ static void copies(struct check_run *run)
 }
 
 static const struct check_rule rules[] = {
-	{{"XB119"}, bounds},
-	{{"XB120"}, holes},
+	{{"XB119"}, check_bounds},
+	{{"XB120"}, check_holes},
 	{{"XB121"}, source_frames},
-	{{"XB122"}, types},
-	{{"XB123"}, specials},
+	{{"XB122"}, check_types},
+	{{"XB123"}, check_special_pages},
 	{{"XB124", "XB125"}, shared_bytes},
-	{{"XB127", "XB128"}, grants},
-	{{"XB304", "XB316"}, copies},
+	{{"XB127", "XB128"}, check_grants},
+	{{"XB304", "XB316"}, check_copies},
 };
 
 const struct check_rules check_rules_frame = {NULL, rules, ARRAY_SIZE(rules)};

@@ -12,7 +12,7 @@
 #include "frontend/agree.h"
 
 /* enum blk_req_status exists since 4.5; its values differ between kernels. */
-static void statuses(struct check_run *run)
+static void check_statuses(struct check_run *run)
 {
 	uint32_t waiting = run->dev->status_waiting;
 	size_t i;
@@ -31,12 +31,12 @@ static void statuses(struct check_run *run)
 	}
 }
 
-static bool paired(const struct io_request *a, const struct io_request *b)
+static bool are_paired(const struct io_request *a, const struct io_request *b)
 {
 	return a->ring == b->ring && a->associated_id == b->slot && b->associated_id == a->slot;
 }
 
-static void associations(struct check_run *run)
+static void check_associations(struct check_run *run)
 {
 	size_t i;
 
@@ -46,7 +46,7 @@ static void associations(struct check_run *run)
 		if (r->associated_id == UINT64_MAX)
 			continue;
 		other = blkdev_request_in(run->dev, r->ring, r->associated_id);
-		if (other && other != r && paired(r, other)) {
+		if (other && other != r && are_paired(r, other)) {
 			if (r->slot > other->slot)
 				continue; /* said with the first half */
 			/* HAS_EXTRA_REQ of xen-blkfront.c: pages of the guest larger than Xen's. */
@@ -72,7 +72,7 @@ static int by_request(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void distinct(struct check_run *run)
+static void check_distinct(struct check_run *run)
 {
 	CLEANUP_FREE const struct io_request **v = NULL;
 	size_t i, nr = 0;
@@ -89,13 +89,13 @@ static void distinct(struct check_run *run)
 			v[nr++] = &run->dev->requests[i];
 	qsort(v, nr, sizeof(*v), by_request);
 	for (i = 1; i < nr; i++)
-		if (v[i]->request_va.v == v[i - 1]->request_va.v && !paired(v[i], v[i - 1]))
+		if (v[i]->request_va.v == v[i - 1]->request_va.v && !are_paired(v[i], v[i - 1]))
 			run_broken_request(run, v[i],
 				"it has the same struct request (0x%" PRIx64 ") as ring %u slot %u",
 				v[i]->request_va.v, v[i - 1]->ring, v[i - 1]->slot);
 }
 
-static void queued(struct check_run *run)
+static void check_queued(struct check_run *run)
 {
 	if (!run->dev->queued_known)
 		run_skip(run, "the queue of the guest's block layer was not found");
@@ -105,7 +105,7 @@ static void queued(struct check_run *run)
 }
 
 /* The driver makes the descriptors from the scatter list (blkif_setup_rw_req_grant). */
-static void descriptors(struct check_run *run)
+static void check_descriptors(struct check_run *run)
 {
 	size_t i, j;
 
@@ -163,7 +163,7 @@ static void own_requests(struct check_run *run)
 }
 
 /* The driver puts its virtual-device number into each read and write, cut to 16 bits. */
-static void handles(struct check_run *run)
+static void check_handles(struct check_run *run)
 {
 	uint64_t own = run->dev->handle;
 	size_t i;
@@ -272,13 +272,13 @@ static void failed_resume(struct check_run *run)
 
 static const struct check_rule rules[] = {
 	{{"XB126"}, slot_ids},
-	{{"XB301"}, statuses},
-	{{"XB302"}, associations},
-	{{"XB303"}, distinct},
-	{{"XB305"}, queued},
-	{{"XB306"}, descriptors},
+	{{"XB301"}, check_statuses},
+	{{"XB302"}, check_associations},
+	{{"XB303"}, check_distinct},
+	{{"XB305"}, check_queued},
+	{{"XB306"}, check_descriptors},
 	{{"XB307", "XB308"}, own_requests},
-	{{"XB309"}, handles},
+	{{"XB309"}, check_handles},
 	{{"XB314"}, wrong_slot},
 	{{"XB315"}, ring_count},
 	{{"XB317"}, failed_resume},

@@ -109,7 +109,7 @@ static void live_count(struct check_run *run)
 			NB_XBDREQ_USED);
 }
 
-static void bias(struct check_run *run)
+static void check_bias(struct check_run *run)
 {
 	size_t i, j;
 
@@ -127,7 +127,7 @@ static void bias(struct check_run *run)
 	}
 }
 
-static void recovering(struct check_run *run)
+static void check_recovering(struct check_run *run)
 {
 	if (run->dev->recovering == TRI_UNKNOWN)
 		run_skip(run, "the driver's recovery flag was not found");
@@ -141,8 +141,8 @@ static const struct check_rule rules[] = {
 	{{"XB202"}, lost_sectors},
 	{{"XB203"}, request_pointers},
 	{{"XB204"}, live_count},
-	{{"XB206"}, bias},
-	{{"XB207"}, recovering},
+	{{"XB206"}, check_bias},
+	{{"XB207"}, check_recovering},
 };
 
 const struct check_rules check_rules_netbsd = {&frontend_netbsd_xbd, rules, ARRAY_SIZE(rules)};

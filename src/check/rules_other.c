@@ -40,7 +40,7 @@ static void not_drained(struct check_run *run)
 				io_op_name(d->requests[i].op));
 }
 
-static void lost(struct check_run *run)
+static void check_lost(struct check_run *run)
 {
 	const struct blkdev *d = run->dev;
 
@@ -64,7 +64,7 @@ static void own_count(struct check_run *run)
 static const struct check_rule rules[] = {
 	{{"XB801"}, unknown_driver},
 	{{"XB803", "XB805"}, not_drained},
-	{{"XB804"}, lost},
+	{{"XB804"}, check_lost},
 	{{"XB806"}, own_count},
 };
 

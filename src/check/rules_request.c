@@ -10,17 +10,17 @@
 
 #include "frontend/blkif_abi.h"
 
-static const struct io_request *next(const struct check_run *run, size_t *i)
+static const struct io_request *next_request(const struct check_run *run, size_t *i)
 {
 	return *i < run->dev->nr_requests ? &run->dev->requests[(*i)++] : NULL;
 }
 
-static void operations(struct check_run *run)
+static void check_operations(struct check_run *run)
 {
 	const struct io_request *r;
 	size_t i = 0;
 
-	while ((r = next(run, &i)))
+	while ((r = next_request(run, &i)))
 		if (r->op == IO_UNKNOWN)
 			run_broken_request(run, r, "operation %u is not one of the block protocol",
 				r->wire_op);
@@ -41,7 +41,7 @@ static void segment_counts(struct check_run *run)
 	const struct io_request *r;
 	size_t i = 0;
 
-	while ((r = next(run, &i))) {
+	while ((r = next_request(run, &i))) {
 		uint64_t most = segment_limit(run, r), nr = MAX(r->segs_wanted, r->nr_seg);
 
 		if (nr > most && r->op != IO_UNKNOWN)
@@ -55,7 +55,7 @@ static void sector_ranges(struct check_run *run)
 	const struct io_request *r;
 	size_t i = 0, j;
 
-	while ((r = next(run, &i)))
+	while ((r = next_request(run, &i)))
 		for (j = 0; j < r->nr_seg; j++) {
 			const struct io_segment *s = &r->seg[j];
 
@@ -90,7 +90,7 @@ static void empty_requests(struct check_run *run)
 	const struct io_request *r;
 	size_t i = 0;
 
-	while ((r = next(run, &i)))
+	while ((r = next_request(run, &i)))
 		if (is_empty(r))
 			run_broken_request(run, r, "a %s of no sectors at all", io_op_name(r->op));
 }
@@ -100,7 +100,7 @@ static void segment_bounds(struct check_run *run)
 	const struct io_request *r;
 	size_t i = 0, j;
 
-	while ((r = next(run, &i)))
+	while ((r = next_request(run, &i)))
 		for (j = 0; j < r->nr_seg; j++) {
 			const struct io_segment *s = &r->seg[j];
 
@@ -128,12 +128,12 @@ static bool segment_at_fault(const struct io_request *r)
 	return false;
 }
 
-static void decoded(struct check_run *run)
+static void check_decoded(struct check_run *run)
 {
 	const struct io_request *r;
 	size_t i = 0;
 
-	while ((r = next(run, &i))) {
+	while ((r = next_request(run, &i))) {
 		if (r->op == IO_UNKNOWN || segment_at_fault(r)) /* XB114, XB116, XB206 */
 			continue;
 		if (r->nr_seg < r->segs_wanted && r->segs_wanted <= segment_limit(run, r))
@@ -159,7 +159,7 @@ static void read_only(struct check_run *run)
 				io_op_name(r->op));
 }
 
-static void capacity(struct check_run *run)
+static void check_capacity(struct check_run *run)
 {
 	uint64_t start, end, size = run->dev->nr_sectors;
 	const struct io_request *r;
@@ -181,14 +181,14 @@ static void capacity(struct check_run *run)
 	}
 }
 
-static void answered(struct check_run *run)
+static void check_answered(struct check_run *run)
 {
 	const struct io_request *r;
 	size_t i = 0;
 
 	if (frontend_resume_of(run->dev)->suspend != FRONTEND_REISSUES)
 		return; /* XB803, XB804 */
-	while ((r = next(run, &i)))
+	while ((r = next_request(run, &i)))
 		if (r->state == IO_RESPONDED)
 			run_broken_request(run, r,
 				"answered with status %d, not consumed: the guest will issue it "
@@ -196,17 +196,17 @@ static void answered(struct check_run *run)
 				r->rsp_status);
 }
 
-static void flushes(struct check_run *run)
+static void check_flushes(struct check_run *run)
 {
 	const struct io_request *r;
 	size_t i = 0;
 
-	while ((r = next(run, &i)))
+	while ((r = next_request(run, &i)))
 		if (io_request_is_flush(r))
 			run_broken_request(run, r, "a %s is pending", io_op_name(r->op));
 }
 
-static void state(struct check_run *run)
+static void check_state(struct check_run *run)
 {
 	const char *s = run->dev->state;
 
@@ -220,17 +220,17 @@ static void state(struct check_run *run)
 }
 
 static const struct check_rule rules[] = {
-	{{"XB114"}, operations},
+	{{"XB114"}, check_operations},
 	{{"XB115"}, segment_counts},
 	{{"XB116"}, sector_ranges},
 	{{"XB117"}, empty_requests},
 	{{"XB118"}, segment_bounds},
-	{{"XB130"}, state},
-	{{"XB131"}, flushes},
-	{{"XB132"}, decoded},
+	{{"XB130"}, check_state},
+	{{"XB131"}, check_flushes},
+	{{"XB132"}, check_decoded},
 	{{"XB134"}, read_only},
-	{{"XB135"}, capacity},
-	{{"XB136"}, answered},
+	{{"XB135"}, check_capacity},
+	{{"XB136"}, check_answered},
 };
 
 const struct check_rules check_rules_request = {NULL, rules, ARRAY_SIZE(rules)};

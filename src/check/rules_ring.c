@@ -198,7 +198,7 @@ static void in_flight_bound(struct check_run *run)
 	}
 }
 
-static void counts(struct check_run *run)
+static void check_counts(struct check_run *run)
 {
 	size_t n;
 
@@ -261,15 +261,15 @@ static void shared_indices(struct check_run *run)
 
 /* A backend answers an indirect request with the operation inside it (xen-blkback) or with the
  * outer one (QEMU). */
-static bool answers(uint8_t response_op, uint8_t slot_op)
+static bool answers_op(uint8_t response_op, uint8_t slot_op)
 {
 	return response_op == slot_op ||
 	       (slot_op == BLKIF_OP_INDIRECT &&
 		       (response_op == BLKIF_OP_READ || response_op == BLKIF_OP_WRITE));
 }
 
-static void response(struct check_run *run, const struct io_ring *g, const struct io_ring_entry *e,
-	uint8_t *seen)
+static void check_response(struct check_run *run, const struct io_ring *g,
+	const struct io_ring_entry *e, uint8_t *seen)
 {
 	const struct io_slot *s;
 
@@ -290,13 +290,13 @@ static void response(struct check_run *run, const struct io_ring *g, const struc
 	if (!s->used)
 		run_broken_as(run, "XB108", (int)g->index, (int)e->id,
 			"response %u answers a slot that holds no request", e->index);
-	else if (!answers(e->wire_op, s->wire_op))
+	else if (!answers_op(e->wire_op, s->wire_op))
 		run_broken_as(run, "XB110", (int)g->index, (int)e->id,
 			"response %u is for operation %u, the slot holds operation %u", e->index,
 			e->wire_op, s->wire_op);
 }
 
-static void responses(struct check_run *run)
+static void check_responses(struct check_run *run)
 {
 	size_t n, i;
 
@@ -317,7 +317,7 @@ static void responses(struct check_run *run)
 		}
 		for (i = 0; i < g->nr_window && i < 2 * (size_t)g->entries; i++)
 			if (g->window[i].is_response)
-				response(run, g, &g->window[i], seen);
+				check_response(run, g, &g->window[i], seen);
 	}
 }
 
@@ -333,7 +333,7 @@ static void compare_entry(
 			differs);
 }
 
-static void unanswered(struct check_run *run)
+static void check_unanswered(struct check_run *run)
 {
 	size_t n;
 	uint32_t i;
@@ -360,7 +360,7 @@ static void unanswered(struct check_run *run)
 	}
 }
 
-static void readable(struct check_run *run)
+static void check_readable(struct check_run *run)
 {
 	size_t n;
 	uint32_t i;
@@ -378,12 +378,12 @@ static void readable(struct check_run *run)
 
 static const struct check_rule rules[] = {
 	{{"XB101", "XB102", "XB103", "XB104"}, free_list},
-	{{"XB105", "XB112", "XB205"}, counts},
+	{{"XB105", "XB112", "XB205"}, check_counts},
 	{{"XB106"}, in_flight_bound},
 	{{"XB107"}, shared_indices},
-	{{"XB108", "XB109", "XB110", "XB111"}, responses},
-	{{"XB113"}, unanswered},
-	{{"XB133"}, readable},
+	{{"XB108", "XB109", "XB110", "XB111"}, check_responses},
+	{{"XB113"}, check_unanswered},
+	{{"XB133"}, check_readable},
 };
 
 const struct check_rules check_rules_ring = {NULL, rules, ARRAY_SIZE(rules)};

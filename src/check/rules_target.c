@@ -15,7 +15,7 @@ static const struct check_caps *caps_of(const struct check_run *run)
 	return check_caps_of(run->in->caps, run->in->nr_caps, run->dev);
 }
 
-static void frames(struct check_run *run)
+static void check_frames(struct check_run *run)
 {
 	const struct blkdev *d = run->dev;
 	size_t i, j;
@@ -52,7 +52,8 @@ static void count_if(struct tally *t, const struct io_request *r, bool yes)
 }
 
 /* Is the feature known to be missing? A backend that has yet to connect may still offer it. */
-static bool lacks(struct check_run *run, const struct check_caps *c, const char *id, enum tri has)
+static bool lacks_feature(
+	struct check_run *run, const struct check_caps *c, const char *id, enum tri has)
 {
 	if (has == TRI_YES)
 		return false;
@@ -72,7 +73,7 @@ static const struct check_caps *caps_or_skip(struct check_run *run)
 	return c;
 }
 
-static void features(struct check_run *run)
+static void check_features(struct check_run *run)
 {
 	const struct check_caps *c = caps_or_skip(run);
 	struct tally flush = {0}, fua = {0}, barrier = {0}, discard = {0}, secure = {0},
@@ -90,21 +91,21 @@ static void features(struct check_run *run)
 		count_if(&secure, r, r->op == IO_DISCARD && (r->flags & IO_FLAG_SECURE));
 		count_if(&write, r, io_request_changes_disk(r));
 	}
-	if (flush.nr && c->barrier != TRI_YES && lacks(run, c, "XB502", c->flush))
+	if (flush.nr && c->barrier != TRI_YES && lacks_feature(run, c, "XB502", c->flush))
 		run_broken_request_as(run, "XB502", flush.first,
 			"%zu flushes are pending, the target offers neither flush nor barrier",
 			flush.nr);
-	if (fua.nr && lacks(run, c, "XB502", c->barrier))
+	if (fua.nr && lacks_feature(run, c, "XB502", c->barrier))
 		run_broken_request_as(run, "XB502", fua.first,
 			"%zu writes are to be durable at once, the target has no barriers for it",
 			fua.nr);
-	if (barrier.nr && lacks(run, c, "XB503", c->barrier))
+	if (barrier.nr && lacks_feature(run, c, "XB503", c->barrier))
 		run_broken_request_as(run, "XB503", barrier.first,
 			"%zu barriers are pending, the target does not take them", barrier.nr);
-	if (discard.nr && lacks(run, c, "XB504", c->discard))
+	if (discard.nr && lacks_feature(run, c, "XB504", c->discard))
 		run_broken_request_as(run, "XB504", discard.first,
 			"%zu discards are pending, the target does not take them", discard.nr);
-	else if (secure.nr && lacks(run, c, "XB505", c->secure_discard))
+	else if (secure.nr && lacks_feature(run, c, "XB505", c->secure_discard))
 		run_broken_request_as(run, "XB505", secure.first,
 			"%zu secure discards are pending, the target knows only plain ones",
 			secure.nr);
@@ -113,7 +114,7 @@ static void features(struct check_run *run)
 			"%zu requests change the disk, which is read-only on the target", write.nr);
 }
 
-static void sizes(struct check_run *run)
+static void check_sizes(struct check_run *run)
 {
 	const struct check_caps *c = caps_or_skip(run);
 	uint64_t start, end, unit;
@@ -145,7 +146,7 @@ static void sizes(struct check_run *run)
 	}
 }
 
-static void rings(struct check_run *run)
+static void check_rings(struct check_run *run)
 {
 	const struct check_caps *c = caps_of(run);
 	const struct blkdev *d = run->dev;
@@ -172,10 +173,10 @@ static void rings(struct check_run *run)
 }
 
 static const struct check_rule rules[] = {
-	{{"XB501"}, frames},
-	{{"XB502", "XB503", "XB504", "XB505", "XB506"}, features},
-	{{"XB507", "XB508", "XB509"}, sizes},
-	{{"XB510", "XB511"}, rings},
+	{{"XB501"}, check_frames},
+	{{"XB502", "XB503", "XB504", "XB505", "XB506"}, check_features},
+	{{"XB507", "XB508", "XB509"}, check_sizes},
+	{{"XB510", "XB511"}, check_rings},
 };
 
 const struct check_rules check_rules_target = {NULL, rules, ARRAY_SIZE(rules)};

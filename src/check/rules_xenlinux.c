@@ -29,7 +29,7 @@ static void pending_probe(struct check_run *run)
 				"wait");
 }
 
-static void recovering(struct check_run *run)
+static void check_recovering(struct check_run *run)
 {
 	if (run->dev->recovering == TRI_UNKNOWN)
 		run_skip(run, "the driver's recovery flag was not found");
@@ -41,7 +41,7 @@ static void recovering(struct check_run *run)
 static const struct check_rule rules[] = {
 	{{"XB251"}, full_log},
 	{{"XB252"}, pending_probe},
-	{{"XB253"}, recovering},
+	{{"XB253"}, check_recovering},
 };
 
 const struct check_rules check_rules_xenlinux = {&frontend_xenlinux, rules, ARRAY_SIZE(rules)};

@@ -11,7 +11,7 @@ struct list {
 	size_t nr, cap;
 };
 
-static int add(struct list *l, uint64_t pfn, const char *what, struct err *err)
+static int add_special(struct list *l, uint64_t pfn, const char *what, struct err *err)
 {
 	if (util_grow(&l->v, &l->cap, l->nr + 1, sizeof(*l->v)))
 		return err_nomem(err, "listing special pages");
@@ -27,7 +27,7 @@ static int by_pfn(const void *a, const void *b)
 }
 
 /* A hostile list names one page a million times. */
-static void compact(struct list *l)
+static void drop_repeats(struct list *l)
 {
 	size_t i, n = 0;
 
@@ -50,10 +50,10 @@ static int add_p2m(struct memory m, struct list *l, struct err *err)
 		if (memory_page(m, pfn).state != MEMORY_DATA)
 			continue;
 		if (l->nr == full) {
-			compact(l);
+			drop_repeats(l);
 			full = 2 * l->nr + 1024;
 		}
-		if (add(l, pfn.v, "page of the p2m table", err))
+		if (add_special(l, pfn.v, "page of the p2m table", err))
 			return -1;
 	}
 	return 0;
@@ -67,9 +67,10 @@ static int add_start_info(struct memory m, struct list *l, struct err *err)
 
 	if (!info.start_info_known)
 		return 0;
-	if (add(l, si->page.v, "start_info page", err) ||
-		(si->store && si->store < end && add(l, si->store, "xenstore page", err)) ||
-		(si->console && si->console < end && add(l, si->console, "console page", err)))
+	if (add_special(l, si->page.v, "start_info page", err) ||
+		(si->store && si->store < end && add_special(l, si->store, "xenstore page", err)) ||
+		(si->console && si->console < end &&
+			add_special(l, si->console, "console page", err)))
 		return -1;
 	return 0;
 }
@@ -95,7 +96,7 @@ static int add_hvm_pages(struct memory m, struct list *l, struct err *err)
 
 	for (i = 0; i < ARRAY_SIZE(hvm_pages); i++)
 		if (memory_hvm_param(m, hvm_pages[i].param, &pfn) && pfn &&
-			add(l, pfn, hvm_pages[i].what, err))
+			add_special(l, pfn, hvm_pages[i].what, err))
 			return -1;
 	return 0;
 }
@@ -105,7 +106,7 @@ static int add_suspend_record(struct memory m, struct list *l, struct err *err)
 {
 	pfn_t record = memory_info(m).suspend_record;
 
-	return record.v == UINT64_MAX ? 0 : add(l, record.v, "suspend record", err);
+	return record.v == UINT64_MAX ? 0 : add_special(l, record.v, "suspend record", err);
 }
 
 int check_specials(struct memory m, struct check_special **ret, size_t *nr, struct err *err)
@@ -119,7 +120,7 @@ int check_specials(struct memory m, struct check_special **ret, size_t *nr, stru
 		free(l.v);
 		return -1;
 	}
-	compact(&l);
+	drop_repeats(&l);
 	*ret = l.v;
 	*nr = l.nr;
 	return 0;

@@ -126,7 +126,7 @@ const uint8_t *kdump_page(struct kdump *k, uint64_t index, const char **why)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_kdump(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	return ckpt_has_magic(src, off, "KDUMP   ", 8) || kdump_file_is_flat(src, off)
 		       ? CKPT_PROBE_YES
@@ -293,4 +293,4 @@ static int open_kdump(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_kdump = {
-	.name = "kdump", .probe = probe, .open = open_kdump, .verify = ckpt_verify_core};
+	.name = "kdump", .probe = probe_kdump, .open = open_kdump, .verify = ckpt_verify_core};

@@ -253,7 +253,7 @@ static void note_origin(const struct legacy *l)
 		o->refused = "its checkpoints are compressed";
 }
 
-static int refuse(struct ckpt *ck, uint64_t off, struct err *err)
+static int refuse_form(struct ckpt *ck, uint64_t off, struct err *err)
 {
 	uint64_t left = source_bytes(ck->src) - off;
 	size_t i, n = (size_t)MIN(left, (uint64_t)SHOWN_BYTES);
@@ -289,7 +289,7 @@ int legacy_open(struct ckpt *ck, uint64_t off, enum legacy_hint hint, struct err
 	ck->body = &ckpt_format_legacy;
 	ck->info.stream_off = off;
 	if (!legacy_recognise(ck->src, off, hint, &l.form))
-		return refuse(ck, off, err);
+		return refuse_form(ck, off, err);
 	ckpt_add_layer(ck, "legacy libxc");
 	if (read_header(&l, err) || (!l.cut && read_epochs(&l, err)))
 		return -1;
@@ -299,7 +299,7 @@ int legacy_open(struct ckpt *ck, uint64_t off, enum legacy_hint hint, struct err
 	return 0;
 }
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_legacy(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	struct legacy_form form;
 
@@ -312,4 +312,4 @@ static int open_raw(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_legacy = {
-	.name = "legacy", .probe = probe, .open = open_raw, .verify = ckpt_verify_pv};
+	.name = "legacy", .probe = probe_legacy, .open = open_raw, .verify = ckpt_verify_pv};

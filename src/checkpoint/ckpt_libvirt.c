@@ -22,7 +22,7 @@
 #define HEADER_BYTES 64u
 #define VERSION_MAX  2u
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_libvirt(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	return ckpt_has_magic(src, off, MAGIC, MAGIC_BYTES) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
 }
@@ -90,4 +90,4 @@ static int open_libvirt(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_libvirt = {
-	.name = "libvirt", .probe = probe, .open = open_libvirt};
+	.name = "libvirt", .probe = probe_libvirt, .open = open_libvirt};

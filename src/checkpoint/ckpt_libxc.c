@@ -23,7 +23,7 @@ bool libxc_has_magic(const struct source *src, uint64_t off)
 	return ckpt_has_magic(src, off, "\xff\xff\xff\xff\xff\xff\xff\xffXENF", 12);
 }
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_libxc(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	return libxc_has_magic(src, off) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
 }
@@ -217,4 +217,4 @@ static int open_libxc(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_libxc = {
-	.name = "libxc", .probe = probe, .open = open_libxc, .verify = ckpt_verify_pv};
+	.name = "libxc", .probe = probe_libxc, .open = open_libxc, .verify = ckpt_verify_pv};

@@ -33,7 +33,7 @@ bool libxl_has_magic(const struct source *src, uint64_t off)
 	return ckpt_has_magic(src, off, "LibxlFmt", 8);
 }
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_libxl(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	return libxl_has_magic(src, off) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
 }
@@ -242,4 +242,4 @@ static int open_libxl(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_libxl = {
-	.name = "libxl", .probe = probe, .open = open_libxl, .verify = ckpt_verify_pv};
+	.name = "libxl", .probe = probe_libxl, .open = open_libxl, .verify = ckpt_verify_pv};

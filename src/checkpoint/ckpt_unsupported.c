@@ -37,7 +37,7 @@ static const char *name_of(const struct source *src, uint64_t off)
 	return NULL;
 }
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err)
+static enum ckpt_probe probe_unsupported(const struct source *src, uint64_t off, struct err *err)
 {
 	const char *name = name_of(src, off);
 
@@ -54,4 +54,4 @@ static int open_unsupported(struct ckpt *ck UNUSED, uint64_t off UNUSED, struct 
 }
 
 const struct ckpt_format ckpt_format_unsupported = {
-	.name = "unsupported", .probe = probe, .open = open_unsupported};
+	.name = "unsupported", .probe = probe_unsupported, .open = open_unsupported};

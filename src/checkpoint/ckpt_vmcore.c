@@ -50,7 +50,7 @@ static const struct shape *shape_of(const struct source *src, uint64_t off)
 }
 
 /* A core file without segments is Xen's own. */
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_vmcore(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	const struct shape *s = shape_of(src, off);
 	const uint8_t *p = s ? source_at(src, off, s->ehdr_bytes) : NULL;
@@ -202,4 +202,4 @@ static int open_vmcore(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_vmcore = {
-	.name = "vmcore", .probe = probe, .open = open_vmcore, .verify = ckpt_verify_core};
+	.name = "vmcore", .probe = probe_vmcore, .open = open_vmcore, .verify = ckpt_verify_core};

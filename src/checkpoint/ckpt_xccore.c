@@ -23,7 +23,7 @@
 #define CTX_FLAGS 512
 #define FLAG_HVM  2u
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_xccore(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	const uint8_t *p = source_at(src, off, 4);
 
@@ -324,4 +324,4 @@ static int open_xccore(struct ckpt *ck, uint64_t off, struct err *err)
 }
 
 const struct ckpt_format ckpt_format_xccore = {
-	.name = "xc-core", .probe = probe, .open = open_xccore, .verify = ckpt_verify_core};
+	.name = "xc-core", .probe = probe_xccore, .open = open_xccore, .verify = ckpt_verify_core};

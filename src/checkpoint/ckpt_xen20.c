@@ -30,7 +30,7 @@
 #define MAX_PFNS       (1u << 20) /* 4 GiB, what i386 without PAE can have */
 
 /* xend of 3.x has the configuration's length, big-endian, right behind the magic. */
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err)
+static enum ckpt_probe probe_xen20(const struct source *src, uint64_t off, struct err *err)
 {
 	const uint8_t *head;
 	uint32_t nr_pfns;
@@ -182,4 +182,4 @@ static void verify_xen20(struct ckpt *ck)
 }
 
 const struct ckpt_format ckpt_format_xen20 = {
-	.name = "xen2", .probe = probe, .open = open_xen20, .verify = verify_xen20};
+	.name = "xen2", .probe = probe_xen20, .open = open_xen20, .verify = verify_xen20};

@@ -40,7 +40,7 @@
 #define VERSION_PAGESIZE_32	   1268
 #define VERSION_BYTES		   1280u
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_xencore(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	return xencore_is_one(src, off) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
 }
@@ -350,5 +350,7 @@ static int open_xencore(struct ckpt *ck, uint64_t off, struct err *err)
 	return info->complete ? find_end(&x) : 0;
 }
 
-const struct ckpt_format ckpt_format_xencore = {
-	.name = "xen-core", .probe = probe, .open = open_xencore, .verify = ckpt_verify_core};
+const struct ckpt_format ckpt_format_xencore = {.name = "xen-core",
+	.probe = probe_xencore,
+	.open = open_xencore,
+	.verify = ckpt_verify_core};

@@ -16,7 +16,7 @@
 #define HEADER_BYTES 20u
 
 /* An image of Xen 2.0 has the same magic, and its list of p2m frames where the text begins here. */
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err)
+static enum ckpt_probe probe_xend(const struct source *src, uint64_t off, struct err *err)
 {
 	const uint8_t *head = source_at(src, off, HEADER_BYTES);
 	uint32_t bytes;
@@ -59,4 +59,5 @@ static int open_xend(struct ckpt *ck, uint64_t off, struct err *err)
 	return 0;
 }
 
-const struct ckpt_format ckpt_format_xend = {.name = "xend", .probe = probe, .open = open_xend};
+const struct ckpt_format ckpt_format_xend = {
+	.name = "xend", .probe = probe_xend, .open = open_xend};

@@ -24,7 +24,7 @@
 #define XL_FLAG_JSON	1u
 #define XL_FLAG_V2	2u
 
-static enum ckpt_probe probe(const struct source *src, uint64_t off, struct err *err UNUSED)
+static enum ckpt_probe probe_xl(const struct source *src, uint64_t off, struct err *err UNUSED)
 {
 	return ckpt_has_magic(src, off, XL_MAGIC, XL_MAGIC_BYTES) ? CKPT_PROBE_YES : CKPT_PROBE_NO;
 }
@@ -140,4 +140,4 @@ static int open_xl(struct ckpt *ck, uint64_t off, struct err *err)
 	return 0;
 }
 
-const struct ckpt_format ckpt_format_xl = {.name = "xl", .probe = probe, .open = open_xl};
+const struct ckpt_format ckpt_format_xl = {.name = "xl", .probe = probe_xl, .open = open_xl};

@@ -19,7 +19,7 @@ static void free_tokener(struct json_tokener **t)
 		json_tokener_free(*t);
 }
 
-static struct json_object *member(struct json_object *o, const char *name)
+static struct json_object *get_member(struct json_object *o, const char *name)
 {
 	struct json_object *v = NULL;
 
@@ -31,7 +31,7 @@ static struct json_object *member(struct json_object *o, const char *name)
 /* A copy of a string or number; *ret stays NULL when the member is missing. */
 static int copy_text(struct json_object *o, const char *name, char **ret, struct err *err)
 {
-	struct json_object *v = member(o, name);
+	struct json_object *v = get_member(o, name);
 
 	if (!v || json_object_is_type(v, json_type_object) ||
 		json_object_is_type(v, json_type_array))
@@ -41,9 +41,9 @@ static int copy_text(struct json_object *o, const char *name, char **ret, struct
 	return *ret ? 0 : err_nomem(err, "the configuration");
 }
 
-static bool truth(struct json_object *o, const char *name)
+static bool is_true(struct json_object *o, const char *name)
 {
-	struct json_object *v = member(o, name);
+	struct json_object *v = get_member(o, name);
 
 	if (json_object_is_type(v, json_type_string))
 		return !strcasecmp(json_object_get_string(v), "true");
@@ -56,8 +56,8 @@ static int fill_disk(struct ckpt_disk *d, struct json_object *o, struct err *err
 		copy_text(o, "format", &d->format, err) ||
 		copy_text(o, "backend", &d->backend, err))
 		return -1;
-	d->cdrom = truth(o, "is_cdrom");
-	d->read_only = !truth(o, "readwrite");
+	d->cdrom = is_true(o, "is_cdrom");
+	d->read_only = !is_true(o, "readwrite");
 	return 0;
 }
 
@@ -82,7 +82,7 @@ static int add_disks(struct ckpt *ck, struct json_object *disks, struct err *err
 
 static enum ckpt_guest_type guest_type(struct json_object *c_info)
 {
-	struct json_object *v = member(c_info, "type");
+	struct json_object *v = get_member(c_info, "type");
 	const char *text = v ? json_object_get_string(v) : NULL;
 
 	if (!text)
@@ -111,17 +111,17 @@ int config_parse_json(struct ckpt *ck, enum ckpt_guest_type *ret_type, struct er
 			json_tokener_error_desc(json_tokener_get_error(tok)));
 		return 0;
 	}
-	c_info = member(root, "c_info");
+	c_info = get_member(root, "c_info");
 	*ret_type = guest_type(c_info);
 	if (*ret_type == CKPT_GUEST_UNKNOWN)
 		finding_add(&ck->findings, "XB014", finding_anywhere(),
 			"the configuration does not say what kind of guest it is");
-	vcpus = member(member(root, "b_info"), "max_vcpus");
+	vcpus = get_member(get_member(root, "b_info"), "max_vcpus");
 	if (vcpus)
 		info->config_vcpus = (unsigned)MIN(
 			MAX(json_object_get_int64(vcpus), INT64_C(0)), INT64_C(65536));
 	if (copy_text(c_info, "name", &info->name, err) ||
 		copy_text(c_info, "uuid", &info->uuid, err))
 		return -1;
-	return add_disks(ck, member(root, "disks"), err);
+	return add_disks(ck, get_member(root, "disks"), err);
 }

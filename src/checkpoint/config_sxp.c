@@ -107,7 +107,7 @@ static bool text_is(struct text t, const char *word)
 }
 
 /* The body of the first child form of that name. */
-static bool child(struct text list, const char *name, struct text *ret)
+static bool find_child(struct text list, const char *name, struct text *ret)
 {
 	struct text item, word, body;
 
@@ -125,7 +125,7 @@ static int copy_atom(struct text list, const char *name, char **ret, struct err 
 {
 	struct text body, atom;
 
-	if (!child(list, name, &body) || !next_item(&body, &atom) || *atom.p == '(')
+	if (!find_child(list, name, &body) || !next_item(&body, &atom) || *atom.p == '(')
 		return 0;
 	if (is_quote(*atom.p) && atom.end - atom.p >= 2) {
 		atom.p++;
@@ -159,8 +159,8 @@ static int add_devices(struct ckpt *ck, struct text list, struct err *err)
 
 	while (next_item(&list, &item))
 		if (open_form(item, &name, &body) && text_is(name, "device") &&
-			(child(body, "vbd", &device) || child(body, "tap", &device) ||
-				child(body, "tap2", &device)) &&
+			(find_child(body, "vbd", &device) || find_child(body, "tap", &device) ||
+				find_child(body, "tap2", &device)) &&
 			add_disk(ck, device, err))
 			return -1;
 	return 0;
@@ -171,7 +171,7 @@ static enum ckpt_guest_type guest_type(struct text domain)
 {
 	struct text image, form, name, body;
 
-	if (!child(domain, "image", &image) || !next_item(&image, &form) ||
+	if (!find_child(domain, "image", &image) || !next_item(&image, &form) ||
 		!open_form(form, &name, &body))
 		return CKPT_GUEST_UNKNOWN;
 	return text_is(name, "hvm") ? CKPT_GUEST_HVM : CKPT_GUEST_PV;
@@ -188,7 +188,7 @@ static int read_domain(struct ckpt *ck, struct text domain, struct err *err)
 		copy_atom(domain, "vcpus", &vcpus, err) || add_devices(ck, domain, err))
 		return -1;
 	config_set_vcpus(ck, vcpus);
-	if (!child(domain, "config", &config) || !child(config, "vm", &vm))
+	if (!find_child(domain, "config", &config) || !find_child(config, "vm", &vm))
 		return 0;
 	if (!info->name && copy_atom(vm, "name", &info->name, err))
 		return -1;
@@ -218,7 +218,7 @@ static bool is_digit(char c)
 }
 
 /* What a quoted atom stands for, as Sexplib writes it: \" \\ \n \t \r \b and \ddd, decimal. */
-static char *unquote(struct text atom)
+static char *unquote_atom(struct text atom)
 {
 	char *text = malloc((size_t)(atom.end - atom.p) + 1), *to = text;
 	const char *p = atom.p;
@@ -276,10 +276,10 @@ int config_parse_xenops(struct ckpt *ck, struct err *err)
 		return 0;
 	}
 	/* Images of before 2016 have none. */
-	if (!child(record, "vm_str", &body) || !next_item(&body, &atom) || !is_quote(*atom.p) ||
-		atom.end - atom.p < 2)
+	if (!find_child(record, "vm_str", &body) || !next_item(&body, &atom) ||
+		!is_quote(*atom.p) || atom.end - atom.p < 2)
 		return 0;
-	inner = unquote((struct text){atom.p + 1, atom.end - 1});
+	inner = unquote_atom((struct text){atom.p + 1, atom.end - 1});
 	if (!inner)
 		return err_nomem(err, "the configuration");
 	vm = (struct text){inner, inner + strlen(inner)};

@@ -123,7 +123,7 @@ static int set_named(struct ckpt_disk *d, struct text key, struct text value, st
 	return 0;
 }
 
-static struct text trim(struct text t)
+static struct text trim_text(struct text t)
 {
 	while (t.p < t.end && is_space(*t.p))
 		t.p++;
@@ -147,17 +147,17 @@ static int parse_disk(struct ckpt_disk *d, struct text spec, struct err *err)
 		struct text item = {spec.p, find_char(spec, ',')}, key;
 		const char *equals = find_char(item, '=');
 
-		key = trim((struct text){item.p, equals});
+		key = trim_text((struct text){item.p, equals});
 		/* A target is the last: it may have commas. */
 		if (equals < item.end && text_is(key, "target"))
 			item.end = spec.end;
 		spec.p = MIN(item.end + 1, spec.end);
 		if (equals < item.end) {
-			if (set_named(d, key, trim((struct text){equals + 1, item.end}), err))
+			if (set_named(d, key, trim_text((struct text){equals + 1, item.end}), err))
 				return -1;
-		} else if (text_is(trim(item), "cdrom")) {
+		} else if (text_is(trim_text(item), "cdrom")) {
 			d->cdrom = true;
-		} else if (set_positional(d, &place, trim(item), err)) {
+		} else if (set_positional(d, &place, trim_text(item), err)) {
 			return -1;
 		}
 	}

@@ -26,7 +26,7 @@ static void free_text(xmlChar **text)
 }
 
 /* The first element of that name; NULL: none. */
-static xmlNode *child(xmlNode *parent, const char *name)
+static xmlNode *find_child(xmlNode *parent, const char *name)
 {
 	xmlNode *n = parent ? parent->children : NULL;
 
@@ -61,16 +61,16 @@ static int copy_attribute(xmlNode *n, const char *name, char **ret, struct err *
 static int fill_disk(struct ckpt_disk *d, xmlNode *n, struct err *err)
 {
 	CLEANUP_FREE char *device = NULL;
-	xmlNode *source = child(n, "source"), *driver = child(n, "driver");
+	xmlNode *source = find_child(n, "source"), *driver = find_child(n, "driver");
 
-	if (copy_attribute(child(n, "target"), "dev", &d->vdev, err) ||
+	if (copy_attribute(find_child(n, "target"), "dev", &d->vdev, err) ||
 		copy_attribute(source, "dev", &d->path, err) ||
 		copy_attribute(source, "file", &d->path, err) ||
 		copy_attribute(driver, "name", &d->backend, err) ||
 		copy_attribute(driver, "type", &d->format, err) ||
 		copy_attribute(n, "device", &device, err))
 		return -1;
-	d->read_only = child(n, "readonly");
+	d->read_only = find_child(n, "readonly");
 	d->cdrom = device && !strcmp(device, "cdrom");
 	return 0;
 }
@@ -108,7 +108,7 @@ static int read_type(xmlNode *domain, enum ckpt_guest_type *ret, struct err *err
 	CLEANUP_FREE char *text = NULL;
 	size_t i;
 
-	if (copy_content(child(child(domain, "os"), "type"), &text, err))
+	if (copy_content(find_child(find_child(domain, "os"), "type"), &text, err))
 		return -1;
 	for (i = 0; text && i < ARRAY_SIZE(types); i++)
 		if (!strcmp(text, types[i].text))
@@ -122,10 +122,11 @@ static int read_domain(
 	CLEANUP_FREE char *vcpus = NULL;
 	struct ckpt_info *info = &ck->info;
 
-	if (copy_content(child(domain, "name"), &info->name, err) ||
-		copy_content(child(domain, "uuid"), &info->uuid, err) ||
-		copy_content(child(domain, "vcpu"), &vcpus, err) ||
-		read_type(domain, ret_type, err) || add_disks(ck, child(domain, "devices"), err))
+	if (copy_content(find_child(domain, "name"), &info->name, err) ||
+		copy_content(find_child(domain, "uuid"), &info->uuid, err) ||
+		copy_content(find_child(domain, "vcpu"), &vcpus, err) ||
+		read_type(domain, ret_type, err) ||
+		add_disks(ck, find_child(domain, "devices"), err))
 		return -1;
 	config_set_vcpus(ck, vcpus);
 	return 0;

@@ -19,7 +19,7 @@ bool kdump_file_is_flat(const struct source *src, uint64_t off)
 	return p && !memcmp(p, "makedumpfile\0\0\0\0", 16);
 }
 
-static uint64_t be64(const uint8_t *p)
+static uint64_t read_be64(const uint8_t *p)
 {
 	uint64_t v = 0;
 	unsigned i;
@@ -50,7 +50,7 @@ static int read_pieces(struct kdump_file *k, uint64_t off, struct err *err)
 
 		if (!head)
 			return 0;
-		p = (struct kdump_piece){be64(head), be64(head + 8), off + PIECE_HEAD};
+		p = (struct kdump_piece){read_be64(head), read_be64(head + 8), off + PIECE_HEAD};
 		if (p.at >> 63) {
 			k->cut = false;
 			return 0;

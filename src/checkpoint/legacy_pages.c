@@ -116,7 +116,7 @@ int legacy_index_run(struct legacy *l, const struct ckpt_run *run, struct err *e
 }
 
 /* How many words from `index` on continue one another: same type, the next frame. */
-static uint32_t stretch(const struct legacy *l, const struct batch *b, uint32_t index)
+static uint32_t count_stretch(const struct legacy *l, const struct batch *b, uint32_t index)
 {
 	uint64_t word = word_at(l, b, index);
 	uint32_t n = 1;
@@ -140,7 +140,7 @@ static int take_pages(struct legacy *l, const struct batch *b, struct err *err)
 			.ignored = l->verify,
 		};
 
-		n = stretch(l, b, i);
+		n = count_stretch(l, b, i);
 		note_type(l, word);
 		if (run.type == CKPT_TYPE_XTAB)
 			continue;

@@ -164,7 +164,7 @@ static enum chain try_list(const struct source *src, uint64_t off, struct legacy
 
 /* Without extended information: a list of frames, or a chunk at once. What holds better wins; what
  * the wrapper says of the guest decides between equals. */
-static bool settle(
+static bool settle_form(
 	const struct source *src, uint64_t off, enum legacy_hint hint, struct legacy_form *form)
 {
 	struct legacy_form hvm = *form;
@@ -193,7 +193,7 @@ bool legacy_recognise(
 	if (!form.p2m_size || form.p2m_size > LEGACY_MAX_PFNS)
 		return false;
 	form.extended = is_extended(src, off + form.tools, &form);
-	if (!form.extended && !settle(src, off + form.tools, hint, &form))
+	if (!form.extended && !settle_form(src, off + form.tools, hint, &form))
 		return false;
 	*ret = form;
 	return true;

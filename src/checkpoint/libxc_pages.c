@@ -42,7 +42,7 @@ static uint64_t word_at(const struct batch *b, uint32_t index)
 }
 
 /* How many words from `index` on continue one another: same type, the next frame. */
-static uint32_t stretch(const struct batch *b, uint32_t index)
+static uint32_t count_stretch(const struct batch *b, uint32_t index)
 {
 	const uint8_t *p = b->words + 8 * (size_t)index;
 	uint64_t word = num_le64(p);
@@ -79,7 +79,7 @@ static int check_words(
 		uint64_t word = word_at(b, i), pfn = word & WORD_PFN;
 		unsigned type = (unsigned)(word >> WORD_TYPE_SHIFT);
 
-		n = stretch(b, i);
+		n = count_stretch(b, i);
 		if (word & WORD_RESERVED)
 			return bad_word(rec, i, word, "expected bits 59-52 to be 0", err);
 		if (type >= 5 && type <= 8)
@@ -148,7 +148,7 @@ static int add_runs(
 			.off = off,
 			.ignored = x->verify,
 		};
-		uint32_t n = stretch(b, i);
+		uint32_t n = count_stretch(b, i);
 
 		i += n;
 		if (ckpt_type_has_data(run.type)) {

@@ -265,7 +265,7 @@ static int keep_dirty_pfns(struct libxc *x, const struct libxc_record *rec, stru
 	return 0;
 }
 
-static void require(struct libxc *x, const struct libxc_record *end, uint32_t type)
+static void require_record(struct libxc *x, const struct libxc_record *end, uint32_t type)
 {
 	if (!(x->seen & BIT(type)))
 		finding_add(&x->ck->findings, "XB007", finding_at_offset(end->off),
@@ -291,18 +291,18 @@ static int keep_end(struct libxc *x, const struct libxc_record *rec, struct err 
 	const struct ckpt_state *s = &x->ck->state;
 
 	if (x->version >= 3)
-		require(x, rec, LIBXC_STATIC_DATA_END);
+		require_record(x, rec, LIBXC_STATIC_DATA_END);
 	if (x->hvm) {
-		require(x, rec, LIBXC_HVM_CONTEXT);
+		require_record(x, rec, LIBXC_HVM_CONTEXT);
 		if (x->seen & BIT(LIBXC_HVM_CONTEXT) && !s->nr_vcpus)
 			finding_add(&x->ck->findings, "XB007", finding_at_offset(rec->off),
 				"the HVM context has no record of any vcpu");
 		return 0;
 	}
-	require(x, rec, LIBXC_PV_INFO);
-	require(x, rec, LIBXC_PV_P2M_FRAMES);
-	require(x, rec, LIBXC_SHARED_INFO);
-	require(x, rec, LIBXC_PV_VCPU_BASIC);
+	require_record(x, rec, LIBXC_PV_INFO);
+	require_record(x, rec, LIBXC_PV_P2M_FRAMES);
+	require_record(x, rec, LIBXC_SHARED_INFO);
+	require_record(x, rec, LIBXC_PV_VCPU_BASIC);
 	if (s->nr_vcpus && s->vcpus[0].id)
 		finding_add(&x->ck->findings, "XB007", finding_at_offset(rec->off),
 			"the stream has no context of vcpu 0; the first is that of vcpu %u",

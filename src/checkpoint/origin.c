@@ -47,7 +47,7 @@ static void put_versions(const struct ckpt_origin *o, char *buf, size_t cap)
 		snprintf(buf, cap, " of Xen %u.%u to %u.%u", a >> 8, a & 0xff, b >> 8, b & 0xff);
 }
 
-static void narrow(struct ckpt_origin *o, unsigned first, unsigned last)
+static void narrow_versions(struct ckpt_origin *o, unsigned first, unsigned last)
 {
 	o->first = MAX(o->first, first);
 	if (last && (!o->last || last < o->last))
@@ -71,13 +71,13 @@ static void narrow_by_stream(struct ckpt *ck)
 	const struct ckpt_info *info = &ck->info;
 
 	if (has_layer(info, "libxc v3"))
-		narrow(o, 0x040e, 0);
+		narrow_versions(o, 0x040e, 0);
 	if (has_layer(info, "libxc v2"))
-		narrow(o, 0x0406, 0x040d);
+		narrow_versions(o, 0x0406, 0x040d);
 	if (has_layer(info, "legacy libxc") && info->config_kind == CKPT_CONFIG_XL_JSON)
-		narrow(o, 0x0405, 0x0405);
+		narrow_versions(o, 0x0405, 0x0405);
 	if (info->config_kind == CKPT_CONFIG_XLCFG)
-		narrow(o, 0x0401, 0x0404);
+		narrow_versions(o, 0x0401, 0x0404);
 	if (info->xen_major)
 		o->first = o->last = info->xen_major << 8 | info->xen_minor;
 }
@@ -93,7 +93,7 @@ static void say_writer(struct ckpt *ck)
 		if (info->format && !strcmp(tools[i].format, info->format) &&
 			tools[i].emulator == ck->origin.emulator) {
 			tool = tools[i].tool;
-			narrow(&ck->origin, tools[i].first, tools[i].last);
+			narrow_versions(&ck->origin, tools[i].first, tools[i].last);
 		}
 	narrow_by_stream(ck);
 	put_versions(&ck->origin, versions, sizeof(versions));

@@ -8,7 +8,7 @@ static uint64_t run_end(const struct ckpt_run *r)
 	return r->pfn + r->nr;
 }
 
-static bool continues(const struct ckpt_run *last, const struct ckpt_run *next)
+static bool continues_run(const struct ckpt_run *last, const struct ckpt_run *next)
 {
 	uint64_t off = 0;
 
@@ -26,7 +26,7 @@ int pagemap_add(struct pagemap *pm, struct ckpt_run run)
 {
 	if (!ckpt_type_has_data(run.type))
 		run.off = 0;
-	if (pm->nr > pm->first_open && continues(&pm->runs[pm->nr - 1], &run)) {
+	if (pm->nr > pm->first_open && continues_run(&pm->runs[pm->nr - 1], &run)) {
 		pm->runs[pm->nr - 1].nr += run.nr;
 		return 0;
 	}
@@ -122,7 +122,7 @@ static int by_first_frame(const void *a, const void *b, void *arg)
 	return i < j ? -1 : i > j;
 }
 
-static int emit(struct sweep *s, const struct ckpt_run *r, uint64_t from, uint64_t to)
+static int emit_part(struct sweep *s, const struct ckpt_run *r, uint64_t from, uint64_t to)
 {
 	struct pagemap *pm = s->pm;
 	struct ckpt_run part = *r;
@@ -131,7 +131,7 @@ static int emit(struct sweep *s, const struct ckpt_run *r, uint64_t from, uint64
 	part.nr = (uint32_t)(to - from);
 	if (ckpt_type_has_data(r->type))
 		part.off += (from - r->pfn) * PAGE_BYTES;
-	if (pm->nr_current && continues(&pm->current[pm->nr_current - 1], &part)) {
+	if (pm->nr_current && continues_run(&pm->current[pm->nr_current - 1], &part)) {
 		pm->current[pm->nr_current - 1].nr += part.nr;
 		return 0;
 	}
@@ -142,7 +142,7 @@ static int emit(struct sweep *s, const struct ckpt_run *r, uint64_t from, uint64
 }
 
 /* Emit what is current in [*at, until). */
-static int advance(struct sweep *s, uint64_t *at, uint64_t until)
+static int advance_to(struct sweep *s, uint64_t *at, uint64_t until)
 {
 	while (s->nr_heap && *at < until) {
 		const struct ckpt_run *top = &s->pm->runs[s->heap[0]];
@@ -152,7 +152,7 @@ static int advance(struct sweep *s, uint64_t *at, uint64_t until)
 			heap_pop(s);
 			continue;
 		}
-		if (emit(s, top, *at, to))
+		if (emit_part(s, top, *at, to))
 			return -1;
 		*at = to;
 	}
@@ -171,14 +171,14 @@ static int sweep_runs(struct sweep *s)
 			s->order[s->nr_order++] = (uint32_t)i;
 	qsort_r(s->order, s->nr_order, sizeof(*s->order), by_first_frame, pm->runs);
 	for (i = 0; i < s->nr_order; i++) {
-		if (advance(s, &at, pm->runs[s->order[i]].pfn))
+		if (advance_to(s, &at, pm->runs[s->order[i]].pfn))
 			return -1;
 		heap_push(s, s->order[i]);
 	}
-	return advance(s, &at, UINT64_MAX);
+	return advance_to(s, &at, UINT64_MAX);
 }
 
-static void count(struct pagemap *pm)
+static void count_pages(struct pagemap *pm)
 {
 	uint64_t listed = 0, current = 0;
 	size_t i;
@@ -212,7 +212,7 @@ int pagemap_finish(struct pagemap *pm)
 		if (!order || !heap || sweep_runs(&s))
 			return -1;
 	}
-	count(pm);
+	count_pages(pm);
 	return 0;
 }
 

@@ -92,7 +92,7 @@ static int start_run(struct squeeze_parser *p, uint8_t byte, struct err *err)
 	return 0;
 }
 
-static int join(struct squeeze *s, struct squeeze_parser *p, uint64_t off, struct err *err)
+static int join_pieces(struct squeeze *s, struct squeeze_parser *p, uint64_t off, struct err *err)
 {
 	p->code.whole = false; /* it does not stand in one piece */
 	if (util_grow(&s->joints, &s->cap_joints, s->nr_joints + 1, sizeof(*s->joints)))
@@ -109,7 +109,7 @@ int squeeze_feed(struct squeeze *s, struct squeeze_parser *p, uint64_t off, uint
 
 	if (!bytes || !piece)
 		return 0;
-	if (p->inside && join(s, p, off, err))
+	if (p->inside && join_pieces(s, p, off, err))
 		return -1;
 	while (i < bytes) {
 		if (p->copy) {
@@ -139,7 +139,7 @@ int squeeze_feed(struct squeeze *s, struct squeeze_parser *p, uint64_t off, uint
 
 /* ---- finishing ---------------------------------------------------------------------------- */
 
-static bool counts(const struct ckpt_run *run)
+static bool has_content(const struct ckpt_run *run)
 {
 	return !run->ignored && ckpt_type_has_data(run->type);
 }
@@ -180,10 +180,10 @@ int squeeze_finish(struct squeeze *s, const struct pagemap *map)
 	if (!s->versions)
 		return -1;
 	for (i = 0; i < first; i++)
-		if (counts(&map->runs[i]) && pagemap_add(&s->base, map->runs[i]))
+		if (has_content(&map->runs[i]) && pagemap_add(&s->base, map->runs[i]))
 			return -1;
 	for (; i < map->nr; i++)
-		if (counts(&map->runs[i]))
+		if (has_content(&map->runs[i]))
 			s->versions[s->nr_versions++] = (uint32_t)i;
 	qsort_r(s->versions, s->nr_versions, sizeof(*s->versions), by_pfn, map->runs);
 	return pagemap_finish(&s->base);
@@ -343,7 +343,8 @@ static int copy_literal(
 	return 0;
 }
 
-static bool apply(const struct squeeze *s, const struct ckpt_run *run, uint64_t pfn, uint8_t *page)
+static bool apply_run(
+	const struct squeeze *s, const struct ckpt_run *run, uint64_t pfn, uint8_t *page)
 {
 	const uint8_t *whole;
 
@@ -368,10 +369,10 @@ static bool make_page(struct squeeze *s, uint64_t pfn, uint8_t *page, const char
 		return false;
 	s->codes_left -= end - first;
 	*why = "its delta is damaged";
-	if (base && !apply(s, base, pfn, page))
+	if (base && !apply_run(s, base, pfn, page))
 		return false;
 	for (; first < end; first++)
-		if (!apply(s, version_at(s, first), pfn, page))
+		if (!apply_run(s, version_at(s, first), pfn, page))
 			return false;
 	return true;
 }

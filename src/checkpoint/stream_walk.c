@@ -136,7 +136,7 @@ static struct stream_step take_libxc(struct stream_walk *w, const uint8_t *head)
 	return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_OTHER, 0);
 }
 
-static uint64_t padded(uint32_t bytes)
+static uint64_t pad_length(uint32_t bytes)
 {
 	return num_align_up(bytes, LIBXC_RECORD_ALIGN);
 }
@@ -162,9 +162,9 @@ static struct stream_step take_libxl_record(struct stream_walk *w, const uint8_t
 	case LIBXL_LIBXC_CONTEXT:
 		return bytes ? give_up(w) : step_to(w, STREAM_AT_LIBXC, STREAM_OTHER, 0);
 	case LIBXL_CHECKPOINT_END:
-		return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_EPOCH, padded(bytes));
+		return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_EPOCH, pad_length(bytes));
 	default:
-		return step_to(w, STREAM_AT_LIBXL_RECORD, STREAM_OTHER, padded(bytes));
+		return step_to(w, STREAM_AT_LIBXL_RECORD, STREAM_OTHER, pad_length(bytes));
 	}
 }
 
@@ -180,16 +180,18 @@ static struct stream_step take_libxc_record(struct stream_walk *w, const uint8_t
 				: end_payload(w);
 	case LIBXC_PAGE_DATA:
 		return step_to(w, STREAM_AT_LIBXC_RECORD, w->verify ? STREAM_RESENT : STREAM_PAGES,
-			padded(bytes));
+			pad_length(bytes));
 	case LIBXC_VERIFY:
 		w->verify = true;
-		return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_OTHER, padded(bytes));
+		return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_OTHER, pad_length(bytes));
 	case LIBXC_CHECKPOINT:
 		w->verify = false;
-		return w->libxl ? step_to(w, STREAM_AT_LIBXL_RECORD, STREAM_OTHER, padded(bytes))
-				: step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_EPOCH, padded(bytes));
+		return w->libxl
+			       ? step_to(w, STREAM_AT_LIBXL_RECORD, STREAM_OTHER, pad_length(bytes))
+			       : step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_EPOCH,
+					 pad_length(bytes));
 	default:
-		return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_OTHER, padded(bytes));
+		return step_to(w, STREAM_AT_LIBXC_RECORD, STREAM_OTHER, pad_length(bytes));
 	}
 }
 

@@ -64,7 +64,7 @@ static const uint8_t *table_page(struct xccore *x, uint64_t frame)
 	return frames_to_pfn(&x->place, frame, &i) ? xccore_page(x, i) : NULL;
 }
 
-static bool walk(
+static bool walk_tables(
 	struct xccore *x, const struct pt_mode *m, uint64_t root, uint64_t va, uint64_t *ret_frame)
 {
 	uint64_t frame = root;
@@ -167,9 +167,10 @@ static int each_entry(struct search *s, uint64_t root, entry_fn *fn)
 
 	while (pfn < s->nr && s->work_left) {
 		uint64_t va = s->table + pfn * s->word_bytes, before = pfn;
-		const uint8_t *p = walk(s->x, s->mode, root, va & ~(uint64_t)PAGE_OFFSET_MASK, &mfn)
-					   ? table_page(s->x, mfn)
-					   : NULL;
+		const uint8_t *p =
+			walk_tables(s->x, s->mode, root, va & ~(uint64_t)PAGE_OFFSET_MASK, &mfn)
+				? table_page(s->x, mfn)
+				: NULL;
 
 		if (!p)
 			break;
@@ -206,7 +207,7 @@ static bool is_right(struct search *s, uint64_t root)
 {
 	uint64_t mfn;
 
-	if (!walk(s->x, s->mode, root, s->table & ~(uint64_t)PAGE_OFFSET_MASK, &mfn))
+	if (!walk_tables(s->x, s->mode, root, s->table & ~(uint64_t)PAGE_OFFSET_MASK, &mfn))
 		return false;
 	memset(s->seen, 0, s->x->nr_listed / 8 + 1);
 	s->work_left -= MIN(s->work_left, s->x->nr_listed / 64);
@@ -307,7 +308,7 @@ static bool is_borne_out(struct xccore *x, const struct ckpt_vcpu *v)
 	for (; levels >= 2; levels--) {
 		if (levels == 2 && v->cr4 & CR4_PAE)
 			break;
-		if (walk(x, pt_mode_for(levels), v->cr3 >> PAGE_SHIFT, v->ip, &gfn) &&
+		if (walk_tables(x, pt_mode_for(levels), v->cr3 >> PAGE_SHIFT, v->ip, &gfn) &&
 			table_page(x, gfn))
 			return true;
 	}

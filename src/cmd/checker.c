@@ -12,7 +12,7 @@
 #include "io/progress.h"
 
 /* It can take hours, and must hear the signals that we put off. */
-static int spawn(pid_t *pid, char *argv[], struct err *err)
+static int spawn_checker(pid_t *pid, char *argv[], struct err *err)
 {
 	posix_spawnattr_t attr;
 	sigset_t none;
@@ -27,7 +27,7 @@ static int spawn(pid_t *pid, char *argv[], struct err *err)
 	return errno ? err_sys(err, "cannot run the checker") : 0;
 }
 
-static int run(const char *cmd, char *path, int *status, struct err *err)
+static int run_checker(const char *cmd, char *path, int *status, struct err *err)
 {
 	CLEANUP_FREE char *script = NULL;
 	char sh[] = "sh", option[] = "-c";
@@ -40,7 +40,7 @@ static int run(const char *cmd, char *path, int *status, struct err *err)
 	}
 	char *argv[] = {sh, option, script, sh, path, NULL};
 
-	if (spawn(&pid, argv, err))
+	if (spawn_checker(&pid, argv, err))
 		return -1;
 	while (waitpid(pid, &st, 0) < 0)
 		if (errno != EINTR)
@@ -64,10 +64,10 @@ int checker_run(
 	if (!path)
 		return err_sys(err, "cannot find %s", disk);
 	if (format == DISK_RAW || format == DISK_UNSAID)
-		return run(cmd, path, status, err);
+		return run_checker(cmd, path, status, err);
 	if (export_open(&x, path, format, err))
 		return -1;
-	rc = run(cmd, x.file, status, err);
+	rc = run_checker(cmd, x.file, status, err);
 	export_close(&x);
 	return rc;
 }

@@ -124,8 +124,6 @@ int cmd_open(const struct cmd_env *env, const char *path, struct cmd_input *in,
 /* The same of a checkpoint that is open as a source; takes over `src`, also on failure. */
 int cmd_open_source(const struct cmd_env *env, struct source *src, struct cmd_input *in,
 	struct err *err) MUST_CHECK;
-/* For who has opened a checkpoint himself, in a zeroed `in`: everything but the guest. */
-void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck);
 /* Run the frontends. Without guest memory: -1 and in->why. */
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
 /* Only the look, without a word on it; at a live domain again and again: in->snap is filled anew.

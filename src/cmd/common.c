@@ -426,7 +426,7 @@ static int note_inputs(const struct cmd_env *env, struct cmd_input *in, struct e
 	return inputs_refuse_fd(&in->files, fileno(env->out), "standard output", err);
 }
 
-void cmd_use_ckpt(struct cmd_input *in, struct ckpt *ck)
+static void use_checkpoint(struct cmd_input *in, struct ckpt *ck)
 {
 	in->ck = ck;
 	in->info = ckpt_info(ck);
@@ -444,7 +444,7 @@ static int open_file(
 		memset(in, 0, sizeof(*in));
 		return -1;
 	}
-	cmd_use_ckpt(in, in->ck);
+	use_checkpoint(in, in->ck);
 	return 0;
 }
 
@@ -483,7 +483,7 @@ int cmd_open_source(
 	if (ckpt_open_source(src, &in->ck, err) ||
 		inputs_add_path(&in->files, env->frontend.kernel_path, err))
 		return -1;
-	cmd_use_ckpt(in, in->ck);
+	use_checkpoint(in, in->ck);
 	open_guest(in);
 	return 0;
 }

@@ -63,7 +63,7 @@ static int end_as(int status)
 }
 
 /* Never returns. Nothing of ours is written at the end: standard output is the child's. */
-static void keep(struct pair *p, pid_t child, const struct door_passes *passes)
+static void keep_paths(struct pair *p, pid_t child, const struct door_passes *passes)
 {
 	int signals = signalfd(-1, &p->stops, SFD_CLOEXEC);
 	struct err err;
@@ -108,7 +108,7 @@ static int close_door(const struct door_passes *passes, bool symbols, struct err
 	if (child < 0)
 		return err_sys(err, "cannot start a confined process");
 	if (child)
-		keep(&p, child, passes);
+		keep_paths(&p, child, passes);
 	return become_child(&p, parent, symbols, err);
 }
 

@@ -20,7 +20,7 @@ struct diff {
 	struct changes changes;
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_diff(int key, char *arg, struct argp_state *state)
 {
 	struct diff *d = state->input;
 
@@ -266,7 +266,7 @@ static int open_both(struct diff *d, struct err *err)
 	return 0;
 }
 
-static int confine(struct diff *d, struct err *err)
+static int confine_diff(struct diff *d, struct err *err)
 {
 	struct door_passes passes = {0};
 	size_t i;
@@ -276,11 +276,11 @@ static int confine(struct diff *d, struct err *err)
 	return cmd_confine(d->env, SANDBOX_CLOSED, &passes, err);
 }
 
-static int run(struct diff *d, struct err *err)
+static int run_diff(struct diff *d, struct err *err)
 {
 	size_t i;
 
-	if (confine(d, err) || open_both(d, err) ||
+	if (confine_diff(d, err) || open_both(d, err) ||
 		changes_find(&d->in[0].snap, &d->in[1].snap, &d->changes, err))
 		return -1;
 	note_doubts(d);
@@ -296,7 +296,7 @@ int cmd_diff(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
-	static const struct argp argp = {.parser = parse,
+	static const struct argp argp = {.parser = parse_diff,
 		.args_doc = "BEFORE AFTER",
 		.doc = "Compare two checkpoints of one guest, or one and the domain (--live): "
 		       "requests that completed, appeared "
@@ -307,7 +307,7 @@ int cmd_diff(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &d);
-	rc = run(&d, err);
+	rc = run_diff(&d, err);
 	changes_fini(&d.changes);
 	cmd_close(&d.in[0]);
 	cmd_close(&d.in[1]);

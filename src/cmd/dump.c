@@ -194,7 +194,7 @@ static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 		word);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_dump(int key, char *arg, struct argp_state *state)
 {
 	struct dump *d = state->input;
 
@@ -268,7 +268,7 @@ static void filter_requests(const struct dump *d, struct io_request *v, size_t *
 	*nr = keep;
 }
 
-static int filter(struct dump *d, struct err *err)
+static int keep_wanted(struct dump *d, struct err *err)
 {
 	struct snapshot *s = &d->in.snap;
 	size_t i, keep = 0, before = s->nr_devices;
@@ -479,7 +479,7 @@ static void print_ring(FILE *out, const struct io_ring *r)
 }
 
 /* "bus, structure and ring"; or that it is not. */
-static void confirmation(const struct blkdev *dev, char *buf, size_t cap)
+static void describe_confirmation(const struct blkdev *dev, char *buf, size_t cap)
 {
 	unsigned left = dev->confirmed ? dev->confirmed_by : 0;
 	size_t n = (size_t)snprintf(buf, cap, left ? "confirmed by" : "not confirmed");
@@ -508,7 +508,7 @@ static void print_devices(const struct dump *d)
 		const struct blkdev *dev = &s->devices[i];
 		char by[96];
 
-		confirmation(dev, by, sizeof(by));
+		describe_confirmation(dev, by, sizeof(by));
 		fprintf(out, "%s%s: %s, %s, found by %s, %s\n", i ? "" : "\n", dev->name,
 			frontend_name(dev->driver), dev->state, blk_located_name(dev->located_by),
 			by);
@@ -576,7 +576,7 @@ static int choose_columns(struct dump *d, struct err *err)
 	return 0;
 }
 
-static int confine(struct dump *d, struct err *err)
+static int confine_dump(struct dump *d, struct err *err)
 {
 	struct door_passes passes = {0};
 
@@ -586,11 +586,11 @@ static int confine(struct dump *d, struct err *err)
 		d->env, d->target.live_given ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
 }
 
-static int run(struct dump *d, struct err *err)
+static int run_dump(struct dump *d, struct err *err)
 {
-	if (choose_columns(d, err) || confine(d, err) || cmd_open(d->env, d->path, &d->in, err) ||
-		cmd_analyse(d->env, &d->in, err) ||
-		target_read(d->env, &d->target, false, &d->in, err) || filter(d, err))
+	if (choose_columns(d, err) || confine_dump(d, err) ||
+		cmd_open(d->env, d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
+		target_read(d->env, &d->target, false, &d->in, err) || keep_wanted(d, err))
 		return -1;
 	if (d->in.live && backends_read(&d->in, &d->backends, err))
 		return -1;
@@ -620,7 +620,7 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.argp = &show_argp}, {.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp},
 		{.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_dump,
 		.args_doc = "FILE",
 		.doc = "List the block requests that the saved guest had in "
 		       "flight." CMD_HELP_STATUS,
@@ -630,7 +630,7 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &d);
-	rc = run(&d, err);
+	rc = run_dump(&d, err);
 	target_fini(&d.target);
 	backends_fini(&d.backends);
 	cmd_close(&d.in);

@@ -38,8 +38,8 @@ enum {
 	OPT_FORCE,
 };
 
-static void number(struct argp_state *state, const char *option, const char *arg, uint64_t max,
-	bool *set, uint64_t *ret)
+static void parse_number(struct argp_state *state, const char *option, const char *arg,
+	uint64_t max, bool *set, uint64_t *ret)
 {
 	if (!num_parse_u64(arg, max, ret))
 		argp_error(state, "--%s takes a number up to 0x%" PRIx64 ", not '%s'", option, max,
@@ -77,7 +77,7 @@ static void check_choice(const struct extract *x, struct argp_state *state)
 	check_output(x, state);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_extract(int key, char *arg, struct argp_state *state)
 {
 	struct extract *x = state->input;
 
@@ -89,22 +89,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		x->device = arg;
 		return 0;
 	case OPT_RING:
-		number(state, "ring", arg, UINT32_MAX, &x->ring_set, &x->ring);
+		parse_number(state, "ring", arg, UINT32_MAX, &x->ring_set, &x->ring);
 		return 0;
 	case OPT_SLOT:
-		number(state, "slot", arg, UINT32_MAX, &x->slot_set, &x->slot);
+		parse_number(state, "slot", arg, UINT32_MAX, &x->slot_set, &x->slot);
 		return 0;
 	case OPT_ALL:
 		x->out.dir = arg;
 		return 0;
 	case OPT_PAGE:
-		number(state, "page", arg, (1ull << 52) - 1, &x->page_set, &x->page);
+		parse_number(state, "page", arg, (1ull << 52) - 1, &x->page_set, &x->page);
 		return 0;
 	case OPT_VA:
-		number(state, "va", arg, UINT64_MAX, &x->va_set, &x->va);
+		parse_number(state, "va", arg, UINT64_MAX, &x->va_set, &x->va);
 		return 0;
 	case OPT_BYTES:
-		number(state, "bytes", arg, MAX_EXTRACT_BYTES, &x->bytes_set, &x->bytes);
+		parse_number(state, "bytes", arg, MAX_EXTRACT_BYTES, &x->bytes_set, &x->bytes);
 		return 0;
 	case OPT_HEX:
 		x->out.hex = true;
@@ -133,7 +133,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- getting the bytes -------------------------------------------------------------------- */
 
-static int hole(struct extract *x, uint8_t *to, size_t len, struct err *err)
+static int fill_hole(struct extract *x, uint8_t *to, size_t len, struct err *err)
 {
 	if (err->cls != ERR_NODATA)
 		return -1;
@@ -144,8 +144,8 @@ static int hole(struct extract *x, uint8_t *to, size_t len, struct err *err)
 	return 0;
 }
 
-static int payload(struct extract *x, const struct io_request *r, uint8_t **ret, size_t *ret_len,
-	struct err *err)
+static int read_payload(struct extract *x, const struct io_request *r, uint8_t **ret,
+	size_t *ret_len, struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = NULL;
 	uint64_t len = 0;
@@ -171,17 +171,17 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 
 		if (s->frame == IO_FRAME_UNKNOWN) {
 			err_set(err, ERR_NODATA, "segment %zu: its page is unknown", i);
-			if (hole(x, buf + at, s->bytes, err))
+			if (fill_hole(x, buf + at, s->bytes, err))
 				return -1;
 		} else if (memory_is_removed(guest_peek(x->in.guest, s->pfn))) {
 			err_set(err, ERR_NODATA,
 				"segment %zu: its page was left out of this redacted checkpoint",
 				i);
-			if (hole(x, buf + at, s->bytes, err))
+			if (fill_hole(x, buf + at, s->bytes, err))
 				return -1;
 		} else if (guest_read_frame(
 				   x->in.guest, s->pfn, s->offset, buf + at, s->bytes, err) &&
-			   hole(x, buf + at, s->bytes, err)) {
+			   fill_hole(x, buf + at, s->bytes, err)) {
 			return err_in(err, "segment %zu", i);
 		}
 	}
@@ -190,7 +190,7 @@ static int payload(struct extract *x, const struct io_request *r, uint8_t **ret,
 	return 0;
 }
 
-static int range(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *err)
+static int read_range(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = malloc((size_t)x->bytes + 1);
 	uint64_t done = 0;
@@ -202,7 +202,7 @@ static int range(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *
 		size_t n = (size_t)MIN(x->bytes - done, PAGE_BYTES - (va & PAGE_OFFSET_MASK));
 
 		if (guest_read(x->in.guest, GVA(va), buf + done, n, err) &&
-			hole(x, buf + done, n, err))
+			fill_hole(x, buf + done, n, err))
 			return -1;
 		done += n;
 	}
@@ -211,7 +211,7 @@ static int range(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *
 	return 0;
 }
 
-static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *err)
+static int read_page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *err)
 {
 	CLEANUP_FREE uint8_t *buf = malloc(PAGE_BYTES);
 	struct memory_page p = memory_page(x->in.memory, PFN(x->page));
@@ -223,7 +223,7 @@ static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *e
 	} else {
 		err_set(err, ERR_NODATA, "%s: pfn 0x%" PRIx64 " %s", x->in.name, x->page,
 			memory_lack(&p));
-		if (hole(x, buf, PAGE_BYTES, err))
+		if (fill_hole(x, buf, PAGE_BYTES, err))
 			return -1;
 	}
 	*ret = take(buf);
@@ -233,7 +233,7 @@ static int page(struct extract *x, uint8_t **ret, size_t *ret_len, struct err *e
 
 /* ---- choosing a request ------------------------------------------------------------------- */
 
-static bool matches(const struct extract *x, const struct blkdev *d, const struct io_request *r)
+static bool is_chosen(const struct extract *x, const struct blkdev *d, const struct io_request *r)
 {
 	return (!x->device || blkdev_is_named(d, x->device)) &&
 	       (!x->ring_set || x->ring == r->ring) && (!x->slot_set || x->slot == r->slot);
@@ -298,7 +298,7 @@ static int refuse_choice(const struct extract *x, struct err *err)
 	return err_override(err, "said");
 }
 
-static int choose(const struct extract *x, const struct blkdev **ret_dev,
+static int choose_request(const struct extract *x, const struct blkdev **ret_dev,
 	const struct io_request **ret, struct err *err)
 {
 	const struct io_request *found = NULL;
@@ -308,7 +308,7 @@ static int choose(const struct extract *x, const struct blkdev **ret_dev,
 		const struct blkdev *d = &x->in.snap.devices[i];
 
 		for (k = 0; k < d->nr_requests; k++)
-			if (matches(x, d, &d->requests[k])) {
+			if (is_chosen(x, d, &d->requests[k])) {
 				*ret_dev = d;
 				found = &d->requests[k];
 				n++;
@@ -333,14 +333,14 @@ static int extract_one(struct extract *x, struct err *err)
 	const struct io_request *r = NULL;
 	size_t len = 0;
 
-	if (choose(x, &d, &r, err))
+	if (choose_request(x, &d, &r, err))
 		return -1;
 	if (!r->nr_seg && !r->segs_wanted) {
 		err_set(err, ERR_NODATA, "ring %u slot %u of %s is a %s: it has no payload",
 			r->ring, r->slot, d->name, io_op_name(r->op));
 		return err_override(err, "said");
 	}
-	if (payload(x, r, &buf, &len, err))
+	if (read_payload(x, r, &buf, &len, err))
 		return -1;
 	return extract_put(&x->out, extract_row_request(d, r), 0, buf, len, err);
 }
@@ -353,7 +353,7 @@ static int extract_into(
 	struct err why;
 	size_t len = 0;
 
-	if (!payload(x, r, &buf, &len, &why))
+	if (!read_payload(x, r, &buf, &len, &why))
 		return extract_put_named(&x->out, d, r, buf, len, err);
 	if (why.cls == ERR_SYSTEM) {
 		*err = why;
@@ -383,7 +383,7 @@ static int extract_page(struct extract *x, struct err *err)
 	CLEANUP_FREE uint8_t *buf = NULL;
 	size_t len = 0;
 
-	if (page(x, &buf, &len, err))
+	if (read_page(x, &buf, &len, err))
 		return -1;
 	return extract_put(
 		&x->out, extract_row_range("pfn", x->page), x->page << PAGE_SHIFT, buf, len, err);
@@ -398,7 +398,7 @@ static int extract_range(struct extract *x, struct err *err)
 		*err = x->in.why;
 		return -1;
 	}
-	if (range(x, &buf, &len, err))
+	if (read_range(x, &buf, &len, err))
 		return -1;
 	return extract_put(&x->out, extract_row_range("address", x->va), x->va, buf, len, err);
 }
@@ -411,7 +411,7 @@ static int extract_requests(struct extract *x, struct err *err)
 	return x->out.dir ? extract_all(x, err) : extract_one(x, err);
 }
 
-static int confine(struct extract *x, struct err *err)
+static int confine_extract(struct extract *x, struct err *err)
 {
 	struct door_passes passes = {0};
 
@@ -421,13 +421,13 @@ static int confine(struct extract *x, struct err *err)
 	return cmd_confine(x->env, SANDBOX_CLOSED, &passes, err);
 }
 
-static int run(struct extract *x, struct err *err)
+static int run_extract(struct extract *x, struct err *err)
 {
 	bool of_requests = !x->page_set && !x->va_set;
 
 	x->out.env = x->env;
 	x->out.inputs = &x->in.files;
-	if (confine(x, err) || cmd_open(x->env, x->path, &x->in, err) ||
+	if (confine_extract(x, err) || cmd_open(x->env, x->path, &x->in, err) ||
 		extract_out_open(&x->out, err))
 		return -1;
 	if (x->page_set	    ? extract_page(x, err)
@@ -470,7 +470,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 	static const struct argp_child children[] = {{.argp = &cmd_live_argp},
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_extract,
 		.args_doc = "FILE",
 		.doc = EXTRACT_DOC,
 		.children = children};
@@ -478,7 +478,7 @@ int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &x);
-	rc = run(&x, err);
+	rc = run_extract(&x, err);
 	if (x.holes && !rc)
 		cmd_note(env, "%" PRIu64 " holes", x.holes);
 	extract_out_fini(&x.out);

@@ -52,7 +52,7 @@ static void choose_format(struct fleet *f, const char *word, struct argp_state *
 		word);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_fleet(int key, char *arg, struct argp_state *state)
 {
 	struct fleet *f = state->input;
 
@@ -91,7 +91,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-const struct argp fleet_argp = {.options = options, .parser = parse};
+const struct argp fleet_argp = {.options = options, .parser = parse_fleet};
 
 /* ---- which files -------------------------------------------------------------------------- */
 

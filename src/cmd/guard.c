@@ -64,13 +64,13 @@ enum {
 static uint64_t default_memory(void)
 {
 	CLEANUP_FILE FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kib = 0;
+	uint64_t kib = 0;
 	char line[128];
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
 			break;
-	return (uint64_t)kib * 1024 / 4;
+	return kib * 1024 / 4;
 }
 
 static bool parse_veto(const char *word, enum veto *ret)
@@ -99,7 +99,7 @@ static void take_command(struct guard *g, struct argp_state *state)
 	state->next = state->argc;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_guard(int key, char *arg, struct argp_state *state)
 {
 	struct guard *g = state->input;
 
@@ -345,7 +345,7 @@ static void log_end(const struct guard *g)
 	log_send(g->env, &e);
 }
 
-static int settle(struct guard *g)
+static int settle_options(struct guard *g)
 {
 	int sig, ended, status = CMD_OK;
 
@@ -406,7 +406,7 @@ static int look_ahead(const struct guard *g, struct err *err)
 											      : 0;
 }
 
-static int run(struct guard *g, struct err *err)
+static int run_guard(struct guard *g, struct err *err)
 {
 	const struct watch_options opt = {.judge = &g->judge,
 		.report_path = g->report_path,
@@ -437,7 +437,7 @@ static int run(struct guard *g, struct err *err)
 	rc = pass_stream(&g->pass, err);
 	end_showing(g);
 	end_output(g);
-	return rc && !is_served(g, err) ? give_up(g, err) : settle(g);
+	return rc && !is_served(g, err) ? give_up(g, err) : settle_options(g);
 }
 
 int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err)
@@ -446,7 +446,7 @@ int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.argp = &target_caps_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_log_argp},
 		{.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_guard,
 		.args_doc = "[-- COMMAND [ARG...]]",
 		.doc = "Pass the stream of a guest that is saved or migrated on, from standard "
 		       "input to standard output or to a command, and judge it meanwhile as "
@@ -460,7 +460,7 @@ int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err)
 	g.memory_limit = default_memory();
 	g.pass.arg = &g;
 	cmd_parse(&argp, argc, argv, &g);
-	rc = run(&g, err);
+	rc = run_guard(&g, err);
 	pass_fini(&g.pass);
 	if (g.watcher.answer >= 0)
 		close(g.watcher.answer);

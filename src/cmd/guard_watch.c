@@ -77,7 +77,7 @@ static int judge_stream(struct keep *k, struct judge *j, struct verdict *ret, st
 }
 
 /* What takes time, or may fail, comes when the answer is given: somebody waits for it. */
-static int tell(const struct watch_options *opt, struct err *err)
+static int tell_verdict(const struct watch_options *opt, struct err *err)
 {
 	const struct judge *j = opt->judge;
 	struct err why;
@@ -120,7 +120,7 @@ static int watch_stream(
 	if (rc < 0)
 		return -1;
 	give_answer(answer, &v);
-	if (!rc && tell(opt, err))
+	if (!rc && tell_verdict(opt, err))
 		return -1;
 	return rc ? 0 : keep_copy(opt, k, err);
 }
@@ -146,7 +146,7 @@ static void stand_apart(pid_t parent)
 }
 
 /* From here on the stream is looked at. */
-static int confine(const struct watch_options *opt, struct err *err)
+static int confine_watcher(const struct watch_options *opt, struct err *err)
 {
 	struct door_passes passes = {0};
 	enum sandbox_kind kind = judge_passes(opt->judge, &passes);
@@ -165,7 +165,7 @@ watch(const struct watch_options *opt, int copy, int answer, pid_t parent)
 	int rc;
 
 	stand_apart(parent);
-	k = confine(opt, &err) ? NULL : keep_new(opt->memory_limit, &err);
+	k = confine_watcher(opt, &err) ? NULL : keep_new(opt->memory_limit, &err);
 	rc = k ? watch_stream(opt, k, copy, answer, &err) : -1;
 	if (rc)
 		cmd_note_err(j->env, &err);

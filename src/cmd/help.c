@@ -208,7 +208,7 @@ struct help {
 	const char *topic;
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_help(int key, char *arg, struct argp_state *state)
 {
 	struct help *h = state->input;
 
@@ -275,7 +275,7 @@ static int show_topic(struct help *h, struct err *err)
 int cmd_help(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &cmd_common_argp}, {0}};
-	static const struct argp argp = {.parser = parse,
+	static const struct argp argp = {.parser = parse_help,
 		.args_doc = "[COMMAND|formats]",
 		.doc = "Open the manual page of a command; without one installed, list its "
 		       "options." CMD_HELP_STATUS,

@@ -22,7 +22,7 @@ struct info {
 	struct show_style style;
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_info(int key, char *arg, struct argp_state *state)
 {
 	struct info *in = state->input;
 
@@ -45,9 +45,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void line(FILE *out, const char *key, const char *fmt, ...) PRINTF(3, 4);
+static void print_line(FILE *out, const char *key, const char *fmt, ...) PRINTF(3, 4);
 
-static void line(FILE *out, const char *key, const char *fmt, ...)
+static void print_line(FILE *out, const char *key, const char *fmt, ...)
 {
 	CLEANUP_FREE char *raw = NULL;
 	CLEANUP_FREE char *safe = NULL;
@@ -95,7 +95,8 @@ static void sheet_machine(FILE *out, const struct ckpt_info *info, size_t vcpus)
 		snprintf(tables, sizeof(tables), "%u-level page tables", info->pt_levels);
 	if (vcpus || info->complete)
 		snprintf(cpus, sizeof(cpus), "%zu vcpu%s", vcpus, vcpus == 1 ? "" : "s");
-	line(out, "guest", "%s, %s, %s, %s", info_guest_type(info->guest_type), bits, tables, cpus);
+	print_line(out, "guest", "%s, %s, %s, %s", info_guest_type(info->guest_type), bits, tables,
+		cpus);
 }
 
 static void sheet_memory(FILE *out, const struct show_style *style, const struct ckpt_info *info)
@@ -106,10 +107,10 @@ static void sheet_memory(FILE *out, const struct show_style *style, const struct
 	if (info->nr_pfns)
 		snprintf(below, sizeof(below), "frame numbers below 0x%" PRIx64, info->nr_pfns);
 	if (info->complete || info->nr_data_pages)
-		line(out, "memory", "%s%" PRIu64 " pages with data (%s), %s",
+		print_line(out, "memory", "%s%" PRIu64 " pages with data (%s), %s",
 			info->complete ? "" : "at least ", info->nr_data_pages, bytes, below);
 	else
-		line(out, "memory", "pages with data unknown, %s", below);
+		print_line(out, "memory", "pages with data unknown, %s", below);
 }
 
 static void sheet_origin(FILE *out, const struct cmd_input *in)
@@ -118,20 +119,20 @@ static void sheet_origin(FILE *out, const struct cmd_input *in)
 	char layers[200];
 
 	info_layers(info, layers, sizeof(layers));
-	line(out, "file", "%s", in->name);
-	line(out, "format", "%s", layers);
-	line(out, "complete", "%s%s%s", info->complete ? "yes" : "NO", info->complete ? "" : ": ",
-		info->incomplete_why);
-	line(out, "written by", "%s", info->written_by);
-	line(out, "restore", "%s", info->restore);
+	print_line(out, "file", "%s", in->name);
+	print_line(out, "format", "%s", layers);
+	print_line(out, "complete", "%s%s%s", info->complete ? "yes" : "NO",
+		info->complete ? "" : ": ", info->incomplete_why);
+	print_line(out, "written by", "%s", info->written_by);
+	print_line(out, "restore", "%s", info->restore);
 }
 
 static void sheet_domain(FILE *out, const struct cmd_input *in)
 {
 	const struct xenhost_domain *dom = live_input_domain(in->live);
 
-	line(out, "domain", "%s", in->name);
-	line(out, "state", "%s%s", xenhost_state(dom),
+	print_line(out, "domain", "%s", in->name);
+	print_line(out, "state", "%s%s", xenhost_state(dom),
 		in->info->suspended ? "" : ": its drivers may be in the middle of a change");
 }
 
@@ -145,19 +146,19 @@ static void sheet_file(FILE *out, const struct show_style *style, const struct c
 		sheet_origin(out, in);
 	sheet_machine(out, info, cmd_nr_vcpus(in));
 	if (!in->live && !info->suspended)
-		line(out, "state",
+		print_line(out, "state",
 			"not suspended: its drivers may have been in the middle of a change");
 	sheet_memory(out, style, info);
 	if (info->nr_repeats)
-		line(out, "live", "%" PRIu64 " pages were sent again; the last copy counts",
+		print_line(out, "live", "%" PRIu64 " pages were sent again; the last copy counts",
 			info->nr_repeats);
 	if (info->nr_emulator_records)
-		line(out, "emulator", "%u record%s", info->nr_emulator_records,
+		print_line(out, "emulator", "%u record%s", info->nr_emulator_records,
 			info->nr_emulator_records == 1 ? "" : "s");
 	if (info->name)
-		line(out, "name", "%s", info->name);
+		print_line(out, "name", "%s", info->name);
 	if (info->uuid)
-		line(out, "uuid", "%s", info->uuid);
+		print_line(out, "uuid", "%s", info->uuid);
 }
 
 static void sheet_disks(FILE *out, const struct ckpt_info *info)
@@ -167,7 +168,7 @@ static void sheet_disks(FILE *out, const struct ckpt_info *info)
 	for (i = 0; i < info->nr_disks; i++) {
 		const struct ckpt_disk *d = &info->disks[i];
 
-		line(out, "disk", "%s = %s%s%s%s%s%s", d->vdev ? d->vdev : "?",
+		print_line(out, "disk", "%s = %s%s%s%s%s%s", d->vdev ? d->vdev : "?",
 			d->path ? d->path : "(no path)", d->format ? ", " : "",
 			d->format ? d->format : "", d->backend ? ", " : "",
 			d->backend ? d->backend : "",
@@ -180,20 +181,20 @@ static void sheet_disks(FILE *out, const struct ckpt_info *info)
 static void sheet_guest(FILE *out, const struct guest_facts *g, bool live)
 {
 	if (*g->os)
-		line(out, "os", "%s%s%s", g->os, *g->release ? " " : "", g->release);
+		print_line(out, "os", "%s%s%s", g->os, *g->release ? " " : "", g->release);
 	if (*g->version)
-		line(out, "version", "%s", g->version);
+		print_line(out, "version", "%s", g->version);
 	if (*g->hostname)
-		line(out, "hostname", "%s", g->hostname);
+		print_line(out, "hostname", "%s", g->hostname);
 	if (g->cmdline)
-		line(out, "command line", "%s", g->cmdline);
+		print_line(out, "command line", "%s", g->cmdline);
 	if (g->wall_known) {
 		time_t t = (time_t)g->wall_sec;
 		struct tm tm;
 		char text[64];
 
 		if (gmtime_r(&t, &tm) && strftime(text, sizeof(text), "%F %T UTC", &tm))
-			line(out, live ? "clock" : "saved at", "%s (guest's clock)", text);
+			print_line(out, live ? "clock" : "saved at", "%s (guest's clock)", text);
 	}
 }
 
@@ -206,13 +207,13 @@ static void sheet_device(FILE *out, const struct blkdev *d)
 		snprintf(size, sizeof(size), "%" PRIu64 " sectors", d->nr_sectors);
 	if (d->queued_known)
 		snprintf(queued, sizeof(queued), "%zu queued", d->nr_queued);
-	line(out, "frontend", "%s: %s, %s, %s, %zu ring%s, found by %s", d->name,
+	print_line(out, "frontend", "%s: %s, %s, %s, %zu ring%s, found by %s", d->name,
 		frontend_name(d->driver), d->state, size, d->nr_rings, d->nr_rings == 1 ? "" : "s",
 		blk_located_name(d->located_by));
 	if (d->requests_known || d->nr_requests)
 		snprintf(pending, sizeof(pending), "%s%zu pending",
 			d->requests_known ? "" : "at least ", d->nr_requests);
-	line(out, "requests", "%s: %s, %s", d->name, pending, queued);
+	print_line(out, "requests", "%s: %s, %s", d->name, pending, queued);
 }
 
 static void print_sheet(
@@ -226,9 +227,9 @@ static void print_sheet(
 	for (i = 0; i < in->snap.nr_devices; i++)
 		sheet_device(env->out, &in->snap.devices[i]);
 	if (!in->snap.nr_devices)
-		line(env->out, "frontend", "unknown");
+		print_line(env->out, "frontend", "unknown");
 	if (in->snap.every_page && in->snap.doubt)
-		line(env->out, "searched", "every page: %s", in->snap.doubt);
+		print_line(env->out, "searched", "every page: %s", in->snap.doubt);
 }
 
 int info_look(const struct cmd_env *env, const char *path, struct cmd_input *in, struct err *err)
@@ -258,7 +259,7 @@ static int show_one(struct info *i, struct err *err)
 	return rc;
 }
 
-static int confine(struct info *in, struct err *err)
+static int confine_info(struct info *in, struct err *err)
 {
 	struct door_passes passes = {0};
 	size_t i;
@@ -284,11 +285,11 @@ static void look_for_fleet(void *arg, const char *path, struct fleet_look *look)
 	cmd_close(&in);
 }
 
-static int show(struct info *i, struct err *err)
+static int show_guest(struct info *i, struct err *err)
 {
 	const struct fleet *f = &i->fleet;
 
-	if (confine(i, err))
+	if (confine_info(i, err))
 		return -1;
 	if (f->format != FLEET_TEXT && f->format != FLEET_JSON)
 		return fleet_run(f, look_for_fleet, i, err);
@@ -302,7 +303,7 @@ int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 	static const struct argp_child children[] = {{.argp = &fleet_argp}, {.argp = &show_argp},
 		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
 		{0}};
-	static const struct argp argp = {.parser = parse,
+	static const struct argp argp = {.parser = parse_info,
 		.args_doc = "FILE...",
 		.doc = "Say what each file is and what is in it: format, completeness, guest, "
 		       "disks, "
@@ -314,7 +315,7 @@ int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err)
 	/* Counts do not need a second opinion; a scan of all memory only where symbols fail. */
 	env->frontend.facts_only = true;
 	cmd_parse(&argp, argc, argv, &i);
-	rc = fleet_complete(&i.fleet, err) ? -1 : show(&i, err);
+	rc = fleet_complete(&i.fleet, err) ? -1 : show_guest(&i, err);
 	fleet_fini(&i.fleet);
 	return rc;
 }

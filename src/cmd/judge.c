@@ -49,7 +49,7 @@ static int set_fail_on(struct judge *j, const char *word, struct err *err)
 	return err_set(err, ERR_USAGE, "--fail-on takes warning, error or never, not '%s'", word);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_judge(int key, char *arg, struct argp_state *state)
 {
 	struct judge *j = state->input;
 	int failed = 0;
@@ -104,7 +104,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-const struct argp judge_argp = {.options = options, .parser = parse};
+const struct argp judge_argp = {.options = options, .parser = parse_judge};
 
 void judge_init(struct judge *j, struct cmd_env *env)
 {
@@ -154,7 +154,7 @@ static int set_target(struct judge *j, struct err *err)
 	return 0;
 }
 
-static int evaluate(struct judge *j, struct err *err)
+static int evaluate_rules(struct judge *j, struct err *err)
 {
 	struct check_input in = {
 		.snap = &j->in.snap,
@@ -215,7 +215,7 @@ static void check_tables(struct judge *j)
 			nr);
 }
 
-static int analyse(struct judge *j, struct err *err)
+static int analyse_guest(struct judge *j, struct err *err)
 {
 	if (!j->in.guest) {
 		check_tables(j);
@@ -226,7 +226,7 @@ static int analyse(struct judge *j, struct err *err)
 	if (guest_track_reads(j->in.guest, err) || cmd_analyse(j->env, &j->in, err))
 		return -1;
 	check_tables(j);
-	return evaluate(j, err);
+	return evaluate_rules(j, err);
 }
 
 /* A file that is cut comes first; an unsafe guest matters more than a device that is not known. */
@@ -245,7 +245,7 @@ int judge_run(struct judge *j, struct err *err)
 {
 	struct report *r = &j->report;
 
-	if (analyse(j, err))
+	if (analyse_guest(j, err))
 		return -1;
 	*r = (struct report){.path = j->path,
 		.policy = &j->policy,

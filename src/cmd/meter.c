@@ -15,7 +15,7 @@ static long elapsed_ms(const struct timespec *since)
 	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
 }
 
-static void show(void *arg, const char *what, uint64_t done, uint64_t all)
+static void show_progress(void *arg, const char *what, uint64_t done, uint64_t all)
 {
 	struct meter *m = arg;
 	unsigned percent = all ? (unsigned)(done / (all / 100 + 1)) : 100;
@@ -41,7 +41,8 @@ void meter_start(struct meter *m, const struct cmd_env *env)
 {
 	bool on = !env->quiet && isatty(fileno(env->talk));
 
-	*m = (struct meter){.progress = {.show = on ? show : NULL, .arg = m}, .out = env->talk};
+	*m = (struct meter){
+		.progress = {.show = on ? show_progress : NULL, .arg = m}, .out = env->talk};
 }
 
 void meter_end(struct meter *m)

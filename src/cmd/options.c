@@ -29,7 +29,7 @@ void options_walk(const struct argp *argp, option_fn fn, void *arg)
 		walk_rank(argp, rank, fn, arg);
 }
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
+static unsigned least_of(unsigned a, unsigned b, unsigned c)
 {
 	unsigned ab = MIN(a, b);
 
@@ -54,7 +54,7 @@ static unsigned edit_distance(const char *a, size_t na, const char *b, size_t nb
 		row = next;
 		row[0] = (unsigned)i;
 		for (k = 1; k <= nb; k++) {
-			row[k] = least(above[k] + 1, row[k - 1] + 1,
+			row[k] = least_of(above[k] + 1, row[k - 1] + 1,
 				above[k - 1] + (a[i - 1] != b[k - 1]));
 			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
 				row[k] = MIN(row[k], higher[k - 2] + 1);

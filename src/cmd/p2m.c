@@ -20,7 +20,7 @@ struct p2m_args {
 
 enum { OPT_DOMID = 0x100 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_p2m(int key, char *arg, struct argp_state *state)
 {
 	struct p2m_args *a = state->input;
 	uint64_t v;
@@ -62,7 +62,7 @@ static const struct argp_child children[] = {{.argp = &cmd_common_argp}, {0}};
 
 static const struct argp argp = {
 	.options = options,
-	.parser = parse,
+	.parser = parse_p2m,
 	.args_doc = "--domid N [-o FILE]",
 	.doc = "Write the table of machine frames of a PV domain: for each pfn one little-endian "
 	       "64-bit number, all ones where there is no frame. The domain may be restored and "
@@ -70,7 +70,7 @@ static const struct argp argp = {
 	.children = children,
 };
 
-static void tell(
+static void tell_result(
 	const struct cmd_env *env, const struct xenhost_domain *dom, const struct xenhost_p2m *t)
 {
 	CLEANUP_FREE char *name = cmd_safe_text(dom->name, strlen(dom->name));
@@ -100,7 +100,7 @@ static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)
 	if (!failed && a->env->json)
 		failed = json_print(p2m_save_json(&dom, &t, a->path), a->env->out, err);
 	else if (!failed)
-		tell(a->env, &dom, &t);
+		tell_result(a->env, &dom, &t);
 	status = t.nr_differ || t.nr_foreign ? CMD_WARNINGS : CMD_OK;
 	xenhost_p2m_fini(&t);
 	return failed ? -1 : status;

@@ -30,7 +30,7 @@ struct redact {
 
 enum { OPT_KEEP = 0x100, OPT_KEEP_WHO, OPT_KEEP_WITNESSES, OPT_FORCE };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_redact(int key, char *arg, struct argp_state *state)
 {
 	struct redact *r = state->input;
 
@@ -344,7 +344,7 @@ static void drop_trailer(struct json_object *findings)
 }
 
 /* The analysis as a document, without the names of the files. */
-static struct json_object *essence(const struct cmd_input *in)
+static struct json_object *essence_of(const struct cmd_input *in)
 {
 	struct json_object *doc = json_document(in, true), *src, *findings;
 
@@ -359,7 +359,7 @@ static struct json_object *essence(const struct cmd_input *in)
 }
 
 /* The new file must tell the same story; otherwise it is worth nothing. */
-static int verify(struct redact *r, struct err *err)
+static int verify_copy(struct redact *r, struct err *err)
 {
 	struct json_object *before, *after;
 	struct cmd_input again;
@@ -369,8 +369,8 @@ static int verify(struct redact *r, struct err *err)
 		cmd_close(&again);
 		return err_in(err, "the redacted file cannot be read back");
 	}
-	before = essence(&r->in);
-	after = essence(&again);
+	before = essence_of(&r->in);
+	after = essence_of(&again);
 	rc = json_object_equal(before, after)
 		     ? 0
 		     : err_set(err, ERR_SYSTEM,
@@ -381,7 +381,7 @@ static int verify(struct redact *r, struct err *err)
 	return rc;
 }
 
-static int tell(const struct redact *r, struct err *err)
+static int tell_result(const struct redact *r, struct err *err)
 {
 	struct json_object *doc, *o;
 	char kept[32];
@@ -421,14 +421,14 @@ static int make_copy(struct redact *r, struct err *err)
 		collect_witnesses(r, err) || collect_sources(r, err) ||
 		outfile_open(&r->out, r->out_path, r->force, &r->in.files, err))
 		return -1;
-	if (write_out(r, err) || verify(r, err)) {
+	if (write_out(r, err) || verify_copy(r, err)) {
 		outfile_drop(&r->out);
 		return -1;
 	}
-	return outfile_commit(&r->out, err) ? -1 : tell(r, err);
+	return outfile_commit(&r->out, err) ? -1 : tell_result(r, err);
 }
 
-static void fini(struct redact *r)
+static void fini_redact(struct redact *r)
 {
 	outfile_drop(&r->out);
 	cmd_close(&r->in);
@@ -457,11 +457,11 @@ int redact_source(const struct cmd_env *env, struct source *src, const char *out
 
 	locate_both(&own);
 	rc = cmd_open_source(&own, src, &r.in, err) ? -1 : make_copy(&r, err);
-	fini(&r);
+	fini_redact(&r);
 	return rc;
 }
 
-static int confine(struct redact *r, struct err *err)
+static int confine_redact(struct redact *r, struct err *err)
 {
 	struct door_passes passes = {0};
 
@@ -470,9 +470,10 @@ static int confine(struct redact *r, struct err *err)
 	return cmd_confine(r->env, SANDBOX_CLOSED, &passes, err);
 }
 
-static int run(struct redact *r, struct err *err)
+static int run_redact(struct redact *r, struct err *err)
 {
-	if (confine(r, err) || cmd_open(r->env, r->in_path, &r->in, err) || make_copy(r, err))
+	if (confine_redact(r, err) || cmd_open(r->env, r->in_path, &r->in, err) ||
+		make_copy(r, err))
 		return -1;
 	return cmd_verdict(&r->in, err);
 }
@@ -496,7 +497,7 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 	static const struct argp_child children[] = {
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_redact,
 		.args_doc = "IN OUT",
 		.doc = "Write a copy that keeps only the pages that the analysis reads; every "
 		       "other "
@@ -507,7 +508,7 @@ int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err)
 
 	cmd_parse(&argp, argc, argv, &r);
 	locate_both(env);
-	rc = run(&r, err);
-	fini(&r);
+	rc = run_redact(&r, err);
+	fini_redact(&r);
 	return rc;
 }

@@ -118,7 +118,7 @@ static struct json_object *json_config(const struct ckpt_info *info)
 	return o;
 }
 
-static struct json_object *segment(const struct io_segment *s)
+static struct json_object *json_segment(const struct io_segment *s)
 {
 	struct json_object *o = json_object_new_object();
 	bool known = s->frame != IO_FRAME_UNKNOWN;
@@ -134,7 +134,7 @@ static struct json_object *segment(const struct io_segment *s)
 	return o;
 }
 
-static struct json_object *flags(unsigned bits)
+static struct json_object *json_flags(unsigned bits)
 {
 	struct json_object *a = json_object_new_array();
 	unsigned bit;
@@ -153,7 +153,7 @@ struct json_object *json_request(const struct io_request *r)
 	json_put_num(o, "ring", r->ring);
 	json_put_num(o, "slot", r->slot);
 	json_put_text(o, "op", io_op_name(r->op));
-	json_put(o, "flags", flags(r->flags));
+	json_put(o, "flags", json_flags(r->flags));
 	json_put(o, "sector",
 		r->sector_from == IO_SECTOR_UNKNOWN ? NULL : json_object_new_uint64(r->sector));
 	json_put_text(o, "sector_from", io_sector_from_name(r->sector_from));
@@ -170,14 +170,14 @@ struct json_object *json_request(const struct io_request *r)
 	json_put(o, "age_ns", r->age_known ? json_object_new_uint64(r->age_ns) : NULL);
 	json_put_text(o, "trouble", r->trouble);
 	for (i = 0; i < r->nr_seg; i++)
-		json_object_array_add(segs, segment(&r->seg[i]));
+		json_object_array_add(segs, json_segment(&r->seg[i]));
 	json_put(o, "segments", segs);
 	if (r->nr_who) /* else nobody asked */
 		json_put(o, "who", json_who(r));
 	return o;
 }
 
-static struct json_object *ring(const struct io_ring *r)
+static struct json_object *json_ring(const struct io_ring *r)
 {
 	struct json_object *o = json_object_new_object(), *pages = json_object_new_array();
 	struct json_object *source = json_object_new_array(), *target = json_object_new_array();
@@ -216,7 +216,7 @@ static struct json_object *ring(const struct io_ring *r)
 	return o;
 }
 
-static struct json_object *features(const struct blkdev *d)
+static struct json_object *json_features(const struct blkdev *d)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -233,7 +233,7 @@ static struct json_object *features(const struct blkdev *d)
 	return o;
 }
 
-static struct json_object *requests(const struct io_request *r, size_t nr)
+static struct json_object *json_requests(const struct io_request *r, size_t nr)
 {
 	struct json_object *a = json_object_new_array();
 	size_t i;
@@ -274,16 +274,17 @@ static struct json_object *json_device(const struct blkdev *d, bool with_request
 	json_put(o, "logical_block_bytes", json_num_or_null(d->logical_block_bytes, 0));
 	json_put(o, "physical_block_bytes", json_num_or_null(d->physical_block_bytes, 0));
 	json_put(o, "read_only", json_tri(d->read_only));
-	json_put(o, "features", features(d));
+	json_put(o, "features", json_features(d));
 	json_put(o, "nr_requests",
 		d->requests_known ? json_object_new_uint64(d->nr_requests) : NULL);
 	json_put(o, "nr_queued", d->queued_known ? json_object_new_uint64(d->nr_queued) : NULL);
 	for (i = 0; i < d->nr_rings; i++)
-		json_object_array_add(rings, ring(&d->rings[i]));
+		json_object_array_add(rings, json_ring(&d->rings[i]));
 	json_put(o, "rings", rings);
 	if (with_requests) {
-		json_put(o, "requests", requests(d->requests, d->nr_requests));
-		json_put(o, "queued", d->queued_known ? requests(d->queued, d->nr_queued) : NULL);
+		json_put(o, "requests", json_requests(d->requests, d->nr_requests));
+		json_put(o, "queued",
+			d->queued_known ? json_requests(d->queued, d->nr_queued) : NULL);
 	}
 	return o;
 }

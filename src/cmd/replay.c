@@ -135,7 +135,7 @@ static int show_plan(struct replay *x, struct err *err)
 	return CMD_UNSAFE;
 }
 
-static int apply(struct replay *x, struct err *err)
+static int apply_plan(struct replay *x, struct err *err)
 {
 	struct json_object *applied;
 	size_t i;
@@ -155,7 +155,7 @@ static int show_or_write(struct replay *x, struct err *err)
 	if (x->disks.nr && replay_targets_open(&x->disks, &x->in.snap, err))
 		return -1;
 	if (x->apply.write)
-		return apply(x, err);
+		return apply_plan(x, err);
 	if (x->disks.nr && replay_matches_get(x->in.memory, &x->plan, &x->disks, &x->matches, err))
 		return -1;
 	return show_plan(x, err);
@@ -195,7 +195,7 @@ static bool needs_open(const struct replay *x)
 	return open;
 }
 
-static int confine(struct replay *x, struct err *err)
+static int confine_replay(struct replay *x, struct err *err)
 {
 	struct door_passes passes = {0};
 	size_t i;
@@ -209,9 +209,9 @@ static int confine(struct replay *x, struct err *err)
 	return cmd_confine(x->env, needs_open(x) ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
 }
 
-static int run(struct replay *x, struct err *err)
+static int run_replay(struct replay *x, struct err *err)
 {
-	if (confine(x, err))
+	if (confine_replay(x, err))
 		return -1;
 	if (x->apply.revert_path)
 		return replay_apply_revert(x->env, &x->apply, &x->disks, err);
@@ -273,7 +273,7 @@ static void check_choice(const struct replay *x, struct argp_state *state)
 		argp_error(state, "--ring and --disk exclude each other");
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_replay(int key, char *arg, struct argp_state *state)
 {
 	struct replay *x = state->input;
 
@@ -385,7 +385,7 @@ int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp}, {.argp = &cmd_common_argp},
 		{0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_replay,
 		.args_doc = "FILE",
 		.doc = "Show which requests a restored guest will issue again, in that order, and "
 		       "what is uncertain about it." CMD_HELP_STATUS,
@@ -394,7 +394,7 @@ int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &x);
-	rc = run(&x, err);
+	rc = run_replay(&x, err);
 	replay_matches_fini(&x.matches);
 	replay_targets_fini(&x.disks);
 	replay_plan_fini(&x.plan);

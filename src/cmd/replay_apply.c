@@ -79,7 +79,7 @@ struct applied {
 };
 
 /* All devices are judged, beside their disks. */
-static int judge(const struct cmd_input *in, const struct check_disk *disks, size_t nr,
+static int judge_findings(const struct cmd_input *in, const struct check_disk *disks, size_t nr,
 	unsigned allow, struct err *err)
 {
 	struct check_special *specials = NULL;
@@ -112,7 +112,7 @@ static int look_at_disk(struct check_disk *d, const struct replay_target *target
 	return d->path ? check_disk_open(d, target->dev, err) : err_nomem(err, "noting a disk");
 }
 
-static int evaluate(const struct cmd_input *in, const struct replay_targets *targets,
+static int evaluate_rules(const struct cmd_input *in, const struct replay_targets *targets,
 	unsigned allow, struct err *err)
 {
 	CLEANUP_FREE struct check_disk *disks = calloc(targets->nr, sizeof(*disks));
@@ -122,7 +122,7 @@ static int evaluate(const struct cmd_input *in, const struct replay_targets *tar
 	for (i = 0; !rc && i < targets->nr; i++)
 		rc = look_at_disk(&disks[i], &targets->v[i], err);
 	if (!rc)
-		rc = judge(in, disks, targets->nr, allow, err);
+		rc = judge_findings(in, disks, targets->nr, allow, err);
 	for (i = 0; disks && i < targets->nr; i++)
 		check_disk_fini(&disks[i]);
 	return rc;
@@ -142,7 +142,8 @@ static void hold_signals(void)
 
 /* ---- what was done ------------------------------------------------------------------------ */
 
-static void say(const struct cmd_env *env, const struct replay_apply *how, const struct applied *a)
+static void say_result(
+	const struct cmd_env *env, const struct replay_apply *how, const struct applied *a)
 {
 	const struct replay_written *w = &a->done;
 
@@ -392,7 +393,7 @@ static int apply_all(const struct cmd_env *env, const struct cmd_input *in,
 	if (run_checkers(how, v, nr, 0, err) || write_targets(env, in, plan, how, v, nr, err))
 		return -1;
 	for (i = 0; i < nr; i++)
-		say(env, how, &v[i]);
+		say_result(env, how, &v[i]);
 	if (how->undo_path)
 		cmd_note(env, "replay --revert=%s undoes them", how->undo_path);
 	if (run_checkers(how, v, nr, 1, err))
@@ -415,7 +416,7 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	for (i = 0; i < targets->nr; i++)
 		v[i] = (struct applied){.target = &targets->v[i],
 			.path = how->overlay_path ? how->overlay_path : targets->v[i].path};
-	if (cmd_verdict(in, err) || evaluate(in, targets, how->allow, err))
+	if (cmd_verdict(in, err) || evaluate_rules(in, targets, how->allow, err))
 		return -1;
 	rc = apply_all(env, in, plan, how, v, targets->nr, err);
 	if (rc < 0)

@@ -119,7 +119,7 @@ int replay_plan_table(const struct cmd_env *env, const struct replay_plan *plan,
 }
 
 /* What a plan says of a request: all that an edit must leave as it is. */
-static struct json_object *facts(const struct replay_item *it)
+static struct json_object *json_facts(const struct replay_item *it)
 {
 	struct json_object *o = json_request(it->req);
 
@@ -157,7 +157,7 @@ static int add_parts(
 static struct json_object *item_json(
 	const struct replay_item *it, size_t step, const struct target *target)
 {
-	struct json_object *o = facts(it), *hazards = json_object_new_array();
+	struct json_object *o = json_facts(it), *hazards = json_object_new_array();
 	int i;
 
 	if (!o || !hazards || add_parts(o, it, target)) {
@@ -195,20 +195,20 @@ struct json_object *replay_plan_json(const struct replay_plan *plan, const struc
 
 /* ---- back from an edited file ------------------------------------------------------------- */
 
-static uint64_t number(struct json_object *o, const char *key)
+static uint64_t get_number(struct json_object *o, const char *key)
 {
 	struct json_object *v = json_object_object_get(o, key);
 
 	return json_object_is_type(v, json_type_int) ? json_object_get_uint64(v) : UINT64_MAX;
 }
 
-static bool names(struct json_object *o, const struct replay_item *it)
+static bool names_item(struct json_object *o, const struct replay_item *it)
 {
 	struct json_object *dev = json_object_object_get(o, "device");
 
 	return json_object_is_type(dev, json_type_string) &&
 	       !strcmp(json_object_get_string(dev), it->dev->name) &&
-	       number(o, "ring") == it->req->ring && number(o, "slot") == it->req->slot &&
+	       get_number(o, "ring") == it->req->ring && get_number(o, "slot") == it->req->slot &&
 	       json_object_get_boolean(json_object_object_get(o, "queued")) ==
 		       (it->req->state == IO_QUEUED);
 }
@@ -229,9 +229,10 @@ static void forget_target(struct json_object *o)
 }
 
 /* Whatever the plan says of the request must stand in the file as it is. */
-static int compare(struct json_object *o, const struct replay_item *it, size_t at, struct err *err)
+static int compare_item(
+	struct json_object *o, const struct replay_item *it, size_t at, struct err *err)
 {
-	struct json_object *want = facts(it), *have;
+	struct json_object *want = json_facts(it), *have;
 	int rc = 0;
 
 	if (!want)
@@ -259,13 +260,13 @@ static int take_item(struct replay_plan *from, struct json_object *o, size_t at,
 	if (!json_object_is_type(o, json_type_object))
 		return err_set(err, ERR_REFUSED, "item %zu is no object", at);
 	for (i = 0; i < from->nr; i++)
-		if (from->v[i].req && names(o, &from->v[i]))
+		if (from->v[i].req && names_item(o, &from->v[i]))
 			break;
 	if (i == from->nr)
 		return err_set(err, ERR_REFUSED,
 			"item %zu is no pending request of this checkpoint, or stands there twice",
 			at);
-	if (compare(o, &from->v[i], at, err))
+	if (compare_item(o, &from->v[i], at, err))
 		return -1;
 	*ret = from->v[i];
 	from->v[i].req = NULL;

@@ -61,7 +61,7 @@ static void text_dropped(const struct report *r, const struct finding_list *list
 				list->counts[i].rule, finding_left_out(&list->counts[i]));
 }
 
-static const char *plural(uint64_t nr)
+static const char *plural_end(uint64_t nr)
 {
 	return nr == 1 ? "" : "s";
 }
@@ -76,10 +76,10 @@ static void text_found(const struct report *r, FILE *out)
 		fprintf(out, "%s: no device found, pending requests unknown: ", r->path);
 		return;
 	}
-	fprintf(out, "%s: %zu device%s, ", r->path, devices, plural(devices));
+	fprintf(out, "%s: %zu device%s, ", r->path, devices, plural_end(devices));
 	if (all || requests)
 		fprintf(out, "%s%zu pending request%s: ", all ? "" : "at least ", requests,
-			plural(requests));
+			plural_end(requests));
 	else
 		fputs("pending requests unknown: ", out);
 }
@@ -91,7 +91,7 @@ void report_sum(const struct report *r, FILE *out)
 
 	text_found(r, out);
 	fprintf(out, "%" PRIu64 " error%s, %" PRIu64 " warning%s, %" PRIu64 " note%s", errors,
-		plural(errors), warnings, plural(warnings), notes, plural(notes));
+		plural_end(errors), warnings, plural_end(warnings), notes, plural_end(notes));
 	if (r->result && r->result->nr_skips)
 		fprintf(out, "; %zu not evaluated", r->result->nr_skips);
 	fputc('\n', out);

@@ -12,7 +12,7 @@ struct rules {
 	const char *id;
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_rules(int key, char *arg, struct argp_state *state)
 {
 	struct rules *r = state->input;
 
@@ -74,7 +74,7 @@ static void print_text(const struct rule *one, FILE *out)
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &cmd_common_argp}, {0}};
-	static const struct argp argp = {.parser = parse,
+	static const struct argp argp = {.parser = parse_rules,
 		.args_doc = "[ID]",
 		.doc = "List what can be found, or explain one rule." CMD_HELP_STATUS,
 		.children = children};

@@ -16,7 +16,7 @@ static const char *const time_names[] = {
 	[SHOW_UTC] = "utc",
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_show(int key, char *arg, struct argp_state *state)
 {
 	struct show_style *style = state->input;
 	size_t i;
@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
 	{0},
 };
 
-const struct argp show_argp = {.options = options, .parser = parse};
+const struct argp show_argp = {.options = options, .parser = parse_show};
 
 void show_bytes(const struct show_style *style, uint64_t bytes, char *buf, size_t cap)
 {

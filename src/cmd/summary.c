@@ -50,7 +50,7 @@ static struct host *find_host(struct summary *s, const char *name)
 }
 
 /* NULL: no such member, or of another type. */
-static struct json_object *member(struct json_object *o, const char *key, enum json_type type)
+static struct json_object *json_member(struct json_object *o, const char *key, enum json_type type)
 {
 	struct json_object *v;
 
@@ -62,7 +62,7 @@ static struct json_object *member(struct json_object *o, const char *key, enum j
 
 static uint64_t number_of(struct json_object *o, const char *key, bool *known)
 {
-	struct json_object *v = member(o, key, json_type_int);
+	struct json_object *v = json_member(o, key, json_type_int);
 
 	if (known)
 		*known = v != NULL;
@@ -72,19 +72,19 @@ static uint64_t number_of(struct json_object *o, const char *key, bool *known)
 /* "vm.save: XB407"; the finding of the highest severity, or the error. */
 static void describe_worst(struct json_object *doc, struct host *h)
 {
-	struct json_object *findings = member(doc, "findings", json_type_array), *best = NULL;
+	struct json_object *findings = json_member(doc, "findings", json_type_array), *best = NULL;
 	struct json_object *path =
-		member(member(doc, "source", json_type_object), "path", json_type_string);
+		json_member(json_member(doc, "source", json_type_object), "path", json_type_string);
 	static const char *const order[] = {"error", "warning"};
 	size_t i, k;
 
 	for (k = 0; k < ARRAY_SIZE(order) && !best; k++)
 		for (i = 0; findings && i < json_object_array_length(findings) && !best; i++) {
 			struct json_object *f = json_object_array_get_idx(findings, i);
-			struct json_object *s = member(f, "severity", json_type_string);
+			struct json_object *s = json_member(f, "severity", json_type_string);
 
 			if (s && !strcmp(json_object_get_string(s), order[k]))
-				best = member(f, "rule", json_type_string);
+				best = json_member(f, "rule", json_type_string);
 		}
 	if (path && strrchr(json_object_get_string(path), '/'))
 		snprintf(h->worst, sizeof(h->worst), "%s: %s",
@@ -98,9 +98,9 @@ static void describe_worst(struct json_object *doc, struct host *h)
 
 static int count_document(struct summary *s, struct json_object *doc, struct err *err)
 {
-	struct json_object *fleet = member(doc, "fleet", json_type_object);
-	struct json_object *counts = member(doc, "counts", json_type_object);
-	struct json_object *name = member(fleet, "host", json_type_string);
+	struct json_object *fleet = json_member(doc, "fleet", json_type_object);
+	struct json_object *counts = json_member(doc, "counts", json_type_object);
+	struct json_object *name = json_member(fleet, "host", json_type_string);
 	struct host *h;
 	bool known;
 	uint64_t n;
@@ -283,7 +283,7 @@ static int print_json(const struct summary *s, struct err *err)
 	return json_print(doc, s->env->out, err);
 }
 
-static int run(struct summary *s, struct err *err)
+static int run_summary(struct summary *s, struct err *err)
 {
 	static const char *const std = "-";
 	struct door_passes passes = {0};
@@ -306,7 +306,7 @@ static int run(struct summary *s, struct err *err)
 	return s->nr_bad ? MAX(status, (int)CMD_CORRUPT) : status;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_summary(int key, char *arg, struct argp_state *state)
 {
 	struct summary *s = state->input;
 
@@ -330,7 +330,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_summary(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	static const struct argp_child children[] = {{.argp = &cmd_common_argp}, {0}};
-	static const struct argp argp = {.parser = parse,
+	static const struct argp argp = {.parser = parse_summary,
 		.args_doc = "[FILE...]",
 		.doc = "Sum up what info --json-lines or validate --json-lines printed on many "
 		       "hosts: a row for each host. Without a file: standard "
@@ -341,7 +341,7 @@ int cmd_summary(struct cmd_env *env, int argc, char **argv, struct err *err)
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &s);
-	rc = run(&s, err);
+	rc = run_summary(&s, err);
 	for (i = 0; i < s.nr; i++)
 		free(s.hosts[i].name);
 	free(s.hosts);

@@ -9,7 +9,7 @@
 
 enum { OPT_P2M = 0x300, OPT_DOMID, OPT_CAPS };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_target(int key, char *arg, struct argp_state *state)
 {
 	struct target *t = state->input;
 	uint64_t domid;
@@ -60,9 +60,9 @@ static const struct argp_option caps_options[] = {
 	{0},
 };
 
-const struct argp target_frames_argp = {.options = frames_options, .parser = parse};
+const struct argp target_frames_argp = {.options = frames_options, .parser = parse_target};
 
-const struct argp target_caps_argp = {.options = caps_options, .parser = parse};
+const struct argp target_caps_argp = {.options = caps_options, .parser = parse_target};
 
 static error_t init_children(int key, char *arg UNUSED, struct argp_state *state)
 {

@@ -45,7 +45,7 @@ static bool is_control(const unsigned char *p, size_t step)
 	       (step == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 }
 
-static char *convert(const char *text, size_t bytes, bool for_terminal)
+static char *convert_text(const char *text, size_t bytes, bool for_terminal)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	char *out = malloc(bytes * 8 + 1), *to = out;
@@ -76,10 +76,10 @@ static char *convert(const char *text, size_t bytes, bool for_terminal)
 
 char *cmd_safe_text(const char *text, size_t bytes)
 {
-	return convert(text, bytes, true);
+	return convert_text(text, bytes, true);
 }
 
 char *cmd_valid_utf8(const char *text, size_t bytes)
 {
-	return convert(text, bytes, false);
+	return convert_text(text, bytes, false);
 }

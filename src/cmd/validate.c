@@ -19,7 +19,7 @@ struct validate {
 };
 
 /* The Xen libraries open devices. */
-static int confine(struct validate *v, struct err *err)
+static int confine_validate(struct validate *v, struct err *err)
 {
 	struct judge *j = &v->judge;
 	struct door_passes passes = {0};
@@ -111,13 +111,13 @@ static void look_at(void *arg, const char *path, struct fleet_look *look)
 	judge_fini(&j);
 }
 
-static int run(struct validate *v, struct err *err)
+static int run_validate(struct validate *v, struct err *err)
 {
 	const struct fleet *f = &v->fleet;
 	struct judge *j = &v->judge;
 	bool one = f->nr == 1 || j->env->live;
 
-	if (log_open(j->env, err) || confine(v, err))
+	if (log_open(j->env, err) || confine_validate(v, err))
 		return -1;
 	if (one && (f->format == FLEET_TEXT || f->format == FLEET_JSON)) {
 		j->path = f->nr ? f->paths[0] : NULL;
@@ -134,7 +134,7 @@ static int run(struct validate *v, struct err *err)
 
 /* ---- options ------------------------------------------------------------------------------ */
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_validate(int key, char *arg, struct argp_state *state)
 {
 	struct validate *v = state->input;
 	struct judge *j = &v->judge;
@@ -179,7 +179,7 @@ int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.argp = &fleet_argp}, {.argp = &cmd_live_argp}, {.argp = &cmd_locate_argp},
 		{.argp = &cmd_log_argp}, {.argp = &cmd_common_argp}, {0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_validate,
 		.args_doc = "FILE...",
 		.doc = "Say whether it is safe to restore a checkpoint. -q prints nothing, -v "
 		       "explains." CMD_HELP_STATUS,
@@ -189,7 +189,7 @@ int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err)
 
 	judge_init(&v.judge, env);
 	cmd_parse(&argp, argc, argv, &v);
-	rc = fleet_complete(&v.fleet, err) ? -1 : run(&v, err);
+	rc = fleet_complete(&v.fleet, err) ? -1 : run_validate(&v, err);
 	judge_fini(&v.judge);
 	fleet_fini(&v.fleet);
 	return rc;

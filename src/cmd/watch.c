@@ -70,7 +70,7 @@ static void parse_seconds(
 	*ret = v;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_watch(int key, char *arg, struct argp_state *state)
 {
 	struct watch *w = state->input;
 
@@ -122,7 +122,7 @@ static bool same_watched(const struct watched *a, const struct watched *b)
 	       a->start_ns == b->start_ns;
 }
 
-static bool before(const struct watched *a, const struct watched *b)
+static bool was_before(const struct watched *a, const struct watched *b)
 {
 	if (a->device != b->device)
 		return a->device < b->device;
@@ -132,7 +132,7 @@ static bool before(const struct watched *a, const struct watched *b)
 /* Both lists ascend: *at goes along the older one. */
 static void carry_over(const struct watched_list *old, size_t *at, struct watched *w)
 {
-	while (*at < old->nr && before(&old->v[*at], w))
+	while (*at < old->nr && was_before(&old->v[*at], w))
 		++*at;
 	if (*at < old->nr && same_watched(&old->v[*at], w))
 		w->since_ns = old->v[*at].since_ns;
@@ -212,7 +212,7 @@ static void print_counts(const struct blkdev *d, const struct state *st, FILE *o
 	print_words(st->why, out);
 }
 
-static void stamp(char *buf, size_t cap)
+static void print_stamp(char *buf, size_t cap)
 {
 	time_t t = time(NULL);
 	struct tm tm;
@@ -226,7 +226,7 @@ static void print_text(const struct watch *w, const struct blkdev *d, const stru
 	FILE *out = w->env->out;
 	char when[32];
 
-	stamp(when, sizeof(when));
+	print_stamp(when, sizeof(when));
 	fprintf(out, "%s ", when);
 	print_counts(d, st, out);
 	fputc('\n', out);
@@ -284,7 +284,7 @@ static int print_json(
 	char when[32];
 	unsigned i;
 
-	stamp(when, sizeof(when));
+	print_stamp(when, sizeof(when));
 	json_put_text(o, "time", when);
 	json_put_num(o, "domid", live_input_domain(w->in.live)->domid);
 	json_put_text(o, "state", xenhost_state(live_input_domain(w->in.live)));
@@ -315,7 +315,7 @@ static bool is_news(const struct watch *w, size_t index, const struct state *st)
 	       (st->oldest_known && !same_watched(&last->oldest, &st->oldest));
 }
 
-static int tell(struct watch *w, unsigned index, const struct state *st, struct err *err)
+static int tell_state(struct watch *w, unsigned index, const struct state *st, struct err *err)
 {
 	const struct blkdev *d = &w->in.snap.devices[index];
 	bool too_old = w->older_than > 0 && st->oldest_known &&
@@ -333,7 +333,7 @@ static int tell(struct watch *w, unsigned index, const struct state *st, struct 
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
-static bool wanted(const struct watch *w, const struct blkdev *d)
+static bool is_wanted(const struct watch *w, const struct blkdev *d)
 {
 	return !w->device || blkdev_is_named(d, w->device);
 }
@@ -346,11 +346,11 @@ static int watch_all(struct watch *w, struct err *err)
 	int failed = states ? 0 : err_nomem(err, "the disks");
 
 	for (i = 0; !failed && i < w->in.snap.nr_devices; i++) {
-		if (!wanted(w, &w->in.snap.devices[i]))
+		if (!is_wanted(w, &w->in.snap.devices[i]))
 			continue;
 		found++;
 		failed = watch_device(w, (unsigned)i, &now_seen, &at, &states[i], err) ||
-			 tell(w, (unsigned)i, &states[i], err);
+			 tell_state(w, (unsigned)i, &states[i], err);
 	}
 	free(w->seen.v);
 	w->seen = now_seen;
@@ -363,7 +363,7 @@ static int watch_all(struct watch *w, struct err *err)
 	return failed ? -1 : 0;
 }
 
-static int look(struct watch *w, struct err *err)
+static int look_once(struct watch *w, struct err *err)
 {
 	if (!w->in.guest && cmd_open(w->env, NULL, &w->in, err))
 		return -1;
@@ -384,7 +384,7 @@ static void start_over(struct watch *w)
 	w->in = (struct cmd_input){0};
 }
 
-static void rest(double seconds)
+static void rest_until(double seconds)
 {
 	struct timespec t = {.tv_sec = (time_t)seconds,
 		.tv_nsec = (long)((seconds - floor(seconds)) * NS_PER_S)};
@@ -393,7 +393,7 @@ static void rest(double seconds)
 		;
 }
 
-static int run(struct watch *w, struct err *err)
+static int run_watch(struct watch *w, struct err *err)
 {
 	struct door_passes none = {0};
 	unsigned failed = 0;
@@ -404,7 +404,7 @@ static int run(struct watch *w, struct err *err)
 	for (nr = 0;;) {
 		bool opened = w->in.live;
 
-		if (!look(w, err)) {
+		if (!look_once(w, err)) {
 			failed = 0;
 			nr++;
 		} else if (opened && live_input_is_gone(w->in.live)) {
@@ -420,7 +420,7 @@ static int run(struct watch *w, struct err *err)
 			return CMD_UNSAFE;
 		if (nr == w->count)
 			return CMD_OK;
-		rest(w->interval);
+		rest_until(w->interval);
 	}
 }
 
@@ -444,7 +444,7 @@ int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.argp = &cmd_locate_argp}, {.argp = &cmd_log_argp}, {.argp = &cmd_common_argp},
 		{0}};
 	static const struct argp argp = {.options = options,
-		.parser = parse,
+		.parser = parse_watch,
 		.args_doc = "--live DOMAIN",
 		.doc = "Watch the pending requests of a live domain: a line each time that they "
 		       "change, -J as JSON.\v"
@@ -457,7 +457,7 @@ int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err)
 
 	env->frontend.facts_only = true;
 	cmd_parse(&argp, argc, argv, &w);
-	rc = run(&w, err);
+	rc = run_watch(&w, err);
 	if (rc < 0)
 		log_error(env, "watch", env->live, err);
 	free(w.seen.v);

@@ -25,7 +25,7 @@ struct found {
 };
 
 /* Those of a device, as they stand. NULL device: none. */
-static int gather(const struct blkdev *d, struct found **ret, size_t *nr, struct err *err)
+static int gather_requests(const struct blkdev *d, struct found **ret, size_t *nr, struct err *err)
 {
 	size_t n = d ? d->nr_requests + d->nr_queued : 0, i;
 	struct found *v = calloc(n + 1, sizeof(*v));
@@ -39,7 +39,7 @@ static int gather(const struct blkdev *d, struct found **ret, size_t *nr, struct
 	return 0;
 }
 
-static int compare(uint64_t a, uint64_t b)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
 }
@@ -63,7 +63,7 @@ static int by_identity(const struct io_request *a, const struct io_request *b)
 	int c = 0;
 
 	for (i = 0; i < ARRAY_SIZE(keys) && !c; i++)
-		c = compare(keys[i][0], keys[i][1]);
+		c = compare_numbers(keys[i][0], keys[i][1]);
 	return c;
 }
 
@@ -84,7 +84,7 @@ static int put_request(struct changes *c, enum change_kind kind, const struct bl
 }
 
 /* Mark what `before` and `after` share; each of them once. */
-static int match(struct changes *c, const struct blkdev *dev, struct found *a, size_t nr_a,
+static int match_requests(struct changes *c, const struct blkdev *dev, struct found *a, size_t nr_a,
 	struct found *b, size_t nr_b, struct err *err)
 {
 	CLEANUP_FREE struct found **order = calloc(nr_b + 1, sizeof(*order));
@@ -126,8 +126,8 @@ static int compare_requests(
 	const struct blkdev *dev = after ? after : before;
 	size_t nr_a, nr_b, i;
 
-	if (gather(before, &a, &nr_a, err) || gather(after, &b, &nr_b, err) ||
-		match(c, dev, a, nr_a, b, nr_b, err))
+	if (gather_requests(before, &a, &nr_a, err) || gather_requests(after, &b, &nr_b, err) ||
+		match_requests(c, dev, a, nr_a, b, nr_b, err))
 		return -1;
 	for (i = 0; i < nr_a; i++)
 		if (!a[i].matched && put_request(c, CHANGE_COMPLETED, dev, a[i].req, NULL, err))
@@ -142,7 +142,7 @@ static int compare_requests(
 
 /* ---- facts -------------------------------------------------------------------------------- */
 
-static char *number(uint64_t v)
+static char *format_number(uint64_t v)
 {
 	char *text;
 
@@ -151,7 +151,7 @@ static char *number(uint64_t v)
 
 static char *known_number(uint64_t v, uint64_t unknown)
 {
-	return v == unknown ? NULL : number(v);
+	return v == unknown ? NULL : format_number(v);
 }
 
 static char *yes_or_no(enum tri v)
@@ -202,7 +202,7 @@ static char *fact_nodename(const struct blkdev *d)
 
 static char *fact_backend(const struct blkdev *d)
 {
-	return d->backend_domid < 0 ? NULL : number((uint64_t)d->backend_domid);
+	return d->backend_domid < 0 ? NULL : format_number((uint64_t)d->backend_domid);
 }
 
 static char *fact_capacity(const struct blkdev *d)
@@ -262,7 +262,7 @@ static char *fact_indirect(const struct blkdev *d)
 
 static char *fact_rings(const struct blkdev *d)
 {
-	return number(d->nr_rings);
+	return format_number(d->nr_rings);
 }
 
 /* "ext4 f8d1... at 2048; xfs ..." */
@@ -312,22 +312,22 @@ static char *fact_entries(const struct io_ring *r)
 
 static char *fact_issued(const struct io_ring *r)
 {
-	return r->indices == IO_INDICES_READ ? number(r->req_prod_pvt) : NULL;
+	return r->indices == IO_INDICES_READ ? format_number(r->req_prod_pvt) : NULL;
 }
 
 static char *fact_consumed(const struct io_ring *r)
 {
-	return r->indices == IO_INDICES_READ ? number(r->rsp_cons) : NULL;
+	return r->indices == IO_INDICES_READ ? format_number(r->rsp_cons) : NULL;
 }
 
 static char *fact_shown(const struct io_ring *r)
 {
-	return r->sring_known ? number(r->sring_req_prod) : NULL;
+	return r->sring_known ? format_number(r->sring_req_prod) : NULL;
 }
 
 static char *fact_answered(const struct io_ring *r)
 {
-	return r->sring_known ? number(r->sring_rsp_prod) : NULL;
+	return r->sring_known ? format_number(r->sring_rsp_prod) : NULL;
 }
 
 static const struct {
@@ -366,13 +366,14 @@ static int compare_rings(
 static int compare_device(
 	struct changes *c, const struct blkdev *a, const struct blkdev *b, struct err *err)
 {
-	const char *name = (b ? b : a)->name;
+	const struct blkdev *any = b ? b : a;
 	size_t k, nr = a && b ? ARRAY_SIZE(device_facts) : 1;
 
 	/* Of one that is on one side only, that is all there is to say. */
 	for (k = 0; k < nr; k++)
-		if (put_fact(c, name, -1, device_facts[k].what, a ? device_facts[k].fn(a) : NULL,
-			    b ? device_facts[k].fn(b) : NULL, err))
+		if (put_fact(c, any->name, -1, device_facts[k].what,
+			    a ? device_facts[k].fn(a) : NULL, b ? device_facts[k].fn(b) : NULL,
+			    err))
 			return -1;
 	if (a && b && compare_rings(c, a, b, err))
 		return -1;

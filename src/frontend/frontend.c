@@ -129,7 +129,7 @@ struct source_view {
 	struct p2m *p2m; /* NULL: none */
 };
 
-static mfn_t lookup(struct p2m *p2m, pfn_t pfn)
+static mfn_t lookup_frame(struct p2m *p2m, pfn_t pfn)
 {
 	mfn_t mfn;
 
@@ -145,7 +145,7 @@ static void source_segment(void *arg, struct io_segment *seg)
 	seg->frame =
 		memory_page(v->mem, seg->pfn).state == MEMORY_DATA ? IO_FRAME_OK : IO_FRAME_HOLE;
 	if (seg->source_mfn.v == MFN_NONE.v)
-		seg->source_mfn = lookup(v->p2m, seg->pfn);
+		seg->source_mfn = lookup_frame(v->p2m, seg->pfn);
 }
 
 static void source_ring_page(void *arg, struct io_ring *ring, size_t page)
@@ -154,7 +154,7 @@ static void source_ring_page(void *arg, struct io_ring *ring, size_t page)
 
 	if (ring->pages[page].v != UINT64_MAX && ring->page_source_mfn &&
 		ring->page_source_mfn[page].v == MFN_NONE.v)
-		ring->page_source_mfn[page] = lookup(v->p2m, ring->pages[page]);
+		ring->page_source_mfn[page] = lookup_frame(v->p2m, ring->pages[page]);
 }
 
 static void fill_source(struct guest *g, struct snapshot *s)
@@ -177,7 +177,7 @@ static void target_segment(void *arg, struct io_segment *seg)
 
 	if (seg->frame == IO_FRAME_UNKNOWN)
 		return;
-	seg->target_mfn = lookup(p2m, seg->pfn);
+	seg->target_mfn = lookup_frame(p2m, seg->pfn);
 	seg->target_missing = seg->target_mfn.v == MFN_NONE.v;
 }
 
@@ -186,7 +186,7 @@ static void target_ring_page(void *arg, struct io_ring *ring, size_t page)
 	struct p2m *p2m = arg;
 
 	if (ring->pages[page].v != UINT64_MAX && ring->page_target_mfn)
-		ring->page_target_mfn[page] = lookup(p2m, ring->pages[page]);
+		ring->page_target_mfn[page] = lookup_frame(p2m, ring->pages[page]);
 }
 
 void frontend_set_target(struct snapshot *s, struct p2m *target)

@@ -77,7 +77,7 @@ static void ask_config(const struct ring_job *j, struct ring_disk *d)
 	}
 }
 
-static void identify(struct ring_job *j, const struct shared_ring *r, struct ring_disk *d)
+static void identify_disk(struct ring_job *j, const struct shared_ring *r, struct ring_disk *d)
 {
 	*d = (struct ring_disk){.number = BLK_UNKNOWN_U64};
 	d->handle_known = ring_device_handle(j->g, r, &d->handle);
@@ -174,7 +174,7 @@ static int add_ring(struct ring_job *j, const struct shared_ring *r, struct err 
 	struct io_ring *ring;
 	size_t i;
 
-	identify(j, r, &disk);
+	identify_disk(j, r, &disk);
 	if (j->must_be_confirmed && !disk.confirmed_by)
 		return 0;
 	dev = device_for(j, &disk, r);

@@ -41,7 +41,7 @@ static void judge_entry(struct reading *r, const uint8_t *raw, bool answered)
 
 /* Every entry that was ever used and is not overwritten. False: one cannot be had, or waits for an
  * answer and is no request. */
-static bool judge(const struct guest *g, struct reading *r)
+static bool judge_ring(const struct guest *g, struct reading *r)
 {
 	const struct shared_ring *ring = &r->ring;
 	uint32_t nr = MIN(ring->entries, ring->req_prod), k;
@@ -63,7 +63,7 @@ static bool judge(const struct guest *g, struct reading *r)
 	return r->nr_requests ? r->nr_named > 0 : r->nr_named > 1;
 }
 
-static unsigned points(const struct reading *r)
+static unsigned count_points(const struct reading *r)
 {
 	return r->nr_requests + r->nr_answers;
 }
@@ -80,7 +80,7 @@ static bool read_as(const struct guest *g, pfn_t pfn, const struct shared_ring *
 	ret->ring.entries = shared_ring_entries(abi, nr_pages);
 	for (i = 0; i < nr_pages; i++)
 		ret->ring.pages[i] = PFN(pfn.v + i);
-	return judge(g, ret);
+	return judge_ring(g, ret);
 }
 
 /* The ring that begins in that frame: its best reading; of two as good, the guest's own layout and
@@ -101,8 +101,8 @@ static bool find_ring_at(const struct guest *g, pfn_t pfn, struct shared_ring *r
 	for (i = 0; i < ARRAY_SIZE(abis); i++)
 		for (order = 0; order <= MAX_ORDER; order++)
 			if (read_as(g, pfn, &header, abis[i], 1u << order, &now) &&
-				points(&now) > best) {
-				best = points(&now);
+				count_points(&now) > best) {
+				best = count_points(&now);
 				*ret = now.ring;
 			}
 	return best > 0;

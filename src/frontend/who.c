@@ -32,14 +32,14 @@ void who_fini(struct who *w)
 }
 
 /* Room for one more: arrays grow when their length is a power of two. */
-static void *grow(void *array, size_t nr, size_t each)
+static void *grow_array(void *array, size_t nr, size_t each)
 {
 	return nr & (nr - 1) ? array : realloc(array, (nr ? nr * 2 : 1) * each);
 }
 
 struct who *who_append(struct who **array, size_t *nr)
 {
-	struct who *grown = grow(*array, *nr, sizeof(*grown));
+	struct who *grown = grow_array(*array, *nr, sizeof(*grown));
 
 	if (!grown)
 		return NULL;
@@ -51,7 +51,7 @@ struct who *who_append(struct who **array, size_t *nr)
 
 struct who_layer *who_add_layer(struct who *w)
 {
-	struct who_layer *grown = grow(w->layers, w->nr_layers, sizeof(*grown));
+	struct who_layer *grown = grow_array(w->layers, w->nr_layers, sizeof(*grown));
 
 	if (!grown)
 		return NULL;

@@ -163,7 +163,7 @@ const uint8_t *guest_hold(const struct guest *g, const uint8_t *page, uint8_t *b
 
 /* ---- translation ------------------------------------------------------------------------- */
 
-static bool canonical(const struct pt_mode *m, uint64_t va)
+static bool is_canonical(const struct pt_mode *m, uint64_t va)
 {
 	uint64_t top;
 
@@ -179,7 +179,7 @@ bool guest_is_kernel_addr(const struct guest *g, uint64_t va)
 		return false;
 	if (g->mode->va_bits == 32)
 		return va >= 0xc0000000u && va <= UINT32_MAX;
-	return va >> 63 && canonical(g->mode, va);
+	return va >> 63 && is_canonical(g->mode, va);
 }
 
 /*
@@ -267,7 +267,7 @@ static int err_foreign(struct err *err, uint64_t va, unsigned level, uint64_t fr
 		va, level, frame);
 }
 
-static int walk(struct guest *g, uint64_t va, struct guest_map *map, struct err *err)
+static int walk_tables(struct guest *g, uint64_t va, struct guest_map *map, struct err *err)
 {
 	pfn_t table = g->root.table;
 	unsigned level;
@@ -300,13 +300,13 @@ int guest_translate(struct guest *g, gva_t va, struct guest_map *ret, struct err
 			.writable = true};
 		return 0;
 	}
-	if (!canonical(g->mode, va.v))
+	if (!is_canonical(g->mode, va.v))
 		return err_set(err, ERR_NOTFOUND, "0x%" PRIx64 " is not a canonical address", va.v);
 	if (is_xens(g, va.v))
 		return err_set(
 			err, ERR_NOTFOUND, "0x%" PRIx64 " is Xen's own part of memory", va.v);
 	if (c->va_page != va.v >> PAGE_SHIFT) {
-		if (walk(g, va.v & ~(uint64_t)PAGE_OFFSET_MASK, &map, err))
+		if (walk_tables(g, va.v & ~(uint64_t)PAGE_OFFSET_MASK, &map, err))
 			return -1;
 		c->map = map;
 		c->va_page = va.v >> PAGE_SHIFT;
@@ -492,7 +492,7 @@ int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn
 	struct guest_map top = {.writable = true, .user = true};
 	uint64_t base = 0;
 
-	if (!g->root.paging || !canonical(g->mode, start.v) || !canonical(g->mode, end.v) ||
+	if (!g->root.paging || !is_canonical(g->mode, start.v) || !is_canonical(g->mode, end.v) ||
 		start.v > end.v)
 		return 0;
 	/* The root table covers a window of va_bits; in the kernel half it starts sign-extended. */

@@ -257,7 +257,7 @@ static uint64_t address_of(const struct addresses *a, uint32_t i)
 }
 
 /* Share of neighbours that ascend, in 1/1000; per-cpu offsets come first and ascend as well. */
-static unsigned ascending(const struct addresses *a, uint32_t nr)
+static unsigned count_ascending(const struct addresses *a, uint32_t nr)
 {
 	uint64_t up = 0, last = address_of(a, 0);
 	uint32_t i;
@@ -277,7 +277,7 @@ static size_t entry_bytes(const struct addresses *a)
 }
 
 /* Empty memory: read as place-relative offsets, it is a list of addresses that ascend. */
-static bool constant(const struct addresses *a, uint32_t nr)
+static bool is_constant(const struct addresses *a, uint32_t nr)
 {
 	size_t each = entry_bytes(a);
 	uint32_t i, same = 0;
@@ -288,15 +288,15 @@ static bool constant(const struct addresses *a, uint32_t nr)
 }
 
 /* Take `a` when nearly all addresses ascend and the last lie in the kernel half. */
-static bool accept(struct guest *g, struct addresses *a, gva_t table, uint32_t nr)
+static bool accept_table(struct guest *g, struct addresses *a, gva_t table, uint32_t nr)
 {
 	size_t bytes = nr * entry_bytes(a);
 	struct err err;
 
 	a->table = table;
 	a->raw = malloc(bytes);
-	if (a->raw && !guest_read(g, table, a->raw, bytes, &err) && !constant(a, nr) &&
-		ascending(a, nr) >= 990 && guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
+	if (a->raw && !guest_read(g, table, a->raw, bytes, &err) && !is_constant(a, nr) &&
+		count_ascending(a, nr) >= 990 && guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
 		guest_is_kernel_addr(g, address_of(a, nr / 2)))
 		return true;
 	free(a->raw);
@@ -314,7 +314,7 @@ static bool accept_relative(
 		return false;
 	for (i = 0; i < ARRAY_SIZE(encodings); i++) {
 		a->enc = encodings[i];
-		if (accept(g, a, table, nr))
+		if (accept_table(g, a, table, nr))
 			return true;
 	}
 	return false;
@@ -341,15 +341,16 @@ static bool find_addresses(
 		return true;
 	/* The weakest proof comes last: place-relative offsets have no base to check. */
 	a->enc = ENC_ABSOLUTE;
-	if (accept(g, a, GVA(n->num_syms.v - (uint64_t)a->word_bytes * n->nr), n->nr))
+	if (accept_table(g, a, GVA(n->num_syms.v - (uint64_t)a->word_bytes * n->nr), n->nr))
 		return true;
 	a->enc = ENC_PLACE;
-	return accept(g, a, post, n->nr);
+	return accept_table(g, a, post, n->nr);
 }
 
 /* ---- putting it together ------------------------------------------------------------------ */
 
-static size_t expand(const struct tokens *t, const uint8_t *p, size_t len, char *out, size_t cap)
+static size_t expand_name(
+	const struct tokens *t, const uint8_t *p, size_t len, char *out, size_t cap)
 {
 	size_t n = 0;
 
@@ -364,7 +365,7 @@ static size_t expand(const struct tokens *t, const uint8_t *p, size_t len, char 
 	return n;
 }
 
-static int fill(struct symbols *s, const struct tokens *t, const struct names *n,
+static int fill_symbols(struct symbols *s, const struct tokens *t, const struct names *n,
 	const struct addresses *a, struct err *err)
 {
 	const uint8_t *p = n->at, *end = n->at + n->bytes;
@@ -373,7 +374,7 @@ static int fill(struct symbols *s, const struct tokens *t, const struct names *n
 
 	for (i = 0; i < n->nr; i++) {
 		size_t step = name_step(p, end, t), head = *p & 0x80 ? 2 : 1;
-		size_t len = expand(t, p + head, step - head, name, sizeof(name));
+		size_t len = expand_name(t, p + head, step - head, name, sizeof(name));
 
 		if (len > 1 && symbols_add(s, name + 1, len - 1, address_of(a, i), 0, name[0]))
 			return err_nomem(err, "the kernel's symbols");
@@ -405,7 +406,7 @@ static uint32_t seq_at(const struct by_seqs *b, size_t i)
 }
 
 /* Type letter and name of symbol i; the length without the letter. */
-static size_t unpack(const struct by_seqs *b, size_t i, char *buf, size_t cap)
+static size_t unpack_name(const struct by_seqs *b, size_t i, char *buf, size_t cap)
 {
 	const uint8_t *p = b->n.at + b->marks[i / MARKER_EVERY], *end = b->n.at + b->n.bytes;
 	size_t k, head, n;
@@ -413,7 +414,7 @@ static size_t unpack(const struct by_seqs *b, size_t i, char *buf, size_t cap)
 	for (k = i & ~(size_t)(MARKER_EVERY - 1); k < i; k++)
 		p += name_step(p, end, &b->t);
 	head = *p & 0x80 ? 2 : 1;
-	n = expand(&b->t, p + head, name_step(p, end, &b->t) - head, buf, cap - 1);
+	n = expand_name(&b->t, p + head, name_step(p, end, &b->t) - head, buf, cap - 1);
 	buf[n] = 0;
 	return n;
 }
@@ -434,7 +435,7 @@ static size_t by_seqs_lookup(const void *data, const char *name, struct symbol *
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		unpack(b, seq_at(b, mid), found, sizeof(found));
+		unpack_name(b, seq_at(b, mid), found, sizeof(found));
 		if (strcmp(found + 1, name) < 0)
 			lo = mid + 1;
 		else
@@ -443,7 +444,7 @@ static size_t by_seqs_lookup(const void *data, const char *name, struct symbol *
 	for (; lo < b->n.nr; lo++, n++) {
 		uint32_t i = seq_at(b, lo);
 
-		unpack(b, i, found, sizeof(found));
+		unpack_name(b, i, found, sizeof(found));
 		if (strcmp(found + 1, name))
 			break;
 		if (n < max)
@@ -460,7 +461,7 @@ static bool by_seqs_at(const void *data, uint64_t addr, char *buf, size_t cap)
 
 	for (i = 0; i < b->n.nr && !symbols_is_code(name[0]); i++)
 		if (address_of(&b->a, i) == addr)
-			unpack(b, i, name, sizeof(name));
+			unpack_name(b, i, name, sizeof(name));
 	if (*name)
 		snprintf(buf, cap, "%s", name + 1);
 	return *name;
@@ -512,8 +513,8 @@ static bool seqs_fit(const struct by_seqs *b)
 			return false;
 	}
 	for (i = 0; i + 1 < b->n.nr; i += step) {
-		unpack(b, seq_at(b, i), one, sizeof(one));
-		unpack(b, seq_at(b, i + 1), two, sizeof(two));
+		unpack_name(b, seq_at(b, i), one, sizeof(one));
+		unpack_name(b, seq_at(b, i + 1), two, sizeof(two));
 		if (!*one || !*two || strcmp(one + 1, two + 1) > 0)
 			return false;
 	}
@@ -576,7 +577,7 @@ static struct symbols *open_unpacked(
 		err_nomem(err, "the kernel's symbols");
 		return NULL;
 	}
-	if (fill(s, t, n, a, err)) {
+	if (fill_symbols(s, t, n, a, err)) {
 		symbols_free(s);
 		return NULL;
 	}

@@ -38,7 +38,8 @@ struct layout {
 
 /* ---- construction ------------------------------------------------------------------------- */
 
-static int quiet(enum libbpf_print_level level UNUSED, const char *fmt UNUSED, va_list ap UNUSED)
+static int print_nothing(
+	enum libbpf_print_level level UNUSED, const char *fmt UNUSED, va_list ap UNUSED)
 {
 	return 0;
 }
@@ -157,7 +158,7 @@ static struct btf *parse_split(const uint8_t *blob, const struct btf *base)
 	return btf__new(both, BTF_HEADER + (uint32_t)(types + strings));
 }
 
-static int load(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
+static int load_types(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
 	struct layout *l, struct err *err)
 {
 	CLEANUP_FREE uint8_t *blob = NULL;
@@ -176,7 +177,7 @@ static int load(struct guest *g, const struct layout *base, gva_t start, uint64_
 		return err_in(err, "BTF");
 	if (check_header(blob, bytes, start, err))
 		return -1;
-	libbpf_set_print(quiet);
+	libbpf_set_print(print_nothing);
 	l->btf = base ? parse_split(blob, base->btf) : btf__new(blob, (uint32_t)bytes);
 	if (!l->btf)
 		return err_set(
@@ -198,7 +199,7 @@ static int new_layout(struct guest *g, const struct layout *base, gva_t start, u
 
 	if (!l)
 		return err_nomem(err, "types");
-	if (load(g, base, start, bytes, l, err)) {
+	if (load_types(g, base, start, bytes, l, err)) {
 		layout_free(l);
 		return -1;
 	}
@@ -252,7 +253,7 @@ int layout_from_dwarf(const char *kernel, const char *module, unsigned word_byte
 
 	if (own < 0 || (module && more < 0))
 		return err_sys(err, "%s", own < 0 ? kernel : module);
-	libbpf_set_print(quiet);
+	libbpf_set_print(print_nothing);
 	btf = dwarf_to_btf(files, module ? 2 : 1, &word, err);
 	if (!btf)
 		return -1;
@@ -281,7 +282,7 @@ const char *layout_origin(const struct layout *l)
 /* ---- looking up --------------------------------------------------------------------------- */
 
 /* Skip typedefs and qualifiers; NULL when the chain is broken or endless. */
-static const struct btf_type *strip(const struct layout *l, uint32_t id)
+static const struct btf_type *strip_qualifiers(const struct layout *l, uint32_t id)
 {
 	const struct btf_type *t = btf__type_by_id(l->btf, id);
 	unsigned n;
@@ -334,7 +335,7 @@ static bool find_member(struct member_search *s, const struct btf_type *t, const
 			s->bit_width = (uint8_t)btf_member_bitfield_size(t, i);
 			return true;
 		}
-		inner = strip(s->l, m->type);
+		inner = strip_qualifiers(s->l, m->type);
 		if (inner && btf_is_composite(inner) &&
 			find_member(s, inner, name, len, at, depth + 1))
 			return true;
@@ -358,7 +359,7 @@ static bool resolve_path(
 		if (!path[len])
 			break;
 		path += len + 1;
-		t = strip(l, s.type);
+		t = strip_qualifiers(l, s.type);
 	}
 	if (bits / 8 > UINT32_MAX)
 		return false;

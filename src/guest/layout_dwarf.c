@@ -41,7 +41,7 @@ struct member {
 	uint32_t bit_off, bit_size;
 };
 
-static int32_t convert(struct converter *v, Dwarf_Die *die, unsigned depth);
+static int32_t convert_die(struct converter *v, Dwarf_Die *die, unsigned depth);
 
 /* ---- what was made already ----------------------------------------------------------------- */
 
@@ -80,7 +80,7 @@ static int32_t find_known(const struct converter *v, uint64_t key)
 	return v->cap_known ? slot_of(v->known, v->cap_known, key)->id : 0;
 }
 
-static int32_t remember(struct converter *v, uint64_t key, int32_t id)
+static int32_t remember_type(struct converter *v, uint64_t key, int32_t id)
 {
 	struct known *k;
 
@@ -121,7 +121,7 @@ static int32_t convert_target(struct converter *v, Dwarf_Die *die, unsigned dept
 
 	if (!dwarf_attr_integrate(die, DW_AT_type, &a) || !dwarf_formref_die(&a, &target))
 		return 0;
-	return convert(v, &target, depth + 1);
+	return convert_die(v, &target, depth + 1);
 }
 
 static int32_t make_int(struct converter *v, uint32_t bytes)
@@ -263,7 +263,7 @@ static int32_t convert_composite(struct converter *v, Dwarf_Die *die, unsigned d
 	}
 	nr = gather_members(v, die, m, depth);
 	id = make_composite(v, die, m, nr);
-	return name ? remember(v, key, id) : id;
+	return name ? remember_type(v, key, id) : id;
 }
 
 static int32_t convert_new(struct converter *v, Dwarf_Die *die, unsigned depth)
@@ -292,14 +292,14 @@ static int32_t convert_new(struct converter *v, Dwarf_Die *die, unsigned depth)
 	}
 }
 
-static int32_t convert(struct converter *v, Dwarf_Die *die, unsigned depth)
+static int32_t convert_die(struct converter *v, Dwarf_Die *die, unsigned depth)
 {
 	uint64_t key = (uint64_t)(uintptr_t)die->addr;
 	int32_t id = find_known(v, key);
 
 	if (id || depth > MAX_DEPTH || v->no_memory || btf__type_cnt(v->btf) > MAX_TYPES)
 		return id;
-	return remember(v, key, convert_new(v, die, depth));
+	return remember_type(v, key, convert_new(v, die, depth));
 }
 
 /* ---- units --------------------------------------------------------------------------------- */
@@ -316,9 +316,9 @@ static void convert_unit(struct converter *v, Dwarf_Die *unit)
 
 		if ((tag == DW_TAG_structure_type || tag == DW_TAG_union_type) &&
 			dwarf_diename(&die))
-			convert(v, &die, 0);
+			convert_die(v, &die, 0);
 		else if (tag == DW_TAG_enumeration_type)
-			convert(v, &die, 0);
+			convert_die(v, &die, 0);
 	} while (!v->no_memory && !dwarf_siblingof(&die, &die));
 }
 

@@ -39,7 +39,7 @@ static char letter_of(const GElf_Sym *sym)
 	return local ? (char)tolower((unsigned char)c) : c;
 }
 
-static bool wanted(const GElf_Sym *sym)
+static bool is_wanted(const GElf_Sym *sym)
 {
 	unsigned type = GELF_ST_TYPE(sym->st_info);
 
@@ -60,7 +60,7 @@ static int add_section(
 		GElf_Sym sym;
 		const char *name;
 
-		if (!gelf_getsym(data, (int)i, &sym) || !wanted(&sym))
+		if (!gelf_getsym(data, (int)i, &sym) || !is_wanted(&sym))
 			continue;
 		name = elf_strptr(elf, sh->sh_link, sym.st_name);
 		if (name && symbols_add(s, name, strlen(name), sym.st_value, sym.st_size,

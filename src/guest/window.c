@@ -106,7 +106,7 @@ struct counted {
 	size_t hits;
 };
 
-static bool counting(void *arg, gva_t at)
+static bool count_page(void *arg, gva_t at)
 {
 	struct counted *c = arg;
 
@@ -121,7 +121,7 @@ void window_search(struct guest *g, struct window in, const void *needle, size_t
 	struct scan s = {.g = g,
 		.needle = needle,
 		.len = len,
-		.fn = counting,
+		.fn = count_page,
 		.arg = &counted,
 		.rodata_only = true};
 

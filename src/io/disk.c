@@ -154,7 +154,7 @@ static int refuse_locked(const struct disk *d, struct err *err)
 }
 
 /* The server is our child; it ends when we do. Its own complaint goes to our standard error. */
-static int serve(struct disk *d, struct err *err)
+static int serve_image(struct disk *d, struct err *err)
 {
 	char program[] = "qemu-nbd", format[] = "--format", discard[] = "--discard=unmap";
 	char name[16], end[] = "--", read_only[] = "--read-only";
@@ -234,7 +234,7 @@ static int image_sync(const struct disk *d, struct err *err)
 
 /* ---- any disk ----------------------------------------------------------------------------- */
 
-static int measure(struct disk *d, struct err *err)
+static int measure_disk(struct disk *d, struct err *err)
 {
 	struct stat st;
 
@@ -284,8 +284,8 @@ int disk_open(
 		err_override(err, "in-use");
 	} else if (d->fd < 0)
 		err_sys(err, "cannot open %s", d->path);
-	else if (!measure(d, err) && (format != DISK_UNSAID || !refuse_formats(d, err)) &&
-		 (d->format == DISK_RAW || !serve(d, err)))
+	else if (!measure_disk(d, err) && (format != DISK_UNSAID || !refuse_formats(d, err)) &&
+		 (d->format == DISK_RAW || !serve_image(d, err)))
 		return 0;
 	disk_drop(d);
 	return -1;

@@ -79,7 +79,7 @@ static int receive_answer(struct keeper_answer *ret, int *fd)
 }
 
 /* -1 and errno. *fd is -1 where the answer has none. */
-static int ask(const struct keeper_call *call, struct keeper_answer *ret, int *fd)
+static int ask_keeper(const struct keeper_call *call, struct keeper_answer *ret, int *fd)
 {
 	int rc;
 
@@ -95,7 +95,8 @@ static int ask(const struct keeper_call *call, struct keeper_answer *ret, int *f
 	return ret->rc;
 }
 
-static int fill(struct keeper_call *call, enum keeper_op op, const char *path, const char *other)
+static int fill_call(
+	struct keeper_call *call, enum keeper_op op, const char *path, const char *other)
 {
 	memset(call, 0, sizeof(*call));
 	call->op = op;
@@ -115,10 +116,10 @@ static int ask_fd(enum keeper_op op, const char *path, int flags, struct keeper_
 	struct keeper_call call;
 	int fd;
 
-	if (fill(&call, op, path, ""))
+	if (fill_call(&call, op, path, ""))
 		return -1;
 	call.flags = (uint32_t)flags;
-	return ask(&call, answer ? answer : &own, &fd) ? -1 : fd;
+	return ask_keeper(&call, answer ? answer : &own, &fd) ? -1 : fd;
 }
 
 static int ask_plain(enum keeper_op op, const char *path, const char *other, unsigned flags,
@@ -128,10 +129,10 @@ static int ask_plain(enum keeper_op op, const char *path, const char *other, uns
 	struct keeper_call call;
 	CLEANUP_CLOSE int fd = -1;
 
-	if (fill(&call, op, path, other))
+	if (fill_call(&call, op, path, other))
 		return -1;
 	call.flags = flags;
-	return ask(&call, answer ? answer : &own, &fd);
+	return ask_keeper(&call, answer ? answer : &own, &fd);
 }
 
 int door_open(const char *path, int flags)

@@ -38,7 +38,7 @@ static int make_files(struct exported *x, struct err *err)
 }
 
 /* In an option of qemu a comma is written twice. */
-static char *blockdev(const char *path, enum disk_format format)
+static char *make_blockdev(const char *path, enum disk_format format)
 {
 	struct stat st;
 	bool block = !stat(path, &st) && S_ISBLK(st.st_mode);
@@ -59,7 +59,7 @@ static char *blockdev(const char *path, enum disk_format format)
 }
 
 /* The server's own signals are not blocked: it ends by SIGTERM. */
-static int start(struct exported *x, char *device, struct err *err)
+static int start_server(struct exported *x, char *device, struct err *err)
 {
 	char program[] = "qemu-storage-daemon", blockdev_option[] = "--blockdev";
 	char export_option[] = "--export", export[160], pid_option[] = "--pidfile";
@@ -83,7 +83,7 @@ static int start(struct exported *x, char *device, struct err *err)
 }
 
 /* It writes its pid file when the export is there. */
-static int await(struct exported *x, const char *path, struct err *err)
+static int await_server(struct exported *x, const char *path, struct err *err)
 {
 	const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
 	int waited, st;
@@ -102,14 +102,14 @@ static int await(struct exported *x, const char *path, struct err *err)
 
 int export_open(struct exported *x, const char *path, enum disk_format format, struct err *err)
 {
-	CLEANUP_FREE char *device = blockdev(path, format);
+	CLEANUP_FREE char *device = make_blockdev(path, format);
 
 	memset(x, 0, sizeof(*x));
 	if (!device)
 		return err_nomem(err, "showing an image");
 	if (make_files(x, err))
 		return -1;
-	if (!start(x, device, err) && !await(x, path, err))
+	if (!start_server(x, device, err) && !await_server(x, path, err))
 		return 0;
 	export_close(x);
 	return -1;

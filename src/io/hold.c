@@ -14,7 +14,7 @@
 #include "io/door.h"
 
 /* proc_pid_mountinfo(5): the third field is major:minor. */
-static bool mounted(const struct disk *d)
+static bool is_mounted(const struct disk *d)
 {
 	CLEANUP_FILE FILE *f = fopen("/proc/self/mountinfo", "re");
 	CLEANUP_FREE char *line = NULL;
@@ -101,7 +101,7 @@ bool disk_listed(const char *pattern, uint64_t dev)
 }
 
 /* Mounts, also of a partition, and devices made of it open it exclusively, as we try to. */
-static bool claimed(const struct disk *d)
+static bool is_claimed(const struct disk *d)
 {
 	CLEANUP_CLOSE int fd = -1;
 
@@ -111,7 +111,7 @@ static bool claimed(const struct disk *d)
 	return fd < 0 && errno == EBUSY;
 }
 
-static bool locked(const struct disk *d)
+static bool is_locked(const struct disk *d)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
@@ -137,17 +137,17 @@ static bool has_writer(const struct disk *d)
 /* xen-blkback opens a device beside others, so O_EXCL does not see it. Its xenbus.c. */
 #define BLKBACK "/sys/bus/xen-backend/devices/vbd-*/physical_device"
 
-static enum disk_use look(const struct disk *d)
+static enum disk_use look_for_use(const struct disk *d)
 {
-	if (d->block && mounted(d))
+	if (d->block && is_mounted(d))
 		return DISK_USE_MOUNT;
-	if (d->block && claimed(d))
+	if (d->block && is_claimed(d))
 		return DISK_USE_DEVICE;
 	if (d->block && disk_listed(BLKBACK, d->dev))
 		return DISK_USE_DOMAIN;
 	if (under_loop(d))
 		return DISK_USE_LOOP;
-	if (locked(d))
+	if (is_locked(d))
 		return DISK_USE_LOCK;
 	return has_writer(d) ? DISK_USE_WRITER : DISK_USE_NONE;
 }
@@ -157,7 +157,7 @@ enum disk_use disk_use(const struct disk *d)
 	int use;
 
 	if (!door_is_shut())
-		return look(d);
+		return look_for_use(d);
 	use = door_disk_use(d->path, d->nbd);
 	return use >= 0 && use < DISK_NR_USES ? (enum disk_use)use : DISK_USE_NONE;
 }

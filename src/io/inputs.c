@@ -8,7 +8,7 @@
 #include "io/door.h"
 
 /* False: a kind of file that cannot be replaced or damaged. */
-static bool identify(const struct stat *st, struct input *ret)
+static bool identify_file(const struct stat *st, struct input *ret)
 {
 	*ret = (struct input){.block = S_ISBLK(st->st_mode)};
 	ret->dev = ret->block ? st->st_rdev : st->st_dev;
@@ -20,7 +20,7 @@ static int add_stat(struct inputs *in, const struct stat *st, const char *name, 
 {
 	struct input one;
 
-	if (!identify(st, &one))
+	if (!identify_file(st, &one))
 		return 0;
 	one.name = strdup(name);
 	if (!one.name || util_grow(&in->v, &in->cap, in->nr + 1, sizeof(*in->v))) {
@@ -61,7 +61,7 @@ static int refuse_stat(
 	struct input out;
 	size_t i;
 
-	if (!identify(st, &out))
+	if (!identify_file(st, &out))
 		return 0;
 	for (i = 0; i < in->nr; i++) {
 		const struct input *v = &in->v[i];

@@ -61,7 +61,7 @@ static unsigned rights_of(const struct keeper *k, const char *path)
 	return rights;
 }
 
-static int refuse(void)
+static int refuse_call(void)
 {
 	errno = EPERM;
 	return -1;
@@ -76,23 +76,23 @@ static int serve_open(struct keeper *k, const struct keeper_call *c)
 	unsigned need = (flags & O_ACCMODE) == O_RDONLY ? DOOR_READ : DOOR_OUTPUT;
 
 	if (flags & ~OPEN_FLAGS || !(rights_of(k, c->path) & need))
-		return refuse();
+		return refuse_call();
 	return open(c->path, flags | O_CLOEXEC);
 }
 
 static int serve_stat(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
 {
-	return rights_of(k, c->path) ? stat(c->path, &a->st) : refuse();
+	return rights_of(k, c->path) ? stat(c->path, &a->st) : refuse_call();
 }
 
 static int serve_realpath(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
 {
-	return !rights_of(k, c->path) ? refuse() : realpath(c->path, a->text) ? 0 : -1;
+	return !rights_of(k, c->path) ? refuse_call() : realpath(c->path, a->text) ? 0 : -1;
 }
 
 static int serve_mkdir(struct keeper *k, const struct keeper_call *c)
 {
-	return rights_of(k, c->path) & DOOR_FOLDER ? mkdir(c->path, 0700) : refuse();
+	return rights_of(k, c->path) & DOOR_FOLDER ? mkdir(c->path, 0700) : refuse_call();
 }
 
 static int serve_create(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
@@ -101,7 +101,7 @@ static int serve_create(struct keeper *k, const struct keeper_call *c, struct ke
 	int fd;
 
 	if (!(rights_of(k, c->path) & DOOR_OUTPUT))
-		return refuse();
+		return refuse_call();
 	path = strdup(c->path);
 	if (!path || util_grow(&k->made, &k->cap_made, k->nr_made + 1, sizeof(*k->made))) {
 		errno = ENOMEM;
@@ -131,7 +131,7 @@ static struct made *find_made(struct keeper *k, const char *temp)
 	return NULL;
 }
 
-static void forget(struct keeper *k, struct made *m)
+static void forget_made(struct keeper *k, struct made *m)
 {
 	free(m->temp);
 	free((char *)(uintptr_t)m->path);
@@ -145,12 +145,12 @@ static int serve_name(struct keeper *k, const struct keeper_call *c)
 	int rc;
 
 	if (!m || strcmp(m->path, c->other) || c->flags & ~RENAME_NOREPLACE)
-		return refuse();
+		return refuse_call();
 	if (c->op == KEEPER_LINK)
 		return door_link(m->temp, m->path);
 	rc = door_rename(m->temp, m->path, c->flags);
 	if (!rc)
-		forget(k, m);
+		forget_made(k, m);
 	return rc;
 }
 
@@ -160,15 +160,15 @@ static int serve_unlink(struct keeper *k, const struct keeper_call *c)
 	int rc;
 
 	if (!m)
-		return refuse();
+		return refuse_call();
 	rc = unlink(m->temp);
-	forget(k, m);
+	forget_made(k, m);
 	return rc;
 }
 
 static int serve_folder(struct keeper *k, const struct keeper_call *c)
 {
-	return rights_of(k, c->path) & DOOR_OUTPUT ? door_open_folder_of(c->path) : refuse();
+	return rights_of(k, c->path) & DOOR_OUTPUT ? door_open_folder_of(c->path) : refuse_call();
 }
 
 static int serve_use(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
@@ -177,7 +177,7 @@ static int serve_use(struct keeper *k, const struct keeper_call *c, struct keepe
 	struct err err;
 
 	if (!(rights_of(k, c->path) & DOOR_READ))
-		return refuse();
+		return refuse_call();
 	if (disk_open(&d, c->path, DISK_RAW, 0, &err)) {
 		errno = err.sys_errno;
 		return -1;
@@ -190,7 +190,7 @@ static int serve_use(struct keeper *k, const struct keeper_call *c, struct keepe
 }
 
 /* -1 and errno, 0, or a descriptor where the call gives one. */
-static int serve(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
+static int serve_call(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
 {
 	switch ((enum keeper_op)c->op) {
 	case KEEPER_OPEN:
@@ -217,7 +217,7 @@ static int serve(struct keeper *k, const struct keeper_call *c, struct keeper_an
 	case KEEPER_NR_OPS:
 		break;
 	}
-	return refuse();
+	return refuse_call();
 }
 
 static bool gives_fd(uint32_t op)
@@ -272,7 +272,7 @@ static bool serve_next(struct keeper *k, int socket)
 		return false;
 	if (is_sound(&c, n)) {
 		errno = 0;
-		rc = serve(k, &c, &a);
+		rc = serve_call(k, &c, &a);
 		a.rc = rc < 0 ? -1 : 0;
 		a.number = rc < 0 ? errno : 0;
 	}
@@ -313,7 +313,7 @@ static void remove_made(struct keeper *k)
 {
 	while (k->nr_made) {
 		unlink(k->made[0].temp);
-		forget(k, &k->made[0]);
+		forget_made(k, &k->made[0]);
 	}
 	free(k->made);
 }

@@ -12,7 +12,7 @@
 
 /* As if it were linked in: what is preloaded comes first, which is how the tests let it fail. A
  * pointer to a function has the form of one to an object, says POSIX of dlsym(). */
-static int find(const char *name, void *ret, struct err *err)
+static int find_function(const char *name, void *ret, struct err *err)
 {
 	void *at = dlsym(RTLD_DEFAULT, name);
 
@@ -33,7 +33,7 @@ int nbd_lib_load(struct nbd_lib **ret, struct err *err)
 	else if (!library)
 		rc = err_set(
 			err, ERR_SYSTEM, "disks that are not raw need %s: %s", LIBRARY, dlerror());
-#define NBD_LIB_FIND(name) rc = rc ? rc : find("nbd_" #name, &lib->name, err);
+#define NBD_LIB_FIND(name) rc = rc ? rc : find_function("nbd_" #name, &lib->name, err);
 	NBD_LIB_FUNCTIONS(NBD_LIB_FIND)
 #undef NBD_LIB_FIND
 	if (library)

@@ -116,7 +116,7 @@ unsigned sandbox_available(void)
 /* ---- bounds --------------------------------------------------------------------------------- */
 
 /* The first input brings what the program itself takes. */
-static void bound(int resource, uint64_t base, uint64_t more)
+static void bound_resource(int resource, uint64_t base, uint64_t more)
 {
 	struct rlimit now;
 
@@ -132,12 +132,12 @@ void sandbox_bound(uint64_t input_bytes)
 	uint64_t bytes = MIN(input_bytes, (uint64_t)1 << 50);
 
 	if (!SANITIZED)
-		bound(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_MEMORY_A_BYTE * bytes);
-	bound(RLIMIT_CPU, LIMIT_SECONDS, bytes / LIMIT_BYTES_A_SECOND);
+		bound_resource(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_MEMORY_A_BYTE * bytes);
+	bound_resource(RLIMIT_CPU, LIMIT_SECONDS, bytes / LIMIT_BYTES_A_SECOND);
 }
 
 void sandbox_allow_symbols(void)
 {
 	if (!SANITIZED)
-		bound(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_SYMBOLS_MEMORY);
+		bound_resource(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_SYMBOLS_MEMORY);
 }

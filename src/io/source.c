@@ -52,7 +52,7 @@ static int refuse_folder(int fd, const char *path, struct err *err)
 }
 
 /* *stream: it can only be read once, from its start to its end. */
-static int measure(struct source *src, int fd, uint64_t *ret, bool *stream, struct err *err)
+static int measure_input(struct source *src, int fd, uint64_t *ret, bool *stream, struct err *err)
 {
 	const char *path = src->path;
 	struct stat *st = &src->st;
@@ -135,7 +135,7 @@ static int open_fd(struct source *src, int fd, uint64_t most, struct err *err)
 	bool stream, packed = false;
 	uint64_t size;
 
-	if (measure(src, fd, &size, &stream, err))
+	if (measure_input(src, fd, &size, &stream, err))
 		return -1;
 	if (!stream && is_packed(src, fd, &packed, err))
 		return -1;

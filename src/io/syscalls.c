@@ -19,7 +19,7 @@ bool syscalls_available(void)
 	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 && seccomp_api_get() >= 1;
 }
 
-static void release(scmp_filter_ctx *ctx)
+static void release_ctx(scmp_filter_ctx *ctx)
 {
 	if (*ctx)
 		seccomp_release(*ctx);
@@ -208,7 +208,7 @@ static int refuse_foreign(scmp_filter_ctx ctx)
 int syscalls_confine(enum sandbox_kind kind, struct err *err)
 {
 	bool closed = kind == SANDBOX_CLOSED;
-	CLEANUP(release)
+	CLEANUP(release_ctx)
 	scmp_filter_ctx ctx = seccomp_init(closed ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
 	int rc;
 

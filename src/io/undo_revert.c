@@ -41,7 +41,7 @@ static void close_undo(struct undo *u)
 
 /* ---- the file ----------------------------------------------------------------------------- */
 
-static int bad(const struct undo *u, struct err *err, const char *what, uint64_t at)
+static int bad_undo(const struct undo *u, struct err *err, const char *what, uint64_t at)
 {
 	return err_set(err, ERR_CORRUPT, "%s: %s at byte %" PRIu64, source_path(u->src), what, at);
 }
@@ -52,15 +52,15 @@ static int read_head(const struct undo *u, uint64_t at, struct section *ret, str
 	uint32_t len, flags;
 
 	if (!p || memcmp(p, UNDO_MAGIC_ONE, 8))
-		return bad(u, err, "no undo file of this version", at);
+		return bad_undo(u, err, "no undo file of this version", at);
 	len = num_le32(p + 12);
 	if (len >= PATH_MAX || !(p = source_at(u->src, at, UNDO_HEAD_BYTES + len + 4)) ||
 		num_le32(p + UNDO_HEAD_BYTES + len) != crc32c(0, p, UNDO_HEAD_BYTES + len))
-		return bad(u, err, "the header is damaged", at);
+		return bad_undo(u, err, "the header is damaged", at);
 	flags = num_le32(p + 8);
 	if (flags >> UNDO_FORMAT_SHIFT >= DISK_NR_FORMATS ||
 		flags & ((1u << UNDO_FORMAT_SHIFT) - 1) & ~UNDO_HEAD_DEVICE)
-		return bad(u, err, "an unknown format of the disk", at + 8);
+		return bad_undo(u, err, "an unknown format of the disk", at + 8);
 	*ret = (struct section){
 		.format = (enum disk_format)(flags >> UNDO_FORMAT_SHIFT),
 		.block = flags & UNDO_HEAD_DEVICE,
@@ -99,18 +99,18 @@ static int read_block(const struct undo *u, const struct section *sec, uint64_t 
 	uint64_t bytes;
 
 	if (!p)
-		return bad(u, err, "a block is damaged", *at);
+		return bad_undo(u, err, "a block is damaged", *at);
 	ret->off = num_le64(p);
 	ret->len = num_le32(p + 8);
 	if (!ret->len || ret->len > UNDO_BLOCK || ret->len % UNDO_SECTOR ||
 		num_le32(p + 12) & ~UNDO_BLOCK_ANY || ret->off % UNDO_SECTOR || ret->off < last ||
 		!num_range_ok(ret->off, ret->len, sec->disk_bytes))
-		return bad(u, err, "a block is damaged", *at);
+		return bad_undo(u, err, "a block is damaged", *at);
 	bytes = saved_bytes(p);
 	if (!source_at(u->src, *at, bytes) ||
 		num_le32(p + 16) !=
 			crc32c(crc32c(0, p, 16), p + UNDO_BLOCK_BYTES, bytes - UNDO_BLOCK_BYTES))
-		return bad(u, err, "a block is damaged", *at);
+		return bad_undo(u, err, "a block is damaged", *at);
 	ret->data = p + UNDO_BLOCK_BYTES;
 	ret->crcs = num_le32(p + 12) & UNDO_BLOCK_ANY ? NULL : ret->data + ret->len;
 	*at += bytes;
@@ -144,7 +144,7 @@ static int read_several(const struct undo *u, uint32_t *nr, uint64_t *at, struct
 	if (!p || memcmp(p, UNDO_MAGIC_SEVERAL, 8))
 		return 0;
 	if (num_le32(p + 12) != crc32c(0, p, 12) || !num_le32(p + 8))
-		return bad(u, err, "the header is damaged", 0);
+		return bad_undo(u, err, "the header is damaged", 0);
 	*nr = num_le32(p + 8);
 	*at = UNDO_SEVERAL_BYTES;
 	return 0;
@@ -170,7 +170,9 @@ static int read_file(struct undo *u, struct err *err)
 		if (check_blocks(u, sec, &at, err))
 			return -1;
 	}
-	return at == source_bytes(u->src) ? 0 : bad(u, err, "something follows the last block", at);
+	return at == source_bytes(u->src)
+		       ? 0
+		       : bad_undo(u, err, "something follows the last block", at);
 }
 
 /* ---- the disks ---------------------------------------------------------------------------- */

@@ -66,7 +66,7 @@ static uint64_t count_bytes(const struct undo_change *c)
 	return sum;
 }
 
-static int put(struct save *s, const void *buf, size_t len, struct err *err)
+static int put_bytes(struct save *s, const void *buf, size_t len, struct err *err)
 {
 	if (whole_write(&s->out, s->at, buf, len, err))
 		return -1;
@@ -80,7 +80,7 @@ static int put_several(struct save *s, uint32_t nr, struct err *err)
 
 	num_put_le32(head + 8, nr);
 	num_put_le32(head + 12, crc32c(0, head, 12));
-	return put(s, head, sizeof(head), err);
+	return put_bytes(s, head, sizeof(head), err);
 }
 
 static int put_head(struct save *s, const struct undo_change *c, struct err *err)
@@ -101,7 +101,7 @@ static int put_head(struct save *s, const struct undo_change *c, struct err *err
 	memcpy(head + 48, c->vdev, strlen(c->vdev));
 	memcpy(head + UNDO_HEAD_BYTES, d->path, len);
 	num_put_le32(head + UNDO_HEAD_BYTES + len, crc32c(0, head, UNDO_HEAD_BYTES + len));
-	return put(s, head, UNDO_HEAD_BYTES + len + 4, err);
+	return put_bytes(s, head, UNDO_HEAD_BYTES + len + 4, err);
 }
 
 static int put_block(
@@ -121,7 +121,7 @@ static int put_block(
 	num_put_le32(b->head + 8, len);
 	num_put_le32(b->head + 12, known ? 0 : UNDO_BLOCK_ANY);
 	num_put_le32(b->head + 16, crc32c(crc32c(0, b->head, 16), b->body, body));
-	if (put(s, b->head, UNDO_BLOCK_BYTES, err) || put(s, b->body, body, err))
+	if (put_bytes(s, b->head, UNDO_BLOCK_BYTES, err) || put_bytes(s, b->body, body, err))
 		return -1;
 	s->done += len;
 	return progress_step(s->progress, "saved", s->done, s->all, err);

@@ -185,7 +185,7 @@ uint64_t linux_cache_find(const struct linux_cache *c, uint64_t mapping, uint64_
 
 /* ---- is it what the disk has? ------------------------------------------------------------- */
 
-static bool has(uint64_t flags, int bit)
+static bool has_bit(uint64_t flags, int bit)
 {
 	return bit >= 0 && flags >> bit & 1;
 }
@@ -208,8 +208,8 @@ static bool read_buffer(const struct linux_cache *c, uint64_t bh, uint64_t page,
 
 static bool buffer_is_clean(const struct linux_cache *c, uint64_t state)
 {
-	return has(state, c->l.b_uptodate) && !has(state, c->l.b_dirty) &&
-	       !has(state, c->l.b_lock) && !(state >> c->l.b_private_start & JOURNAL_BITS);
+	return has_bit(state, c->l.b_uptodate) && !has_bit(state, c->l.b_dirty) &&
+	       !has_bit(state, c->l.b_lock) && !(state >> c->l.b_private_start & JOURNAL_BITS);
 }
 
 /* What hangs on the folio are its buffers, in a ring; or it is nothing that is known here. */
@@ -238,9 +238,9 @@ bool linux_cache_is_clean(const struct linux_cache *c, const struct linux_cache_
 
 	if (!linux_folio_read(&c->folios, p->folio, &folio) || folio.kind != LINUX_FOLIO_FILE ||
 		folio.head != p->folio || folio.mapping != p->mapping || folio.index != p->index ||
-		has(folio.flags, c->l.dirty) || has(folio.flags, c->l.writeback) ||
-		has(folio.flags, c->l.locked) || has(folio.flags, c->l.error))
+		has_bit(folio.flags, c->l.dirty) || has_bit(folio.flags, c->l.writeback) ||
+		has_bit(folio.flags, c->l.locked) || has_bit(folio.flags, c->l.error))
 		return false;
-	return has(folio.flags, c->l.has_private) ? buffers_are_clean(c, p)
-						  : has(folio.flags, c->l.uptodate);
+	return has_bit(folio.flags, c->l.has_private) ? buffers_are_clean(c, p)
+						      : has_bit(folio.flags, c->l.uptodate);
 }

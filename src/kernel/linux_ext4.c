@@ -87,7 +87,7 @@ static bool put_range(struct linux_ext4 *e, uint64_t start, uint64_t nr, const c
 	return true;
 }
 
-static uint64_t wide(const uint8_t *raw, const struct super *s, unsigned low, unsigned high)
+static uint64_t read_wide(const uint8_t *raw, const struct super *s, unsigned low, unsigned high)
 {
 	return num_le32(raw + low) |
 	       (s->desc_bytes >= 64 ? (uint64_t)num_le32(raw + high) << 32 : 0);
@@ -99,10 +99,11 @@ static bool put_group(struct linux_ext4 *e, const struct super *s, const uint8_t
 	unsigned flags = num_le16(raw + 0x12);
 	uint64_t table = div_up(s->inodes_per_group * s->inode_bytes, s->block_bytes);
 
-	return (flags & BLOCK_UNINIT || put_range(e, wide(raw, s, 0x0, 0x20), 1, "block bitmap")) &&
+	return (flags & BLOCK_UNINIT ||
+		       put_range(e, read_wide(raw, s, 0x0, 0x20), 1, "block bitmap")) &&
 	       (flags & INODE_UNINIT ||
-		       (put_range(e, wide(raw, s, 0x4, 0x24), 1, "inode bitmap") &&
-			       put_range(e, wide(raw, s, 0x8, 0x28), table, "inode table")));
+		       (put_range(e, read_wide(raw, s, 0x4, 0x24), 1, "inode bitmap") &&
+			       put_range(e, read_wide(raw, s, 0x8, 0x28), table, "inode table")));
 }
 
 static int by_start(const void *a, const void *b)

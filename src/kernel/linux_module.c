@@ -81,7 +81,7 @@ static bool walk_list(
 	return false;
 }
 
-static bool holds(
+static bool holds_address(
 	struct module_search *s, gva_t at, const struct field *base, const struct field *size)
 {
 	uint64_t start, bytes;
@@ -97,9 +97,10 @@ static bool has_code(struct module_search *s, gva_t mod)
 	uint32_t off;
 
 	if (s->l.core_base.present)
-		return holds(s, mod, &s->l.core_base, &s->l.core_size);
+		return holds_address(s, mod, &s->l.core_base, &s->l.core_size);
 	for (off = 0; s->mem_bytes && off + s->mem_bytes <= s->l.mem.bytes; off += s->mem_bytes)
-		if (holds(s, gva_add(mod, s->l.mem.off + off), &s->l.mem_base, &s->l.mem_size))
+		if (holds_address(
+			    s, gva_add(mod, s->l.mem.off + off), &s->l.mem_base, &s->l.mem_size))
 			return true;
 	return false;
 }

@@ -53,7 +53,7 @@ struct walk {
 	struct linux_mounts *ret;
 };
 
-static bool pointer(struct walk *w, uint64_t base, const struct field *f, uint64_t *ret)
+static bool read_pointer(struct walk *w, uint64_t base, const struct field *f, uint64_t *ret)
 {
 	return !layout_read(w->g, GVA(base), f, ret, NULL) && guest_is_kernel_addr(w->g, *ret);
 }
@@ -65,7 +65,7 @@ static bool find_start(struct walk *w, uint64_t bdev, uint64_t *ret)
 
 	if (w->l.start.present)
 		return !layout_read(w->g, GVA(bdev), &w->l.start, ret, NULL);
-	return pointer(w, bdev, &w->l.part, &part) &&
+	return read_pointer(w, bdev, &w->l.part, &part) &&
 	       !layout_read(w->g, GVA(part), &w->l.part_start, ret, NULL);
 }
 
@@ -75,7 +75,7 @@ static bool find_disk(struct walk *w, uint64_t sb, struct mounted_fs *fs)
 {
 	uint64_t bdev, disk;
 
-	if (!pointer(w, sb, &w->l.bdev, &bdev) || !pointer(w, bdev, &w->l.disk, &disk) ||
+	if (!read_pointer(w, sb, &w->l.bdev, &bdev) || !read_pointer(w, bdev, &w->l.disk, &disk) ||
 		guest_read_str(
 			w->g, GVA(disk + w->l.disk_name.off), fs->disk, sizeof(fs->disk), NULL) ||
 		!w->wanted(w->arg, fs->disk))

@@ -74,7 +74,7 @@ struct collector {
 
 /* ---- the devices -------------------------------------------------------------------------- */
 
-static uint64_t pointer(const struct collector *c, uint64_t base, const struct field *f)
+static uint64_t read_pointer(const struct collector *c, uint64_t base, const struct field *f)
 {
 	uint64_t v = layout_read_or(c->k->g, GVA(base), f, 0);
 
@@ -98,7 +98,7 @@ static uint64_t sectors_of(const struct collector *c, uint64_t bdev)
 
 	if (c->l.nr_sectors.present)
 		return layout_read_or(c->k->g, GVA(bdev), &c->l.nr_sectors, 0);
-	part = pointer(c, bdev, &c->l.part);
+	part = read_pointer(c, bdev, &c->l.part);
 	return part ? layout_read_or(c->k->g, GVA(part), &c->l.part_sects, 0) : 0;
 }
 
@@ -319,6 +319,7 @@ static void look_at_device(struct collector *c, const struct device *d)
 		if (c->files_known)
 			each_inode(c, d->fs->sb, look_at_file);
 	}
+	c->fs = NULL;
 	linux_ext4_close(&fs);
 }
 

@@ -95,7 +95,7 @@ struct compare {
 	uint64_t nr_same;
 };
 
-static int differs(struct replay_match *m, uint64_t off, uint64_t end, struct err *err)
+static int add_difference(struct replay_match *m, uint64_t off, uint64_t end, struct err *err)
 {
 	if (m->nr && m->differs[m->nr - 1].end == off) {
 		m->differs[m->nr - 1].end = end;
@@ -119,13 +119,13 @@ static int compare_run(void *arg, uint64_t off, const uint8_t *data, uint32_t le
 		n = MIN(len - at, SECTOR_BYTES);
 		if (!memcmp(disk + at, data + at, n))
 			c->nr_same++;
-		else if (differs(c->m, off + at, off + at + n, err))
+		else if (add_difference(c->m, off + at, off + at + n, err))
 			return -1;
 	}
 	return 0;
 }
 
-static enum replay_match_state decide(const struct io_request *r, const struct compare *c)
+static enum replay_match_state decide_state(const struct io_request *r, const struct compare *c)
 {
 	if (r->op == IO_READ)
 		return c->m->nr ? REPLAY_DIFFERENT : REPLAY_SAME;
@@ -143,7 +143,7 @@ int replay_compare(struct memory m, const struct io_request *r, const struct dis
 	if (!io_request_moves_data(r))
 		return 0;
 	if (!replay_walk(m, r, d->bytes, compare_run, &c, err)) {
-		ret->state = decide(r, &c);
+		ret->state = decide_state(r, &c);
 		return 0;
 	}
 	if (err->cls != ERR_NODATA && err->cls != ERR_NOTFOUND)

@@ -26,7 +26,7 @@ struct cut {
 	uint64_t sector, block; /* where the next part begins; bytes of a block */
 };
 
-static int add(struct cut *c, uint64_t bytes, struct err *err)
+static int add_part(struct cut *c, uint64_t bytes, struct err *err)
 {
 	if (util_grow(&c->v, &c->cap, c->nr + 1, sizeof(*c->v)))
 		return err_nomem(err, "splitting a request");
@@ -53,7 +53,7 @@ static int take_part(struct cut *c, const struct io_request *r, uint64_t max_seg
 	while (*at < r->nr_seg && over >= r->seg[*at].bytes)
 		over -= r->seg[(*at)++].bytes;
 	*skip = (uint32_t)over;
-	return add(c, bytes, err);
+	return add_part(c, bytes, err);
 }
 
 static int cut_all(struct cut *c, const struct io_request *r, uint64_t max_segs, struct err *err)

@@ -21,7 +21,7 @@ struct build {
 	struct replay_ops *ops;
 };
 
-static int add(struct build *b, struct replay_op op, struct err *err)
+static int add_op(struct build *b, struct replay_op op, struct err *err)
 {
 	struct replay_ops *ops = b->ops;
 
@@ -34,7 +34,7 @@ static int add(struct build *b, struct replay_op op, struct err *err)
 
 static int add_sync(struct build *b, struct err *err)
 {
-	return add(b, (struct replay_op){.kind = REPLAY_OP_SYNC}, err);
+	return add_op(b, (struct replay_op){.kind = REPLAY_OP_SYNC}, err);
 }
 
 /* NULL: no memory. */
@@ -59,7 +59,7 @@ static int add_run(void *arg, uint64_t off, const uint8_t *data, uint32_t len, s
 		data = keep_copy(b->ops, data, len);
 	if (!data)
 		return err_nomem(err, "the steps of the replay");
-	return add(b,
+	return add_op(b,
 		(struct replay_op){.kind = REPLAY_OP_WRITE, .off = off, .len = len, .data = data},
 		err);
 }
@@ -117,7 +117,7 @@ static int add_discard(struct build *b, struct err *err)
 			b->disk_bytes);
 		return leave_out(b, REPLAY_ALLOW_SIZE, err);
 	}
-	return op.len ? add(b, op, err) : 0;
+	return op.len ? add_op(b, op, err) : 0;
 }
 
 static int add_item(struct build *b, struct err *err)

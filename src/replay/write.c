@@ -30,7 +30,7 @@ static void free_job(struct job *j)
 	free(j->parts);
 }
 
-static int refuse(const struct part *p, struct err *err)
+static int refuse_part(const struct part *p, struct err *err)
 {
 	const struct blkdev *dev = p->to->dev;
 	const struct disk *d = p->to->disk;
@@ -69,7 +69,7 @@ static int prepare_part(struct job *j, size_t index, struct err *err)
 
 	*p = (struct part){.w = w, .to = &w->disks[index]};
 	p->to->done = (struct replay_written){0};
-	if (refuse_same(j, index, err) || refuse(p, err) ||
+	if (refuse_same(j, index, err) || refuse_part(p, err) ||
 		replay_ops_build(w->memory, w->plan, p->to->dev, p->to->disk->bytes, w->allow,
 			w->discard, &p->ops, err))
 		return -1;
@@ -99,7 +99,7 @@ static size_t first_behind(const struct replay_ops *ops, uint64_t off)
 	return low;
 }
 
-static bool after(void *arg, uint64_t off, uint8_t *buf, uint32_t len)
+static bool after_writes(void *arg, uint64_t off, uint8_t *buf, uint32_t len)
 {
 	const struct replay_ops *ops = arg;
 	size_t i;
@@ -129,7 +129,7 @@ static int list_change(struct part *p, struct undo_change *ret, struct err *err)
 		.vdev = p->to->dev->name,
 		.ranges = calloc(p->ops.nr_places + 1, sizeof(*ret->ranges)),
 		.nr = p->ops.nr_places,
-		.after = after,
+		.after = after_writes,
 		.arg = &p->ops,
 	};
 	if (!ret->ranges)
@@ -171,7 +171,7 @@ static int check_write(const struct disk *d, const struct replay_op *op, struct 
 		err, ERR_SYSTEM, "%s: other data came back at byte %" PRIu64, d->path, op->off);
 }
 
-static int discard(struct part *p, const struct replay_op *op, struct err *err)
+static int discard_range(struct part *p, const struct replay_op *op, struct err *err)
 {
 	struct replay_written *done = &p->to->done;
 
@@ -194,7 +194,7 @@ static int run_step(struct part *p, const struct replay_op *op, struct err *err)
 	case REPLAY_OP_SYNC:
 		return disk_sync(d, err);
 	case REPLAY_OP_DISCARD:
-		if (discard(p, op, err))
+		if (discard_range(p, op, err))
 			return -1;
 		break;
 	default:

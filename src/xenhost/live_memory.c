@@ -105,7 +105,7 @@ static void keep_page(struct held_pages *h, uint64_t pfn, const uint8_t *bytes)
 		h->overflowed = true;
 }
 
-static const uint8_t *fetch(const struct live_memory *m, uint64_t pfn)
+static const uint8_t *fetch_frame(const struct live_memory *m, uint64_t pfn)
 {
 	struct held_pages *h = m->held;
 	uint64_t pfns[AHEAD];
@@ -176,7 +176,7 @@ static struct memory_page page_of_live(const void *source, pfn_t pfn)
 	const uint8_t *page = page_cache_find(m->held->cache, pfn.v);
 
 	if (!page && frame_of(m, pfn.v) != UINT64_MAX)
-		page = m->held->sequential ? sweep_page(m, pfn.v) : fetch(m, pfn.v);
+		page = m->held->sequential ? sweep_page(m, pfn.v) : fetch_frame(m, pfn.v);
 	if (!page)
 		return (struct memory_page){.state = MEMORY_FAILED, .why = GONE};
 	return (struct memory_page){.state = MEMORY_DATA, .data = page};

@@ -59,14 +59,14 @@ static void await_word(int fd, unsigned limit_ms)
 	} while (rc < 0 && errno == EINTR);
 }
 
-static void say(int fd)
+static void say_byte(int fd)
 {
 	ssize_t ignored = send(fd, "", 1, MSG_NOSIGNAL);
 
 	(void)ignored;
 }
 
-static void hold(const struct pause_ops *ops, struct shared *shared, int fd)
+static void hold_pause(const struct pause_ops *ops, struct shared *shared, int fd)
 {
 	void *handle = ops->open(ops->arg);
 	uint64_t began;
@@ -83,7 +83,7 @@ static void hold(const struct pause_ops *ops, struct shared *shared, int fd)
 		ops->close(handle);
 		return;
 	}
-	say(fd);
+	say_byte(fd);
 	await_word(fd, ops->limit_ms);
 	/* As often as it takes: nobody else will. */
 	while (ops->unpause(handle) && errno == EINTR)
@@ -106,7 +106,7 @@ static void let_go(const struct pause_ops *ops)
 	ops->close(handle);
 }
 
-static void reap(struct pause_hold *p)
+static void reap_child(struct pause_hold *p)
 {
 	int status;
 
@@ -118,7 +118,7 @@ static void reap(struct pause_hold *p)
 		let_go(&p->ops);
 }
 
-static void drop(struct pause_hold *p)
+static void drop_pause(struct pause_hold *p)
 {
 	munmap(p->shared, sizeof(*p->shared));
 	free(p);
@@ -150,7 +150,7 @@ static int start_child(struct pause_hold *p, struct err *err)
 		close(ends[0]);
 		setsid();
 		heed_nothing();
-		hold(&p->ops, p->shared, ends[1]);
+		hold_pause(&p->ops, p->shared, ends[1]);
 		_exit(0);
 	}
 	close(ends[1]);
@@ -162,7 +162,7 @@ static int start_child(struct pause_hold *p, struct err *err)
 	return -1;
 }
 
-static bool heard(int fd)
+static bool was_heard(int fd)
 {
 	char byte;
 	ssize_t n;
@@ -180,17 +180,17 @@ int pause_begin(const struct pause_ops *ops, struct pause_hold **ret, struct err
 	if (!p)
 		return err_nomem(err, "holding a pause");
 	if (start_child(p, err)) {
-		drop(p);
+		drop_pause(p);
 		return -1;
 	}
-	if (heard(p->fd)) {
+	if (was_heard(p->fd)) {
 		*ret = p;
 		return 0;
 	}
-	reap(p);
+	reap_child(p);
 	errno = p->shared->error ? p->shared->error : ECHILD;
 	err_sys(err, "cannot pause the domain");
-	drop(p);
+	drop_pause(p);
 	return -1;
 }
 
@@ -199,13 +199,13 @@ int pause_end(struct pause_hold *p, uint64_t *ret_ns, struct err *err)
 	uint64_t limit_ns = p->ops.limit_ms * UINT64_C(1000000), ns;
 	bool held = p->shared->held;
 
-	say(p->fd);
-	(void)heard(p->fd); /* its end */
+	say_byte(p->fd);
+	(void)was_heard(p->fd); /* its end */
 	/* Killed in between, it has not let go; reap() does. */
 	held = held && !p->shared->held;
-	reap(p);
+	reap_child(p);
 	ns = p->shared->ns;
-	drop(p);
+	drop_pause(p);
 	*ret_ns = ns;
 	if (held && ns < limit_ns)
 		return 0;

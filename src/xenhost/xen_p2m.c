@@ -54,7 +54,7 @@ static void m2p_unmap(struct m2p *m)
 		munmap(m->table, (bytes + M2P_PIECE - 1) & ~(M2P_PIECE - 1));
 }
 
-static uint64_t translate(void *arg, uint64_t va)
+static uint64_t translate_address(void *arg, uint64_t va)
 {
 	void *const *both = arg;
 	const struct xenhost_domain *dom = both[1];
@@ -92,7 +92,7 @@ static int by_address(
 	struct xenhost *x, struct xenhost_domain *dom, uint64_t *mfn, bool *ret, struct err *err)
 {
 	void *both[2] = {x, dom};
-	const struct xenhost_memory mem = {both, translate, read_table_frame};
+	const struct xenhost_memory mem = {both, translate_address, read_table_frame};
 	uint64_t va;
 
 	*ret = false;
@@ -124,7 +124,7 @@ static bool by_meminfo(struct xenhost *x, const struct xenhost_domain *dom, uint
 }
 
 /* Turn frames into "is the domain's". */
-static bool owned(struct xenhost *x, uint32_t domid, xen_pfn_t *frames, unsigned nr)
+static bool are_owned(struct xenhost *x, uint32_t domid, xen_pfn_t *frames, unsigned nr)
 {
 	unsigned i;
 
@@ -149,7 +149,7 @@ static bool flush_scan(struct m2p_scan *s)
 {
 	unsigned i;
 
-	if (!owned(s->x, s->dom->domid, s->batch, s->n))
+	if (!are_owned(s->x, s->dom->domid, s->batch, s->n))
 		return false;
 	for (i = 0; i < s->n; i++) {
 		if (!s->batch[i])
@@ -199,7 +199,7 @@ static bool check_batch(struct xenhost *x, const struct xenhost_domain *dom, con
 
 	for (i = 0; i < n; i++)
 		frames[i] = (xen_pfn_t)t->mfn[pfns[i]];
-	if (!owned(x, dom->domid, frames, n))
+	if (!are_owned(x, dom->domid, frames, n))
 		return false;
 	for (i = 0; i < n; i++) {
 		uint64_t mfn = t->mfn[pfns[i]];
@@ -240,8 +240,8 @@ static void check_ownership(struct xenhost *x, const struct xenhost_domain *dom,
 }
 
 /* The ways in their order; `other` is for the comparison. */
-static int collect(struct xenhost *x, const struct xenhost_domain *dom, const struct m2p *m2p,
-	struct xenhost_p2m *t, uint64_t *other, struct err *err)
+static int collect_frames(struct xenhost *x, const struct xenhost_domain *dom,
+	const struct m2p *m2p, struct xenhost_p2m *t, uint64_t *other, struct err *err)
 {
 	struct xenhost_domain copy = *dom;
 	bool ok;
@@ -315,7 +315,7 @@ int xenhost_p2m(struct xenhost *x, const struct xenhost_domain *dom, struct xenh
 		return err_nomem(err, "a table of frames");
 	}
 	m2p_map(x, &m2p);
-	failed = collect(x, dom, &m2p, &t, other, err);
+	failed = collect_frames(x, dom, &m2p, &t, other, err);
 	/* What the third way gave is that table. */
 	if (!failed && t.checked != t.how)
 		check_ownership(x, dom, &m2p, &t);

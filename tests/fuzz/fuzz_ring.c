@@ -36,8 +36,8 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 
 	if (!f)
 		abort();
-	fprintf(f, "%llx R linux_banner\n%llx d info_list\n", (unsigned long long)LG_BANNER,
-		(unsigned long long)LG_LIST);
+	fprintf(f, "%" PRIx64 " R linux_banner\n%" PRIx64 " d info_list\n", (uint64_t)LG_BANNER,
+		(uint64_t)LG_LIST);
 	fclose(f);
 	if (symbols_from_file(path, &symbols, &err))
 		abort();

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Keep functions short: none of src/ over MOST lines, half of them at most MEDIAN.
+"""Keep functions short: none of src/ over MOST lines, half of them at most MEDIAN. And let the name
+of a static one say what it does with what: verb_noun, never one word, which tells a reader of a
+backtrace nothing.
 
 A function's length is that of its body, between two braces that stand alone in the first column
 (clang-format sees to that).
@@ -13,6 +15,7 @@ MOST = 60
 MEDIAN = 12
 # Ends the head of a function: its parameters, perhaps an attribute.
 HEAD = re.compile(r"\)[\w\s()]*$")
+ONE_WORD = re.compile(r"^static (?:[A-Z]+(?:\([\d, ]+\))? )?(?:\w+ )+\**([a-z0-9]+)\(", re.M)
 
 
 def functions(path):
@@ -31,6 +34,9 @@ def main():
     bad = False
     lengths = []
     for path in sorted(pathlib.Path("src").rglob("*.c")):
+        for name in ONE_WORD.findall(path.read_text()):
+            print(f"{path}: {name}(): a static function's name is verb_noun")
+            bad = True
         for line, length in functions(path):
             lengths.append(length)
             if length > MOST:

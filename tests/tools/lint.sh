@@ -33,5 +33,5 @@ say "builds without libxml2" gcc -std=c11 -D_GNU_SOURCE -Isrc -Wall -Wextra -Wer
 say "manual pages" mandoc -Tlint -Wwarning man/*.[17]
 say "shell scripts" shellcheck -x "${sh_files[@]}"
 say "python compiles" python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' "${py_files[@]}"
-say "spelling" codespell -L sring,gref,nd,fo,msdos,hda,statics,inflight --skip '*.zst,*.xz,*.json,*.S,corpus,*.bin' README HACKING man docs src tests Makefile
+say "spelling" codespell -L sring,uptodate,acces,nnumber,gref,nd,fo,msdos,hda,statics,inflight --skip '*.zst,*.xz,*.json,*.S,corpus,*.bin' README HACKING man docs src tests Makefile
 exit $bad

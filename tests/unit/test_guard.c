@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,7 +105,7 @@ static void check(const uint8_t *p, uint64_t from, uint64_t to)
 {
 	for (; from < to; from++)
 		if (p[from] != byte_at(from))
-			fail_msg("byte 0x%llx", (unsigned long long)from);
+			fail_msg("byte 0x%" PRIx64, from);
 }
 
 /* All in the file, the first blocks in memory, all in memory: it reads alike. */

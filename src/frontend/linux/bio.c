@@ -154,7 +154,8 @@ int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct lin
 	if (it->done > len)
 		return err_set(why, ERR_CORRUPT,
 			"bio_vec at 0x%" PRIx64 " is shorter than what is done", at.v);
-	*ret = (struct linux_bio_piece){page, offset + it->done, MIN(len - it->done, it->size)};
+	*ret = (struct linux_bio_piece){.page = page, .offset = offset + it->done};
+	ret->bytes = MIN(len - it->done, it->size);
 	if (!ret->bytes)
 		return err_set(why, ERR_CORRUPT, "bio_vec at 0x%" PRIx64 " is empty", at.v);
 	it->size -= ret->bytes;

@@ -24,7 +24,7 @@ static bool ops_agree(enum io_op slot, enum io_op own)
 	}
 }
 
-static void contradiction(
+static void add_contradiction(
 	struct linux_ctx *c, const char *device, const struct io_request *r, const char *what)
 {
 	finding_add(&c->s->findings, "XB307", finding_at_slot(device, (int)r->ring, (int)r->slot),
@@ -63,7 +63,7 @@ static void compare_data(struct linux_ctx *c, const char *device, const struct i
 
 	while (next_stretch(r, &i, &a)) {
 		if (!next_stretch(own, &j, &b)) {
-			contradiction(c, device, r, "its bios have less data");
+			add_contradiction(c, device, r, "its bios have less data");
 			return;
 		}
 		if (a.pfn.v == b.pfn.v && a.offset == b.offset && a.bytes == b.bytes)
@@ -72,11 +72,11 @@ static void compare_data(struct linux_ctx *c, const char *device, const struct i
 			"%u bytes at %u of page 0x%" PRIx64
 			", and %u bytes at %u of page 0x%" PRIx64,
 			a.bytes, a.offset, a.pfn.v, b.bytes, b.offset, b.pfn.v);
-		contradiction(c, device, r, what);
+		add_contradiction(c, device, r, what);
 		return;
 	}
 	if (j < own->nr_seg)
-		contradiction(c, device, r, "its bios have more data");
+		add_contradiction(c, device, r, "its bios have more data");
 }
 
 int linux_compare_request(
@@ -95,7 +95,7 @@ int linux_compare_request(
 	if (!ops_agree(r->op, linux_request_op(flags))) {
 		snprintf(what, sizeof(what), "a %s, and a %s", io_op_name(r->op),
 			io_op_name(linux_request_op(flags)));
-		contradiction(c, device, r, what);
+		add_contradiction(c, device, r, what);
 		return 0;
 	}
 	if (r->op == IO_DISCARD &&
@@ -103,7 +103,7 @@ int linux_compare_request(
 		len / SECTOR_BYTES != r->nr_sectors) {
 		snprintf(what, sizeof(what), "%" PRIu64 " sectors, and %" PRIu64, r->nr_sectors,
 			len / SECTOR_BYTES);
-		contradiction(c, device, r, what);
+		add_contradiction(c, device, r, what);
 	}
 	/* A request that is one of two halves has data of both. */
 	if (!all_known(r) || r->associated_id != UINT64_MAX)

@@ -153,7 +153,7 @@ static uint32_t block_bytes(uint64_t v)
 }
 
 /* More sectors than 64 bits can count the bytes of are no capacity. */
-static uint64_t capacity(uint64_t sectors)
+static uint64_t capacity_of(uint64_t sectors)
 {
 	return sectors > UINT64_MAX / SECTOR_BYTES ? BLK_UNKNOWN_U64 : sectors;
 }
@@ -170,12 +170,13 @@ static void decode_capacity(struct linux_ctx *c, gva_t gd, struct blkdev *d)
 
 	if (l->part0_nr_sects.present) {
 		d->nr_sectors =
-			capacity(layout_read_or(c->g, gd, &l->part0_nr_sects, BLK_UNKNOWN_U64));
+			capacity_of(layout_read_or(c->g, gd, &l->part0_nr_sects, BLK_UNKNOWN_U64));
 		return;
 	}
 	if (layout_read(c->g, gd, &l->part0, &part0, &ignored) || !part0)
 		return;
-	d->nr_sectors = capacity(layout_read_or(c->g, GVA(part0), &l->nr_sectors, BLK_UNKNOWN_U64));
+	d->nr_sectors =
+		capacity_of(layout_read_or(c->g, GVA(part0), &l->nr_sectors, BLK_UNKNOWN_U64));
 	if (l->read_only.present)
 		d->read_only = tri_of(c, GVA(part0), &l->read_only);
 	else if (!layout_read(c->g, GVA(part0), &l->flags, &flags, &ignored))

@@ -96,12 +96,12 @@ int linux_layout_driver(const struct layout *types, struct linux_layout *l, stru
 	return 0;
 }
 
-static struct field at(uint32_t off, uint32_t bytes)
+static struct field field_at(uint32_t off, uint32_t bytes)
 {
 	return (struct field){.present = true, .off = off, .bytes = bytes};
 }
 
-static struct field bit(uint32_t off, uint8_t which)
+static struct field field_bit(uint32_t off, uint8_t which)
 {
 	return (struct field){
 		.present = true, .off = off, .bytes = 4, .bit_off = which, .bit_width = 1};
@@ -118,20 +118,20 @@ static void builtin_slot(struct linux_layout *l, uint32_t w)
 {
 	uint32_t req = w == 8 ? blkif_abi_x86_64.request_bytes : blkif_abi_x86_32.request_bytes;
 
-	l->slot_req = at(0, req);
-	l->slot_request = at(req, w);
-	l->slot_grants_used = at(req + w, w);
-	l->slot_indirect_grants = at(req + 2 * w, w);
-	l->slot_sg = at(req + 3 * w, w);
-	l->slot_num_sg = at(req + 4 * w, 4);
-	l->slot_status = at(req + 4 * w + 4, 4);
-	l->slot_associated_id = at(req + 4 * w + 8, w);
+	l->slot_req = field_at(0, req);
+	l->slot_request = field_at(req, w);
+	l->slot_grants_used = field_at(req + w, w);
+	l->slot_indirect_grants = field_at(req + 2 * w, w);
+	l->slot_sg = field_at(req + 3 * w, w);
+	l->slot_num_sg = field_at(req + 4 * w, 4);
+	l->slot_status = field_at(req + 4 * w + 4, 4);
+	l->slot_associated_id = field_at(req + 4 * w + 8, w);
 	l->slot_bytes = req + 5 * w + 8;
 }
 
 /* From the front ring, which has three indices and a pointer, to ring_ref, evtchn and irq, struct
  * work_struct (four longs), struct gnttab_free_callback (three longs and a u16), to its end. */
-uint32_t linux_builtin_ring_tail(uint32_t w)
+static uint32_t linux_builtin_ring_tail(uint32_t w)
 {
 	return (w == 8 ? 24 : 16) + 64 + 8 + 4 * w + 4 * w;
 }
@@ -142,17 +142,17 @@ static void builtin_ring(struct linux_layout *l, uint32_t w, uint32_t lock, bool
 {
 	uint32_t tail = lock + linux_builtin_ring_tail(w), lists;
 
-	l->ring_pvt = at(lock, 4);
-	l->ring_cons = at(lock + 4, 4);
-	l->ring_nr_ents = at(lock + 8, 4);
-	l->ring_sring = at(lock + (w == 8 ? 16 : 12), w);
-	l->ring_ref = at(lock + (w == 8 ? 24 : 16), 64);
+	l->ring_pvt = field_at(lock, 4);
+	l->ring_cons = field_at(lock + 4, 4);
+	l->ring_nr_ents = field_at(lock + 8, 4);
+	l->ring_sring = field_at(lock + (w == 8 ? 16 : 12), w);
+	l->ring_ref = field_at(lock + (w == 8 ? 24 : 16), 64);
 	lists = tail + (flexible ? 0 : LINUX_OLD_SLOTS * l->slot_bytes);
-	l->ring_shadow_free = at(lists + 5 * w, w); /* two lists and a count */
-	l->ring_dev_info = at(lists + 6 * w, w);
+	l->ring_shadow_free = field_at(lists + 5 * w, w); /* two lists and a count */
+	l->ring_dev_info = field_at(lists + 6 * w, w);
 	l->ring_bytes = lists + 7 * w;
-	l->ring_shadow =
-		flexible ? at(l->ring_bytes, 0) : at(tail, LINUX_OLD_SLOTS * l->slot_bytes);
+	l->ring_shadow = flexible ? field_at(l->ring_bytes, 0)
+				  : field_at(tail, LINUX_OLD_SLOTS * l->slot_bytes);
 }
 
 /* vdisk_info, a long, stands before vdevice since Linux 5.18. */
@@ -176,13 +176,13 @@ uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape)
 
 static void builtin_features(struct linux_layout *l, uint32_t base)
 {
-	l->info_discard_granularity = at(base + 4, 4);
-	l->info_max_indirect = at(base + 12, 4);
+	l->info_discard_granularity = field_at(base + 4, 4);
+	l->info_max_indirect = field_at(base + 12, 4);
 	/* The later bits (persistent, bounce) moved between releases. */
-	l->info_flush = bit(base, 0);
-	l->info_fua = bit(base, 1);
-	l->info_discard = bit(base, 2);
-	l->info_secdiscard = bit(base, 3);
+	l->info_flush = field_bit(base, 0);
+	l->info_fua = field_bit(base, 1);
+	l->info_discard = field_bit(base, 2);
+	l->info_secdiscard = field_bit(base, 3);
 }
 
 void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_shape *shape)
@@ -190,28 +190,28 @@ void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_sha
 	uint32_t w = shape->word, rinfo = shape->rinfo_off, vdevice = vdevice_off(shape);
 
 	*l = (struct linux_layout){
-		.grant_gref = at(0, 4), /* struct grant since 4.4 */
-		.grant_page = at(w, w),
+		.grant_gref = field_at(0, 4), /* struct grant since 4.4 */
+		.grant_page = field_at(w, w),
 		.status_waiting = UINT32_MAX,
 		.origin = "built-in",
 	};
 	builtin_slot(l, w);
 	builtin_ring(l, w, shape->lock_bytes, shape->which != LINUX_BUILTIN_4_5);
-	l->info_xbdev = at(shape->mutex_bytes, w);
-	l->info_gd = at(shape->mutex_bytes + w, w);
-	l->info_vdevice = at(vdevice, 4);
-	l->info_handle = at(vdevice + 4, 2);
-	l->info_connected = at(vdevice + 8, 4);
-	l->info_nr_ring_pages = at(vdevice + 12, 4);
-	l->info_rq = at(vdevice + 16, w);
+	l->info_xbdev = field_at(shape->mutex_bytes, w);
+	l->info_gd = field_at(shape->mutex_bytes + w, w);
+	l->info_vdevice = field_at(vdevice, 4);
+	l->info_handle = field_at(vdevice + 4, 2);
+	l->info_connected = field_at(vdevice + 8, 4);
+	l->info_nr_ring_pages = field_at(vdevice + 12, 4);
+	l->info_rq = field_at(vdevice + 16, w);
 	/* Before, persistent was a word of its own between them. */
 	if (shape->which != LINUX_BUILTIN_4_5)
 		builtin_features(l, vdevice + 16 + w);
 	if (!rinfo)
 		rinfo = linux_builtin_tag_set(shape) + LINUX_TAG_SET_BYTES(w);
-	l->info_rinfo = at(rinfo, w);
-	l->info_nr_rings = at(rinfo + w, 4);
-	l->info_rinfo_size = at(rinfo + w + 4, 4);
+	l->info_rinfo = field_at(rinfo, w);
+	l->info_nr_rings = field_at(rinfo + w, 4);
+	l->info_rinfo_size = field_at(rinfo + w + 4, 4);
 	l->info_rinfo_size.present = shape->which != LINUX_BUILTIN_4_5;
-	l->info_list = at(rinfo + w + 8 + 4 * w, w);
+	l->info_list = field_at(rinfo + w + 8 + 4 * w, w);
 }

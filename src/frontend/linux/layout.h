@@ -63,7 +63,5 @@ struct linux_builtin_shape {
 void linux_layout_builtin(struct linux_layout *l, const struct linux_builtin_shape *shape);
 /* Where blkfront_info.tag_set begins. rinfo is behind it. */
 uint32_t linux_builtin_tag_set(const struct linux_builtin_shape *shape);
-/* Bytes from the front ring to what follows the callback: the shadow, or the lists. */
-uint32_t linux_builtin_ring_tail(uint32_t word);
 
 #endif

@@ -75,7 +75,7 @@ static int cmp_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int know(struct queue_job *j, uint64_t rq, struct err *err)
+static int know_request(struct queue_job *j, uint64_t rq, struct err *err)
 {
 	if (util_grow(&j->known, &j->cap_known, j->nr_known + 1, sizeof(*j->known)))
 		return err_nomem(err, "the queue of a device");
@@ -141,7 +141,8 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 	return 0;
 }
 
-static int consider(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned tag, struct err *err)
+static int consider_request(
+	struct queue_job *j, uint64_t rq, unsigned hctx, unsigned tag, struct err *err)
 {
 	struct linux_ctx *c = j->c;
 	struct err ignored = ERR_INIT;
@@ -157,7 +158,7 @@ static int consider(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned ta
 	}
 	if (!ref || is_served(j, rq, bytes))
 		return 0;
-	if (know(j, rq, err))
+	if (know_request(j, rq, err))
 		return -1;
 	return add_queued(j, rq, hctx, tag, flags, bytes, err);
 }
@@ -181,7 +182,7 @@ static int walk_tags(struct queue_job *j, uint64_t tags, unsigned hctx, struct e
 			j->broken = true;
 			return 0;
 		}
-		if (consider(j, rq, hctx, i, err))
+		if (consider_request(j, rq, hctx, i, err))
 			return -1;
 	}
 	/* Tags of different queues may be the same set; then nothing is new. */
@@ -237,7 +238,7 @@ static int walk_hctx(struct queue_job *j, uint64_t hctx, unsigned index, struct 
 		return -1;
 	if (walk_tags(j, tags, index, err))
 		return -1;
-	return has_fq ? consider(j, flush_rq, index, 0, err) : 0;
+	return has_fq ? consider_request(j, flush_rq, index, 0, err) : 0;
 }
 
 /* Hardware queue `index` from the xarray request_queue.hctx_table: at most one level of nodes, as
@@ -286,7 +287,7 @@ int linux_decode_queue(struct linux_ctx *c, gva_t info, struct blkdev *d, struct
 		nr > LINUX_MAX_HW_QUEUES)
 		return 0;
 	for (i = 0; i < d->nr_requests; i++)
-		if (know(&j, d->requests[i].request_va.v, err))
+		if (know_request(&j, d->requests[i].request_va.v, err))
 			return -1;
 	if (j.nr_known)
 		qsort(j.known, j.nr_known, sizeof(*j.known), cmp_u64);

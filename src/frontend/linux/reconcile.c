@@ -12,9 +12,9 @@
 
 #define WHAT_BYTES 160
 
-static bool differ(char *what, const char *fmt, ...) PRINTF(2, 3);
+static bool say_difference(char *what, const char *fmt, ...) PRINTF(2, 3);
 
-static bool differ(char *what, const char *fmt, ...)
+static bool say_difference(char *what, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -29,22 +29,23 @@ static bool segments_differ(const struct io_request *a, const struct io_request 
 	size_t k;
 
 	if (a->nr_seg != b->nr_seg)
-		return differ(what, "ring %u slot %u has %zu and %zu segments", a->ring, a->slot,
-			a->nr_seg, b->nr_seg);
+		return say_difference(what, "ring %u slot %u has %zu and %zu segments", a->ring,
+			a->slot, a->nr_seg, b->nr_seg);
 	for (k = 0; k < a->nr_seg; k++) {
 		const struct io_segment *x = &a->seg[k], *y = &b->seg[k];
 
 		/* What the scan does not know contradicts nothing. */
 		if (y->frame != x->frame && y->frame != IO_FRAME_UNKNOWN)
-			return differ(what, "ring %u slot %u segment %zu: one frame is unknown",
-				a->ring, a->slot, k);
+			return say_difference(what,
+				"ring %u slot %u segment %zu: one frame is unknown", a->ring,
+				a->slot, k);
 		if (x->frame == y->frame && x->frame != IO_FRAME_UNKNOWN && x->pfn.v != y->pfn.v)
-			return differ(what,
+			return say_difference(what,
 				"ring %u slot %u segment %zu is pfn 0x%" PRIx64 " and 0x%" PRIx64,
 				a->ring, a->slot, k, x->pfn.v, y->pfn.v);
 		if (x->offset != y->offset || x->bytes != y->bytes || x->gref != y->gref)
-			return differ(what, "ring %u slot %u segment %zu: place or grant", a->ring,
-				a->slot, k);
+			return say_difference(what, "ring %u slot %u segment %zu: place or grant",
+				a->ring, a->slot, k);
 	}
 	return false;
 }
@@ -52,14 +53,14 @@ static bool segments_differ(const struct io_request *a, const struct io_request 
 static bool requests_differ(const struct io_request *a, const struct io_request *b, char *what)
 {
 	if (a->ring != b->ring || a->slot != b->slot)
-		return differ(what, "ring %u slot %u and ring %u slot %u are pending", a->ring,
-			a->slot, b->ring, b->slot);
+		return say_difference(what, "ring %u slot %u and ring %u slot %u are pending",
+			a->ring, a->slot, b->ring, b->slot);
 	if (a->op != b->op || a->wire_op != b->wire_op)
-		return differ(what, "ring %u slot %u is a %s and a %s", a->ring, a->slot,
+		return say_difference(what, "ring %u slot %u is a %s and a %s", a->ring, a->slot,
 			io_op_name(a->op), io_op_name(b->op));
 	if (a->sector_from != b->sector_from || a->sector != b->sector ||
 		a->nr_sectors != b->nr_sectors)
-		return differ(what,
+		return say_difference(what,
 			"ring %u slot %u: sectors %" PRIu64 "+%" PRIu64 " and %" PRIu64 "+%" PRIu64,
 			a->ring, a->slot, a->sector, a->nr_sectors, b->sector, b->nr_sectors);
 	return segments_differ(a, b, what);
@@ -70,17 +71,19 @@ static bool devices_differ(const struct blkdev *a, const struct blkdev *b, char 
 	size_t i;
 
 	if (a->va.v != b->va.v)
-		return differ(what, "it is at 0x%" PRIx64 " and 0x%" PRIx64, a->va.v, b->va.v);
+		return say_difference(
+			what, "it is at 0x%" PRIx64 " and 0x%" PRIx64, a->va.v, b->va.v);
 	if (a->nr_rings != b->nr_rings)
-		return differ(what, "%zu and %zu rings", a->nr_rings, b->nr_rings);
+		return say_difference(what, "%zu and %zu rings", a->nr_rings, b->nr_rings);
 	for (i = 0; i < a->nr_rings; i++)
 		if (a->rings[i].va.v != b->rings[i].va.v ||
 			a->rings[i].entries != b->rings[i].entries ||
 			a->rings[i].req_prod_pvt != b->rings[i].req_prod_pvt ||
 			a->rings[i].rsp_cons != b->rings[i].rsp_cons)
-			return differ(what, "the indices of ring %zu", i);
+			return say_difference(what, "the indices of ring %zu", i);
 	if (a->nr_requests != b->nr_requests)
-		return differ(what, "%zu and %zu pending requests", a->nr_requests, b->nr_requests);
+		return say_difference(
+			what, "%zu and %zu pending requests", a->nr_requests, b->nr_requests);
 	for (i = 0; i < a->nr_requests; i++)
 		if (requests_differ(&a->requests[i], &b->requests[i], what))
 			return true;
@@ -126,7 +129,7 @@ static struct blkdev *find_device(struct snapshot *s, const struct blkdev *like)
 	return NULL;
 }
 
-static int keep(struct snapshot *s, struct blkdev *d, struct err *err)
+static int keep_device(struct snapshot *s, struct blkdev *d, struct err *err)
 {
 	struct blkdev *to = snapshot_add_device(s);
 
@@ -149,14 +152,14 @@ static int keep_one(struct snapshot *s, struct blkdev *sym, struct blkdev *scan,
 			sym->confirmed_by |= BLK_CONFIRMED_SCAN;
 			sym->confirmed = true;
 		}
-		return keep(s, sym, err);
+		return keep_device(s, sym, err);
 	}
 	sym->confirmed = false;
 	finding_add(&s->findings, "XB310", finding_at_device(sym->name),
 		"symbols and the structural scan differ on %s: %s", sym->name, what);
 	if (!invariants_hold(sym) && invariants_hold(scan))
-		return keep(s, scan, err);
-	return keep(s, sym, err);
+		return keep_device(s, scan, err);
+	return keep_device(s, sym, err);
 }
 
 static int by_handle(const void *a, const void *b)
@@ -198,7 +201,7 @@ static int keep_all(struct snapshot *s, struct snapshot *from, struct err *err)
 	size_t i;
 
 	for (i = 0; i < from->nr_devices; i++)
-		if (keep(s, &from->devices[i], err))
+		if (keep_device(s, &from->devices[i], err))
 			return -1;
 	return 0;
 }
@@ -217,7 +220,7 @@ static int keep_compared(
 				"the structural scan does not find %s", a->name);
 			a->confirmed = false;
 		}
-		if (b ? keep_one(s, a, b, err) : keep(s, a, err))
+		if (b ? keep_one(s, a, b, err) : keep_device(s, a, err))
 			return -1;
 	}
 	return 0;
@@ -238,7 +241,7 @@ static int keep_new(
 			finding_add(&s->findings, "XB310", finding_at_device(b->name),
 				"the structural scan finds %s, the driver's list does not",
 				b->name);
-		if (keep(s, b, err))
+		if (keep_device(s, b, err))
 			return -1;
 	}
 	return 0;

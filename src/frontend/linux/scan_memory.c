@@ -152,8 +152,8 @@ static bool may_be_info(const struct scan *sc, uint64_t info)
 	return info && !(info % sc->c->word) && guest_is_kernel_addr(sc->c->g, info);
 }
 
-static bool prove(struct scan *sc, const struct anchor *a, uint64_t info, bool old, struct err *err,
-	int *status)
+static bool prove_ring(struct scan *sc, const struct anchor *a, uint64_t info, bool old,
+	struct err *err, int *status)
 {
 	struct scan_info found = {.va = GVA(info), .old = old};
 
@@ -169,7 +169,7 @@ static bool prove_new(struct scan *sc, const struct anchor *a, struct err *err, 
 
 	if (!word_behind(sc, a, sc->at.dev_info, &info))
 		return false;
-	if (prove(sc, a, info, false, err, status))
+	if (prove_ring(sc, a, info, false, err, status))
 		return true;
 	scan_note_doubt(sc, a, info);
 	return false;
@@ -184,7 +184,7 @@ static bool prove_old(
 
 	return scan_is_at(sc, a, ring) &&
 	       !guest_read_word(sc->c->g, GVA(ring + sc->at.old_dev_info), &info, &ignored) &&
-	       prove(sc, a, info, true, err, status);
+	       prove_ring(sc, a, info, true, err, status);
 }
 
 /* Padding of a shared ring page is zero. What its indices say is judged later. */
@@ -228,7 +228,8 @@ static int try_old(struct scan *sc, const struct anchor *a, struct err *err)
 	return 0;
 }
 
-static int consider(struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct err *err)
+static int consider_anchor(
+	struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned off, struct err *err)
 {
 	struct anchor a;
 	bool single;
@@ -265,7 +266,7 @@ static int consider_end(struct scan *sc, pfn_t pfn, unsigned off, struct err *er
 		if (!word_behind(sc, &a, sc->at.dev_info, &info) || !may_be_info(sc, info))
 			continue;
 		sc->walks_left--;
-		if (prove(sc, &a, info, false, err, &status))
+		if (prove_ring(sc, &a, info, false, err, &status))
 			return status;
 	}
 	return 0;
@@ -302,7 +303,7 @@ static int scan_narrow_page(struct scan *sc, pfn_t pfn, const uint8_t *page, str
 			continue;
 		if (v == FREE_LIST_NIL && !num_le32(page + k + 4) && consider_end(sc, pfn, k, err))
 			return -1;
-		if (is_ring_size(v) && consider(sc, pfn, page, k - NR_ENTS_OFF, err))
+		if (is_ring_size(v) && consider_anchor(sc, pfn, page, k - NR_ENTS_OFF, err))
 			return -1;
 	}
 	return 0;
@@ -324,7 +325,7 @@ static int scan_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err
 
 			if (v == FREE_LIST_NIL && consider_end(sc, pfn, k, err))
 				return -1;
-			if (is_ring_size(v) && consider(sc, pfn, page, k - NR_ENTS_OFF, err))
+			if (is_ring_size(v) && consider_anchor(sc, pfn, page, k - NR_ENTS_OFF, err))
 				return -1;
 		}
 	}

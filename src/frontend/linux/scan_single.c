@@ -111,7 +111,7 @@ static bool find_shadow_free(struct candidate *k, uint64_t shadow)
 	return false;
 }
 
-static void judge(struct candidate *k, uint64_t shadow)
+static void judge_info(struct candidate *k, uint64_t shadow)
 {
 	bool closes = find_shadow_free(k, shadow);
 
@@ -162,7 +162,7 @@ static void try_shadow(struct candidate *k, unsigned gap, struct candidate *best
 	if (!read_slots(k, shadow))
 		return;
 	k->shape.shadow_off = gap;
-	judge(k, shadow);
+	judge_info(k, shadow);
 	if (k->points)
 		find_info(k);
 	if (k->points > best->points)
@@ -190,7 +190,8 @@ static bool begins_there(
 	return true;
 }
 
-static void search(struct candidate *k, const uint8_t *raw, size_t nr_bytes, struct candidate *best)
+static void search_page(
+	struct candidate *k, const uint8_t *raw, size_t nr_bytes, struct candidate *best)
 {
 	unsigned gap, w = k->sc->c->word;
 
@@ -216,7 +217,7 @@ static bool prove_single(
 	sc->walks_left -= SINGLE_WALKS;
 	v[0] = (struct candidate){
 		.sc = sc, .a = a, .ring = GVA(ring), .shape = {.word = sc->c->word}};
-	search(&v[0], raw, sizeof(raw), &v[1]);
+	search_page(&v[0], raw, sizeof(raw), &v[1]);
 	*ret = v[1].shape;
 	return v[1].points >= ENOUGH_POINTS;
 }

@@ -82,7 +82,7 @@ uint32_t linux_single_facts(const struct linux_single_shape *s)
 	return 12 + (has_pages(s) ? 4 * MAX_REFS + 4 : 4);
 }
 
-static struct field at(uint32_t off, uint32_t bytes)
+static struct field field_at(uint32_t off, uint32_t bytes)
 {
 	return (struct field){.present = true, .off = off, .bytes = bytes};
 }
@@ -93,40 +93,40 @@ static void place_slot(struct linux_layout *l, const struct linux_single_shape *
 	uint32_t array = BLKIF_MAX_SEGMENTS * w;
 
 	l->slot_bytes = linux_single_slot(s);
-	l->slot_req = at(0, req);
-	l->slot_request = at(req, w);
+	l->slot_req = field_at(0, req);
+	l->slot_request = field_at(req, w);
 	if (s->kind == LINUX_SINGLE_FRAMES || s->kind == LINUX_SINGLE_GRANTS)
-		l->slot_frame = at(behind, array);
+		l->slot_frame = field_at(behind, array);
 	if (s->kind == LINUX_SINGLE_GRANTS)
-		l->slot_grants_used = at(behind + array, array);
+		l->slot_grants_used = field_at(behind + array, array);
 	if (has_lists(s)) {
-		l->slot_grants_used = at(behind, array);
-		l->slot_sg = at(behind + array, BLKIF_MAX_SEGMENTS * list_entry(s));
+		l->slot_grants_used = field_at(behind, array);
+		l->slot_sg = field_at(behind + array, BLKIF_MAX_SEGMENTS * list_entry(s));
 		l->sg_bytes = list_entry(s);
 	}
 	if (s->kind < LINUX_SINGLE_POINTERS)
 		return;
-	l->slot_grants_used = at(behind, w);
-	l->slot_indirect_grants = at(behind + w, w);
-	l->slot_sg = at(behind + 2 * w, w);
+	l->slot_grants_used = field_at(behind, w);
+	l->slot_indirect_grants = field_at(behind + w, w);
+	l->slot_sg = field_at(behind + 2 * w, w);
 	if (has_pages(s))
-		l->slot_num_sg = at(behind + 3 * w, 4);
+		l->slot_num_sg = field_at(behind + 3 * w, 4);
 }
 
 static void place_info(struct linux_layout *l, const struct linux_single_shape *s)
 {
 	uint32_t w = s->word, vdevice = s->ring_off - linux_single_facts(s);
 
-	l->info_gd = at(vdevice - w, w);
+	l->info_gd = field_at(vdevice - w, w);
 	/* XenLinux has a dev_t between the two, which nothing needs. */
 	if (s->ring_off >= linux_single_facts(s) + 2 * w)
-		l->info_xbdev = at(vdevice - 2 * w, w);
-	l->info_vdevice = at(vdevice, 4);
-	l->info_handle = at(vdevice + 4, 2);
-	l->info_connected = at(vdevice + 8, 4);
-	l->ring_ref = at(vdevice + 12, has_pages(s) ? 4 * MAX_REFS : 4);
+		l->info_xbdev = field_at(vdevice - 2 * w, w);
+	l->info_vdevice = field_at(vdevice, 4);
+	l->info_handle = field_at(vdevice + 4, 2);
+	l->info_connected = field_at(vdevice + 8, 4);
+	l->ring_ref = field_at(vdevice + 12, has_pages(s) ? 4 * MAX_REFS : 4);
 	if (has_pages(s))
-		l->info_nr_ring_pages = at(s->ring_off - 4, 4);
+		l->info_nr_ring_pages = field_at(s->ring_off - 4, 4);
 }
 
 void linux_layout_single(struct linux_layout *l, const struct linux_single_shape *s)
@@ -144,18 +144,18 @@ void linux_layout_single(struct linux_layout *l, const struct linux_single_shape
 	uint32_t w = s->word;
 
 	*l = (struct linux_layout){
-		.grant_gref = at(0, 4),
+		.grant_gref = field_at(0, 4),
 		.status_waiting = UINT32_MAX,
 		.origin = origins[s->kind],
 	};
-	*(has_pages(s) ? &l->grant_page : &l->grant_pfn) = at(w, w);
+	*(has_pages(s) ? &l->grant_page : &l->grant_pfn) = field_at(w, w);
 	place_slot(l, s);
 	place_info(l, s);
-	l->ring_pvt = at(s->ring_off, 4);
-	l->ring_cons = at(s->ring_off + 4, 4);
-	l->ring_nr_ents = at(s->ring_off + 8, 4);
-	l->ring_sring = at(s->ring_off + (w == 8 ? 16 : 12), w);
+	l->ring_pvt = field_at(s->ring_off, 4);
+	l->ring_cons = field_at(s->ring_off + 4, 4);
+	l->ring_nr_ents = field_at(s->ring_off + 8, 4);
+	l->ring_sring = field_at(s->ring_off + (w == 8 ? 16 : 12), w);
 	l->ring_shadow =
-		at(s->ring_off + s->shadow_off, linux_single_slots(s) * linux_single_slot(s));
-	l->ring_shadow_free = at(s->ring_off + s->shadow_free_off, w);
+		field_at(s->ring_off + s->shadow_off, linux_single_slots(s) * linux_single_slot(s));
+	l->ring_shadow_free = field_at(s->ring_off + s->shadow_free_off, w);
 }

@@ -177,7 +177,7 @@ static bool same_layers(const struct who *a, const struct who *b)
 }
 
 /* Is b what follows a, in the request and in the file? */
-static bool follows(const struct who *a, const struct who *b)
+static bool follows_on(const struct who *a, const struct who *b)
 {
 	return a->kind == b->kind && a->bytes && a->offset + a->bytes == b->offset &&
 	       a->position != WHO_UNKNOWN_U64 && a->position + a->bytes == b->position &&
@@ -191,7 +191,7 @@ static void merge_stretches(struct io_request *r)
 	size_t i, keep = 0;
 
 	for (i = 1; i < r->nr_who; i++) {
-		if (follows(&r->who[keep], &r->who[i])) {
+		if (follows_on(&r->who[keep], &r->who[i])) {
 			r->who[keep].bytes += r->who[i].bytes;
 			who_fini(&r->who[i]);
 		} else if (++keep != i) {

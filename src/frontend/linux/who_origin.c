@@ -17,7 +17,7 @@
 /* Bios on top of each other: device-mapper on device-mapper, some times over, each split. */
 #define MAX_UPWARDS 32u
 
-static uint64_t pointer(struct linux_who *w, uint64_t base, const struct field *f)
+static uint64_t read_pointer(struct linux_who *w, uint64_t base, const struct field *f)
 {
 	uint64_t v = layout_read_or(w->g, GVA(base), f, 0);
 
@@ -41,13 +41,13 @@ void linux_put_task(struct linux_who *w, uint64_t task, struct who *t)
 }
 
 /* Who waits at a completion: struct swait_queue on his stack. */
-static uint64_t waiter(struct linux_who *w, uint64_t completion)
+static uint64_t find_waiter(struct linux_who *w, uint64_t completion)
 {
-	uint64_t node = pointer(w, completion, &w->l.wait_list);
+	uint64_t node = read_pointer(w, completion, &w->l.wait_list);
 
 	if (!node || node == completion + w->l.wait_list.off || !w->l.swait_list.present)
 		return 0;
-	return pointer(w, node - w->l.swait_list.off, &w->l.swait_task);
+	return read_pointer(w, node - w->l.swait_list.off, &w->l.swait_task);
 }
 
 static uint64_t uring_task(struct linux_who *w, uint64_t req)
@@ -55,9 +55,9 @@ static uint64_t uring_task(struct linux_who *w, uint64_t req)
 	uint64_t tctx;
 
 	if (w->l.uring_task.present)
-		return pointer(w, req, &w->l.uring_task);
-	tctx = pointer(w, req, &w->l.uring_tctx);
-	return tctx ? pointer(w, tctx, &w->l.tctx_task) : 0;
+		return read_pointer(w, req, &w->l.uring_task);
+	tctx = read_pointer(w, req, &w->l.uring_tctx);
+	return tctx ? read_pointer(w, tctx, &w->l.tctx_task) : 0;
 }
 
 /* Asynchronous I/O says by ki_complete what the struct kiocb is part of. Of synchronous I/O the
@@ -69,12 +69,12 @@ static void take_iocb(struct linux_who *w, uint64_t iocb, struct linux_origin *o
 	if (!guest_is_kernel_addr(w->g, iocb))
 		return;
 	o->iocb = iocb;
-	o->file = pointer(w, iocb, &w->l.ki_filp);
+	o->file = read_pointer(w, iocb, &w->l.ki_filp);
 	o->ki_pos = layout_read_or(w->g, GVA(iocb), &w->l.ki_pos, WHO_UNKNOWN_U64);
-	end = linux_code_at(&w->code, pointer(w, iocb, &w->l.ki_complete))->name;
+	end = linux_code_at(&w->code, read_pointer(w, iocb, &w->l.ki_complete))->name;
 	if (!strcmp(end, "aio_complete_rw") && w->l.aio_rw.present)
-		o->task =
-			linux_task_of(&w->tasks, pointer(w, iocb - w->l.aio_rw.off, &w->l.aio_ctx));
+		o->task = linux_task_of(
+			&w->tasks, read_pointer(w, iocb - w->l.aio_rw.off, &w->l.aio_ctx));
 	else if (!strncmp(end, "io_complete_rw", 14)) /* io_rw.kiocb is the first of io_kiocb */
 		o->task = uring_task(w, iocb);
 }
@@ -90,7 +90,7 @@ static bool end_device_async(struct linux_who *w, struct linux_bio_part *at, str
 {
 	o->kind = WHO_DEVICE;
 	if (w->l.bdio_bio.present)
-		take_iocb(w, pointer(w, at->made - w->l.bdio_bio.off, &w->l.bdio_iocb), o);
+		take_iocb(w, read_pointer(w, at->made - w->l.bdio_bio.off, &w->l.bdio_iocb), o);
 	return false;
 }
 
@@ -103,9 +103,9 @@ static bool end_device(struct linux_who *w, struct linux_bio_part *at, struct wh
 	/* A union: the waiter where it is synchronous. */
 	if (layout_read_or(w->g, GVA(at->private), &w->l.bdio_is_sync, 0) ||
 		flags & w->l.dio_is_sync)
-		o->task = pointer(w, at->private, &w->l.bdio_iocb);
+		o->task = read_pointer(w, at->private, &w->l.bdio_iocb);
 	else
-		take_iocb(w, pointer(w, at->private, &w->l.bdio_iocb), o);
+		take_iocb(w, read_pointer(w, at->private, &w->l.bdio_iocb), o);
 	return false;
 }
 
@@ -122,10 +122,10 @@ static bool end_iomap(struct linux_who *w, struct linux_bio_part *at, struct who
 	struct linux_origin *o)
 {
 	o->kind = WHO_DIRECT;
-	take_iocb(w, pointer(w, at->private, &w->l.idio_iocb), o);
+	take_iocb(w, read_pointer(w, at->private, &w->l.idio_iocb), o);
 	o->dio_bytes = layout_read_or(w->g, GVA(at->private), &w->l.idio_size, WHO_UNKNOWN_U64);
 	if (layout_read_or(w->g, GVA(at->private), &w->l.idio_waits, 0))
-		o->task = pointer(w, at->private, &w->l.idio_waiter);
+		o->task = read_pointer(w, at->private, &w->l.idio_waiter);
 	return false;
 }
 
@@ -137,7 +137,7 @@ static bool end_iomap_simple(struct linux_who *w, struct linux_bio_part *at, str
 	o->kind = WHO_DIRECT;
 	if (!w->l.sdio_bio.present)
 		return false;
-	take_iocb(w, pointer(w, dio, &w->l.sdio_iocb), o);
+	take_iocb(w, read_pointer(w, dio, &w->l.sdio_iocb), o);
 	o->dio_bytes = layout_read_or(w->g, GVA(dio), &w->l.sdio_size, WHO_UNKNOWN_U64);
 	return false;
 }
@@ -147,16 +147,16 @@ static bool end_dio(struct linux_who *w, struct linux_bio_part *at, struct who *
 	struct linux_origin *o)
 {
 	o->kind = WHO_DIRECT;
-	take_iocb(w, pointer(w, at->private, &w->l.dio_iocb), o);
+	take_iocb(w, read_pointer(w, at->private, &w->l.dio_iocb), o);
 	if (!layout_read_or(w->g, GVA(at->private), &w->l.dio_is_async, 1))
-		o->task = pointer(w, at->private, &w->l.dio_waiter);
+		o->task = read_pointer(w, at->private, &w->l.dio_waiter);
 	return false;
 }
 
 static bool end_waited(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
 	struct linux_origin *o)
 {
-	o->task = waiter(w, at->private);
+	o->task = find_waiter(w, at->private);
 	return false;
 }
 
@@ -165,7 +165,7 @@ static bool end_command(struct linux_who *w, struct linux_bio_part *at, struct w
 	struct linux_origin *o)
 {
 	o->kind = WHO_DISCARD;
-	o->file = pointer(
+	o->file = read_pointer(
 		w, at->private, &(struct field){.present = true, .bytes = guest_word_bytes(w->g)});
 	o->task = uring_task(w, at->private);
 	return false;
@@ -189,7 +189,7 @@ static bool is_journal(const char *name)
 static bool end_buffer(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
 	struct linux_origin *o)
 {
-	if (is_journal(linux_code_at(&w->code, pointer(w, at->private, &w->l.b_end_io))->name))
+	if (is_journal(linux_code_at(&w->code, read_pointer(w, at->private, &w->l.b_end_io))->name))
 		o->kind = WHO_JOURNAL;
 	return false;
 }
@@ -252,7 +252,7 @@ static const struct field_spec dm_specs[] = {
 static void read_text(
 	struct linux_who *w, uint64_t base, const struct field *f, char *buf, size_t cap)
 {
-	uint64_t text = base ? pointer(w, base, f) : 0;
+	uint64_t text = base ? read_pointer(w, base, f) : 0;
 
 	if (!text || guest_read_str(w->g, GVA(text), buf, cap, NULL))
 		*buf = '\0';
@@ -275,8 +275,8 @@ static void put_layer(
 static bool read_device(struct linux_who *w, uint64_t bio, struct linux_bdev *ret)
 {
 	if (w->l.bi_bdev.present)
-		return linux_bdev_read(&w->bdevs, pointer(w, bio, &w->l.bi_bdev), ret);
-	return linux_bdev_of_disk(&w->bdevs, pointer(w, bio, &w->l.bi_disk),
+		return linux_bdev_read(&w->bdevs, read_pointer(w, bio, &w->l.bi_bdev), ret);
+	return linux_bdev_of_disk(&w->bdevs, read_pointer(w, bio, &w->l.bi_disk),
 		(uint32_t)layout_read_or(w->g, GVA(bio), &w->l.bi_partno, 0), ret);
 }
 
@@ -332,17 +332,18 @@ static bool end_dm(struct linux_who *w, struct linux_bio_part *at, struct who *t
 	if (at->end->types)
 		layout_fill_known(at->end->types, dm_specs, ARRAY_SIZE(dm_specs), &l);
 	tio = l.clone.present ? at->made - l.clone.off : 0;
-	io = tio ? pointer(w, tio, &l.io) : 0;
-	orig = io ? pointer(w, io, &l.orig_bio) : 0;
+	io = tio ? read_pointer(w, tio, &l.io) : 0;
+	orig = io ? read_pointer(w, io, &l.orig_bio) : 0;
 	if (!orig) {
 		who_lost(t, "device-mapper's own bio: %s",
 			tio ? "it is not there" : "its types are not known");
 		return false;
 	}
-	type = pointer(w, pointer(w, tio, &l.target), &l.type);
+	type = read_pointer(w, read_pointer(w, tio, &l.target), &l.type);
 	read_text(w, type, &l.type_name, kind, sizeof(kind));
-	md = pointer(w, io, &l.md);
-	read_text(w, md ? pointer(w, md, &l.interface) : 0, &l.cell_name, label, sizeof(label));
+	md = read_pointer(w, io, &l.md);
+	read_text(
+		w, md ? read_pointer(w, md, &l.interface) : 0, &l.cell_name, label, sizeof(label));
 	skip = place_in_original(w, &l, at, tio, orig);
 	start = sector_of(w, orig);
 	if (skip == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64) {
@@ -366,7 +367,7 @@ static bool end_crypt(struct linux_who *w, struct linux_bio_part *at, struct who
 
 	if (at->end->types)
 		layout_fill_known(at->end->types, spec, 1, &base);
-	bio = pointer(w, at->private, &base);
+	bio = read_pointer(w, at->private, &base);
 	if (!bio || layout_read_or(w->g, GVA(bio), &w->bio.size, 0) !=
 			    layout_read_or(w->g, GVA(at->made), &w->bio.size, 1)) {
 		who_lost(t, "dm-crypt's own bio");
@@ -435,10 +436,10 @@ static bool go_up(
 /* Its group is that of the bio where no task is known, as of what the page cache writes. */
 static void put_group(struct linux_who *w, uint64_t bio, struct who *t)
 {
-	uint64_t group = pointer(w, bio, &w->l.bi_blkg);
+	uint64_t group = read_pointer(w, bio, &w->l.bi_blkg);
 
-	group = group ? pointer(w, group, &w->l.blkg_blkcg) : 0;
-	group = group ? pointer(w, group, &w->l.blkcg_cgroup) : 0;
+	group = group ? read_pointer(w, group, &w->l.blkg_blkcg) : 0;
+	group = group ? read_pointer(w, group, &w->l.blkcg_cgroup) : 0;
 	if (group)
 		t->cgroup = linux_cgroup_path(&w->tasks, group);
 }

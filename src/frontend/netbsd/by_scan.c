@@ -287,7 +287,7 @@ static bool is_enough(const struct candidate *c)
 	return total_points(c) >= (c->points.used ? NB_ENOUGH : NB_ENOUGH_IDLE);
 }
 
-static struct candidate *choose(struct log_scan *scan, struct snapshot *s)
+static struct candidate *choose_candidate(struct log_scan *scan, struct snapshot *s)
 {
 	struct candidate *best = NULL, *next = NULL;
 	unsigned i;
@@ -359,7 +359,7 @@ static void fill_place(struct log_scan *scan, const struct candidate *c, struct 
 	nb_find_vbds(scan->g, scan->map, c->log, c->rec_ring ? &near : NULL, place);
 }
 
-static int locate(
+static int locate_log(
 	struct log_scan *scan, struct snapshot *s, struct nb_place *place, struct err *err)
 {
 	const struct candidate *c;
@@ -368,7 +368,7 @@ static int locate(
 		return -1;
 	find_candidates(scan);
 	p2m_free(scan->p2m);
-	c = choose(scan, s);
+	c = choose_candidate(scan, s);
 	if (!c) {
 		snapshot_how(s, "netbsd-xbd: no page has the structure of a recovery ring");
 		return 0;
@@ -399,5 +399,5 @@ int nb_locate_scan(struct guest *g, struct snapshot *s, struct nb_place *place, 
 	scan->g = g;
 	scan->map = &map;
 	s->every_page = true;
-	return locate(scan, s, place, err);
+	return locate_log(scan, s, place, err);
 }

@@ -20,7 +20,8 @@ static bool is_near(uint64_t a, uint64_t b)
 
 /* The address of a variable; 0 when it is unknown or not to be told from its namesakes. A single
  * candidate is believed wherever it stands (rec_ring_free is in .data). */
-static uint32_t pick(const struct symbols *file, const char *name, uint32_t anchor, bool alone_far)
+static uint32_t pick_symbol(
+	const struct symbols *file, const char *name, uint32_t anchor, bool alone_far)
 {
 	struct symbol sym[NB_MAX_CANDIDATES];
 	size_t nr = symbols_lookup(file, name, sym, NB_MAX_CANDIDATES), i, near = 0;
@@ -40,7 +41,7 @@ static uint32_t pick(const struct symbols *file, const char *name, uint32_t anch
 static struct nb_value read_value(struct guest *g, const struct symbols *file, const char *name,
 	uint32_t anchor, bool alone_far)
 {
-	uint32_t va = pick(file, name, anchor, alone_far);
+	uint32_t va = pick_symbol(file, name, anchor, alone_far);
 	struct nb_value v = {0};
 	struct err err;
 

@@ -150,7 +150,7 @@ static struct nb_guess from_ring(const struct nb_state *st, unsigned slot)
 }
 
 /* The used slot whose xbdreq is a piece of the same buffer, or NB_SLOTS. *ret_nr counts them. */
-static unsigned sibling(const struct nb_state *st, unsigned slot, unsigned *ret_nr)
+static unsigned count_siblings(const struct nb_state *st, unsigned slot, unsigned *ret_nr)
 {
 	unsigned i, found = NB_SLOTS;
 
@@ -197,7 +197,7 @@ static struct nb_guess from_request(const struct nb_state *st, unsigned slot, co
 	*broken = NULL;
 	if (!own->known || !parent->known)
 		return guess_none("the driver's request is not in the checkpoint");
-	other = sibling(st, slot, &nr);
+	other = count_siblings(st, slot, &nr);
 	if (nr > 1)
 		return guess_none("the buffer has more than two pieces");
 	*broken = request_broken(st, slot, other);
@@ -232,7 +232,7 @@ static bool beyond_disk(const struct nb_state *st, const struct nb_wire *w, uint
 	return false;
 }
 
-static bool contradicts(const struct nb_guess *own, uint64_t sector)
+static bool contradicts_own(const struct nb_guess *own, uint64_t sector)
 {
 	if (own->applies)
 		return sector != own->sector;
@@ -249,7 +249,7 @@ static struct nb_sector recover_one(const struct nb_state *st, unsigned slot,
 	own = from_request(st, slot, &broken);
 	if (broken)
 		finding_add(findings, "XB212", *at, "%s (at 0x%x)", broken, st->log[slot].id);
-	if (ring.applies && contradicts(&own, ring.sector)) {
+	if (ring.applies && contradicts_own(&own, ring.sector)) {
 		finding_add(findings, "XB211", *at,
 			"sector %" PRIu64
 			" of the shared ring contradicts the driver's own request at 0x%x",

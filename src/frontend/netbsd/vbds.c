@@ -41,7 +41,7 @@ static unsigned count_data(const struct nb_wire log[NB_SLOTS])
 	return nr;
 }
 
-static void consider(struct vbd_scan *scan, uint32_t va, const uint8_t *bytes)
+static void consider_vbd(struct vbd_scan *scan, uint32_t va, const uint8_t *bytes)
 {
 	struct nb_vbd vbd[NB_MAX_VBDS];
 	unsigned nr = nb_vbds_parse(bytes, NB_VBDS_BYTES, vbd), covered;
@@ -65,7 +65,7 @@ static int look_for_vbds(void *arg, pfn_t pfn, const uint8_t *page)
 	unsigned off;
 
 	for (off = 0; va && off < PAGE_BYTES; off += 1024)
-		consider(scan, va + off, page + off);
+		consider_vbd(scan, va + off, page + off);
 	return 0;
 }
 
@@ -77,7 +77,7 @@ static void look_beside(struct vbd_scan *scan, const struct nb_statics *near)
 	for (i = 0; i < NB_NEAR_WORDS; i++)
 		if (near->known[i] && near->word[i] >= NB_KERNEL_LOW && !(near->word[i] % 1024) &&
 			!guest_read(scan->g, GVA(near->word[i]), bytes, sizeof(bytes), NULL))
-			consider(scan, near->word[i], bytes);
+			consider_vbd(scan, near->word[i], bytes);
 }
 
 /* Most of the requests must be for its disks: one may have a damaged number. */

@@ -158,7 +158,7 @@ static int confirm_by_scan(
 }
 
 /* What the kernel file led to. */
-static int confirm(struct guest *g, struct nb_state *st, const struct frontend_options *opt,
+static int confirm_log(struct guest *g, struct nb_state *st, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
 	if (opt->locate == FRONTEND_LOCATE_SYMBOLS)
@@ -170,8 +170,8 @@ static int confirm(struct guest *g, struct nb_state *st, const struct frontend_o
 	return 0;
 }
 
-static int locate(struct guest *g, const struct frontend_options *opt, const struct symbols *file,
-	struct snapshot *s, struct nb_place *place, struct err *err)
+static int locate_log(struct guest *g, const struct frontend_options *opt,
+	const struct symbols *file, struct snapshot *s, struct nb_place *place, struct err *err)
 {
 	*place = (struct nb_place){0};
 	if (file && opt->locate != FRONTEND_LOCATE_SCAN &&
@@ -191,13 +191,13 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 
 	if (!netbsd_may_run(g))
 		return 0;
-	if (locate(g, opt, k->file, s, &place, err))
+	if (locate_log(g, opt, k->file, s, &place, err))
 		return -1;
 	if (!place.found)
 		return 0;
 	failed = nb_read(g, &place, s, &st, err);
 	if (!failed && place.by == BLK_BY_ELF_SYMBOLS)
-		failed = confirm(g, &st, opt, s, err);
+		failed = confirm_log(g, &st, opt, s, err);
 	/* Again, for the findings: only those of what is shown. */
 	if (!failed)
 		nb_recover_sectors(&st, st.sector, &s->findings);

@@ -238,7 +238,8 @@ static unsigned list_devices(const struct xl_state *st, uint32_t list[XL_SLOTS])
 	return nr;
 }
 
-int xl_emit(struct guest *g, const struct xl_state *st, struct snapshot *s, struct err *err)
+static int emit_devices(
+	struct guest *g, const struct xl_state *st, struct snapshot *s, struct err *err)
 {
 	uint32_t list[XL_SLOTS];
 	unsigned i, k, nr = list_devices(st, list);
@@ -262,7 +263,7 @@ static int find_xenlinux(struct guest *g, const struct kernel *k,
 {
 	struct xl_state st;
 
-	return xl_find(g, k, opt, s, &st) ? xl_emit(g, &st, s, err) : 0;
+	return xl_find(g, k, opt, s, &st) ? emit_devices(g, &st, s, err) : 0;
 }
 
 static int compare_slots(

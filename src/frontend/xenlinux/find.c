@@ -35,7 +35,8 @@ bool xl_is_used(const struct xl_slot *s)
 	return s->id >= XL_KERNEL_LOW;
 }
 
-bool xl_list_closes(const struct xl_slot log[XL_SLOTS], uint32_t head)
+/* From `head` through the free slots: ends at NIL after each of them, once. */
+static bool list_closes(const struct xl_slot log[XL_SLOTS], uint32_t head)
 {
 	unsigned nr = 0, free = 0, i;
 
@@ -117,7 +118,7 @@ static unsigned log_points(const struct guest *g, const struct xl_state *st)
 static bool log_fits(const struct guest *g, const struct xl_state *st)
 {
 	return log_points(g, st) >= XL_SLOTS - 1 &&
-	       (st->nr_used || xl_list_closes(st->log, head_of(st->log)));
+	       (st->nr_used || list_closes(st->log, head_of(st->log)));
 }
 
 /* Most places are none at the first or second slot. */
@@ -201,7 +202,7 @@ static bool settle_log(struct guest *g, uint32_t va, struct xl_state *st)
 		if (!try_log(g, there, st))
 			continue;
 		scan_rings(g, st);
-		points = log_points(g, st) + xl_list_closes(st->log, head_of(st->log)) +
+		points = log_points(g, st) + list_closes(st->log, head_of(st->log)) +
 			 (st->ring_known ? ring_matches(st, st->ring) : 0);
 		if (points <= best)
 			continue;
@@ -292,11 +293,11 @@ static bool by_symbols(
 }
 
 /* Without the private indices: each used slot is a request whose answer was not consumed. */
-static void settle(struct xl_state *st)
+static void settle_found(struct xl_state *st)
 {
 	if (st->by == BLK_BY_SCAN)
 		st->free_head = head_of(st->log);
-	st->free_list_ok = xl_list_closes(st->log, st->free_head);
+	st->free_list_ok = list_closes(st->log, st->free_head);
 	if (st->indices_read)
 		return;
 	st->pvt_prod = st->req_prod;
@@ -326,7 +327,7 @@ bool xl_find(struct guest *g, const struct kernel *k, const struct frontend_opti
 		return false;
 	if (!ret->ring_known && opt->locate == FRONTEND_LOCATE_AUTO)
 		scan_rings(g, ret);
-	settle(ret);
+	settle_found(ret);
 	snapshot_how(s, "xenlinux: rec_ring at 0x%x, %u of %u slots in use, the shared ring %s",
 		ret->log_va, ret->nr_used, XL_SLOTS, ret->ring_known ? "found" : "not found");
 	return true;

@@ -55,13 +55,9 @@ struct xl_state {
 struct xl_slot xl_parse(const uint8_t raw[XL_SLOT_BYTES]);
 const uint8_t *xl_ring_slot(const uint8_t ring[XL_RING_BYTES], uint32_t index);
 bool xl_is_used(const struct xl_slot *s);
-/* From `head` through the free slots: ends at NIL after each of them, once. */
-bool xl_list_closes(const struct xl_slot log[XL_SLOTS], uint32_t head);
 
 /* By symbols, or else by shape. False: there is none. */
 bool xl_find(struct guest *g, const struct kernel *k, const struct frontend_options *opt,
 	struct snapshot *s, struct xl_state *ret);
-int xl_emit(
-	struct guest *g, const struct xl_state *st, struct snapshot *s, struct err *err) MUST_CHECK;
 
 #endif
