@@ -338,6 +338,41 @@ guarded_save() {
     finish
 }
 
+# The wrapper among the hooks does what xl would: a file that was cut is not restored, a guest that does
+# not fit is not migrated, all else goes on as without it.
+wrapped() {
+    tiny_target
+    XL=$(command -v xl)
+    export XL
+    printf '#!/bin/sh\nshift\nexec "$@" 2>>/out/receive.err\n' >/run/remote
+    chmod +x /run/remote
+    status save /lab/xl-checked save lab /out/image.save
+    [ "$(cat /out/save.status)" = 0 ] || return 1
+    cp "$guest_log" /out/guest.txt
+    ask_file /out/image.save
+    each_stuck fail_pending
+    sleep 1
+    each_stuck put_back
+    head -c 3000000 /out/image.save >/run/cut.save
+    status restore-cut /lab/xl-checked restore -p /run/cut.save
+    xl list >/out/xl-list-cut.txt
+    status restore /lab/xl-checked restore -p /out/image.save
+    [ "$(cat /out/restore.status)" = 0 ] || return 1
+    each_stuck suspend
+    xl unpause lab
+    sleep 3
+    export XBDSNAP_OPTIONS=--target-caps=/run/caps
+    status migrate-vetoed /lab/xl-checked migrate -s /run/remote lab here
+    unset XBDSNAP_OPTIONS
+    xl list >/out/xl-list-vetoed.txt
+    status migrate /lab/xl-checked migrate -s /run/remote lab here
+    [ "$(cat /out/migrate.status)" = 0 ] || return 1
+    incoming=/var/log/xen/console/guest-lab--incoming.log
+    [ -f $incoming ] && guest_log=$incoming
+    each_stuck resume
+    finish
+}
+
 # A paused guest never acknowledges the suspension: xl save gives up and leaves what it has.
 stub() {
     xl pause lab

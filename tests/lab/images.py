@@ -27,6 +27,7 @@ KERNELS = {
 }
 DOM0_MODULES = """xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback loop dm-mod
     virtio_pci virtio_blk""".split()
+WRAPPER = os.path.join(HERE, "../../hooks/xl-checked")
 XEN_TOOLS = """xl libxl-save-helper xenstored xenconsoled xen-init-dom0""".split()
 # Where Debian's libxl looks for the device model, and what hvmloader's guests need beside it.
 DEVICE_MODEL = "/usr/libexec/xen-qemu-system-i386"
@@ -390,7 +391,7 @@ def build(xbdsnap, variants):
 def fingerprint(xbdsnap, variant):
     """Of all that a result depends on: the lab's files, the binary, the packages."""
     digest = hashlib.sha256()
-    for name in sorted(glob.glob(HERE + "/*") + glob.glob(HERE + "/plans/*")) + [xbdsnap]:
+    for name in sorted(glob.glob(HERE + "/*") + glob.glob(HERE + "/plans/*")) + [WRAPPER, xbdsnap]:
         if os.path.isfile(name):
             with open(name, "rb") as f:
                 digest.update(name.encode() + b"\0" + f.read())

@@ -84,6 +84,7 @@ def dom0_archive(variant, into):
     os.makedirs(os.path.join(lab, "guest"))
     guest_archive(variant, os.path.join(lab, "guest/initrd"))
     shutil.copy(images.path(f"guest-{variant['kernel']}-vmlinuz"), os.path.join(lab, "guest/vmlinuz"))
+    shutil.copy(images.WRAPPER, os.path.join(lab, "xl-checked"))
     disks = lettered(variant, "disk")
     for letter, sectors in disks.items():
         images.write_disk(int(sectors), variant.get("fs." + letter),

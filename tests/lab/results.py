@@ -600,4 +600,23 @@ def guarded_save(res):
     return f"{same_stream(res)} bytes passed but for the end, with which the guest was restored"
 
 
-GUARDED = {"guarded_live": guarded_live, "vetoed_live": guarded_veto, "guarded_save": guarded_save}
+def wrapped(res):
+    """What hooks/xl-checked let xl do, and what not."""
+    for name, status in (("save", 0), ("restore-cut", 5), ("restore", 0), ("migrate", 0)):
+        must(f"xl-checked {name}: status", res.status(name), status)
+    must("domains when the cut file was not restored", sorted(states(res, "xl-list-cut.txt")),
+         ["Domain-0"])
+    for name, words in (("save", "0 errors"), ("restore-cut", "cut.save: not restored"),
+                        ("restore", "0 errors"), ("migrate-vetoed", "was not completed"),
+                        ("migrate", "0 errors")):
+        if words not in res.text(name + ".err"):
+            raise Wrong(f"xl-checked {name}: {short(res.text(name + '.err')[-300:])}")
+    left = states(res, "xl-list-vetoed.txt")
+    must("domains behind the veto", sorted(left), ["Domain-0", "lab"])
+    if res.status("migrate-vetoed") == 0 or "p" in left["lab"] or "s" in left["lab"]:
+        raise Wrong(f"the vetoed guest: status {res.status('migrate-vetoed')}, {left}")
+    return "xl-checked saved, restored and migrated the guest, but no cut file and to no small disk"
+
+
+GUARDED = {"guarded_live": guarded_live, "vetoed_live": guarded_veto,
+           "guarded_save": guarded_save, "wrapped": wrapped}
