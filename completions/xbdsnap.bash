@@ -52,7 +52,7 @@ _xbdsnap() {
         }
     done
     case $command:$before in
-    validate:--disk | replay:--disk | guard:--disk)
+    validate:--disk | report:--disk | replay:--disk | guard:--disk)
         _xbdsnap_files
         return
         ;;
@@ -364,6 +364,60 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    report:-o | report:--output)
+        _xbdsnap_files
+        return
+        ;;
+    report:--disk)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_devices =
+        return
+        ;;
+    report:--seed)
+        _xbdsnap_files
+        return
+        ;;
+    report:--rule)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_rules =
+        return
+        ;;
+    report:--fail-on)
+        _xbdsnap_offer warning error never
+        return
+        ;;
+    report:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    report:--live)
+        :
+        return
+        ;;
+    report:--fd)
+        :
+        return
+        ;;
+    report:--offset)
+        :
+        return
+        ;;
+    report:--max-size)
+        :
+        return
+        ;;
+    report:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    report:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    report:--module)
+        _xbdsnap_files
+        return
+        ;;
     replay:--disk)
         compopt -o nospace 2>/dev/null
         _xbdsnap_devices =
@@ -600,11 +654,12 @@ _xbdsnap() {
         case $command in
         '') _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
-        dump) _xbdsnap_offer --device --op --who --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        dump) _xbdsnap_offer --device --op --who --map --ring --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --log --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        report) _xbdsnap_offer --output --force --disk --thorough --seed --rule --fail-on --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         replay) _xbdsnap_offer --disk --write --undo --to --revert --allow --plan --discard --fsck --ring --skip-unknown --force --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         watch) _xbdsnap_offer --device --interval --older-than --count --log --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         guard) _xbdsnap_offer --veto --report --keep --force --rest --memory-limit --wait --disk --thorough --seed --rule --fail-on --log --json --verbose --quiet --color --target-caps --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
@@ -616,9 +671,9 @@ _xbdsnap() {
         return
     fi
     case $command in
-    '') _xbdsnap_offer info dump extract diff redact validate replay watch guard p2m rules summary help ;;
+    '') _xbdsnap_offer info dump extract diff redact validate report replay watch guard p2m rules summary help ;;
     rules) _xbdsnap_rules ;;
-    help) _xbdsnap_offer info dump extract diff redact validate replay watch guard p2m rules summary help formats ;;
+    help) _xbdsnap_offer info dump extract diff redact validate report replay watch guard p2m rules summary help formats ;;
     *) _xbdsnap_files ;;
     esac
 }

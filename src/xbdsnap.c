@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{"diff", "compare two checkpoints of one guest", cmd_diff},
 	{"redact", "write a copy without the pages that nobody needs", cmd_redact},
 	{"validate", "say whether it is safe to restore", cmd_validate},
+	{"report", "write all that there is to know as one HTML file", cmd_report},
 	{"replay", "show what resume will issue again, and what of it landed", cmd_replay},
 	{"watch", "how old the pending requests of a live domain get", cmd_watch},
 	{"guard", "pass a stream on, and say on its way whether it is safe", cmd_guard},

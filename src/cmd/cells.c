@@ -63,3 +63,13 @@ char *cell_sectors(const void *row)
 	return io_request_size_known(r->req) ? table_text("%" PRIu64, r->req->nr_sectors)
 					     : strdup("?");
 }
+
+char *cell_age(const void *row)
+{
+	const struct request_row *r = row;
+	char text[64];
+
+	if (!r->req->age_known || !show_age(r->style, r->req->age_ns, r->guest, text, sizeof(text)))
+		return NULL;
+	return strdup(text);
+}

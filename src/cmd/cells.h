@@ -24,5 +24,6 @@ char *cell_state(const void *row);
 char *cell_op(const void *row);
 char *cell_sector(const void *row);
 char *cell_sectors(const void *row);
+char *cell_age(const void *row);
 
 #endif

@@ -65,6 +65,7 @@ int cmd_replay(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_watch(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_report(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_rules(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_summary(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_help(struct cmd_env *env, int argc, char **argv, struct err *err);
@@ -140,7 +141,8 @@ int cmd_verdict(const struct cmd_input *in, struct err *err) MUST_CHECK;
 void cmd_note_findings(const struct cmd_env *env, const struct cmd_input *in);
 
 /* Copies for output, malloc'ed; NULL: no memory. Text of the guest is hostile to a terminal:
- * control characters and broken UTF-8 become \xNN. For JSON broken UTF-8 becomes U+FFFD. */
+ * control characters, what turns the direction of writing, and broken UTF-8 become \xNN. For JSON
+ * broken UTF-8 becomes U+FFFD. */
 char *cmd_safe_text(const char *text, size_t bytes);
 char *cmd_valid_utf8(const char *text, size_t bytes);
 

@@ -38,11 +38,21 @@ static size_t utf8_step(const unsigned char *p, size_t left)
 	return 0;
 }
 
+/* U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069: a name that they turn round reads as another.
+ */
+static bool turns_writing(const unsigned char *p, size_t step)
+{
+	return step == 3 && p[0] == 0xe2 &&
+	       ((p[1] == 0x80 &&
+			(p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xaa && p[2] <= 0xae))) ||
+		       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+}
+
 /* C0 and C1 controls and DEL move the cursor, change colours or rename windows. */
 static bool is_control(const unsigned char *p, size_t step)
 {
 	return (step == 1 && (*p < 0x20 || *p == 0x7f)) ||
-	       (step == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+	       (step == 2 && p[0] == 0xc2 && p[1] < 0xa0) || turns_writing(p, step);
 }
 
 static char *convert_text(const char *text, size_t bytes, bool for_terminal)

@@ -89,6 +89,7 @@ def measure(title, path, pages, guest):
         "sum": ([bare, "sum", str(path)], None),
         "info": ([binary, "info", "-q", str(path)], None),
         "dump": ([binary, "dump", "-q", str(path)], None),
+        "who": ([binary, "dump", "-q", "--who", str(path)], None),
         "scan": ([binary, "dump", "-q", "--locate=scan", str(path)], None),
         "validate": ([binary, "validate", "-q", str(path)], None),
         "thorough": ([binary, "validate", "-q", "--thorough", str(path)], None),
@@ -106,6 +107,7 @@ def measure(title, path, pages, guest):
                 if "verify" in m:
                     budget(f"{command} / verify-stream-v2", m[command] / m["verify"], 1 / 6)
                 budget_read(command, path)
+            budget("dump --who / dump", m["who"] / m["dump"], 2)
         else:
             budget("info / bare walk", m["info"] / m["walk"], 2)
             if "verify" in m:
