@@ -132,3 +132,25 @@ preload() { # preload COMMAND...: with the decoder in other hands
     exec 7>&-
     [ "$status" -eq 143 ]
 }
+
+@test "replay --write: a decoder that was taken over has no disk, and the disks are written" {
+    is_sanitized && skip "the sanitizer needs files, threads that trace, and code"
+    dir=$XBDSNAP_CACHE/linux-6.1-base
+    [ -e "$dir/image.save" ] || skip "no real checkpoints"
+    cp --sparse=always "$(ls "$dir"/disk-before*.img | tail -n 1)" disk
+    preload "$XBDSNAP" replay --write --undo undo --fsck true --disk xvda=disk "$dir/image.save"
+    [ "$status" -eq 0 ]
+    for attempt in open create connect signal code exec; do
+        grep -q "^escape: $attempt: Operation not permitted" <<<"$stderr" ||
+            grep -q "^escape: $attempt: Permission denied" <<<"$stderr"
+    done
+    cmp disk "$(ls "$dir"/disk-after*.img | tail -n 1)"
+    # Who is confined has the checkpoint and the disk open to read, nothing to write but memory.
+    rm undo
+    strace -f -o trace -e trace=openat,open,pwrite64,pwritev \
+        "$XBDSNAP" replay --write --undo undo --disk xvda=disk "$dir/image.save" 2>/dev/null
+    keeper=$(head -n 1 trace | cut -d' ' -f1)
+    grep -q "^$keeper .*O_RDWR.*" trace
+    run ! grep -E "^[0-9]+ +(openat|open)\(.*(disk|undo).*= [0-9]" <(grep -v "^$keeper " trace)
+    run ! grep -E "pwrite" <(grep -v "^$keeper " trace)
+}

@@ -100,6 +100,8 @@ void cmd_note_err(const struct cmd_env *env, const struct err *err);
 int cmd_status_of(const struct err *err);
 /* What would help, in the words of the command line; NULL: nothing that we know. */
 const char *cmd_hint(const struct err *err);
+/* The word of err_override() that has this text, as a static one; NULL: none has. */
+const char *cmd_hint_word(const char *text);
 bool cmd_use_color(const struct cmd_env *env);
 bool cmd_talk_color(const struct cmd_env *env); /* on stderr */
 

@@ -70,7 +70,7 @@ static void keep_paths(struct pair *p, pid_t child, const struct door_passes *pa
 	int status;
 
 	close(p->child);
-	if (keeper_serve(p->keeper, signals, child, passes->v, passes->nr, &err)) {
+	if (keeper_serve(p->keeper, signals, child, passes, &err)) {
 		fprintf(stderr, "xbdsnap: %s\n", err.text);
 		kill(child, SIGKILL);
 	}

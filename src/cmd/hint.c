@@ -64,6 +64,16 @@ const char *cmd_hint(const struct err *err)
 	return next_step(err->cls);
 }
 
+const char *cmd_hint_word(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hints); i++)
+		if (!strcmp(text, hints[i].word))
+			return hints[i].word;
+	return NULL;
+}
+
 int cmd_status_of(const struct err *err)
 {
 	switch (err->cls) {

@@ -184,15 +184,28 @@ static int check_outputs(struct replay *x, struct err *err)
 	return 0;
 }
 
-/* Servers and checkers are run, and Xen's devices opened, by nobody who is confined. */
+/* Servers are run, and Xen's devices opened, by nobody who is confined. */
 static bool needs_open(const struct replay *x)
 {
-	bool open = x->target.live_given || x->apply.write || x->apply.revert_path;
+	bool open = x->target.live_given || x->apply.revert_path;
 	size_t i;
 
 	for (i = 0; i < x->disks.nr; i++)
 		open = open || disk_needs_server(x->disks.v[i].format);
 	return open;
+}
+
+/* In the keeper: it writes, and sees for itself that no disk is an input. */
+static void serve_order(void *arg, int order_fd, int result_fd)
+{
+	struct replay *x = arg;
+	struct err err;
+
+	if (inputs_add_path(&x->in.files, x->path, &err) || check_outputs(x, &err)) {
+		cmd_note_err(x->env, &err);
+		return;
+	}
+	replay_apply_serve(x->env, &x->apply, &x->disks, order_fd, result_fd);
 }
 
 static int confine_replay(struct replay *x, struct err *err)
@@ -206,6 +219,11 @@ static int confine_replay(struct replay *x, struct err *err)
 	target_passes(&x->target, &passes);
 	for (i = 0; i < x->disks.nr; i++)
 		door_pass_add(&passes, x->disks.v[i].path, DOOR_READ);
+	/* To see that they are none of the inputs. */
+	door_pass_add(&passes, x->apply.undo_path, DOOR_READ);
+	door_pass_add(&passes, x->apply.overlay_path, DOOR_READ);
+	if (x->apply.write)
+		passes.work = (struct door_work){serve_order, x};
 	return cmd_confine(x->env, needs_open(x) ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
 }
 

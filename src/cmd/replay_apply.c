@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "check/check.h"
@@ -13,9 +14,11 @@
 #include "cmd/checker.h"
 #include "cmd/meter.h"
 #include "cmd/render_json.h"
+#include "io/door.h"
 #include "io/hold.h"
 #include "io/overlay.h"
 #include "io/undo.h"
+#include "replay/order.h"
 
 /*
  * Which refusal does the error of a rule belong to? 0: to none. What makes the driver or the target
@@ -317,27 +320,27 @@ static int write_disks(
 	return rc ? -1 : close_targets(v, w->nr_disks, err);
 }
 
-static int write_targets(const struct cmd_env *env, const struct cmd_input *in,
-	const struct replay_plan *plan, const struct replay_apply *how, struct applied *v,
-	size_t nr, struct err *err)
+static int write_targets(const struct cmd_env *env, const struct replay_apply *how,
+	const struct replay_order *order, struct applied *v, struct err *err)
 {
-	CLEANUP_FREE struct replay_write_disk *disks = calloc(nr, sizeof(*disks));
-	const struct replay_write w = {.memory = in->memory,
-		.plan = plan,
-		.disks = disks,
-		.nr_disks = nr,
+	CLEANUP_FREE struct replay_write_disk *disks = calloc(order->nr, sizeof(*disks));
+	const struct replay_write w = {.disks = disks,
+		.nr_disks = order->nr,
 		.allow = how->allow,
-		.discard = how->discard,
 		.undo_path = how->undo_path};
 	size_t i;
 
 	if (!disks)
 		return err_nomem(err, "the disks");
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < order->nr; i++) {
+		const struct replay_order_disk *d = &order->v[i];
+
 		if (open_target(how, v[i].target, err))
 			return -1;
-		disks[i].dev = v[i].target->dev;
-		disks[i].disk = &v[i].target->disk;
+		disks[i] = (struct replay_write_disk){.vdev = d->vdev,
+			.nr_sectors = d->nr_sectors,
+			.ops = d->ops,
+			.disk = &v[i].target->disk};
 	}
 	if (!write_disks(env, &w, v, err))
 		return 0;
@@ -383,14 +386,18 @@ static bool is_clean(const struct applied *v, size_t nr)
 	return true;
 }
 
-static int apply_all(const struct cmd_env *env, const struct cmd_input *in,
-	const struct replay_plan *plan, const struct replay_apply *how, struct applied *v,
-	size_t nr, struct err *err)
+/* All that an order says. Whoever does it has the rights that it takes. */
+static int carry_out(const struct cmd_env *env, const struct replay_apply *how,
+	const struct replay_order *order, struct applied *v, struct err *err)
 {
-	size_t i;
+	size_t i, nr = order->nr;
 
+	for (i = 0; i < nr; i++) {
+		v[i].target->seen_dev = order->v[i].dev;
+		v[i].target->seen_ino = order->v[i].ino;
+	}
 	hold_signals();
-	if (run_checkers(how, v, nr, 0, err) || write_targets(env, in, plan, how, v, nr, err))
+	if (run_checkers(how, v, nr, 0, err) || write_targets(env, how, order, v, err))
 		return -1;
 	for (i = 0; i < nr; i++)
 		say_result(env, how, &v[i]);
@@ -399,31 +406,182 @@ static int apply_all(const struct cmd_env *env, const struct cmd_input *in,
 	if (run_checkers(how, v, nr, 1, err))
 		return -1;
 	say_checked(env, how, v, nr);
-	return is_clean(v, nr) ? CMD_OK : CMD_WARNINGS;
+	return 0;
+}
+
+static struct applied *new_applied(
+	const struct replay_apply *how, struct replay_targets *targets, struct err *err)
+{
+	struct applied *v = calloc(targets->nr + 1, sizeof(*v));
+	size_t i;
+
+	if (!v)
+		err_nomem(err, "the disks");
+	for (i = 0; v && i < targets->nr; i++)
+		v[i] = (struct applied){.target = &targets->v[i],
+			.path = how->overlay_path ? how->overlay_path : targets->v[i].path};
+	return v;
+}
+
+/* ---- between who looks and who writes ------------------------------------------------------ */
+
+/* What became of an order, in a file; behind it, of each disk. Both ends are one program. */
+struct result {
+	int rc;
+	enum err_class cls;
+	int sys_errno;
+	char override[32], text[ERR_TEXT_BYTES];
+};
+
+struct disk_result {
+	struct replay_written done;
+	int fsck[2];
+};
+
+static int give_result(int fd, int rc, const struct err *err, const struct applied *v, size_t nr)
+{
+	struct result r = {.rc = rc};
+	size_t i;
+
+	if (rc) {
+		r.cls = err->cls;
+		r.sys_errno = err->sys_errno;
+		snprintf(r.override, sizeof(r.override), "%s", err->override ? err->override : "");
+		snprintf(r.text, sizeof(r.text), "%s", err->text);
+	}
+	if (write(fd, &r, sizeof(r)) != (ssize_t)sizeof(r))
+		return -1;
+	for (i = 0; v && i < nr; i++) {
+		struct disk_result d = {v[i].done, {v[i].fsck[0], v[i].fsck[1]}};
+
+		if (write(fd, &d, sizeof(d)) != (ssize_t)sizeof(d))
+			return -1;
+	}
+	return 0;
+}
+
+static int take_result(int fd, struct applied *v, size_t nr, struct err *err)
+{
+	struct result r;
+	size_t i;
+
+	if (pread(fd, &r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		return err_set(err, ERR_SYSTEM, "nothing is known of what was written");
+	for (i = 0; !r.rc && i < nr; i++) {
+		struct disk_result d;
+
+		if (pread(fd, &d, sizeof(d), (off_t)(sizeof(r) + i * sizeof(d))) !=
+			(ssize_t)sizeof(d))
+			return err_set(err, ERR_SYSTEM, "nothing is known of what was written");
+		v[i].done = d.done;
+		memcpy(v[i].fsck, d.fsck, sizeof(d.fsck));
+	}
+	if (!r.rc)
+		return 0;
+	err_set(err, r.cls, "%s", r.text);
+	err->sys_errno = r.sys_errno;
+	err->override = cmd_hint_word(r.override);
+	return -1;
+}
+
+/* To the keeper, who alone can write. */
+static int hand_over(const struct replay_order *order, struct applied *v, struct err *err)
+{
+	CLEANUP_CLOSE int fd = door_order();
+	CLEANUP_CLOSE int result = -1;
+
+	if (fd < 0)
+		return err_sys(err, "cannot hand over the steps of the replay");
+	hold_signals();
+	if (replay_order_write(order, fd, err))
+		return -1;
+	result = door_carry_out();
+	if (result < 0)
+		return err_sys(err, "cannot have the steps of the replay carried out");
+	return take_result(result, v, order->nr, err);
+}
+
+/* The whole file, which is sealed. NULL: err. */
+static const uint8_t *map_order(int fd, size_t *ret, struct err *err)
+{
+	struct stat st;
+	void *p = MAP_FAILED;
+
+	if (!fstat(fd, &st) && st.st_size > 0)
+		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		err_set(err, ERR_REFUSED, "what was to be written is not there");
+		return NULL;
+	}
+	*ret = (size_t)st.st_size;
+	return p;
+}
+
+void replay_apply_serve(const struct cmd_env *env, const struct replay_apply *how,
+	struct replay_targets *targets, int order_fd, int result_fd)
+{
+	CLEANUP(replay_order_fini) struct replay_order order = {0};
+	struct err err = ERR_INIT;
+	CLEANUP_FREE struct applied *v = new_applied(how, targets, &err);
+	size_t len = 0, i;
+	const uint8_t *bytes = v ? map_order(order_fd, &len, &err) : NULL;
+	int rc = -1;
+
+	if (bytes && !replay_order_read(bytes, len, targets->nr, how->discard, &order, &err))
+		rc = carry_out(env, how, &order, v, &err);
+	for (i = 0; i < targets->nr; i++)
+		disk_drop(&targets->v[i].disk);
+	/* Without a result the other end knows that there is none. */
+	(void)!give_result(result_fd, rc, &err, v, targets->nr);
+	if (bytes)
+		munmap((void *)(uintptr_t)bytes, len);
+}
+
+/* ---- who looks ------------------------------------------------------------------------------ */
+
+static int make_order(const struct cmd_input *in, const struct replay_plan *plan,
+	const struct replay_apply *how, const struct replay_targets *targets,
+	struct replay_order *ret, struct err *err)
+{
+	size_t i;
+
+	ret->v = calloc(targets->nr + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return err_nomem(err, "the steps of the replay");
+	for (i = 0; i < targets->nr; i++) {
+		const struct replay_target *t = &targets->v[i];
+		struct replay_order_disk *d = &ret->v[i];
+
+		memcpy(d->vdev, t->dev->name, sizeof(d->vdev));
+		d->nr_sectors = t->dev->nr_sectors;
+		d->dev = t->seen_dev;
+		d->ino = t->seen_ino;
+		ret->nr = i + 1;
+		if (replay_ops_build(in->memory, plan, t->dev, t->seen_bytes, how->allow,
+			    how->discard, &d->ops, err))
+			return -1;
+	}
+	return 0;
 }
 
 int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	const struct replay_plan *plan, const struct replay_apply *how,
 	struct replay_targets *targets, struct json_object **ret, struct err *err)
 {
-	CLEANUP_FREE struct applied *v = calloc(targets->nr, sizeof(*v));
-	size_t i;
-	int rc;
+	CLEANUP(replay_order_fini) struct replay_order order = {0};
+	CLEANUP_FREE struct applied *v = new_applied(how, targets, err);
 
 	*ret = NULL;
-	if (!v)
-		return err_nomem(err, "the disks");
-	for (i = 0; i < targets->nr; i++)
-		v[i] = (struct applied){.target = &targets->v[i],
-			.path = how->overlay_path ? how->overlay_path : targets->v[i].path};
-	if (cmd_verdict(in, err) || evaluate_rules(in, targets, how->allow, err))
+	if (!v || cmd_verdict(in, err) || evaluate_rules(in, targets, how->allow, err) ||
+		make_order(in, plan, how, targets, &order, err))
 		return -1;
-	rc = apply_all(env, in, plan, how, v, targets->nr, err);
-	if (rc < 0)
+	if (door_is_shut() ? hand_over(&order, v, err) : carry_out(env, how, &order, v, err))
 		return -1;
 	say_left_alone(env, in, plan, targets);
 	*ret = as_json(how, v, targets->nr);
-	return *ret ? rc : err_nomem(err, "the JSON document");
+	if (!*ret)
+		return err_nomem(err, "the JSON document");
+	return is_clean(v, targets->nr) ? CMD_OK : CMD_WARNINGS;
 }
 
 static int print_reverted(

@@ -27,6 +27,13 @@ struct replay_apply {
 int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	const struct replay_plan *plan, const struct replay_apply *how,
 	struct replay_targets *targets, struct json_object **ret, struct err *err) MUST_CHECK;
+/*
+ * The same of the keeper of a confined process, which ran replay_apply_run(): the order is read
+ * from one file, whatever stands in it, and what became of it is written to the other. `targets`
+ * are as the command line has them.
+ */
+void replay_apply_serve(const struct cmd_env *env, const struct replay_apply *how,
+	struct replay_targets *targets, int order_fd, int result_fd);
 /* On the disks that the undo file names, or that the user names for their devices. */
 int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
 	const struct replay_targets *targets, struct err *err) MUST_CHECK;

@@ -47,6 +47,7 @@ int replay_targets_open(struct replay_targets *t, const struct snapshot *s, stru
 			return -1;
 		one->seen_dev = one->disk.dev;
 		one->seen_ino = one->disk.ino;
+		one->seen_bytes = one->disk.bytes;
 	}
 	return 0;
 }

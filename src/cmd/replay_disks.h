@@ -16,7 +16,7 @@ struct replay_target {
 	enum disk_format format;
 	const struct blkdev *dev; /* set when opened */
 	struct disk disk;
-	uint64_t seen_dev, seen_ino; /* struct disk's, when opened */
+	uint64_t seen_dev, seen_ino, seen_bytes; /* struct disk's, when opened */
 };
 
 struct replay_targets {

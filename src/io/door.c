@@ -286,3 +286,13 @@ int door_disk_use(const char *path, bool image)
 
 	return ask_plain(KEEPER_DISK_USE, path, "", image, &answer) ? -1 : answer.value;
 }
+
+int door_order(void)
+{
+	return ask_fd(KEEPER_ORDER, "", 0, NULL);
+}
+
+int door_carry_out(void)
+{
+	return ask_fd(KEEPER_CARRY_OUT, "", 0, NULL);
+}

@@ -31,8 +31,18 @@ struct door_pass {
 	unsigned rights; /* enum door_right */
 };
 
+/*
+ * What the keeper does itself, once, where the confined process must not: `fn` reads the order, in
+ * which nobody writes any more, checks all of it, and writes what became of it to `result`.
+ */
+struct door_work {
+	void (*fn)(void *arg, int order, int result); /* NULL: there is none */
+	void *arg;
+};
+
 /* A list of them, by who takes paths from the command line. */
 struct door_passes {
+	struct door_work work;
 	struct door_pass *v; /* owned; the paths are not */
 	size_t nr, cap;
 	bool lost; /* no memory for one */
@@ -67,6 +77,11 @@ int door_open_folder_of(const char *path) MUST_CHECK;
 /* enum disk_use (hold.h) of the disk at this path, which is open for reading; of an image, whose
  * server has locked it. The door must be shut. */
 int door_disk_use(const char *path, bool image) MUST_CHECK;
+
+/* For what the keeper shall do: a file in memory, to be written. The door must be shut. */
+int door_order(void) MUST_CHECK;
+/* It is written: have it carried out. A file in memory with the result, at its start. */
+int door_carry_out(void) MUST_CHECK;
 
 /* From now on functions ask at the other end of this socket (keeper.h), which becomes ours. */
 void door_shut(int to_keeper);

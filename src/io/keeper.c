@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +31,9 @@ struct keeper {
 	size_t nr_known;
 	struct made *made;
 	size_t nr_made, cap_made;
+	struct door_work work;
+	int order; /* what the work is, for the child to write; -1: it was not asked for */
+	bool ordered;
 };
 
 /* A name in the folder, and no more than a name. */
@@ -189,6 +193,30 @@ static int serve_use(struct keeper *k, const struct keeper_call *c, struct keepe
 	return 0;
 }
 
+static int serve_order(struct keeper *k)
+{
+	if (!k->work.fn || k->order >= 0)
+		return refuse_call();
+	k->order = memfd_create("order", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return k->order < 0 ? -1 : fcntl(k->order, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Once. Nothing that the child still does changes an order that is sealed. */
+static int serve_carry_out(struct keeper *k)
+{
+	int result;
+
+	if (k->order < 0 || k->ordered)
+		return refuse_call();
+	k->ordered = true;
+	if (fcntl(k->order, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+		return -1;
+	result = memfd_create("result", MFD_CLOEXEC);
+	if (result >= 0)
+		k->work.fn(k->work.arg, k->order, result);
+	return result;
+}
+
 /* -1 and errno, 0, or a descriptor where the call gives one. */
 static int serve_call(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
 {
@@ -214,6 +242,10 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 		return serve_folder(k, c);
 	case KEEPER_DISK_USE:
 		return serve_use(k, c, a);
+	case KEEPER_ORDER:
+		return serve_order(k);
+	case KEEPER_CARRY_OUT:
+		return serve_carry_out(k);
 	case KEEPER_NR_OPS:
 		break;
 	}
@@ -223,7 +255,7 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 static bool gives_fd(uint32_t op)
 {
 	return op == KEEPER_OPEN || op == KEEPER_TEMP || op == KEEPER_CREATE_BESIDE ||
-	       op == KEEPER_OPEN_FOLDER;
+	       op == KEEPER_OPEN_FOLDER || op == KEEPER_ORDER || op == KEEPER_CARRY_OUT;
 }
 
 /* fd -1: without one. */
@@ -318,22 +350,24 @@ static void remove_made(struct keeper *k)
 	free(k->made);
 }
 
-int keeper_serve(int socket, int signals, pid_t child, const struct door_pass *passes, size_t nr,
-	struct err *err)
+int keeper_serve(
+	int socket, int signals, pid_t child, const struct door_passes *passes, struct err *err)
 {
-	struct keeper k = {.nr_known = nr};
+	struct keeper k = {.nr_known = passes->nr, .work = passes->work, .order = -1};
 	size_t i;
 
-	k.known = calloc(nr + 1, sizeof(*k.known));
+	k.known = calloc(passes->nr + 1, sizeof(*k.known));
 	if (!k.known)
 		return err_nomem(err, "the list of files");
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < passes->nr; i++)
 		k.known[i] = (struct known){
-			passes[i].path, realpath(passes[i].path, NULL), passes[i].rights};
+			passes->v[i].path, realpath(passes->v[i].path, NULL), passes->v[i].rights};
 	serve_all(&k, socket, signals, child);
 	remove_made(&k);
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < passes->nr; i++)
 		free(k.known[i].real);
 	free(k.known);
+	if (k.order >= 0)
+		close(k.order);
 	return 0;
 }

@@ -28,6 +28,8 @@ enum keeper_op {
 	KEEPER_UNLINK,
 	KEEPER_OPEN_FOLDER,
 	KEEPER_DISK_USE,
+	KEEPER_ORDER,
+	KEEPER_CARRY_OUT,
 	KEEPER_NR_OPS,
 };
 
@@ -48,7 +50,7 @@ struct keeper_answer {
  * Serve calls until the other end is closed. A signal that the descriptor `signals` tells of (a
  * signalfd) goes on to the process `child`. -1: memory.
  */
-int keeper_serve(int socket, int signals, pid_t child, const struct door_pass *passes, size_t nr,
+int keeper_serve(int socket, int signals, pid_t child, const struct door_passes *passes,
 	struct err *err) MUST_CHECK;
 
 #endif

@@ -18,6 +18,7 @@ struct build {
 	unsigned allow;
 	bool discard, order_counts;
 	const struct replay_item *item;
+	size_t step; /* the same */
 	struct replay_ops *ops;
 };
 
@@ -28,6 +29,7 @@ static int add_op(struct build *b, struct replay_op op, struct err *err)
 	if (util_grow(&ops->v, &ops->cap, ops->nr + 1, sizeof(*ops->v)))
 		return err_nomem(err, "the steps of the replay");
 	op.item = b->item;
+	op.step = b->step;
 	ops->v[ops->nr++] = op;
 	return 0;
 }
@@ -131,21 +133,9 @@ static int add_item(struct build *b, struct err *err)
 	return io_request_is_flush(r) ? add_sync(b, err) : 0;
 }
 
-struct meeting {
-	const struct replay_op *first, *second; /* NULL: none meet */
-};
-
-static void keep_first(void *arg, const struct sweep_range *before, const struct sweep_range *now)
+static int refuse_overlap(const struct replay_op *const meet[2], struct err *err)
 {
-	struct meeting *m = arg;
-
-	if (!m->first)
-		*m = (struct meeting){before->item, now->item};
-}
-
-static int refuse_overlap(const struct meeting *m, struct err *err)
-{
-	const struct io_request *a = m->first->item->req, *b = m->second->item->req;
+	const struct io_request *a = meet[0]->item->req, *b = meet[1]->item->req;
 
 	err_set(err, ERR_REFUSED,
 		"ring %u slot %u and ring %u slot %u change the same sectors beside a barrier, and "
@@ -154,14 +144,22 @@ static int refuse_overlap(const struct meeting *m, struct err *err)
 	return err_override(err, replay_allow_name(REPLAY_ALLOW_OVERLAP));
 }
 
-/* Fills by_place, and says whether two of them touch the same sectors. */
-static int sort_places(struct build *b, struct err *err)
+static void keep_first(void *arg, const struct sweep_range *before, const struct sweep_range *now)
 {
-	struct replay_ops *ops = b->ops;
+	const struct replay_op **meet = arg;
+
+	if (!meet[0]) {
+		meet[0] = before->item;
+		meet[1] = now->item;
+	}
+}
+
+int replay_ops_arrange(struct replay_ops *ops, const struct replay_op *ret[2], struct err *err)
+{
 	CLEANUP_FREE struct sweep_range *v = calloc(ops->nr + 1, sizeof(*v));
-	struct meeting m = {0};
 	size_t i;
 
+	ret[0] = ret[1] = NULL;
 	ops->by_place = calloc(ops->nr + 1, sizeof(*ops->by_place));
 	if (!v || !ops->by_place)
 		return err_nomem(err, "the steps of the replay");
@@ -174,12 +172,10 @@ static int sort_places(struct build *b, struct err *err)
 				.changes = true,
 				.item = op};
 	}
-	sweep_ranges(v, ops->nr_places, keep_first, &m);
+	sweep_ranges(v, ops->nr_places, keep_first, ret);
 	for (i = 0; i < ops->nr_places; i++)
 		ops->by_place[i] = v[i].item;
-	ops->overlap = m.first;
-	if (m.first && b->order_counts && !(b->allow & REPLAY_ALLOW_OVERLAP))
-		return refuse_overlap(&m, err);
+	ops->overlap = ret[0];
 	return 0;
 }
 
@@ -193,15 +189,21 @@ int replay_ops_build(struct memory m, const struct replay_plan *plan, const stru
 		.discard = discard,
 		.order_counts = frontend_counts_on_order(dev),
 		.ops = ret};
+	const struct replay_op *meet[2];
 	size_t i;
 
 	*ret = (struct replay_ops){0};
 	for (i = 0; i < plan->nr; i++) {
 		b.item = &plan->v[i];
+		b.step = i;
 		if (b.item->dev == dev && add_item(&b, err))
 			return -1;
 	}
-	return sort_places(&b, err);
+	if (replay_ops_arrange(ret, meet, err))
+		return -1;
+	return meet[0] && b.order_counts && !(allow & REPLAY_ALLOW_OVERLAP)
+		       ? refuse_overlap(meet, err)
+		       : 0;
 }
 
 void replay_ops_fini(struct replay_ops *ops)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "io/hold.h"
 #include "io/undo.h"
 
@@ -11,7 +12,7 @@
 struct part {
 	const struct replay_write *w;
 	struct replay_write_disk *to;
-	struct replay_ops ops;
+	const struct replay_ops *ops;
 	bool touched;
 };
 
@@ -23,18 +24,13 @@ struct job {
 
 static void free_job(struct job *j)
 {
-	size_t i;
-
-	for (i = 0; j->parts && i < j->w->nr_disks; i++)
-		replay_ops_fini(&j->parts[i].ops);
 	free(j->parts);
 }
 
 static int refuse_part(const struct part *p, struct err *err)
 {
-	const struct blkdev *dev = p->to->dev;
 	const struct disk *d = p->to->disk;
-	uint64_t sectors = dev->nr_sectors;
+	uint64_t sectors = p->to->nr_sectors;
 
 	if (!(p->w->allow & REPLAY_ALLOW_IN_USE) && disk_hold(d, err))
 		return -1;
@@ -44,7 +40,7 @@ static int refuse_part(const struct part *p, struct err *err)
 		return 0;
 	err_set(err, ERR_REFUSED,
 		"%s has %" PRIu64 " bytes, but the guest's %s has %" PRIu64 " sectors of 512",
-		d->path, d->bytes, dev->name, sectors);
+		d->path, d->bytes, p->to->vdev, sectors);
 	return err_override(err, replay_allow_name(REPLAY_ALLOW_CAPACITY));
 }
 
@@ -57,7 +53,25 @@ static int refuse_same(const struct job *j, size_t index, struct err *err)
 		if (other->disk->dev == d->disk->dev && other->disk->ino == d->disk->ino &&
 			other->disk->block == d->disk->block)
 			return err_set(err, ERR_USAGE, "%s is given for %s and for %s",
-				d->disk->path, other->dev->name, d->dev->name);
+				d->disk->path, other->vdev, d->vdev);
+	return 0;
+}
+
+/* Whoever made the steps: they are whole sectors inside the disk. */
+static int check_steps(const struct part *p, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < p->ops->nr_places; i++) {
+		const struct replay_op *op = p->ops->by_place[i];
+
+		if (op->off % SECTOR_BYTES || op->len % SECTOR_BYTES || !op->len ||
+			!num_range_ok(op->off, op->len, p->to->disk->bytes))
+			return err_set(err, ERR_REFUSED,
+				"a step of %" PRIu64 " bytes at byte %" PRIu64
+				" is not inside %s, of %" PRIu64 " bytes",
+				op->len, op->off, p->to->disk->path, p->to->disk->bytes);
+	}
 	return 0;
 }
 
@@ -67,17 +81,15 @@ static int prepare_part(struct job *j, size_t index, struct err *err)
 	struct part *p = &j->parts[index];
 	size_t i;
 
-	*p = (struct part){.w = w, .to = &w->disks[index]};
+	*p = (struct part){.w = w, .to = &w->disks[index], .ops = &w->disks[index].ops};
 	p->to->done = (struct replay_written){0};
-	if (refuse_same(j, index, err) || refuse_part(p, err) ||
-		replay_ops_build(w->memory, w->plan, p->to->dev, p->to->disk->bytes, w->allow,
-			w->discard, &p->ops, err))
+	if (refuse_same(j, index, err) || refuse_part(p, err) || check_steps(p, err))
 		return -1;
-	for (i = 0; i < p->ops.nr; i++)
-		j->all += p->ops.v[i].len;
-	p->to->done.overlap = p->ops.overlap;
-	p->to->done.nr_left_out = p->ops.nr_left_out;
-	p->to->done.nr_discards_left_out = p->ops.nr_discards_left_out;
+	for (i = 0; i < p->ops->nr; i++)
+		j->all += p->ops->v[i].len;
+	p->to->done.overlap = p->ops->overlap;
+	p->to->done.nr_left_out = p->ops->nr_left_out;
+	p->to->done.nr_discards_left_out = p->ops->nr_discards_left_out;
 	return 0;
 }
 
@@ -126,16 +138,16 @@ static int list_change(struct part *p, struct undo_change *ret, struct err *err)
 
 	*ret = (struct undo_change){
 		.disk = p->to->disk,
-		.vdev = p->to->dev->name,
-		.ranges = calloc(p->ops.nr_places + 1, sizeof(*ret->ranges)),
-		.nr = p->ops.nr_places,
+		.vdev = p->to->vdev,
+		.ranges = calloc(p->ops->nr_places + 1, sizeof(*ret->ranges)),
+		.nr = p->ops->nr_places,
 		.after = after_writes,
-		.arg = &p->ops,
+		.arg = (void *)(uintptr_t)p->ops,
 	};
 	if (!ret->ranges)
 		return err_nomem(err, "the undo file");
 	for (i = 0; i < ret->nr; i++) {
-		const struct replay_op *op = p->ops.by_place[i];
+		const struct replay_op *op = p->ops->by_place[i];
 
 		ret->ranges[i] = (struct undo_range){op->off, op->off + op->len};
 	}
@@ -201,7 +213,7 @@ static int run_step(struct part *p, const struct replay_op *op, struct err *err)
 		if (disk_write(d, op->off, op->data, op->len, err))
 			return -1;
 		/* A later one may cover it: now is the time to look. */
-		if (p->ops.overlap && check_write(d, op, err))
+		if (p->ops->overlap && check_write(d, op, err))
 			return -1;
 		break;
 	}
@@ -218,10 +230,10 @@ static int run_steps(struct job *j, struct part *p, struct err *err)
 {
 	size_t i;
 
-	for (i = 0; i < p->ops.nr; i++) {
-		if (tell_written(j, err) || run_step(p, &p->ops.v[i], err))
+	for (i = 0; i < p->ops->nr; i++) {
+		if (tell_written(j, err) || run_step(p, &p->ops->v[i], err))
 			return -1;
-		j->done += p->ops.v[i].len;
+		j->done += p->ops->v[i].len;
 	}
 	return tell_written(j, err);
 }
@@ -230,8 +242,8 @@ static int compare_part(const struct job *j, const struct part *p, uint64_t *don
 {
 	size_t i;
 
-	for (i = 0; i < p->ops.nr; i++) {
-		const struct replay_op *op = &p->ops.v[i];
+	for (i = 0; i < p->ops->nr; i++) {
+		const struct replay_op *op = &p->ops->v[i];
 
 		if (op->kind == REPLAY_OP_WRITE && check_write(p->to->disk, op, err))
 			return -1;
@@ -279,20 +291,20 @@ static int write_all(struct job *j, struct err *err)
 	for (i = 0; i < nr; i++)
 		disk_forget_cache(j->parts[i].to->disk);
 	for (i = 0; i < nr; i++)
-		if (!j->parts[i].ops.overlap && compare_part(j, &j->parts[i], &done, err))
+		if (!j->parts[i].ops->overlap && compare_part(j, &j->parts[i], &done, err))
 			return -1;
 	return 0;
 }
 
 static size_t nr_writes(const struct replay_ops *ops)
 {
-	const struct replay_item *last = NULL;
+	const struct replay_op *last = NULL;
 	size_t i, nr = 0;
 
 	for (i = 0; i < ops->nr; i++)
-		if (ops->v[i].kind == REPLAY_OP_WRITE && ops->v[i].item != last) {
-			last = ops->v[i].item;
-			nr++;
+		if (ops->v[i].kind == REPLAY_OP_WRITE) {
+			nr += !last || last->step != ops->v[i].step;
+			last = &ops->v[i];
 		}
 	return nr;
 }
@@ -328,6 +340,6 @@ int replay_write(const struct replay_write *w, struct err *err)
 	if (write_all(&j, err))
 		return say_in_part(&j, err);
 	for (i = 0; i < w->nr_disks; i++)
-		w->disks[i].done.nr_writes = nr_writes(&j.parts[i].ops);
+		w->disks[i].done.nr_writes = nr_writes(j.parts[i].ops);
 	return 0;
 }

@@ -56,10 +56,13 @@ static int teardown(void **state UNUSED)
 }
 
 /* Run fn in a child whose door is shut, and keep it. Its exit status: the line that failed. */
+static struct door_work work; /* of the keeper */
+
 static int behind_the_door(int (*fn)(int socket))
 {
-	const struct door_pass passes[] = {{in, DOOR_READ}, {link_to_in, DOOR_READ},
-		{out, DOOR_OUTPUT}, {folder, DOOR_FOLDER}};
+	struct door_pass named[] = {{in, DOOR_READ}, {link_to_in, DOOR_READ}, {out, DOOR_OUTPUT},
+		{folder, DOOR_FOLDER}};
+	const struct door_passes passes = {.v = named, .nr = ARRAY_SIZE(named), .work = work};
 	int ends[2], status, signals;
 	struct err err;
 	sigset_t none;
@@ -75,7 +78,7 @@ static int behind_the_door(int (*fn)(int socket))
 		_exit(fn(ends[1]));
 	}
 	close(ends[1]);
-	assert_int_equal(keeper_serve(ends[0], signals, pid, passes, ARRAY_SIZE(passes), &err), 0);
+	assert_int_equal(keeper_serve(ends[0], signals, pid, &passes, &err), 0);
 	close(ends[0]);
 	close(signals);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -285,9 +288,62 @@ static void test_disk(void **state UNUSED)
 	close(fd);
 }
 
+/* Says the order twice. */
+static void repeat_order(void *arg, int order, int result)
+{
+	char text[16];
+	ssize_t n = pread(order, text, sizeof(text), 0);
+
+	assert_ptr_equal(arg, &work);
+	assert_true(n > 0);
+	assert_int_equal(pwrite(order, "x", 1, 0), -1);
+	assert_int_equal(write(result, text, (size_t)n), n);
+	assert_int_equal(write(result, text, (size_t)n), n);
+}
+
+static int order_something(int to_keeper UNUSED)
+{
+	int fd = door_order(), result;
+	char text[16] = "";
+
+	if (fd < 0 || door_order() >= 0 || errno != EPERM || write(fd, "do it ", 6) != 6)
+		return 1;
+	result = door_carry_out();
+	if (result < 0 || pread(result, text, sizeof(text), 0) != 12 ||
+		strcmp(text, "do it do it "))
+		return 2;
+	/* Nobody changes it any more, and it is done once. */
+	if (pwrite(fd, "x", 1, 0) >= 0 || errno != EPERM || ftruncate(fd, 0) == 0)
+		return 3;
+	if (door_carry_out() >= 0 || errno != EPERM || door_order() >= 0 || errno != EPERM)
+		return 4;
+	return 0;
+}
+
+static void test_an_order(void **state UNUSED)
+{
+	work = (struct door_work){repeat_order, &work};
+	assert_int_equal(behind_the_door(order_something), 0);
+	work = (struct door_work){0};
+}
+
+static int order_nothing(int to_keeper UNUSED)
+{
+	if (door_order() >= 0 || errno != EPERM)
+		return 1;
+	return door_carry_out() >= 0 || errno != EPERM;
+}
+
+static void test_no_order(void **state UNUSED)
+{
+	assert_int_equal(behind_the_door(order_nothing), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_order),
+		cmocka_unit_test(test_no_order),
 		cmocka_unit_test_setup_teardown(test_honest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dishonest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
