@@ -65,11 +65,16 @@
 /* Symbols of one module; the largest modules have some ten thousand. */
 #define SYMBOLS_MAX_OF_MODULE (1u << 17)
 /* PID_MAX_LIMIT is 4 Mi, of which 64-bit systems use 32 Ki by default. */
-#define KERNEL_MAX_TASKS 262144u
+#define KERNEL_MAX_TASKS  262144u
+#define KERNEL_TASK_BYTES 1024u
 /* File systems. */
 #define KERNEL_MAX_SUPERS 4096u
-/* Entries of the page cache: of a guest of 1 TiB. */
-#define KERNEL_MAX_CACHED (1ull << 28)
+/* Slots of the page cache's trees, inodes and extents that are looked at: of a guest of 1 TiB. */
+#define KERNEL_MAX_CACHED   (1ull << 28)
+#define KERNEL_CACHED_BYTES 8u
+/* Inodes of one file system, in memory; struct inode alone is larger. */
+#define KERNEL_MAX_INODES  (1u << 22)
+#define KERNEL_INODE_BYTES 512u
 
 /* ---- the frontends ------------------------------------------------------------------------- */
 

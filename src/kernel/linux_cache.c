@@ -16,6 +16,7 @@
 #define NODE_SHIFT	6u
 #define MAX_SHIFT	60u
 #define MAX_BUFFERS	4096u	   /* of a folio */
+#define FOLIO_COST	8u	   /* of slots: its struct page takes as much room */
 #define MAX_FOLIO_PAGES (1u << 18) /* of 1 GiB */
 /* include/linux/pagemap.h: AS_EIO and AS_ENOSPC. */
 #define MAPPING_FAILED 3u
@@ -54,7 +55,9 @@ bool linux_cache_init(struct linux_cache *c, const struct linux_kernel *k)
 {
 	struct linux_cache_layout *l = &c->l;
 
-	*c = (struct linux_cache){.k = k, .left = KERNEL_MAX_CACHED};
+	*c = (struct linux_cache){.k = k,
+		.left = limit_in_guest(KERNEL_MAX_CACHED,
+			memory_info(guest_memory(k->g)).nr_data_pages, KERNEL_CACHED_BYTES)};
 	linux_folios_init(&c->folios, k);
 	if (!k->types || !k->pages.known)
 		return false;
@@ -100,9 +103,11 @@ static bool is_node(uint64_t entry)
 
 static void visit_entry(const struct cache_walk *w, uint64_t entry, uint64_t index, uint64_t nr)
 {
-	if (entry && !(entry & ENTRY_BITS) && guest_is_kernel_addr(w->c->k->g, entry) &&
-		nr <= MAX_FOLIO_PAGES)
-		w->fn(w->arg, entry, index, nr);
+	if (!entry || entry & ENTRY_BITS || !guest_is_kernel_addr(w->c->k->g, entry) ||
+		nr > MAX_FOLIO_PAGES)
+		return;
+	w->c->left -= MIN(w->c->left, (uint64_t)FOLIO_COST);
+	w->fn(w->arg, entry, index, nr);
 }
 
 static bool read_slots(const struct cache_walk *w, uint64_t node, uint64_t slots[NODE_SLOTS])

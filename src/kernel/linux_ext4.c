@@ -210,6 +210,9 @@ static bool walk_tree(struct tree_walk *w, const uint8_t *node, size_t bytes, in
 		const uint8_t *entry = node + (size_t)i * EXTENT_BYTES;
 		uint64_t block = num_le32(entry + 4) | (uint64_t)num_le16(entry + 8) << 32;
 
+		if (!w->c->left)
+			return false;
+		w->c->left--;
 		if (!have ? !put_leaf(w, entry)
 			  : (!w->left-- || block > UINT64_MAX / w->e->block_bytes ||
 				    w->e->block_bytes > PAGE_BYTES ||

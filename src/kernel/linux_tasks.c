@@ -101,15 +101,16 @@ static int by_thing(const void *a, const void *b)
 static void list_tasks(struct linux_tasks *t)
 {
 	struct guest *g = t->k->g;
-	uint64_t node, mm;
-	unsigned i;
+	uint64_t node, mm, i;
+	uint64_t most = limit_in_guest(
+		KERNEL_MAX_TASKS, memory_info(guest_memory(g)).nr_data_pages, KERNEL_TASK_BYTES);
 	gva_t init;
 
 	t->listed = true;
 	if (!t->l.tasks.present || symbols_get(t->k->symbols, "init_task", &init, NULL))
 		return;
 	node = init.v + t->l.tasks.off;
-	for (i = 0; i < KERNEL_MAX_TASKS; i++) {
+	for (i = 0; i < most; i++) {
 		uint64_t task;
 
 		if (guest_read_word(g, GVA(node), &node, NULL) || !guest_is_kernel_addr(g, node) ||

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/limits.h"
 #include "kernel/linux_bdevs.h"
 #include "kernel/linux_ext4.h"
 
 #define MAX_BDEVS     4096u
-#define MAX_INODES    (1u << 22) /* of one file system, in memory */
-#define MODE_TYPE     0170000u	 /* include/uapi/linux/stat.h */
+#define MODE_TYPE     0170000u /* include/uapi/linux/stat.h */
 #define MODE_REGULAR  0100000u
 #define EXT_SUPER_END 2048u
 
@@ -143,10 +143,11 @@ typedef void inode_fn(struct collector *c, uint64_t inode);
 
 static void each_inode(struct collector *c, uint64_t sb, inode_fn *fn)
 {
-	uint64_t head = sb + c->l.s_inodes.off, node = head;
-	unsigned i;
+	uint64_t head = sb + c->l.s_inodes.off, node = head, i;
+	uint64_t most = limit_in_guest(KERNEL_MAX_INODES,
+		memory_info(guest_memory(c->k->g)).nr_data_pages, KERNEL_INODE_BYTES);
 
-	for (i = 0; i < MAX_INODES && c->cache.left; i++) {
+	for (i = 0; i < most && c->cache.left; i++) {
 		if (guest_read_word(c->k->g, GVA(node), &node, NULL) || node == head ||
 			!guest_is_kernel_addr(c->k->g, node))
 			return;
@@ -224,7 +225,7 @@ static bool find_place(const struct collector *c, uint64_t at, uint64_t *ret_sta
 	if (c->extents) {
 		x = linux_ext4_extent(c->extents, block);
 		*ret_what = "file data";
-		return x && x->start <= UINT64_MAX / each - MAX_INODES &&
+		return x && x->start <= UINT64_MAX / each - KERNEL_MAX_INODES &&
 		       (*ret_start = (x->start + (block - x->first)) * each + at % each, true);
 	}
 	if (c->fs) {
