@@ -176,3 +176,19 @@ EOF
     run "$XBDSNAP" validate -v --kernel "$elf" "$img"
     [[ $output == *"not evaluated XB107 hda1: the shared ring is not in the checkpoint"* ]]
 }
+
+@test "pages listed and missing that do not add up are XB022" {
+    cd "$BATS_TEST_TMPDIR"
+    zstd -qdo image "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst"
+    ! "$XBDSNAP" validate -J image | grep XB022
+    python3 - <<'END'
+import struct
+data = open("image", "rb").read()
+# no further batch; three pfns were missing, and one less is said
+at = data.rindex(struct.pack("<iI", 0, 3))
+open("short", "wb").write(data[:at] + struct.pack("<iI", 0, 2) + data[at + 8:at + 16] + data[at + 20:])
+END
+    "$XBDSNAP" validate -J short >doc || [ $? -le 3 ]
+    jq -r '.findings[] | select(.rule == "XB022") | .message' doc |
+        grep "2 missing make 2047, expected 2048 pfns"
+}

@@ -17,6 +17,11 @@ tables() { (cd "$SRCDIR" && python3 tests/tools/tables.py "$@"); }
     tables keys
 }
 
+@test "what HACKING says one touches for a format, a frontend, a rule, a command, a column" {
+    cd "$SRCDIR"
+    python3 tests/tools/touched.py
+}
+
 document() { # document COMMAND...: its document is docs/N
     nr=$((${nr:-0} + 1))
     "$XBDSNAP" "$1" -J "${@:2}" 2>errors >"docs/$nr" || [[ $? -le 5 && -s docs/$nr ]] || {
