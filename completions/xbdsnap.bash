@@ -262,6 +262,34 @@ _xbdsnap() {
         _xbdsnap_files
         return
         ;;
+    export:--color)
+        _xbdsnap_offer auto always never
+        return
+        ;;
+    export:--fd)
+        :
+        return
+        ;;
+    export:--offset)
+        :
+        return
+        ;;
+    export:--max-size)
+        :
+        return
+        ;;
+    export:--locate)
+        _xbdsnap_offer auto both symbols scan
+        return
+        ;;
+    export:--kernel)
+        _xbdsnap_files
+        return
+        ;;
+    export:--module)
+        _xbdsnap_files
+        return
+        ;;
     redact:--color)
         _xbdsnap_offer auto always never
         return
@@ -657,6 +685,7 @@ _xbdsnap() {
         dump) _xbdsnap_offer --device --op --who --map --ring --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        export) _xbdsnap_offer --reduced --force --json --verbose --quiet --color --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         redact) _xbdsnap_offer --keep-payload --keep-who --keep-witnesses --force --json --verbose --quiet --color --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         validate) _xbdsnap_offer --compare-pages --disk --thorough --seed --rule --fail-on --json-lines --format --files-from --null --log --json --verbose --quiet --color --target-caps --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         report) _xbdsnap_offer --output --force --disk --thorough --seed --rule --fail-on --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
@@ -671,9 +700,9 @@ _xbdsnap() {
         return
     fi
     case $command in
-    '') _xbdsnap_offer info dump extract diff redact validate report replay watch guard p2m rules summary help ;;
+    '') _xbdsnap_offer info dump extract diff export redact validate report replay watch guard p2m rules summary help ;;
     rules) _xbdsnap_rules ;;
-    help) _xbdsnap_offer info dump extract diff redact validate report replay watch guard p2m rules summary help formats ;;
+    help) _xbdsnap_offer info dump extract diff export redact validate report replay watch guard p2m rules summary help formats ;;
     *) _xbdsnap_files ;;
     esac
 }

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"dump", "list every pending block request", cmd_dump},
 	{"extract", "write the payload of a request, or a page of the guest", cmd_extract},
 	{"diff", "compare two checkpoints of one guest", cmd_diff},
+	{"export", "write the guest as a core file for crash and drgn", cmd_export},
 	{"redact", "write a copy without the pages that nobody needs", cmd_redact},
 	{"validate", "say whether it is safe to restore", cmd_validate},
 	{"report", "write all that there is to know as one HTML file", cmd_report},

@@ -58,6 +58,7 @@ struct command {
 int cmd_info(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_diff(struct cmd_env *env, int argc, char **argv, struct err *err);
+int cmd_export(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_extract(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_redact(struct cmd_env *env, int argc, char **argv, struct err *err);
 int cmd_validate(struct cmd_env *env, int argc, char **argv, struct err *err);

@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# export: the guest as an ELF core file.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+}
+
+@test "every page at its place, registers and VMCOREINFO: PV, PVH and HVM" {
+    for name in base pvh hvm; do
+        image=$XBDSNAP_CACHE/linux-6.1-$name/image.save
+        "$XBDSNAP" export -q "$image" "$name.core"
+        read -r copied zeros segments < <(python3 "$SRCDIR/tests/tools/check_core.py" "$name.core" "$image")
+        [ "$copied" -gt 1000 ]
+        [ "$zeros" -gt 10000 ] # most pages of a reduced checkpoint are
+        [ "$segments" -gt 2 ]
+        [ "$(stat -c %s "$name.core")" -lt $((copied * 4096 + 65536)) ]
+        readelf -lW "$name.core" | grep -Eq 'LOAD +0x[0-9a-f]+ 0xffffffff[89a-b]'
+    done
+}
+
+@test "into a pipe the same bytes; --reduced less of them" {
+    image=$XBDSNAP_CACHE/linux-6.1-ext4/image.save
+    "$XBDSNAP" export -q "$image" a.core
+    "$XBDSNAP" export -q "$image" - | cmp - a.core
+    "$XBDSNAP" export -q --reduced "$image" r.core
+    python3 "$SRCDIR/tests/tools/check_core.py" r.core "$image" --reduced
+    [ "$(stat -c %s r.core)" -lt "$(stat -c %s a.core)" ]
+}
+
+@test "what cannot be exported, and what is in the way" {
+    image=$XBDSNAP_CACHE/linux-6.1-base/image.save
+    cp "$image" in.save
+    run -3 "$XBDSNAP" export --force in.save in.save
+    touch there
+    run -3 "$XBDSNAP" export in.save there
+    "$XBDSNAP" export -q --force in.save there
+    run -2 "$XBDSNAP" export in.save
+    run -4 "$XBDSNAP" export "$SRCDIR/tests/fixtures/linux-6.1-core/checkpoint.save.zst" c.core
+    [[ $output == *"its page tables name machine frames"* ]]
+    [ ! -e c.core ]
+    run -4 "$XBDSNAP" export "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" n.core
+    [[ $output == *"export is for guests of 64 bits"* ]]
+}
