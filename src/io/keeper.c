@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/hold.h"
@@ -201,6 +202,28 @@ static int serve_order(struct keeper *k)
 	return k->order < 0 ? -1 : fcntl(k->order, F_DUPFD_CLOEXEC, 0);
 }
 
+#define SEALS	   (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define SEAL_TRIES 100
+#define SEAL_MS	   20
+
+/*
+ * While the kernel itself holds a page of it, or somebody has it mapped to write, it is busy
+ * (mm/memfd.c, memfd_wait_for_pins()). The former passes.
+ */
+static int seal_order(int fd)
+{
+	const struct timespec pause = {.tv_nsec = SEAL_MS * 1000000};
+	int i, rc = -1;
+
+	for (i = 0; i < SEAL_TRIES; i++) {
+		rc = fcntl(fd, F_ADD_SEALS, SEALS);
+		if (!rc || errno != EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
 /* Once. Nothing that the child still does changes an order that is sealed. */
 static int serve_carry_out(struct keeper *k)
 {
@@ -209,7 +232,7 @@ static int serve_carry_out(struct keeper *k)
 	if (k->order < 0 || k->ordered)
 		return refuse_call();
 	k->ordered = true;
-	if (fcntl(k->order, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
+	if (seal_order(k->order))
 		return -1;
 	result = memfd_create("result", MFD_CLOEXEC);
 	if (result >= 0)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -327,6 +328,27 @@ static void test_an_order(void **state UNUSED)
 	work = (struct door_work){0};
 }
 
+/* Who could still change it through a mapping has nothing carried out. */
+static int order_and_keep(int to_keeper UNUSED)
+{
+	int fd = door_order();
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, 4096))
+		return 1;
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return 2;
+	return door_carry_out() >= 0 || errno != EBUSY;
+}
+
+static void test_a_kept_order(void **state UNUSED)
+{
+	work = (struct door_work){repeat_order, &work};
+	assert_int_equal(behind_the_door(order_and_keep), 0);
+	work = (struct door_work){0};
+}
+
 static int order_nothing(int to_keeper UNUSED)
 {
 	if (door_order() >= 0 || errno != EPERM)
@@ -343,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_order),
+		cmocka_unit_test(test_a_kept_order),
 		cmocka_unit_test(test_no_order),
 		cmocka_unit_test_setup_teardown(test_honest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dishonest, setup, teardown),
