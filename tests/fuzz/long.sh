@@ -6,7 +6,7 @@
 #
 #   long.sh OBJDIR report         executions, inputs and covered edges of each so far
 #   long.sh OBJDIR keep           write the smallest set of inputs with that coverage, of at most
-#                                 KEEP_BYTES (4096) each, to tests/fuzz/corpus
+#                                 KEEP_BYTES (1024) each, to tests/fuzz/corpus
 set -eu
 
 objdir=$(cd "$1" && pwd)
@@ -78,14 +78,14 @@ keep() {
         [ -d "$work/$name" ] || continue
         rm -rf "$work/$name.small" "$work/$name.kept"
         mkdir -p "$work/$name.small" "$work/$name.kept" "$here/corpus/$name"
-        find "$work/$name" -type f -size "-$((${KEEP_BYTES:-4096} + 1))c" \
+        find "$work/$name" -type f -size "-$((${KEEP_BYTES:-1024} + 1))c" \
             -exec cp -t "$work/$name.small" {} +
         # What is in the repository stays, the inputs of old bugs among it; only what adds to it
-        # and to the seeds is new.
-        cp "$here/corpus/$name"/* "$work/$name.kept"
+        # and to the seeds is new, which has the name of its hash.
+        cp -t "$work/$name.kept" "$work/$name.seeds"/* "$here/corpus/$name"/*
         "$objdir/fuzz_$name" -merge=1 -timeout=20 -rss_limit_mb=1024 "$work/$name.kept" \
-            "$work/$name.seeds" "$work/$name.small" 2>/dev/null
-        find "$work/$name.kept" -type f -size "-$((${KEEP_BYTES:-4096} + 1))c" \
+            "$work/$name.small" 2>/dev/null
+        find "$work/$name.kept" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' \
             -exec cp -n -t "$here/corpus/$name" {} +
         echo "$name: $(find "$here/corpus/$name" -type f | wc -l) inputs kept"
     done

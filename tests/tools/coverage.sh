@@ -33,7 +33,7 @@ chmod +x "$work/xbdsnap"
 
 tests/fuzz/run.sh "$objdir" 0 >&2
 # Some count threads, files or lines on stderr; what they reach counts all the same.
-for name in ${TESTS:-test_ stream formats core foreign legacy domu linux netbsd blkfront who witness fixtures}; do
+for name in ${TESTS:-test_ stream formats core foreign legacy domu linux netbsd blkfront who witness fixtures guard replay diff validate live p2m}; do
     ONLY=$name tests/run.sh "$work" >"$work/log.$name" 2>&1 ||
         echo "coverage.sh: $name: $(tail -1 "$work/log.$name")" >&2
 done
