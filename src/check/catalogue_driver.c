@@ -358,6 +358,31 @@ static const struct rule rows[] = {
 			"once more.",
 		.remedy = "Do not resume the guest. Take the checkpoint that it was restored from.",
 	},
+	{
+		.id = "XB318",
+		.severity = SEVERITY_WARNING,
+		.summary = "a kernel of this version may find no memory to resume with",
+		.explanation =
+			"Linux 4.18 to 5.6 want a contiguous list of the segments of each slot "
+			"when "
+			"they resume, and cannot wait for one. Without it the disk is dead, and "
+			"what was pending is never issued again. It takes many segments for the "
+			"list to be longer than a page. Kernels of distributions may have the "
+			"correction (xen/blkfront: fix memory allocation flags in "
+			"blkfront_setup_indirect()).",
+		.remedy = "Set max_indirect_segments of the target's backend to 128 or less, or "
+			  "keep the checkpoint until the guest has its disk again.",
+	},
+	{
+		.id = "XB319",
+		.severity = SEVERITY_NOTE,
+		.summary = "guests with a kernel of this version were seen to hang after they "
+			   "resumed",
+		.explanation = "Linux 4.4 with much on the way to its disks (Ubuntu 16.04, xcp-ng "
+			       "issue 347). Why is not known, so that nothing in the checkpoint "
+			       "tells whether this one will.",
+		.remedy = "Keep the checkpoint until the guest has been seen to write.",
+	},
 };
 
 const struct rule_rows catalogue_driver = {rows, ARRAY_SIZE(rows)};

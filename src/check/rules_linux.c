@@ -270,6 +270,31 @@ static void failed_resume(struct check_run *run)
 		run_broken(run, -1, -1, "it is suspended and has no rings: its last resume failed");
 }
 
+/*
+ * blkfront_setup_indirect() allocates a struct scatterlist for each segment of a slot, with
+ * GFP_NOIO, for which kvcalloc() does not turn to vmalloc; 5.7 enters memalloc_noio_save() instead.
+ * On x86_64 it has 32 bytes, so that a page holds those of 128 segments.
+ */
+static void long_lists(struct check_run *run)
+{
+	const struct blkdev *d = run->dev;
+	const uint64_t in_a_page = 128;
+
+	if (!d->nr_requests || d->max_indirect_segments == BLK_UNKNOWN_U64 ||
+		d->max_indirect_segments <= in_a_page || !release_between(run, 4, 18, 5, 7))
+		return;
+	run_broken(run, -1, -1,
+		"%zu requests are pending, and each slot has a list of %" PRIu64 " segments",
+		d->nr_requests, d->max_indirect_segments);
+}
+
+static void seen_to_hang(struct check_run *run)
+{
+	if (run->dev->nr_requests && release_between(run, 4, 4, 4, 5))
+		run_broken(run, -1, -1, "%zu requests are pending in a guest with Linux %s",
+			run->dev->nr_requests, run->in->snap->guest.release);
+}
+
 static const struct check_rule rules[] = {
 	{{"XB126"}, slot_ids},
 	{{"XB301"}, check_statuses},
@@ -282,6 +307,8 @@ static const struct check_rule rules[] = {
 	{{"XB314"}, wrong_slot},
 	{{"XB315"}, ring_count},
 	{{"XB317"}, failed_resume},
+	{{"XB318"}, long_lists},
+	{{"XB319"}, seen_to_hang},
 };
 
 const struct check_rules check_rules_linux = {&frontend_linux_blkfront, rules, ARRAY_SIZE(rules)};

@@ -31,7 +31,7 @@ THEMES = [
     ("Requests would be lost, or issued twice",
      "The guest waits for ever for what is lost; what was answered and is issued again overwrites what came "
      "later.",
-     "XB103 XB104 XB105 XB112 XB132 XB133 XB136 XB205 XB209 XB213 XB214 XB303 XB305 XB311 XB313 XB315 XB8"),
+     "XB103 XB104 XB105 XB112 XB132 XB133 XB136 XB205 XB209 XB213 XB214 XB303 XB305 XB311 XB313 XB315 XB318 XB319 XB8"),
     ("The order would be another one",
      "A flush or a barrier stands between writes for a reason; on resume the frontend has an order of its own.",
      "XB131 XB502 XB503 XB6"),

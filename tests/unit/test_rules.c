@@ -960,6 +960,17 @@ static void kernel_loses_ring(struct world *w)
 	w->caps.max_queues = 4;
 }
 
+static void kernel_wants_long_lists(struct world *w)
+{
+	strcpy(w->snap.guest.release, "4.19.0-27-amd64");
+	w->dev->max_indirect_segments = 129;
+}
+
+static void kernel_was_seen_to_hang(struct world *w)
+{
+	strcpy(w->snap.guest.release, "4.4.0-210-generic");
+}
+
 static void resume_that_failed(struct world *w)
 {
 	size_t i;
@@ -1212,6 +1223,8 @@ static const struct broken {
 	{"XB314", kernel_mistakes_flush, NULL},
 	{"XB315", kernel_loses_ring, NULL},
 	{"XB317", resume_that_failed, NULL},
+	{"XB318", kernel_wants_long_lists, NULL},
+	{"XB319", kernel_was_seen_to_hang, NULL},
 	{"XB402", disk_smaller, NULL},
 	{"XB403", disk_larger, NULL},
 	{"XB404", disk_blocks_4k, NULL},
@@ -1593,6 +1606,40 @@ static void many_rings_stay_linear(void **state UNUSED)
 	free_world(w);
 }
 
+/* Each of what XB318 asks for is needed: the versions, more than a page holds, something pending.
+ */
+static void short_lists_find_memory(void **state UNUSED)
+{
+	static const struct {
+		const char *release;
+		uint64_t segments;
+		bool idle, broken;
+	} cases[] = {
+		{"4.18.0-553.el8", 256, false, true},
+		{"5.6.19", 256, false, true},
+		{"4.17.19", 256, false, false},
+		{"5.7.0", 256, false, false},
+		{"4.19.0-27-amd64", 128, false, false},
+		{"4.19.0-27-amd64", BLK_UNKNOWN_U64, false, false},
+		{"4.19.0-27-amd64", 256, true, false},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = calloc(1, sizeof(*w));
+
+		assert_non_null(w);
+		make_linux(w);
+		strcpy(w->snap.guest.release, cases[i].release);
+		w->dev->max_indirect_segments = cases[i].segments;
+		if (cases[i].idle)
+			resume_that_failed(w);
+		check_run(&w->in, &w->out);
+		assert_int_equal(finding_seen(&w->out.findings, "XB318"), cases[i].broken);
+		free_world(w);
+	}
+}
+
 /* A restored domain that is still paused: its backend has not said what it can do. */
 static void silent_backend_is_no_fault(void **state UNUSED)
 {
@@ -1788,6 +1835,7 @@ int main(void)
 		cmocka_unit_test(overlaps_stay_linear),
 		cmocka_unit_test(a_disk_without_a_mount_says_so),
 		cmocka_unit_test(many_rings_stay_linear),
+		cmocka_unit_test(short_lists_find_memory),
 		cmocka_unit_test(silent_backend_is_no_fault),
 		cmocka_unit_test(restored_pages_are_compared),
 		cmocka_unit_test(no_rule_without_a_test),
