@@ -59,6 +59,8 @@ document() { # document COMMAND...: its document is docs/N
     document diff linux-6.1-base.save unlisted
     python3 "$SRCDIR/tests/tools/mkstream.py" pv64-v3 made
     document dump made
+    python3 "$SRCDIR/tests/tools/mkstream.py" optional-many many
+    document info many
     document extract --all all database
     document diff linux-6.1-base.save database
     document redact database redacted
