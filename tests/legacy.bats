@@ -230,7 +230,13 @@ LIST
     command -v file || skip "no file(1)"
     mklegacy --corpus "$BATS_TEST_TMPDIR/small"
     python3 "$SRCDIR/tests/tools/mkstream.py" --corpus "$BATS_TEST_TMPDIR/made"
-    for f in "$REAL"/* "$BATS_TEST_TMPDIR"/small/* "$BATS_TEST_TMPDIR"/made/{pv64-*,hvm-v2,pvh,live,xen20*}; do
+    mkdir "$BATS_TEST_TMPDIR/fixtures"
+    for f in "$SRCDIR"/tests/fixtures/*/*.save.zst; do
+        name=$(basename "$(dirname "$f")")-$(basename "$f" .save.zst)
+        zstd -qdo "$BATS_TEST_TMPDIR/fixtures/$name" "$f"
+    done
+    for f in "$REAL"/* "$BATS_TEST_TMPDIR"/{fixtures,small}/* \
+        "$BATS_TEST_TMPDIR"/made/{pv64-*,hvm-v2,pvh,live,xen20*}; do
         said=$(file -b -m "$SRCDIR/magic/xbdsnap" "$f")
         layers=$("$XBDSNAP" info -J "$f" 2> /dev/null |
             jq -r '(.source.layers | join(" > ")), .guest.type, .source.xen_version' || true)
@@ -239,6 +245,7 @@ LIST
         case ${f##*/} in
         2level-3.0 | pae-3.0 | pv64-3.0 | hvm-4.0 | hvm-4.5-bare) [ "$said" = data ] && continue ;;
         *xapi) layers=${layers%% > *} ;; # what it holds stands behind a record of any length
+        *-core-*) layers=${layers% *} ;; # its version stands in a note
         esac
         [[ $said == "Xen guest, $layers"* ]]
         case $said in
