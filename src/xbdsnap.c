@@ -46,7 +46,6 @@ static void print_commands(FILE *out)
 	fputs("Commands:\n", out);
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-	fputs("\n'xbdsnap COMMAND --help' says more.\n", out);
 }
 
 static char *help_filter(int key, const char *text, void *input UNUSED)
@@ -97,7 +96,7 @@ static const struct argp global_argp = {
 	.parser = parse_global,
 	.args_doc = "COMMAND [OPTION...] FILE",
 	.doc = "Open a saved Xen domU, find the block requests that it had in flight, and say what "
-	       "a restore will do with them.\v",
+	       "a restore will do with them. 'xbdsnap COMMAND --help' says more.\v",
 	.children = global_children,
 	.help_filter = help_filter,
 };

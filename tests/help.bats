@@ -179,7 +179,7 @@ explained() {
             /^\.Sh/ { on = /EXAMPLES/ }
             /^\.Dl/ && on { sub(/^\.Dl /, ""); gsub(/\\\(dq/, "\""); if (!skip) print want + 0, $0; want = 0; skip = 0 }' "$page" >examples
         while read -r want line; do
-            line=${line//\/var\/lib\/xen\/save\//./vm*}
+            line=${line//\/var\/lib\/xen\/save\/\*/./vm*.save*}
             status=0
             bash -c "$line" >out 2>&1 </dev/null || status=$?
             [ "$status" -eq "$want" ] || { echo "$(basename "$page"): $line: $status" && cat out && false; }
