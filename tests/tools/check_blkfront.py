@@ -3,7 +3,7 @@
 """check_blkfront.py XBDSNAP FOLDER [PATTERN|--kernel]: guests of mkblkfront.py, those whose name fits.
 
 Each is decoded and validated, its writes are replayed to a disk, and everything is compared with what
-was put into the rings. One line a guest that differs; ends with "N guests". --kernel: by the DWARF of a kernel file,
+was put into the rings, and the order of resume with what kernels of its time do. One line a guest that differs; ends with "N guests". --kernel: by the DWARF of a kernel file,
 and of a module beside one without types.
 """
 import json
@@ -53,6 +53,33 @@ def compare_dump(document, truth):
             compare_request(f"{want['vdev']} slot {request['slot']}", got, request)
 
 
+def stream_of(era, request):
+    """By which way blkif_recover() of that kernel hands a request on: up to 3.10 it goes onto the new
+    ring as it stood on the old one, later it goes through the block layer."""
+    if era in ("xenlinux", "3.4"):
+        return "ring", "posted again, by slot"
+    if era in ("3.8", "3.10"):
+        return "ring", "its copy posted again, by slot"
+    if request["op"] in ("flush", "barrier"):
+        return "put-back", "put back, a flush first"
+    if request["op"] == "discard":
+        return "put-back", "put back, order not known"
+    return "data", "data, by ring and slot if no scheduler sorts it"
+
+
+def compare_plan(document, truth, era):
+    """All that is posted again is in order of slots; what is put back comes before the data, a flush
+    before all."""
+    rank = {"ring": 0, "put-back": 1, "data": 2}
+    for want in truth:
+        todo = [(rank[stream], stream == "put-back" and r["op"] == "discard", r["ring"], r["slot"],
+                 stream, why)
+                for r in want["requests"] for stream, why in [stream_of(era, r)]]
+        got = [(r["ring"], r["slot"], r["stream"], r["why"]) for r in document["plan"]
+               if r["device"] == want["vdev"]]
+        same(f"{want['vdev']} order of resume", got, [t[2:] for t in sorted(todo)])
+
+
 def blank(vdev):
     return bytearray(b"%-16s" % vdev.encode() * (512 // 16 * DISK))
 
@@ -93,6 +120,7 @@ def examine(xbdsnap, name, folder):
     with open(save, "wb") as f:
         f.write(guest.stream())
     compare_dump(ask(xbdsnap, "dump", "-J", save), truth)
+    compare_plan(ask(xbdsnap, "replay", "-J", save), truth, name.split("-")[0])
     verdict = ask(xbdsnap, "validate", "-J", save, status=(0, 1, 3))
     bad = [f["rule"] + " " + f["message"] for f in verdict["findings"] if f["severity"] == "error"]
     same("errors", bad, [])
