@@ -161,15 +161,17 @@ static int find_stretches(struct elf_core *c, uint64_t fewest, struct err *err)
 /* The part of a stretch that is the kernel's image; false: none is. */
 static bool in_image(const struct elf_core *c, const struct elf_stretch *s, struct elf_stretch *ret)
 {
-	uint64_t all = s->nr_data + s->nr_zero, skip, end;
+	uint64_t all = s->nr_data + s->nr_zero, skip, end, data_skip, data_end;
 
 	if (s->pfn >= c->image_pfn + c->nr_image || s->pfn + all <= c->image_pfn)
 		return false;
 	skip = c->image_pfn > s->pfn ? c->image_pfn - s->pfn : 0;
 	end = MIN(all, c->image_pfn + c->nr_image - s->pfn);
+	data_skip = MIN(skip, s->nr_data);
+	data_end = MIN(end, s->nr_data);
 	*ret = (struct elf_stretch){.pfn = s->pfn + skip,
-		.nr_data = MIN(end, s->nr_data) - MIN(skip, s->nr_data),
-		.off = s->off + MIN(skip, s->nr_data) * PAGE_BYTES};
+		.nr_data = data_end - data_skip,
+		.off = s->off + data_skip * PAGE_BYTES};
 	ret->nr_zero = end - skip - ret->nr_data;
 	return true;
 }
