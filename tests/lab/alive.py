@@ -160,7 +160,7 @@ def possible(device):
 
 def busy(res):
     looks = documents(res.text("busy.json"))
-    must("looks", len(looks), 20)
+    must("looks", len(looks), 10)
     must("statuses", sorted(set(res.text("busy.statuses").split())), ["0"])
     must("paused, by xl", [f for f in flag_of(res.text("busy.list")) if "p" in f], [])
     moved = pending_at = 0
@@ -184,9 +184,9 @@ def busy(res):
     must("watch: verdicts that cannot be", [s for s in lines if "unknown" in s["verdict"]], [])
     must("watch: states", {s["state"] for s in lines}, {"running"})
     if len(lines) < 10:
-        raise Wrong(f"80 looks by watch saw {len(lines)} changes: the guest was not busy")
-    return (f"100 looks at a busy guest: {pending_at} of 20 with requests, {moved} that it changed "
-            f"meanwhile, {len(lines)} changes in the other 80; nothing impossible, never paused")
+        raise Wrong(f"90 looks by watch saw {len(lines)} changes: the guest was not busy")
+    return (f"100 looks at a busy guest: {pending_at} of 10 with requests, {moved} that it changed "
+            f"meanwhile, {len(lines)} changes in the other 90; nothing impossible, never paused")
 
 
 def crashed(res):

@@ -124,7 +124,7 @@ look_and_pause() {
 busy() {
     id=$(xl domid lab)
     n=0
-    while [ $n -lt 20 ]; do
+    while [ $n -lt 10 ]; do
         xbdsnap dump -q -J --live "$id" >>/out/busy.json 2>>/out/busy.err
         echo $? >>/out/busy.statuses
         [ $((n % 5)) != 0 ] || xl list lab >>/out/busy.list
@@ -133,7 +133,7 @@ busy() {
     status busy-validate xbdsnap validate -J --live "$id"
     status busy-replay xbdsnap replay -J --live "$id" --disk "xvda=$(image a)"
     status busy-extract xbdsnap extract -J --live "$id" --all /out/busy-payloads
-    status busy-watch xbdsnap watch -J --live "$id" --count 80 --interval 0
+    status busy-watch xbdsnap watch -J --live "$id" --count 90 --interval 0
     xl list lab >>/out/busy.list
     log "looked at 100 times"
     # Its requests must be through before the disk stands still.
