@@ -3,7 +3,8 @@
 """check_blkfront.py XBDSNAP FOLDER [PATTERN|--kernel]: guests of mkblkfront.py, those whose name fits.
 
 Each is decoded and validated, its writes are replayed to a disk, and everything is compared with what
-was put into the rings, and the order of resume with what kernels of its time do. One line a guest that differs; ends with "N guests". --kernel: by the DWARF of a kernel file,
+was put into the rings, and the order of resume with what kernels of its time do. One line a guest that
+differs; ends with "N guests". --kernel: by the DWARF of a kernel file,
 and of a module beside one without types.
 """
 import json
@@ -69,15 +70,18 @@ def stream_of(era, request):
 
 def compare_plan(document, truth, era):
     """All that is posted again is in order of slots; what is put back comes before the data, a flush
-    before all."""
+    before all, and the last slot first where the kernel's order is not known."""
     rank = {"ring": 0, "put-back": 1, "data": 2}
     for want in truth:
-        todo = [(rank[stream], stream == "put-back" and r["op"] == "discard", r["ring"], r["slot"],
-                 stream, why)
-                for r in want["requests"] for stream, why in [stream_of(era, r)]]
+        todo = []
+        for r in want["requests"]:
+            stream, why = stream_of(era, r)
+            known = -1 if why == "put back, order not known" else 1
+            todo.append((rank[stream], -known, known * r["ring"], known * r["slot"],
+                         r["ring"], r["slot"], stream, why))
         got = [(r["ring"], r["slot"], r["stream"], r["why"]) for r in document["plan"]
                if r["device"] == want["vdev"]]
-        same(f"{want['vdev']} order of resume", got, [t[2:] for t in sorted(todo)])
+        same(f"{want['vdev']} order of resume", got, [t[4:] for t in sorted(todo)])
 
 
 def blank(vdev):

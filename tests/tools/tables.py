@@ -58,7 +58,7 @@ def run(*argv):
 
 
 def commands(xbdsnap):
-    part = re.search(r"^Commands:\n(.*?)\n\n", run(xbdsnap, "--help"), re.M | re.S)[1]
+    part = re.search(r"^Commands:\n((?:  .*\n)+)", run(xbdsnap, "--help"), re.M)[1]
     return re.findall(r"^  ([a-z0-9]+) ", part, re.M)
 
 
