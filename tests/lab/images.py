@@ -2,6 +2,7 @@
 """The lab's images, of Debian's packages alone: kernels, dom0's and the guests' first file systems."""
 import functools
 import glob
+import gzip
 import hashlib
 import lzma
 import os
@@ -17,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 LAB = os.path.join(ROOT, "obj", "lab")
 
 # Release of Debian, None for this system's own, and the package that depends on its newest kernel.
+# Those of ARCH are of another architecture than this system.
 KERNELS = {
     "dom0": (None, "linux-image-amd64"),
     "5.10": ("bullseye", "linux-image-cloud-amd64"),
@@ -24,7 +26,10 @@ KERNELS = {
     "6.12": (None, "linux-image-6.12-cloud-amd64"),
     "6.12-rt": (None, "linux-image-6.12-rt-amd64"),
     "newest": ("trixie-backports", "linux-image-cloud-amd64"),
+    "6.1-i386": ("bookworm", "linux-image-686-pae"),
+    "5.10-i386": ("bullseye", "linux-image-686-pae"),
 }
+ARCH = {"6.1-i386": "i386", "5.10-i386": "i386"}
 DOM0_MODULES = """xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback loop dm-mod
     virtio_pci virtio_blk""".split()
 WRAPPER = os.path.join(HERE, "../../hooks/xl-checked")
@@ -65,11 +70,13 @@ def own_mirror():
     return min(uris, key=len)
 
 
-def apt(release, command, *words, cwd=None, check=True):
+def apt(release, command, *words, arch=None, cwd=None, check=True):
     """apt-get or apt-cache for a release, whose lists stand beside those of the system."""
     options = ["-q", "-o", "APT::Sandbox::User=root"]
+    if arch:
+        options += ["-o", f"APT::Architecture={arch}", "-o", f"APT::Architectures={arch}"]
     if release:
-        folder = path("apt", release)
+        folder = path("apt", f"{release}-{arch}" if arch else release)
         sources = os.path.join(folder, "sources.list")
         for name in ("lists/partial", "cache/archives/partial"):
             os.makedirs(os.path.join(folder, name), exist_ok=True)
@@ -84,10 +91,10 @@ def apt(release, command, *words, cwd=None, check=True):
                stderr=None if check else subprocess.DEVNULL).stdout
 
 
-def refresh_lists(release):
+def refresh_lists(release, arch=None):
     """A new machine has no lists of packages, an old one names packages that are gone."""
     if release or os.geteuid() == 0:
-        apt(release, "apt-get", "update")
+        apt(release, "apt-get", "update", arch=arch)
     else:
         run("sudo", "apt-get", "-q", "-y", "update", stdout=sys.stderr)
 
@@ -96,7 +103,8 @@ def find_package(series):
     """The name of the kernel's package, or None when the lists do not have it."""
     release, name = KERNELS[series]
     found = re.findall(r"Depends: (linux-image-[0-9]\S+)",
-                       apt(release, "apt-cache", "depends", name, check=False))
+                       apt(release, "apt-cache", "depends", name, arch=ARCH.get(series),
+                           check=False))
     return found[0] if found else None
 
 
@@ -105,7 +113,7 @@ def kernel_package(series):
     """The package that holds the kernel."""
     found = find_package(series)
     if not found:
-        refresh_lists(KERNELS[series][0])
+        refresh_lists(KERNELS[series][0], ARCH.get(series))
         found = find_package(series)
     if not found:
         raise SystemExit(f"lab: {KERNELS[series][1]} is not in the package lists")
@@ -116,19 +124,19 @@ def packages_of(series):
     """The kernel's package and those into which newer ones are split."""
     release, package = KERNELS[series][0], kernel_package(series)
     flavour = package.removeprefix("linux-image-")
-    found = apt(release, "apt-cache", "depends", package)
+    found = apt(release, "apt-cache", "depends", package, arch=ARCH.get(series))
     return [package, *re.findall(r"Depends: (linux-(?:binary|modules)-\S+)", found)], flavour
 
 
 def download(series, into):
     """The kernel's packages, into an empty folder; the names of their files."""
-    release = KERNELS[series][0]
+    release, arch = KERNELS[series][0], ARCH.get(series)
     for again in (False, True):
         if again:
-            refresh_lists(release)
+            refresh_lists(release, arch)
             kernel_package.cache_clear()
         packages, flavour = packages_of(series)
-        apt(release, "apt-get", "download", *packages, cwd=into, check=again)
+        apt(release, "apt-get", "download", *packages, arch=arch, cwd=into, check=again)
         found = glob.glob(os.path.join(into, "*.deb"))
         if len(found) == len(packages):
             return found, flavour
@@ -203,8 +211,20 @@ def put_program(tree, source, at=None):
             put(tree, found.group(1))
 
 
-def put_busybox(tree):
-    put(tree, "/bin/busybox")
+def fetch_busybox(series):
+    """The static busybox of the kernel's architecture."""
+    release, arch = KERNELS[series][0], ARCH[series]
+    into = path("kernels", f"busybox-{release}-{arch}")
+    if not os.path.isdir(into):
+        os.makedirs(into + ".part", exist_ok=True)
+        apt(release, "apt-get", "download", "busybox-static", arch=arch, cwd=into + ".part")
+        run("dpkg", "-x", one(into + ".part/*.deb"), into + ".part")
+        os.rename(into + ".part", into)
+    return os.path.join(into, "bin/busybox")
+
+
+def put_busybox(tree, program="/bin/busybox"):
+    put(tree, program, "/bin/busybox")
     for applet in output("busybox", "--list").split():
         if applet != "busybox":
             os.symlink("busybox", os.path.join(tree, "bin", applet))
@@ -264,11 +284,11 @@ def fresh(name):
     return tree
 
 
-def compile_c(name, *libraries, static=False, more=()):
-    into = path(name)
+def compile_c(name, *libraries, options=(), more=()):
+    into = path("-".join([name, *(o.lstrip("-") for o in options)]))
     sources = [os.path.join(HERE, n + ".c") for n in (name, *more)]
-    run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror",
-        *(["-static"] if static else []), "-o", into, *sources, *libraries)
+    run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", *options,
+        "-o", into, *sources, *libraries)
     return into
 
 
@@ -314,17 +334,41 @@ def build_device_model():
 def build_guest(series):
     tree = fresh("guest-" + series)
     kernel = fetch_kernel(series)
-    put_busybox(tree)
-    put(tree, compile_c("guestio", static=True, more=["uring"]), "/lab/guestio")
+    options = ["-static"]
+    if series in ARCH:
+        options += ["-m32", "-D_FILE_OFFSET_BITS=64"]
+        put_busybox(tree, fetch_busybox(series))
+    else:
+        put_busybox(tree)
+    put(tree, compile_c("guestio", options=options, more=["uring"]), "/lab/guestio")
     put_modules(tree, kernel, ["xen-blkfront"])
     put_script(tree, "guest-init.sh", "/init")
     archive(tree, path(f"guest-{series}.cpio"))
     shutil.copy(boot_image(kernel), path(f"guest-{series}-vmlinuz"))
 
 
+def xen_program():
+    with gzip.open(sorted(glob.glob("/boot/xen-[0-9]*-amd64.gz"))[-1]) as f:
+        return f.read()
+
+
 def build_xen():
     with open(path("xen"), "wb") as f:
-        run("zcat", sorted(glob.glob("/boot/xen-[0-9]*-amd64.gz"))[-1], stdout=f)
+        f.write(xen_program())
+
+
+def build_xen_narrow():
+    """Xen for guests of 32 bits. When the emulator walks their page tables it marks the entries of
+    the top one as accessed, which no processor does; Xen takes that for a reserved bit, reads no
+    instruction and returns to the one that it stopped at, for ever. So Xen must pass the bit over:
+    GUEST_L3_PAGETABLE_RSVD of three levels (asm/guest_pt.h) stands in the program once."""
+    reserved, accessed = 0xFFF00000000001E6, 0x20
+    old, new = (struct.pack("<Q", n) for n in (reserved, reserved & ~accessed))
+    xen = xen_program()
+    if xen.count(old) != 1:
+        raise SystemExit("lab: this Xen has not the mask that guests of 32 bits need changed")
+    with open(path("xen-narrow"), "wb") as f:
+        f.write(xen.replace(old, new))
 
 
 # mkfs.xfs makes no file system below 300 MB unless it believes that it is being tested.
@@ -381,6 +425,8 @@ def write_disk(sectors, kind, into):
 def build(xbdsnap, variants):
     os.makedirs(LAB, exist_ok=True)
     build_xen()
+    if any(v["kernel"] in ARCH for v in variants):
+        build_xen_narrow()
     build_dom0(xbdsnap)
     if any(v["type"] == "hvm" for v in variants):
         build_device_model()

@@ -98,7 +98,7 @@ def dom0_archive(variant, into):
     with open(os.path.join(lab, "vars"), "w") as f:
         for name, value in {
             "TYPE": TYPES[kind], "PV": "yes" if kind == "pv" else "", "MEMORY": variant["memory"],
-            "VCPUS": variant["vcpus"], "KERNEL_ARGS": "", "DISKS": " ".join(disks),
+            "VCPUS": variant["vcpus"], "KERNEL_ARGS": variant["args"], "DISKS": " ".join(disks),
             "STUCK": " ".join(lettered(variant, "plan")), "BACKEND": variant["backend"],
             "SAVE": variant["save"], "CORE": "yes" if variant["core"] == "yes" else "",
             "AGED": "yes" if variant["aged"] == "yes" else "", "METHOD": variant["method"],
@@ -126,7 +126,8 @@ def boot(variant, out):
     # The emulator's -initrd list is parted by commas, so the kernel's arguments have none.
     argv = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", CPUS[kind], "-m", str(QEMU_MEMORY),
             "-smp", "2", "-display", "none", "-monitor", "none", "-no-reboot", "-net", "none",
-            "-serial", "file:" + os.path.join(out, "console.txt"), "-kernel", images.path("xen"),
+            "-serial", "file:" + os.path.join(out, "console.txt"), "-kernel",
+            images.path("xen-narrow" if variant["kernel"] in images.ARCH else "xen"),
             "-append", f"console=com1 com1=115200,8n1 dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M "
             "dom0_max_vcpus=1 loglvl=all guest_loglvl=all conring_size=1m",
             "-initrd", images.path("dom0-vmlinux") + " console=hvc0 quiet loglevel=4 nomodeset,"

@@ -94,7 +94,7 @@ def sectors_submitted(requests):
 def sectors_dumped(devices):
     sectors, flushes = {}, {}
     for d in devices:
-        for r in d["requests"] + d.get("queued", []):
+        for r in d["requests"] + (d.get("queued") or []):
             if r["op"] == "flush":
                 flushes[d["vdev"]] = flushes.get(d["vdev"], 0) + 1
                 continue
@@ -137,7 +137,7 @@ def pending(res, document):
     must("devices", sorted(d["vdev"] for d in document["devices"]),
          ["xvd" + k[5:] for k in sorted(res.variant) if k.startswith("disk.")])
     n = same_requests(res, document["devices"], "dump")
-    queued = sum(len(d.get("queued", [])) for d in document["devices"])
+    queued = sum(len(d.get("queued") or []) for d in document["devices"])
     return (f"dump lists the {len(res.submitted)} requests that the guest had submitted, frame by "
             f"frame ({n} sectors, {queued} requests outside the ring)")
 
@@ -146,7 +146,7 @@ def stretches(document):
     """{(device, op, sector): [(stretch, its first byte there)]} of dump --who."""
     found = {}
     for d in document["devices"]:
-        for r in d["requests"] + d["queued"]:
+        for r in d["requests"] + (d["queued"] or []):
             for w in r["who"] if r["sector"] is not None else []:
                 for at in range(0, w["bytes"], SECTOR):
                     key = d["vdev"], r["op"], r["sector"] + (w["offset"] + at) // SECTOR
@@ -176,7 +176,7 @@ def actors(res):
                 raise Wrong(f"{key}: the guest says {short(r)}, dump --who "
                             f"{[short(w) for w, _ in found.get(key, [])]}")
             n += 1
-    stretched = [w for d in document["devices"] for r in d["requests"] + d["queued"]
+    stretched = [w for d in document["devices"] for r in d["requests"] + (d["queued"] or [])
                  for w in r["who"]]
     unknown = [w for w in stretched if w["kind"] == "unknown" or w["lost"]]
     if len(unknown) * 20 > len(stretched):
