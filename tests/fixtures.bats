@@ -36,9 +36,9 @@ requests='[.devices[] | {vdev, requests: [.requests[] | del(.age_ns, .flags, .re
 
 same_both_ways() {
     "$XBDSNAP" dump -J --locate=symbols "$1/checkpoint.save.zst" >"$BATS_TEST_TMPDIR/symbols" ||
-        [[ $1 == *netbsd* ]] || return 1
+        [[ $1 == *netbsd* || $1 == *i386* ]] || return 1 # which have no symbols that lead there
     "$XBDSNAP" dump -J --locate=scan "$1/checkpoint.save.zst" >"$BATS_TEST_TMPDIR/scan" || return 1
-    [[ $1 == *netbsd* ]] && return 0
+    [[ $1 == *netbsd* || $1 == *i386* ]] && return 0
     diff <(jq -S "$requests" "$BATS_TEST_TMPDIR/symbols") <(jq -S "$requests" "$BATS_TEST_TMPDIR/scan")
 }
 
