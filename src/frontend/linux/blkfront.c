@@ -179,13 +179,14 @@ static bool find_devices(const struct driver *drv, struct info_list *list)
 	const struct symbols *syms = drv->module.symbols ? drv->module.symbols : k->symbols;
 	const struct layout *types = drv->module.types ? drv->module.types : k->types;
 	struct err why = ERR_INIT;
+	bool listed = true;
 
 	if (types && !linux_layout_driver(types, &c->l, &why)) {
-		if (c->l.info_list.present)
-			find_infos(list, syms, INFO_FACTS);
-		if (c->l.info_list.present && !list->nr)
+		/* A kernel without KALLSYMS_ALL keeps no names of a module's data. */
+		listed = c->l.info_list.present && find_infos(list, syms, INFO_FACTS);
+		if (listed && !list->nr)
 			find_infos(list, syms, INFO_FACTS_ENOUGH);
-		if (!c->l.info_list.present && !find_infos_on_bus(list, k))
+		if (!listed && !find_infos_on_bus(list, k))
 			return false;
 	} else if (!find_infos_builtin(k->types, list, syms, INFO_FACTS) &&
 		   !find_infos_builtin(k->types, list, syms, INFO_FACTS_ENOUGH)) {
@@ -194,7 +195,7 @@ static bool find_devices(const struct driver *drv, struct info_list *list)
 		return false;
 	}
 	snapshot_how(c->s, "xen-blkfront: %zu devices on %s, layout %s", list->nr,
-		c->l.info_list.present ? "info_list" : "the guest's bus", c->l.origin);
+		listed ? "info_list" : "the guest's bus", c->l.origin);
 	if (list->broken) {
 		finding_add(&c->s->findings, "XB313", finding_anywhere(),
 			"the list of devices breaks off behind %zu of them", list->nr);
