@@ -14,12 +14,7 @@
 
 const struct io_request *run_next(const struct check_run *run, size_t *i)
 {
-	const struct blkdev *d = run->dev;
-	size_t at = (*i)++;
-
-	if (at < d->nr_requests)
-		return &d->requests[at];
-	return at - d->nr_requests < d->nr_queued ? &d->queued[at - d->nr_requests] : NULL;
+	return blkdev_request(run->dev, (*i)++);
 }
 
 static int compare_pfns(const void *a, const void *b)

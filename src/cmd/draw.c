@@ -90,26 +90,6 @@ static unsigned width_of(const struct cmd_env *env)
 
 /* ---- the disk ----------------------------------------------------------------------------- */
 
-static const struct io_request *request_at(const struct blkdev *d, size_t i)
-{
-	if (i < d->nr_requests)
-		return &d->requests[i];
-	i -= d->nr_requests;
-	return i < d->nr_queued ? &d->queued[i] : NULL;
-}
-
-static uint64_t sectors_of(const struct blkdev *d)
-{
-	uint64_t all = d->nr_sectors == BLK_UNKNOWN_U64 ? 1 : d->nr_sectors, start, end;
-	const struct io_request *r;
-	size_t i;
-
-	for (i = 0; (r = request_at(d, i)); i++)
-		if (io_request_range(r, &start, &end))
-			all = MAX(all, end);
-	return MAX(all, (uint64_t)1);
-}
-
 /* Column of a sector, without a product that could wrap. */
 static size_t column_of(uint64_t sector, uint64_t all, unsigned width)
 {
@@ -119,13 +99,13 @@ static size_t column_of(uint64_t sector, uint64_t all, unsigned width)
 void draw_map(const struct cmd_env *env, const struct blkdev *d)
 {
 	unsigned width = width_of(env);
-	uint64_t all = sectors_of(d), start, end;
+	uint64_t all = blkdev_end(d), start, end;
 	const struct io_request *r;
 	char line[MAX_WIDTH];
 	size_t i, at, last;
 
 	memset(line, FREE, sizeof(line));
-	for (i = 0; (r = request_at(d, i)); i++) {
+	for (i = 0; (r = blkdev_request(d, i)); i++) {
 		if (!io_request_range(r, &start, &end))
 			continue;
 		last = column_of(end - 1, all, width);

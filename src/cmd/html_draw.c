@@ -28,27 +28,6 @@ static void title_of(FILE *out, const struct io_request *r)
 		io_state_name(r->state), r->ring, r->slot);
 }
 
-static const struct io_request *request_at(const struct blkdev *d, size_t i)
-{
-	if (i < d->nr_requests)
-		return &d->requests[i];
-	i -= d->nr_requests;
-	return i < d->nr_queued ? &d->queued[i] : NULL;
-}
-
-/* The end of what is drawn, where the disk's own is not known. */
-static uint64_t last_sector(const struct blkdev *d)
-{
-	const struct io_request *r;
-	uint64_t start, end, all = d->nr_sectors == BLK_UNKNOWN_U64 ? 0 : d->nr_sectors;
-	size_t i;
-
-	for (i = 0; (r = request_at(d, i)); i++)
-		if (io_request_range(r, &start, &end))
-			all = MAX(all, end);
-	return MAX(all, (uint64_t)1);
-}
-
 /* The first lane that is free at x; the last one when none is. */
 static unsigned free_lane(double ends[MAX_LANES], double x, double width)
 {
@@ -157,7 +136,7 @@ void html_disk(FILE *out, const struct blkdev *d)
 {
 	CLEANUP_FREE struct hazard_item *v = NULL;
 	CLEANUP_FREE struct bar *bars = NULL;
-	uint64_t all = last_sector(d);
+	uint64_t all = blkdev_end(d);
 	double ends[MAX_LANES] = {0}, height;
 	unsigned lanes = 3;
 	size_t nr, i;

@@ -166,10 +166,8 @@ void html_requests(
 		fprintf(out, "<th>%s</th>", columns[i].name);
 	fputs(disk ? "<th>on the disk</th><th>data</th></tr>\n" : "<th>data</th></tr>\n", out);
 	for (i = 0; i < MIN(nr, (size_t)MAX_ROWS); i++) {
-		const struct request_row row = {.dev = d,
-			.req = i < d->nr_requests ? &d->requests[i]
-						  : &d->queued[i - d->nr_requests],
-			.guest = &in->snap.guest};
+		const struct request_row row = {
+			.dev = d, .req = blkdev_request(d, i), .guest = &in->snap.guest};
 
 		put_row(out, in->memory, &row, disk);
 	}

@@ -33,7 +33,7 @@ static int gather_requests(const struct blkdev *d, struct found **ret, size_t *n
 	if (!v)
 		return err_nomem(err, "comparing requests");
 	for (i = 0; i < n; i++)
-		v[i].req = i < d->nr_requests ? &d->requests[i] : &d->queued[i - d->nr_requests];
+		v[i].req = blkdev_request(d, i);
 	*ret = v;
 	*nr = n;
 	return 0;

@@ -22,16 +22,15 @@ const char *hazard_name(unsigned bit)
 int hazard_items(const struct blkdev *d, struct hazard_item **ret, size_t *nr, struct err *err)
 {
 	struct hazard_item *v = calloc(d->nr_requests + d->nr_queued + 1, sizeof(*v));
-	size_t i, n = 0;
+	const struct io_request *r;
+	size_t i;
 
 	if (!v)
 		return err_nomem(err, "the requests of a device");
-	for (i = 0; i < d->nr_requests; i++)
-		v[n++] = (struct hazard_item){.req = &d->requests[i]};
-	for (i = 0; i < d->nr_queued; i++)
-		v[n++] = (struct hazard_item){.req = &d->queued[i]};
+	for (i = 0; (r = blkdev_request(d, i)); i++)
+		v[i] = (struct hazard_item){.req = r};
 	*ret = v;
-	*nr = n;
+	*nr = i;
 	return 0;
 }
 

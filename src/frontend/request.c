@@ -217,6 +217,25 @@ bool blkdev_is_named(const struct blkdev *d, const char *vdev)
 	       number == d->handle;
 }
 
+const struct io_request *blkdev_request(const struct blkdev *d, size_t i)
+{
+	if (i < d->nr_requests)
+		return &d->requests[i];
+	return i - d->nr_requests < d->nr_queued ? &d->queued[i - d->nr_requests] : NULL;
+}
+
+uint64_t blkdev_end(const struct blkdev *d)
+{
+	uint64_t all = d->nr_sectors == BLK_UNKNOWN_U64 ? 0 : d->nr_sectors, start, end;
+	const struct io_request *r;
+	size_t i;
+
+	for (i = 0; (r = blkdev_request(d, i)); i++)
+		if (io_request_range(r, &start, &end))
+			all = MAX(all, end);
+	return MAX(all, (uint64_t)1);
+}
+
 const struct blkdev *snapshot_find_device(const struct snapshot *s, const char *vdev)
 {
 	size_t i;

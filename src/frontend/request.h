@@ -300,6 +300,10 @@ void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
 /* Is it the device that a user, a file or a toolstack names by its name ("xvda") or its number
  * ("51712", "0xca00")? */
 bool blkdev_is_named(const struct blkdev *d, const char *vdev);
+/* Request i of those in slots, and behind them of those that are queued; NULL behind the last. */
+const struct io_request *blkdev_request(const struct blkdev *d, size_t i);
+/* Where what is known of its disk ends: its size, or the last sector of a request; at least 1. */
+uint64_t blkdev_end(const struct blkdev *d);
 /* NULL: none is named so. */
 const struct blkdev *snapshot_find_device(const struct snapshot *s, const char *vdev);
 /* The same; NULL: ERR_USAGE, which names those that there are. */
