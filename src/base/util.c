@@ -59,6 +59,13 @@ void util_vnote(char **text, const char *fmt, va_list ap)
 	free(line);
 }
 
+bool util_is_zero(const void *p, size_t bytes)
+{
+	const uint8_t *b = p;
+
+	return !bytes || (!b[0] && !memcmp(b, b + 1, bytes - 1));
+}
+
 void util_note(char **text, const char *fmt, ...)
 {
 	va_list ap;

@@ -57,6 +57,9 @@ void util_close_file(FILE **f);
  */
 int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
 
+/* Nothing but zeros? */
+bool util_is_zero(const void *p, size_t bytes);
+
 /* Append a line to *text, which is owned and may be NULL. Without memory the line is lost. */
 void util_note(char **text, const char *fmt, ...) PRINTF(2, 3);
 void util_vnote(char **text, const char *fmt, va_list ap) PRINTF(2, 0);

@@ -89,13 +89,6 @@ struct layout_walk {
 	uint64_t fewest; /* zero pages that end a stretch */
 };
 
-static bool is_zero(const uint8_t *page)
-{
-	static const uint8_t zero[PAGE_BYTES];
-
-	return !memcmp(page, zero, PAGE_BYTES);
-}
-
 /* The page, where it is to be in the file. */
 static const uint8_t *page_of(const struct elf_core *c, uint64_t pfn)
 {
@@ -152,7 +145,7 @@ static int find_stretches(struct elf_core *c, uint64_t fewest, struct err *err)
 		for (i = 0; i < run.nr; i++) {
 			const uint8_t *page = page_of(c, run.pfn + i);
 
-			if (page && put_page(&w, run.pfn + i, is_zero(page), err))
+			if (page && put_page(&w, run.pfn + i, util_is_zero(page, PAGE_BYTES), err))
 				return -1;
 		}
 	return close_stretch(&w, err);

@@ -19,8 +19,7 @@
 /* The kernel's window is 1 GiB at most (arch/x86/include/asm/page_64_types.h). */
 #define MAX_IMAGE (1u << 30)
 
-struct export
-{
+struct exporter {
 	struct cmd_env *env;
 	const char *in_path, *out_path;
 	bool reduced, force;
@@ -33,7 +32,7 @@ enum { OPT_REDUCED = 0x100, OPT_FORCE };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct export *x = state->input;
+	struct exporter *x = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -67,7 +66,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 /* ---- what the kernel says of itself ------------------------------------------------------- */
 
 /* The text that the kernel keeps for kdump: phys_base, swapper_pg_dir, offsets. */
-static int add_vmcoreinfo(struct export *x, const struct linux_kernel *k, struct err *err)
+static int add_vmcoreinfo(struct exporter *x, const struct linux_kernel *k, struct err *err)
 {
 	char text[MAX_VMCOREINFO];
 	uint64_t at, bytes;
@@ -86,7 +85,7 @@ static int add_vmcoreinfo(struct export *x, const struct linux_kernel *k, struct
 }
 
 /* The image is one piece of memory: what maps its start says where. */
-static void find_image(struct export *x, const struct linux_kernel *k)
+static void find_image(struct exporter *x, const struct linux_kernel *k)
 {
 	struct guest_map map;
 	gva_t start, end;
@@ -101,7 +100,7 @@ static void find_image(struct export *x, const struct linux_kernel *k)
 	x->core.nr_image = (end.v - start.v + PAGE_BYTES - 1) / PAGE_BYTES;
 }
 
-static void find_direct_map(struct export *x, const struct linux_kernel *k)
+static void find_direct_map(struct exporter *x, const struct linux_kernel *k)
 {
 	gva_t var;
 
@@ -110,7 +109,7 @@ static void find_direct_map(struct export *x, const struct linux_kernel *k)
 		x->core.direct_map = 0;
 }
 
-static int add_notes(struct export *x, struct err *err)
+static int add_notes(struct exporter *x, struct err *err)
 {
 	CLEANUP(linux_kernel_close) struct linux_kernel k = {0};
 	struct err why;
@@ -132,7 +131,7 @@ static int add_notes(struct export *x, struct err *err)
 
 static int put_file(void *arg, uint64_t off, const void *buf, size_t len, struct err *err)
 {
-	struct export *x = arg;
+	struct exporter *x = arg;
 
 	return outfile_write_at(&x->out, off, buf, len, err);
 }
@@ -140,14 +139,14 @@ static int put_file(void *arg, uint64_t off, const void *buf, size_t len, struct
 /* The bytes come in order and without a hole. */
 static int put_stream(void *arg, uint64_t off UNUSED, const void *buf, size_t len, struct err *err)
 {
-	struct export *x = arg;
+	struct exporter *x = arg;
 
 	return fwrite(buf, 1, len, x->env->out) == len
 		       ? 0
 		       : err_sys(err, "cannot write to standard output");
 }
 
-static int write_out(struct export *x, struct err *err)
+static int write_out(struct exporter *x, struct err *err)
 {
 	if (!strcmp(x->out_path, "-")) {
 		if (isatty(fileno(x->env->out)))
@@ -170,7 +169,7 @@ static bool was_read(void *guest, pfn_t pfn)
 }
 
 /* Pages that the analysis reads, who asked and what is remembered included. */
-static int find_reduced(struct export *x, struct err *err)
+static int find_reduced(struct exporter *x, struct err *err)
 {
 	if (!x->in.guest)
 		return err_set(err, x->in.why.cls, "%s", x->in.why.text);
@@ -180,7 +179,7 @@ static int find_reduced(struct export *x, struct err *err)
 	return guest_track_reads(x->in.guest, err) || cmd_analyse(x->env, &x->in, err) ? -1 : 0;
 }
 
-static int check_input(const struct export *x, struct err *err)
+static int check_input(const struct exporter *x, struct err *err)
 {
 	const struct ckpt_info *info = x->in.info;
 
@@ -195,7 +194,7 @@ static int check_input(const struct export *x, struct err *err)
 	return 0;
 }
 
-static int confine_export(struct export *x, struct err *err)
+static int confine_export(struct exporter *x, struct err *err)
 {
 	struct door_passes passes = {0};
 
@@ -204,7 +203,7 @@ static int confine_export(struct export *x, struct err *err)
 	return cmd_confine(x->env, SANDBOX_CLOSED, &passes, err);
 }
 
-static int run_export(struct export *x, struct err *err)
+static int run_export(struct exporter *x, struct err *err)
 {
 	if (confine_export(x, err) || cmd_open(x->env, x->in_path, &x->in, err) ||
 		check_input(x, err))
@@ -239,7 +238,7 @@ int cmd_export(struct cmd_env *env, int argc, char **argv, struct err *err)
 		.doc = "Write the guest's memory as an ELF core file, which crash and drgn open; "
 		       "pages of zeros are left out." CMD_HELP_STATUS,
 		.children = children};
-	struct export x = {.env = env, .out = OUTFILE_INIT};
+	struct exporter x = {.env = env, .out = OUTFILE_INIT};
 	int rc;
 
 	cmd_parse(&argp, argc, argv, &x);

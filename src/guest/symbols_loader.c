@@ -48,14 +48,6 @@ static unsigned symbol_bytes(const struct guest *g)
 	return guest_word_bytes(g) == 8 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
 }
 
-static bool is_zero(const uint8_t *p, size_t n)
-{
-	while (n--)
-		if (*p++)
-			return false;
-	return true;
-}
-
 /* Symbols end where `end` bytes of buf do: before them their size, and first the null one. */
 static bool find_symbols(struct name_search *s, size_t end, uint64_t *ret_bytes)
 {
@@ -65,7 +57,7 @@ static bool find_symbols(struct name_search *s, size_t end, uint64_t *ret_bytes)
 	for (bytes = 2 * (uint64_t)each; bytes + word <= end && s->steps_left--; bytes += each) {
 		const uint8_t *start = s->buf + end - bytes;
 
-		if (word_of(s->g, start - word) == bytes && is_zero(start, each)) {
+		if (word_of(s->g, start - word) == bytes && util_is_zero(start, each)) {
 			*ret_bytes = bytes;
 			return true;
 		}
@@ -139,7 +131,7 @@ static bool read_sections(struct name_search *s, gva_t header, uint64_t shoff, u
 	}
 	return s->ret.strings.v &&
 	       !guest_read(s->g, s->ret.symbols, null, symbol_bytes(s->g), NULL) &&
-	       is_zero(null, symbol_bytes(s->g));
+	       util_is_zero(null, symbol_bytes(s->g));
 }
 
 static bool look_at_header(void *arg, gva_t at)

@@ -172,19 +172,14 @@ int spool_write(struct spool *s, uint64_t at, const void *buf, size_t len, struc
 	return 0;
 }
 
-static bool is_zero(const uint8_t *p, size_t len)
-{
-	return !p[0] && !memcmp(p, p + 1, len - 1);
-}
-
 /* How much from `at` on is of the one kind, a page of zeros or not, in steps of
  * whole pages. */
 static size_t stretch_of(const uint8_t *p, size_t len, uint64_t at, bool *ret_zero)
 {
 	size_t n = MIN(len, (size_t)(PAGE_BYTES - at % PAGE_BYTES));
 
-	*ret_zero = n == PAGE_BYTES && is_zero(p, n);
-	while (len - n >= PAGE_BYTES && is_zero(p + n, PAGE_BYTES) == *ret_zero)
+	*ret_zero = n == PAGE_BYTES && util_is_zero(p, n);
+	while (len - n >= PAGE_BYTES && util_is_zero(p + n, PAGE_BYTES) == *ret_zero)
 		n += PAGE_BYTES;
 	return *ret_zero || len - n >= PAGE_BYTES ? n : len;
 }
@@ -228,7 +223,7 @@ int spool_take(struct spool *s, uint64_t at, int pipe, uint64_t len, uint64_t *r
 static void drop_memory(struct spool *s, uint8_t *p, uint64_t len)
 {
 	for (; len; p += PAGE_BYTES, len -= PAGE_BYTES)
-		if (!is_zero(p, PAGE_BYTES) && !madvise(p, PAGE_BYTES, MADV_DONTNEED))
+		if (!util_is_zero(p, PAGE_BYTES) && !madvise(p, PAGE_BYTES, MADV_DONTNEED))
 			s->in_memory -= MIN((uint64_t)PAGE_BYTES, s->in_memory);
 }
 

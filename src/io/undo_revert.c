@@ -332,11 +332,6 @@ static int check_ours(const struct undo *u, const struct section *sec, const str
 	return 0;
 }
 
-static bool is_zero(const uint8_t *data, size_t len)
-{
-	return !*data && !memcmp(data, data + 1, len - 1);
-}
-
 /*
  * The disk is a sparse file, and its file system is full: that may be why it has to be reverted.
  * What was written has room; what is still a hole needs none. Elsewhere all is written even where
@@ -348,7 +343,7 @@ static int put_back_full(const struct disk *d, const struct saved *s, struct err
 	int rc = 0;
 
 	for (at = 0; !rc && at < s->len; at += UNDO_SECTOR)
-		rc = is_zero(s->data + at, UNDO_SECTOR)
+		rc = util_is_zero(s->data + at, UNDO_SECTOR)
 			     ? disk_zero(d, s->off + at, UNDO_SECTOR, err)
 			     : disk_write(d, s->off + at, s->data + at, UNDO_SECTOR, err);
 	return rc;

@@ -45,11 +45,6 @@ static void free_archive(struct archive **a)
 		archive_read_free(*a);
 }
 
-static bool all_zero(const uint8_t *p, size_t n)
-{
-	return n && !p[0] && !memcmp(p, p + 1, n - 1);
-}
-
 static int write_all(int fd, const uint8_t *p, size_t n, uint64_t off, struct err *err)
 {
 	while (n) {
@@ -73,7 +68,7 @@ static int write_sparse(int fd, const uint8_t *p, size_t n, uint64_t off, struct
 		/* Cut at multiples of the hole size, so that holes are whole blocks. */
 		size_t part = MIN(n, (size_t)(HOLE_BYTES - off % HOLE_BYTES));
 
-		if (!all_zero(p, part) && write_all(fd, p, part, off, err))
+		if (!util_is_zero(p, part) && write_all(fd, p, part, off, err))
 			return -1;
 		p += part;
 		n -= part;
