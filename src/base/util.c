@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/util.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,6 +58,23 @@ void util_vnote(char **text, const char *fmt, va_list ap)
 		*text = all;
 	}
 	free(line);
+}
+
+int util_write(int fd, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
 }
 
 bool util_is_zero(const void *p, size_t bytes)

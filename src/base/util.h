@@ -57,6 +57,9 @@ void util_close_file(FILE **f);
  */
 int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
 
+/* All of it, to what has no place to write at. -1 and errno. */
+int util_write(int fd, const void *buf, size_t len) MUST_CHECK;
+
 /* Nothing but zeros? */
 bool util_is_zero(const void *p, size_t bytes);
 

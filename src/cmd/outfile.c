@@ -89,20 +89,12 @@ int outfile_write_at(struct outfile *f, uint64_t off, const void *buf, size_t le
 	return whole_write(&f->file, off, buf, len, err);
 }
 
-static int write_stream(const struct outfile *f, const char *p, ssize_t len, struct err *err)
+static int write_stream(const struct outfile *f, const char *p, size_t len, struct err *err)
 {
-	while (len > 0) {
-		ssize_t n = write(f->sink, p, (size_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(err, "cannot write %s",
-				strcmp(f->file.path, "-") ? f->file.path : "the output");
-		p += n;
-		len -= n;
-	}
-	return 0;
+	return util_write(f->sink, p, len)
+		       ? err_sys(err, "cannot write %s",
+				 strcmp(f->file.path, "-") ? f->file.path : "the output")
+		       : 0;
 }
 
 static int commit_stream(const struct outfile *f, struct err *err)
@@ -116,7 +108,7 @@ static int commit_stream(const struct outfile *f, struct err *err)
 			continue;
 		if (n < 0)
 			return err_sys(err, "cannot read the temporary file");
-		if (write_stream(f, buf, n, err))
+		if (write_stream(f, buf, (size_t)n, err))
 			return -1;
 		at += n;
 	}

@@ -15,9 +15,7 @@
 #include "replay/order.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/num.h"
 
@@ -32,19 +30,8 @@
 
 static int write_bytes(int fd, const void *buf, size_t len, struct err *err)
 {
-	const uint8_t *p = buf;
-
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(err, "cannot hand over the steps of the replay");
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return util_write(fd, buf, len) ? err_sys(err, "cannot hand over the steps of the replay")
+					: 0;
 }
 
 static int write_step(int fd, const struct replay_op *op, struct err *err)
