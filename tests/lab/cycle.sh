@@ -256,6 +256,14 @@ saved() {
     trace_stop
 }
 
+# The guest that a migration has brought here, with a console of its own, until it is done.
+finish_incoming() {
+    incoming=/var/log/xen/console/guest-lab--incoming.log
+    [ -f $incoming ] && guest_log=$incoming
+    each_stuck resume
+    finish
+}
+
 # The stream of a migration to this same host, as it passes by.
 live() {
     xl -vv migrate -s "" lab "tee /out/image.save | xl -vv migrate-receive 2>/out/receive.err" \
@@ -264,11 +272,8 @@ live() {
     echo $? >/out/migrate.status
     log "migrate: status $(cat /out/migrate.status)"
     cp "$guest_log" /out/guest.txt
-    incoming=/var/log/xen/console/guest-lab--incoming.log
-    [ -f $incoming ] && guest_log=$incoming
     ask_file /out/image.save
-    each_stuck resume
-    finish
+    finish_incoming
 }
 
 # Features of a target that no guest fits: its disk has eight sectors.
@@ -289,11 +294,8 @@ SH
     status migrate xl -vv migrate -s /run/guarded lab here
     [ "$(cat /out/migrate.status)" = 0 ] || return 1
     cp "$guest_log" /out/guest.txt
-    incoming=/var/log/xen/console/guest-lab--incoming.log
-    [ -f $incoming ] && guest_log=$incoming
     ask_file /out/image.save
-    each_stuck resume
-    finish
+    finish_incoming
 }
 
 # The same, but guard says no: the guest goes on where it is.
@@ -367,10 +369,7 @@ wrapped() {
     xl list >/out/xl-list-vetoed.txt
     status migrate /lab/xl-checked migrate -s /run/remote lab here
     [ "$(cat /out/migrate.status)" = 0 ] || return 1
-    incoming=/var/log/xen/console/guest-lab--incoming.log
-    [ -f $incoming ] && guest_log=$incoming
-    each_stuck resume
-    finish
+    finish_incoming
 }
 
 # A paused guest never acknowledges the suspension: xl save gives up and leaves what it has.
