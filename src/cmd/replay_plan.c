@@ -294,7 +294,9 @@ static int take_all(struct replay_plan *plan, struct json_object *list, struct e
 	return 0;
 }
 
-#define PLAN_MAX_BYTES (256u << 20)
+/* Some ten thousand requests. Read in pieces it may take twice as much for a moment, which the
+ * memory of a process that looks at a small guest (LIMIT_MEMORY_BYTES) has room for. */
+#define PLAN_MAX_BYTES (16u << 20)
 
 /* A pipe, too; without the white space at its end. NULL: see err. */
 static char *read_text(const char *path, size_t *bytes, struct err *err)
