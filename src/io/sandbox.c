@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -115,16 +116,67 @@ unsigned sandbox_available(void)
 
 /* ---- bounds --------------------------------------------------------------------------------- */
 
+/* Inputs may be opened by several threads. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned unpacking; /* inputs that are being unpacked */
+	uint64_t room;	    /* what their windows were given, beside the inputs' */
+} bounds = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void give_room(struct rlimit *limit, uint64_t bytes)
+{
+	bytes = MIN(bytes, (uint64_t)(limit->rlim_max - limit->rlim_cur));
+	limit->rlim_cur += bytes;
+	bounds.room += bytes;
+}
+
 /* The first input brings what the program itself takes. */
 static void bound_resource(int resource, uint64_t base, uint64_t more)
 {
 	struct rlimit now;
+	bool first;
 
-	if (getrlimit(resource, &now))
+	pthread_mutex_lock(&bounds.lock);
+	if (!getrlimit(resource, &now)) {
+		first = now.rlim_cur == RLIM_INFINITY;
+		now.rlim_cur = (first ? base : now.rlim_cur) + more;
+		now.rlim_cur = MIN(now.rlim_cur, now.rlim_max);
+		if (first && resource == RLIMIT_DATA)
+			give_room(&now, bounds.unpacking * LIMIT_UNPACK_MEMORY);
+		(void)setrlimit(resource, &now);
+	}
+	pthread_mutex_unlock(&bounds.lock);
+}
+
+void sandbox_begin_unpacking(void)
+{
+	struct rlimit now;
+
+	if (SANITIZED)
 		return;
-	now.rlim_cur = (now.rlim_cur == RLIM_INFINITY ? base : now.rlim_cur) + more;
-	now.rlim_cur = MIN(now.rlim_cur, now.rlim_max);
-	(void)setrlimit(resource, &now);
+	pthread_mutex_lock(&bounds.lock);
+	bounds.unpacking++;
+	/* Until there is a bound, nothing has to be given. */
+	if (!getrlimit(RLIMIT_DATA, &now) && now.rlim_cur != RLIM_INFINITY) {
+		give_room(&now, LIMIT_UNPACK_MEMORY);
+		(void)setrlimit(RLIMIT_DATA, &now);
+	}
+	pthread_mutex_unlock(&bounds.lock);
+}
+
+void sandbox_end_unpacking(void)
+{
+	struct rlimit now;
+
+	if (SANITIZED)
+		return;
+	pthread_mutex_lock(&bounds.lock);
+	if (!--bounds.unpacking && bounds.room && !getrlimit(RLIMIT_DATA, &now)) {
+		now.rlim_cur -= bounds.room;
+		bounds.room = 0;
+		(void)setrlimit(RLIMIT_DATA, &now);
+	}
+	pthread_mutex_unlock(&bounds.lock);
 }
 
 void sandbox_bound(uint64_t input_bytes)

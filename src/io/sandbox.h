@@ -39,6 +39,9 @@ unsigned sandbox_available(void);
  * time of the processor, by base/limits.h and far above what any sound input takes. They add up.
  */
 void sandbox_bound(uint64_t input_bytes);
+/* Around the unpacking of an input, which may be one of several at once: room for its window. */
+void sandbox_begin_unpacking(void);
+void sandbox_end_unpacking(void);
 /* Room for the types and symbols of a kernel's own file. */
 void sandbox_allow_symbols(void);
 

@@ -107,7 +107,12 @@ static int map_unpacked(struct source *src, int fd, uint64_t most, struct err *e
 	struct unpacked u;
 	int rc;
 
-	if (unpack_fd(fd, src->path, most, &u, err))
+	if (door_is_shut())
+		sandbox_begin_unpacking();
+	rc = unpack_fd(fd, src->path, most, &u, err);
+	if (door_is_shut())
+		sandbox_end_unpacking();
+	if (rc)
 		return -1;
 	src->compression = u.compression;
 	rc = map_fd(src, u.fd, u.bytes, err);
