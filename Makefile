@@ -165,6 +165,9 @@ check: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(NO)/xbdsnap unit fuzz-bin
 	$(Q)tests/fuzz/run.sh obj/asan$(NO) 0
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(NO)
+	@echo "What meets the bounds of memory, which a build with sanitizers does not have:"
+	$(Q)CHECKPOINTS='$(CHECKPOINTS)' ONLY='/@(cli|diff|fleet|replay|sandbox|worst).bats' \
+		tests/run.sh obj/opt$(NO)
 
 lint: deps-build deps-lint
 	$(Q)$(MAKE) --no-print-directory D=opt all
