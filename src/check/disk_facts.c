@@ -172,6 +172,17 @@ static int look_at_disk(
 	return 0;
 }
 
+const struct check_disk *check_disk_of(
+	const struct check_disk *v, size_t nr, const struct blkdev *dev)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (blkdev_is_named(dev, v[i].vdev))
+			return &v[i];
+	return NULL;
+}
+
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err)
 {
 	struct disk disk;

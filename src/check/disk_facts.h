@@ -36,5 +36,8 @@ struct check_disk_fs {
  * failure. */
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err) MUST_CHECK;
 void check_disk_fini(struct check_disk *d);
+/* That of the device; NULL: none was given for it. */
+const struct check_disk *check_disk_of(
+	const struct check_disk *v, size_t nr, const struct blkdev *dev);
 
 #endif

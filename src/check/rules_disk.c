@@ -12,12 +12,7 @@
 
 static const struct check_disk *disk_of(const struct check_run *run)
 {
-	size_t i;
-
-	for (i = 0; i < run->in->nr_disks; i++)
-		if (blkdev_is_named(run->dev, run->in->disks[i].vdev))
-			return &run->in->disks[i];
-	return NULL;
+	return check_disk_of(run->in->disks, run->in->nr_disks, run->dev);
 }
 
 static void beyond_end(struct check_run *run)

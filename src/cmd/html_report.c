@@ -206,19 +206,9 @@ static void put_device_facts(FILE *out, const struct blkdev *d)
 	fputs("</table>\n", out);
 }
 
-static const struct check_disk *disk_of(const struct judge *j, const struct blkdev *d)
-{
-	size_t i;
-
-	for (i = 0; i < j->nr_disks; i++)
-		if (blkdev_is_named(d, j->disks[i].vdev))
-			return &j->disks[i];
-	return NULL;
-}
-
 static void put_requests(FILE *out, const struct judge *j, const struct blkdev *d)
 {
-	const struct check_disk *given = disk_of(j, d);
+	const struct check_disk *given = check_disk_of(j->disks, j->nr_disks, d);
 	struct disk disk;
 	struct err why;
 

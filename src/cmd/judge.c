@@ -128,16 +128,15 @@ enum sandbox_kind judge_passes(const struct judge *j, struct door_passes *passes
 static int open_disks(struct judge *j, struct err *err)
 {
 	const struct snapshot *s = &j->in.snap;
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < j->nr_disks && s->nr_devices; i++) {
 		const struct blkdev *dev = snapshot_need_device(s, j->disks[i].vdev, err);
 
 		if (!dev)
 			return -1;
-		for (k = 0; k < i; k++)
-			if (blkdev_is_named(dev, j->disks[k].vdev))
-				return err_set(err, ERR_USAGE, "two disks for %s", dev->name);
+		if (check_disk_of(j->disks, i, dev))
+			return err_set(err, ERR_USAGE, "two disks for %s", dev->name);
 		if (check_disk_open(&j->disks[i], dev, err))
 			return -1;
 	}
