@@ -60,6 +60,15 @@ void util_vnote(char **text, const char *fmt, va_list ap)
 	free(line);
 }
 
+uint64_t util_now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	if (clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
 int util_write(int fd, const void *buf, size_t len)
 {
 	const uint8_t *p = buf;

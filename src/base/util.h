@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define MUST_CHECK     __attribute__((warn_unused_result))
 #define PRINTF(fmt, a) __attribute__((format(printf, fmt, a)))
@@ -56,6 +57,9 @@ void util_close_file(FILE **f);
  * array is then unchanged. The new elements are not initialised.
  */
 int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
+
+/* 0 where there is no such clock. */
+uint64_t util_now_ns(clockid_t clock);
 
 /* All of it, to what has no place to write at. -1 and errno. */
 int util_write(int fd, const void *buf, size_t len) MUST_CHECK;

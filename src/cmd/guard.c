@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -40,9 +39,9 @@ struct guard {
 
 	struct watcher watcher;
 	struct pass pass;
-	pid_t child; /* 0: there is no command */
-	struct timespec began, told;
-	bool showing; /* a line on the terminal is not ended */
+	pid_t child;		    /* 0: there is no command */
+	uint64_t began_ns, told_ns; /* CLOCK_MONOTONIC */
+	bool showing;		    /* a line on the terminal is not ended */
 	bool answered;
 	struct verdict verdict;
 	long waited_ms; /* from the end of the stream to the verdict */
@@ -183,23 +182,19 @@ static const struct argp_option options[] = {
 
 /* ---- while the stream passes -------------------------------------------------------------- */
 
-static long ms_since(const struct timespec *since)
+static long ms_since(uint64_t since_ns)
 {
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now))
-		return 0;
-	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
+	return (long)((util_now_ns(CLOCK_MONOTONIC) - since_ns) / 1000000);
 }
 
 static void show_rate(void *arg, uint64_t bytes)
 {
 	struct guard *g = arg;
-	long ms = ms_since(&g->began);
+	long ms = ms_since(g->began_ns);
 
-	if (ms_since(&g->told) < SHOW_MS)
+	if (ms_since(g->told_ns) < SHOW_MS)
 		return;
-	(void)clock_gettime(CLOCK_MONOTONIC, &g->told);
+	g->told_ns = util_now_ns(CLOCK_MONOTONIC);
 	fprintf(g->env->talk, "\r%" PRIu64 " MiB, %" PRIu64 " MiB/s ", bytes >> 20,
 		(bytes >> 20) * 1000 / (uint64_t)(ms > 0 ? ms : 1));
 	fflush(g->env->talk);
@@ -208,8 +203,7 @@ static void show_rate(void *arg, uint64_t bytes)
 
 static void start_showing(struct guard *g)
 {
-	(void)clock_gettime(CLOCK_MONOTONIC, &g->began);
-	g->told = g->began;
+	g->began_ns = g->told_ns = util_now_ns(CLOCK_MONOTONIC);
 	if (!g->env->quiet && isatty(fileno(g->env->talk)))
 		g->pass.show = show_rate;
 }
@@ -237,12 +231,11 @@ static bool is_vetoed(const struct guard *g)
 
 static void await_verdict(struct guard *g, int wait_ms)
 {
-	struct timespec since;
+	uint64_t since_ns = util_now_ns(CLOCK_MONOTONIC);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &since);
 	if (g->watcher.pid && !g->answered)
 		g->answered = watch_verdict(&g->watcher, wait_ms, &g->verdict);
-	g->waited_ms += ms_since(&since);
+	g->waited_ms += ms_since(since_ns);
 }
 
 static bool may_end(void *arg)

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
 #include "guest/pfn_set.h"
@@ -213,14 +212,6 @@ bool live_input_is_gone(const struct live_input *l)
 /* As often as the guest changed something between two looks. */
 #define PAIRS 3u
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* All pages that the look before needed; then the registers, and right behind them the top table
  * that they name: its process may end. */
 static int copy_anew(
@@ -312,14 +303,14 @@ static int second_look(struct live_input *l, struct guest *g, const struct front
 static int look_pair(struct live_input *l, struct guest *g, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
-	uint64_t began = now_ns();
+	uint64_t began = util_now_ns(CLOCK_MONOTONIC);
 
 	empty_snapshot(s);
 	settle_fini(&l->look.settle);
 	if (copy_anew(l, g, NULL, err) || frontend_search_look(l->search, opt, s, err) ||
 		second_look(l, g, opt, s, err))
 		return -1;
-	l->look.apart_ns = now_ns() - began;
+	l->look.apart_ns = util_now_ns(CLOCK_MONOTONIC) - began;
 	return 0;
 }
 

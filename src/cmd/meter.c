@@ -4,16 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#define LONG_MS 500 /* what takes longer is long work */
-
-static long elapsed_ms(const struct timespec *since)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now))
-		return 0;
-	return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
-}
+#define LONG_NS UINT64_C(500000000) /* what takes longer is long work */
 
 static void show_progress(void *arg, const char *what, uint64_t done, uint64_t all)
 {
@@ -24,12 +15,11 @@ static void show_progress(void *arg, const char *what, uint64_t done, uint64_t a
 		meter_end(m);
 		m->what = what;
 		m->percent = 101;
-		if (clock_gettime(CLOCK_MONOTONIC, &m->since))
-			m->since = (struct timespec){0};
+		m->since_ns = util_now_ns(CLOCK_MONOTONIC);
 	}
 	if (done >= all)
 		percent = 100;
-	if (percent == m->percent || elapsed_ms(&m->since) < LONG_MS)
+	if (percent == m->percent || util_now_ns(CLOCK_MONOTONIC) - m->since_ns < LONG_NS)
 		return;
 	m->percent = percent;
 	m->shown = true;

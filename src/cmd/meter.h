@@ -5,16 +5,14 @@
 #ifndef XB_CMD_METER_H
 #define XB_CMD_METER_H
 
-#include <time.h>
-
 #include "cmd/cmd.h"
 #include "io/progress.h"
 
 struct meter {
 	struct progress progress; /* to hand on; refers to the meter */
 	FILE *out;
-	const char *what; /* that is going on */
-	struct timespec since;
+	const char *what;  /* that is going on */
+	uint64_t since_ns; /* CLOCK_MONOTONIC */
 	unsigned percent;
 	bool shown; /* the line is not ended */
 };

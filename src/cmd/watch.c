@@ -105,14 +105,6 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /* ---- ages --------------------------------------------------------------------------------- */
 
 static bool same_watched(const struct watched *a, const struct watched *b)
@@ -156,7 +148,7 @@ static int watch_device(struct watch *w, unsigned index, struct watched_list *no
 	struct state *st, struct err *err)
 {
 	const struct blkdev *d = &w->in.snap.devices[index];
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = util_now_ns(CLOCK_MONOTONIC);
 	struct hang h;
 	size_t i;
 

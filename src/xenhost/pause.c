@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What parent and child both see; it outlives either. */
@@ -24,14 +23,6 @@ struct pause_hold {
 	pid_t child;
 	int fd; /* to the child */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- the child ---------------------------------------------------------------------------- */
 
@@ -49,12 +40,12 @@ static void heed_nothing(void)
 static void await_word(int fd, unsigned limit_ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	uint64_t until = now_ns() + limit_ms * UINT64_C(1000000);
+	uint64_t until = util_now_ns(CLOCK_MONOTONIC) + limit_ms * UINT64_C(1000000);
 	uint64_t now;
 	int rc;
 
 	do {
-		now = now_ns();
+		now = util_now_ns(CLOCK_MONOTONIC);
 		rc = now < until ? poll(&p, 1, (int)((until - now) / 1000000) + 1) : 0;
 	} while (rc < 0 && errno == EINTR);
 }
@@ -75,7 +66,7 @@ static void hold_pause(const struct pause_ops *ops, struct shared *shared, int f
 		shared->error = errno ? errno : EIO;
 		return;
 	}
-	began = now_ns();
+	began = util_now_ns(CLOCK_MONOTONIC);
 	shared->held = 1;
 	if (ops->pause(handle)) {
 		shared->error = errno ? errno : EIO;
@@ -88,7 +79,7 @@ static void hold_pause(const struct pause_ops *ops, struct shared *shared, int f
 	/* As often as it takes: nobody else will. */
 	while (ops->unpause(handle) && errno == EINTR)
 		;
-	shared->ns = now_ns() - began;
+	shared->ns = util_now_ns(CLOCK_MONOTONIC) - began;
 	shared->held = 0;
 	ops->close(handle);
 }
