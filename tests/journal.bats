@@ -98,7 +98,7 @@ entries() { # entries COUNT FILTER: of all that came, once there are so many
     python3 -c 'import socket, sys, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind("deaf")
-time.sleep(60)' 3>&- &
+time.sleep(600)' 3>&- &
     journal=$!
     until [ -S deaf ]; do sleep 0.02; done
     for i in $(seq 30); do ln -s good.save "$i.save"; done

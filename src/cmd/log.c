@@ -2,6 +2,7 @@
 #include "cmd/log.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ void log_begin(struct journal_entry *e, enum journal_priority priority, const ch
 		journal_add(e, "XBDSNAP_SOURCE", source);
 }
 
-void log_send(struct cmd_env *env, const struct journal_entry *e)
+static void send_entry(struct cmd_env *env, const struct journal_entry *e)
 {
 	struct err err;
 	int fd;
@@ -80,6 +81,16 @@ void log_send(struct cmd_env *env, const struct journal_entry *e)
 	if (!env->log_lost)
 		cmd_note_err(env, &err);
 	env->log_lost = true;
+}
+
+/* Many files are judged by several threads, and that the journal is lost is said once. */
+void log_send(struct cmd_env *env, const struct journal_entry *e)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&lock);
+	send_entry(env, e);
+	pthread_mutex_unlock(&lock);
 }
 
 /* ---- what is judged ----------------------------------------------------------------------- */
