@@ -18,8 +18,8 @@
  * stream at least, its type and number. */
 #define LIMIT_MEMORY_BYTES  (UINT64_C(64) << 20)
 #define LIMIT_MEMORY_A_BYTE 2u
-/* While a file is unpacked, its unpacker's window: 128 MiB of zstd --long, 64 of xz -9, and what goes
- * with it. */
+/* While a file is unpacked, its unpacker's window: 128 MiB of zstd --long, 64 of xz -9, and what
+ * goes with it. */
 #define LIMIT_UNPACK_MEMORY (UINT64_C(256) << 20)
 /* The types and symbols of a kernel's own file (--kernel, --module) take the room of a debugger. */
 #define LIMIT_SYMBOLS_MEMORY (UINT64_C(2) << 30)
