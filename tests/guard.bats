@@ -61,6 +61,42 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     done
 }
 
+@test "with the disks and the features that the guest will have, as validate does" {
+    image linux-6.1-flush
+    disk=${image%/*}/disk-before.img
+    truncate -s 4096 short
+    echo sectors=8 > caps
+    for want in "0 --disk xvda=$disk" "3 --disk xvda=short" "3 --target-caps caps" \
+        "3 --disk xvda=$disk --target-caps caps --thorough --seed 7"; do
+        read -r status options <<< "$want"
+        echo "$want"
+        # shellcheck disable=SC2086
+        run "-$status" bash -c '"$XBDSNAP" validate -q -J "$@" > want.json' _ $options "$image"
+        # shellcheck disable=SC2086
+        run "-$status" bash -c '"$XBDSNAP" guard -q --report got.json "$@" > out' _ $options < "$image"
+        cmp "$image" out
+        diff <(jq -S 'del(.source.path)' want.json) <(jq -S 'del(.source.path)' got.json)
+    done
+}
+
+@test "streams of libvirt and of xenopsd" {
+    zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-hvm/checkpoint.save.zst" > hvm
+    zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst" > base
+    echo sectors=8 > caps
+    for form in base:libvirt1 hvm:libvirt2 base:xapi2 hvm:xapi2; do
+        echo "$form"
+        python3 "$SRCDIR/tests/tools/mklegacy.py" --wrap "${form#*:}" --stream "${form%:*}" stream
+        rm -f got.json
+        same_as_validate stream
+        at=$(end_of_guest stream)
+        rm -f rest
+        run -3 bash -c '"$XBDSNAP" guard -q --target-caps caps --veto=error --rest rest < stream > out'
+        [ "$(stat -c %s out)" = "$at" ]
+        cat rest >> out
+        cmp stream out
+    done
+}
+
 @test "every made stream passes unchanged, whatever it is" {
     for f in "$MADE"/*; do
         status=0
