@@ -127,14 +127,39 @@ two_disks() {
     [ "$(jq -r '.devices[0].located_by' dump.json)" = kallsyms+btf ]
 }
 
-@test "the System.map of a kernel that was moved at boot is no finding" {
+@test "the System.map of a kernel that was moved at boot: moved along with it, and said so" {
     checkpoints
     xz -dc "$CHECKPOINTS/linux-6.1-base/guest-kallsyms.xz" | grep -v '\[' > System.map
     name=linux-6.1-hvm
-    "$XBDSNAP" dump -J --kernel System.map "$XBDSNAP_CACHE/$name/image.save" > dump.json
+    image=$XBDSNAP_CACHE/$name/image.save
+    "$XBDSNAP" dump -J --kernel System.map "$image" > dump.json
     python3 "$SRCDIR/tests/tools/compare_truth.py" dump.json "$CHECKPOINTS/$name/truth.json"
     [ "$(jq '.findings | length' dump.json)" = 0 ]
-    [ "$(jq -r '.devices[0].located_by' dump.json)" = kallsyms+btf ]
+    [ "$(jq -r '.devices[0] | .located_by, .confirmed' dump.json)" = $'elf-symbols\ntrue' ]
+    slide=$(jq -r '.. | .kaslr_offset? // empty' "$CHECKPOINTS/$name/truth.json")
+    run "$XBDSNAP" dump -v --kernel System.map "$image"
+    [[ $output == *"System.map: "*" symbols, moved by $slide: "*" functions "*"the banner is there"* ]]
+
+    # One function elsewhere: another kernel. Too few to say: the image's own symbols serve.
+    sed -i 's/^\(.*\)[0-9a-f] T vfs_read$/\1f T vfs_read/' System.map
+    "$XBDSNAP" dump -J --kernel System.map "$image" > dump.json
+    [ "$(jq -r '[.devices[0].located_by, (.findings[] | .rule, .message)] | join(" ")' dump.json)" = \
+        "kallsyms+btf XB312 the kernel that was named does not belong to this guest and was not used: its functions do not lie as the guest's do: vfs_read is where no common shift would put it" ]
+    grep -E ' (_stext|_etext|_text|_end|panic|linux_banner)$' System.map > few
+    "$XBDSNAP" dump -J --kernel few "$image" > dump.json
+    [ "$(jq -r '[.devices[0].located_by, .findings[].rule] | join(" ")' dump.json)" = kallsyms+btf ]
+}
+
+@test "dump -v says how the ring was looked for, also when none was found, in safe letters" {
+    checkpoints
+    xz -dc "$CHECKPOINTS/linux-6.1-base/guest-kallsyms.xz" | grep -v '\[' > $'a\e[31mmap'
+    run "$XBDSNAP" dump -v --kernel $'a\e[31mmap' "$XBDSNAP_CACHE/linux-6.1-base/image.save"
+    [[ $output == *'How it was found:'$'\n''symbols: a\x1b[31mmap: '* ]]
+    [[ $output != *$'\e'* ]]
+    "$SRCDIR"/tests/tools/mkstream.py pv64-v3 pv64.save
+    run -4 --separate-stderr "$XBDSNAP" dump -v pv64.save
+    [[ $stderr == *"xen-blkfront: no symbols to look for it"* ]]
+    [ -z "$output" ]
 }
 
 @test "a guest without the driver: exit 4, and what was looked for" {

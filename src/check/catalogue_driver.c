@@ -300,8 +300,9 @@ static const struct rule rows[] = {
 		.severity = SEVERITY_WARNING,
 		.summary = "the file given with --kernel does not belong to this guest",
 		.explanation =
-			"Its addresses lead to something else in the guest's memory. The symbols "
-			"of the image itself were used.",
+			"Its addresses lead to something else in the guest's memory, also when "
+			"all of them are moved as far as a kernel can be, or its build id is "
+			"another one. Neither its symbols nor its types were used.",
 		.remedy = "Give the file of the running kernel, or none.",
 	},
 	{

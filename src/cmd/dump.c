@@ -335,8 +335,11 @@ static void print_pictures(const struct dump *d)
 static int print_text(struct dump *d, struct err *err)
 {
 	cmd_note_findings(d->env, &d->in);
-	if (!d->in.snap.nr_devices)
+	if (!d->in.snap.nr_devices) {
+		if (d->env->verbose)
+			dump_how(d->env->talk, &d->in.snap);
 		return 0;
+	}
 	if (d->map || d->ring) {
 		print_pictures(d);
 		return 0;

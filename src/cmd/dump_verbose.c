@@ -181,7 +181,6 @@ static void describe_confirmation(const struct blkdev *dev, char *buf, size_t ca
 
 void dump_devices(const struct cmd_env *env, const struct snapshot *s)
 {
-	CLEANUP_FREE char *how = s->how ? cmd_safe_text(s->how, strlen(s->how)) : NULL;
 	FILE *out = env->out;
 	size_t i, k;
 
@@ -200,7 +199,23 @@ void dump_devices(const struct cmd_env *env, const struct snapshot *s)
 				fprintf(out, "  ring %u slot %u: %s\n", dev->requests[k].ring,
 					dev->requests[k].slot, dev->requests[k].trouble);
 	}
-	/* The steps are separated by line feeds, which are safe here. */
 	if (s->how)
-		fprintf(out, "\nHow it was found:\n%s", how ? s->how : "");
+		fputs("\nHow it was found:\n", out);
+	dump_how(out, s);
+}
+
+/* Names of the guest's are among them. */
+void dump_how(FILE *out, const struct snapshot *s)
+{
+	const char *line = s->how, *end;
+
+	for (; line && *line; line = end + 1) {
+		CLEANUP_FREE char *safe = NULL;
+
+		end = strchrnul(line, '\n');
+		safe = cmd_safe_text(line, (size_t)(end - line));
+		fprintf(out, "%s\n", safe ? safe : "");
+		if (!*end)
+			break;
+	}
 }

@@ -11,5 +11,7 @@
 int dump_segments(const struct cmd_env *env, const struct snapshot *s, struct err *err) MUST_CHECK;
 /* The devices, their rings, and how they were found. */
 void dump_devices(const struct cmd_env *env, const struct snapshot *s);
+/* The steps of the search, one a line. */
+void dump_how(FILE *out, const struct snapshot *s);
 
 #endif

@@ -20,6 +20,7 @@ struct symbols {
 	uint32_t *heads; /* index + 1, by hash */
 	size_t nr_heads;
 	char origin[160];
+	struct build_id build_id;	  /* of no bytes: unknown */
 	const struct symbols_backend *be; /* NULL: the arrays above */
 	void *be_data;
 };
@@ -64,6 +65,16 @@ void symbols_set_origin(struct symbols *s, const char *fmt, ...)
 const char *symbols_origin(const struct symbols *s)
 {
 	return s->origin;
+}
+
+void symbols_set_build_id(struct symbols *s, const struct build_id *id)
+{
+	s->build_id = *id;
+}
+
+const struct build_id *symbols_build_id(const struct symbols *s)
+{
+	return s->build_id.bytes ? &s->build_id : NULL;
 }
 
 size_t symbols_nr(const struct symbols *s)

@@ -16,6 +16,14 @@ struct symbol {
 	char type;	/* as nm prints it; '?' unknown */
 };
 
+/* What the linker made of all that it linked, in the note NT_GNU_BUILD_ID. */
+struct build_id {
+	uint8_t v[32];
+	uint32_t bytes;
+};
+/* The one among these ELF notes; false: there is none. */
+bool build_id_in_notes(const uint8_t *notes, size_t bytes, struct build_id *ret);
+
 /* ELF (any class) or System.map, told apart by content. */
 int symbols_from_file(const char *path, struct symbols **ret, struct err *err) MUST_CHECK;
 /* Find and decode the kernel's kallsyms tables in memory. ERR_NOTFOUND when there are none. */
@@ -27,11 +35,17 @@ int symbols_from_elf_table(struct guest *g, gva_t symtab, uint64_t nr, gva_t str
  * ERR_NOTFOUND when there are none. */
 int symbols_from_loader(
 	struct guest *g, const char *name, struct symbols **ret, struct err *err) MUST_CHECK;
+/* The symbols `of` a file, those from `from` to `to` moved by `by`. Borrows `of`. */
+int symbols_moved(const struct symbols *of, uint64_t by, uint64_t from, uint64_t to,
+	struct symbols **ret, struct err *err) MUST_CHECK;
 void symbols_free(struct symbols *s);
 
 size_t symbols_nr(const struct symbols *s);
 /* How the table was found, one clause for -v output ("kallsyms at 0x...: 87347 symbols"). */
 const char *symbols_origin(const struct symbols *s);
+
+/* The build id of the ELF file that they are from; NULL: not known, or none. */
+const struct build_id *symbols_build_id(const struct symbols *s);
 
 /* All symbols of that exact name: writes at most max, returns how many there are. */
 size_t symbols_lookup(const struct symbols *s, const char *name, struct symbol *ret, size_t max);

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cursor.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "io/door.h"
@@ -70,6 +71,43 @@ static int add_section(
 	return 0;
 }
 
+/* Elf32_Nhdr and Elf64_Nhdr are the same; name and content are padded to 4 bytes. */
+bool build_id_in_notes(const uint8_t *notes, size_t bytes, struct build_id *ret)
+{
+	struct cursor c = cur_over(notes, bytes, 0, "ELF notes");
+
+	while (cur_left(&c) >= 12) {
+		uint32_t name_bytes = cur_u32(&c), id_bytes = cur_u32(&c), type = cur_u32(&c);
+		const uint8_t *name, *id;
+
+		if (name_bytes > bytes || id_bytes > bytes)
+			return false;
+		name = cur_bytes(&c, num_align_up(name_bytes, 4));
+		id = cur_bytes(&c, num_align_up(id_bytes, 4));
+		if (!cur_ok(&c))
+			return false;
+		if (type != NT_GNU_BUILD_ID || name_bytes != sizeof(ELF_NOTE_GNU) ||
+			memcmp(name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)))
+			continue;
+		if (!id_bytes || id_bytes > sizeof(ret->v))
+			return false;
+		memcpy(ret->v, id, id_bytes);
+		ret->bytes = id_bytes;
+		return true;
+	}
+	return false;
+}
+
+static void note_build_id(Elf_Scn *scn, struct symbols *s)
+{
+	Elf_Data *data = elf_rawdata(scn, NULL);
+	struct build_id id;
+
+	if (data && data->d_buf && !symbols_build_id(s) &&
+		build_id_in_notes(data->d_buf, data->d_size, &id))
+		symbols_set_build_id(s, &id);
+}
+
 static int add_elf(int fd, struct symbols *s, struct err *err)
 {
 	Elf_Scn *scn = NULL;
@@ -87,7 +125,11 @@ static int add_elf(int fd, struct symbols *s, struct err *err)
 	while (!rc && (scn = elf_nextscn(elf, scn))) {
 		GElf_Shdr sh;
 
-		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_SYMTAB)
+		if (!gelf_getshdr(scn, &sh))
+			continue;
+		if (sh.sh_type == SHT_NOTE)
+			note_build_id(scn, s);
+		if (sh.sh_type != SHT_SYMTAB)
 			continue;
 		found = true;
 		rc = add_section(elf, scn, &sh, s, err);

@@ -9,6 +9,7 @@
 
 struct symbols *symbols_new(void);
 void symbols_set_origin(struct symbols *s, const char *fmt, ...) PRINTF(2, 3);
+void symbols_set_build_id(struct symbols *s, const struct build_id *id);
 /* Copies the name. -1: no memory. */
 int symbols_add(struct symbols *s, const char *name, size_t name_bytes, uint64_t addr,
 	uint64_t bytes, char type) MUST_CHECK;

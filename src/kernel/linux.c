@@ -5,62 +5,61 @@
 #include <string.h>
 
 #include "kernel/linux_facts.h"
+#include "kernel/linux_slide.h"
 
 static bool symbol_get(const struct symbols *s, const char *name, gva_t *ret)
 {
 	return s && !symbols_get(s, name, ret, NULL);
 }
 
-/* linux_banner, as `file` has it and moved by `slide`, must hold the banner. */
-static int check_banner(
-	struct guest *g, const struct symbols *file, uint64_t slide, struct err *err)
-{
-	static const char banner[] = "Linux version ";
-	char text[sizeof(banner)];
-	gva_t at;
-
-	if (symbols_get(file, "linux_banner", &at, err))
-		return -1;
-	at = gva_add(at, slide);
-	if (guest_read(g, at, text, sizeof(banner) - 1, err))
-		return -1;
-	if (memcmp(text, banner, sizeof(banner) - 1))
-		return err_set(err, ERR_NOTFOUND, "no banner at linux_banner, 0x%" PRIx64, at.v);
-	return 0;
-}
-
 /*
  * A file whose addresses do not fit: of another kernel, or of this one, which was moved when it
- * booted (KASLR). The image's own symbols have the moved addresses, so they serve for both. Where
- * nothing is Linux, neither guest nor file, there is nothing to complain of.
+ * booted (KASLR). The image's own symbols have the moved addresses; where they leave no doubt of by
+ * how much, the file's serve, which may name more. Where nothing is Linux, neither guest nor file,
+ * there is nothing to complain of.
  */
-static void explain_misfit(
-	struct linux_kernel *k, const struct symbols *file, const struct err *why)
+static int use_moved(struct linux_kernel *k, const struct symbols *file, const struct err *misfit,
+	struct err *err)
 {
-	gva_t here, there;
+	struct err why = *misfit;
+	struct linux_slide slide;
+	gva_t banner;
 
-	if (symbol_get(k->kallsyms, "_stext", &here) && symbol_get(file, "_stext", &there) &&
-		!check_banner(k->g, file, here.v - there.v, NULL)) {
+	if (k->kallsyms && !linux_find_slide(k->g, file, k->kallsyms, &slide, &why)) {
+		if (symbols_moved(file, slide.by, slide.from, slide.to, &k->moved, err))
+			return -1;
+		k->symbols = k->moved;
+		k->from_file = true;
 		util_note(&k->how,
-			"symbols: the kernel was moved by 0x%" PRIx64
-			", so the image's own are used instead of the file's",
-			here.v - there.v);
-		return;
+			"symbols: %s, moved by 0x%" PRIx64
+			": %u functions are as far from where the image has them, none is not; %s",
+			symbols_origin(file), slide.by, slide.functions,
+			slide.by_build_id ? "the build id is the same" : "the banner is there");
+		return 0;
 	}
-	if (!k->kallsyms && !symbol_get(file, "linux_banner", &there)) {
+	if (!k->kallsyms && symbols_get(file, "linux_banner", &banner, NULL)) {
 		util_note(&k->how, "symbols: the file given is of no Linux kernel");
-		return;
+	} else if (k->kallsyms && why.cls == ERR_NOTFOUND) {
+		util_note(&k->how,
+			"symbols: the image's own are used instead of the file's, which may be of "
+			"this kernel, moved: %s",
+			why.text);
+		return 0;
+	} else {
+		finding_add(&k->findings, "XB312", finding_anywhere(),
+			"the kernel that was named does not belong to this guest and was not used: "
+			"%s",
+			why.text);
 	}
-	finding_add(&k->findings, "XB312", finding_anywhere(),
-		"the kernel that was named does not belong to this guest and was not used: %s",
-		why->text);
+	k->file_is_foreign = true;
+	return 0;
 }
 
 static int find_symbols(struct linux_kernel *k, const struct symbols *file, struct err *err)
 {
 	struct err misfit = ERR_INIT, why = ERR_INIT;
 
-	if (file && !check_banner(k->g, file, 0, &misfit)) {
+	if (file && !linux_check_file(k->g, file, 0, NULL, &misfit)) {
 		k->symbols = file;
 		k->from_file = true;
 		util_note(&k->how, "symbols: %s", symbols_origin(file));
@@ -72,8 +71,8 @@ static int find_symbols(struct linux_kernel *k, const struct symbols *file, stru
 		k->symbols = k->kallsyms;
 		util_note(&k->how, "symbols: %s", symbols_origin(k->symbols));
 	}
-	if (file)
-		explain_misfit(k, file, &misfit);
+	if (file && use_moved(k, file, &misfit, err))
+		return -1;
 	return k->symbols ? 0 : err_set(err, why.cls, "%s", why.text);
 }
 
@@ -118,7 +117,7 @@ void linux_kernel_add_types(struct linux_kernel *k, const char *kernel, const ch
 	struct linux_facts_layout facts;
 	struct err why = ERR_INIT;
 
-	if (!k->symbols || k->types)
+	if (!k->symbols || k->types || k->file_is_foreign)
 		return;
 	if (layout_from_dwarf(kernel, module, guest_word_bytes(k->g), &k->types, &why)) {
 		util_note(&k->how, "types: %s", why.text);
@@ -134,6 +133,7 @@ void linux_kernel_add_types(struct linux_kernel *k, const char *kernel, const ch
 void linux_kernel_close(struct linux_kernel *k)
 {
 	layout_free(k->types);
+	symbols_free(k->moved);
 	symbols_free(k->kallsyms);
 	guest_facts_fini(&k->facts);
 	finding_fini(&k->findings);

@@ -17,9 +17,11 @@
 
 struct linux_kernel {
 	struct guest *g;	       /* borrowed */
-	struct symbols *kallsyms;      /* owned; NULL when a file is used */
+	struct symbols *kallsyms;      /* owned; NULL when a file fits as it is */
+	struct symbols *moved;	       /* owned; the file's, where this kernel was moved to */
 	const struct symbols *symbols; /* the ones in use; NULL: no Linux was found */
 	bool from_file;		       /* these are the user's */
+	bool file_is_foreign;	       /* the user's are of another kernel */
 	struct layout *types;	       /* owned; NULL unknown */
 	bool types_from_file;	       /* of DWARF that the user gave */
 	struct linux_pages pages;

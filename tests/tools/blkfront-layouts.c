@@ -87,7 +87,7 @@ struct request_indirect {
 	u16 handle;
 	u32 grefs[8];
 };
-union request {
+union ring_request {
 	struct request_rw rw;
 	struct request_discard discard;
 	struct request_indirect indirect;
@@ -98,7 +98,7 @@ struct response {
 	short status;
 };
 union entry {
-	union request req;
+	union ring_request req;
 	struct response rsp;
 };
 struct sring {
@@ -122,7 +122,7 @@ struct grant {
 };
 
 struct blk_shadow {
-	union request req;
+	union ring_request req;
 	void *request;
 #if ERA <= 2
 	unsigned long frame[11];
@@ -273,25 +273,121 @@ struct gendisk {
 	void *fops, *queue, *private_data;
 };
 
+/* The block layer, as far as it leads to what waits outside of the ring. */
+struct bio_vec {
+	void *bv_page;
+	u32 bv_len, bv_offset;
+};
+struct bvec_iter {
+	u64 bi_sector;
+	u32 bi_size, bi_idx, bi_bvec_done;
+};
+struct bio {
+	struct bio *bi_next;
+	void *bi_bdev;
+	u32 bi_opf;
+	u16 bi_flags, bi_ioprio;
+	struct bvec_iter bi_iter;
+	void *bi_end_io, *bi_private;
+	u16 bi_vcnt, bi_max_vecs;
+	u32 bi_cnt;
+	struct bio_vec *bi_io_vec;
+};
+struct request {
+	void *q, *mq_ctx, *mq_hctx;
+	u32 cmd_flags, rq_flags;
+	int tag, internal_tag;
+	u32 __data_len;
+	u64 __sector;
+	struct bio *bio, *biotail;
+	struct list queuelist;
+	void *part;
+	u64 start_time_ns, io_start_time_ns;
+	u32 stats_sectors;
+	u16 nr_phys_segments, ioprio;
+	u32 state;
+	struct {
+		struct {
+			int counter;
+		} refs;
+	} ref;
+	struct {
+		u32 seq;
+		struct list list;
+		void *saved_end_io;
+	} flush;
+};
+struct blk_mq_tags {
+	u32 nr_tags, nr_reserved_tags, active_queues;
+	unsigned long bitmaps[2 + LOCK];
+	struct request **rqs, **static_rqs;
+};
+struct blk_flush_queue {
+	struct spinlock mq_flush_lock;
+	u32 flush_pending_idx : 1, flush_running_idx : 1;
+	unsigned long flush_pending_since;
+	struct list flush_queue[2];
+	struct request *flush_rq;
+};
+struct blk_mq_hw_ctx {
+	struct spinlock lock;
+	struct list dispatch;
+	unsigned long state;
+	struct request_queue *queue;
+	struct blk_flush_queue *fq;
+	struct blk_mq_tags *tags, *sched_tags;
+};
+struct xa_node {
+	u8 shift, offset, count, nr_values;
+	void *parent, *array;
+	struct list private;
+	void *slots[64];
+};
+struct xarray {
+	struct spinlock xa_lock;
+	u32 xa_flags;
+	void *xa_head;
+};
+struct request_queue {
+	void *last_merge, *elevator;
+#if ERA >= 9
+	struct xarray hctx_table;
+#else
+	struct blk_mq_hw_ctx **queue_hw_ctx;
+#endif
+	u32 nr_hw_queues;
+};
+
 #ifdef TYPES_ONLY /* for the types of a kernel file */
 struct blkfront_info *some_info;
 struct grant *some_grant;
+struct request_queue *some_queue;
+struct bio *some_bio;
+struct xa_node *some_node;
 enum status { REQ_PROCESSING, REQ_WAITING } some_status;
+enum req_flag_bits { __REQ_FUA = 17, __REQ_PREFLUSH } some_bits;
 #else
 /* What a kernel calls them. */
 #define TAG_front_ring	     front_ring
+#define TAG_bio		     bio
+#define TAG_bio_vec	     bio_vec
 #define TAG_gendisk	     gendisk
 #define TAG_grant	     grant
+#define TAG_hctx	     blk_mq_hw_ctx
 #define TAG_info	     blkfront_info
+#define TAG_queue	     request_queue
 #define TAG_request_discard  request_discard
 #define TAG_request_indirect request_indirect
 #define TAG_request_rw	     request_rw
 #define TAG_response	     response
+#define TAG_rq		     request
 #define TAG_ring_info	     blkfront_ring_info
 #define TAG_scatterlist	     scatterlist
 #define TAG_segment	     segment
 #define TAG_shadow	     blk_shadow
 #define TAG_sring	     sring
+#define TAG_tags	     blk_mq_tags
+#define TAG_xa_node	     xa_node
 
 #define SAY(name, value)  __asm__("\n->" name " %0" : : "i"((unsigned long)(value)))
 #define OFF(type, member) SAY(#type "." #member, __builtin_offsetof(struct TAG_##type, member))
@@ -321,7 +417,7 @@ void layouts(void)
 	OFF(sring, rsp_event);
 	OFF(sring, ring);
 	SAY("entry", sizeof(union entry));
-	SAY("request", sizeof(union request));
+	SAY("request", sizeof(union ring_request));
 	OFF(front_ring, rsp_cons);
 	OFF(front_ring, nr_ents);
 	OFF(front_ring, sring);
@@ -388,5 +484,36 @@ void layouts(void)
 	OFF(gendisk, disk_name);
 	OFF(gendisk, private_data);
 	SIZE(gendisk);
+	OFF(bio_vec, bv_page);
+	OFF(bio_vec, bv_len);
+	OFF(bio_vec, bv_offset);
+	SIZE(bio_vec);
+	OFF(bio, bi_next);
+	OFF(bio, bi_iter.bi_size);
+	OFF(bio, bi_iter.bi_idx);
+	OFF(bio, bi_iter.bi_bvec_done);
+	OFF(bio, bi_io_vec);
+	SIZE(bio);
+	OFF(rq, cmd_flags);
+	OFF(rq, __data_len);
+	OFF(rq, __sector);
+	OFF(rq, bio);
+	OFF(rq, ref);
+	SIZE(rq);
+	OFF(tags, nr_tags);
+	OFF(tags, static_rqs);
+	SIZE(tags);
+	OFF(hctx, tags);
+	OFF(hctx, sched_tags);
+	SIZE(hctx);
+	OFF(xa_node, slots);
+	SIZE(xa_node);
+	OFF(queue, nr_hw_queues);
+#if ERA >= 9
+	OFF(queue, hctx_table.xa_head);
+#else
+	OFF(queue, queue_hw_ctx);
+#endif
+	SIZE(queue);
 }
 #endif

@@ -132,13 +132,46 @@ def examine(xbdsnap, name, folder):
         replay(xbdsnap, save, folder, truth, guest.mem)
 
 
+def compare_queue(document, truth):
+    """What waits outside of the ring: known by types only."""
+    for d, want in zip(document["devices"], truth):
+        same("queued of " + d["vdev"], d["nr_queued"], len(want["queued"]))
+        for got, request in zip(d["queued"], want["queued"]):
+            where = f"{d['vdev']} queued {request['op']}"
+            for key in ("ring", "op", "sector", "nr_sectors"):
+                same(f"{where} {key}", got[key], request[key])
+            same(f"{where} pieces", [(int(s["pfn"], 16), s["offset"], s["bytes"], s["gref"]) for s in got["segments"]],
+                 [tuple(s.values()) for s in request["segments"]])
+
+
+def rules_of(document):
+    return [f["rule"] for f in document["findings"]]
+
+
+def examine_misfits(xbdsnap, save, elf, truth):
+    """Files that may not be taken for the kernel that was moved: by its shape then."""
+    for end, rules in (".id", ["XB312"]), (".elsewhere", ["XB312"]), (".few", []):
+        document = ask(xbdsnap, "dump", "-J", "--kernel", elf + end, save)
+        same(end, rules_of(document), rules)
+        same(end, [d["vdev"] for d in document["devices"]], [d["vdev"] for d in truth])
+        same(end, {(d["located_by"], d["nr_queued"]) for d in document["devices"]}, {("scan", None)})
+
+
 def examine_kernel(xbdsnap, name, folder):
     save, elf = os.path.join(folder, "guest.save"), os.path.join(folder, "kernel.elf")
     truth = mkblkfront.kernel_file(name, save, elf)
+    slide = mkblkfront.kernel_guests()[name][3]
     for files in (["--kernel", elf], ["--kernel", elf + ".bare", "--module", elf + ".ko"]):
         document = ask(xbdsnap, "dump", "-J", "--locate=symbols", *files, save)
         compare_dump(document, truth)
+        compare_queue(document, truth)
         same("located_by", {d["located_by"] for d in document["devices"]}, {"dwarf"})
+        same("findings", document["findings"], [])
+        how = ask(xbdsnap, "dump", "-v", "--locate=symbols", *files, save).decode()
+        same("said to be moved", f"moved by {slide:#x}: 15 functions" in how, slide != 0)
+        same("by the build id", "the build id is the same" in how, slide != 0)
+    if slide:
+        examine_misfits(xbdsnap, save, elf, truth)
 
 
 def main(argv):

@@ -203,6 +203,7 @@ class Ring:
         self.shadow = va + self.p[kind + ".shadow"]
         self.sring = self.g.alloc(PAGE * driver.ring_pages)
         self.free, self.used, self.where = list(range(driver.n)), {}, {}
+        self.requests, self.queued = [], []  # struct request in the ring; what waits for it
         self.pvt = self.cons = 7
         for i in range(driver.ring_pages):
             self.g.put(va + self.p[kind + ".ring_ref"] + 4 * i, driver.take_gref(), 4)
@@ -238,7 +239,8 @@ class Ring:
             struct.pack_into("<Q", raw, p["request_discard.nr_sectors"], nr_sectors)
         else:
             raw[p["request_rw.nr_segments"]] = len(pieces)
-        rq = g.alloc(256, 0x80)
+        rq = g.alloc(p["rq"], 0x80)
+        self.requests.append(rq)
         g.word(self.slot(i, "shadow.request"), rq)
         if era >= RINGS:
             g.put(self.slot(i, "shadow.status"), 1, 4)
@@ -251,6 +253,7 @@ class Ring:
             self.indirect_page(i, raw, segments)
         g.write(self.slot(i), raw)
         self.where[i] = self.publish(raw)
+        fill_rq(g, p, rq, op, sector, segments, nr_sectors)
         total = sum(s["bytes"] for s in segments) // SECTOR if op != DISCARD else nr_sectors
         self.used[i] = {
             "ring": self.index, "slot": i, "answered": answered, "nr_sectors": total,
@@ -348,6 +351,92 @@ class Ring:
             g.put(self.sring + off, value, 4)
 
 
+# ---- the block layer ---------------------------------------------------------------------------
+
+
+def fill_rq(g, p, rq, op, sector, segments, nr_sectors=None, cut=None, done=0):
+    """struct request as the block layer leaves it: one bio, or two with `cut` segments in the first,
+    of whose first one `done` bytes are done."""
+    # enum req_op: a flush is 2, a discard 3; a barrier is a write with REQ_FUA
+    flags = {READ: 0, WRITE: 1, BARRIER: 1 | 1 << 17, FLUSH: 2, DISCARD: 3}[op]
+    total = sum(s["bytes"] for s in segments) if op != DISCARD else 512 * nr_sectors
+    g.put(rq + p["rq.cmd_flags"], flags, 4)
+    g.put(rq + p["rq.__data_len"], total, 4)
+    g.put(rq + p["rq.__sector"], sector, 8)
+    g.put(rq + p["rq.ref"], 1, 4)
+    link = rq + p["rq.bio"]
+    for part in (segments[:cut], segments[cut:]) if cut else (segments,):
+        if not part:
+            continue
+        bio, table = g.alloc(p["bio"]), g.alloc(p["bio_vec"] * (len(part) + 1), 0x10)
+        g.word(link, bio)
+        link = bio + p["bio.bi_next"]
+        g.put(bio + p["bio.bi_iter.bi_size"], sum(s["bytes"] for s in part), 4)
+        g.put(bio + p["bio.bi_iter.bi_idx"], 1, 4)  # the one before is done
+        g.put(bio + p["bio.bi_iter.bi_bvec_done"], done, 4)
+        g.word(bio + p["bio.bi_io_vec"], table)
+        for k, s in enumerate(part):
+            at, back = table + p["bio_vec"] * (k + 1), done if not k else 0
+            g.word(at + p["bio_vec.bv_page"], g.page(s["pfn"]))
+            g.put(at + p["bio_vec.bv_len"], s["bytes"] + back, 4)
+            g.put(at + p["bio_vec.bv_offset"], s["offset"] - back, 4)
+        done = 0
+
+
+def wait(ring):
+    """What has no room: a read, a write of two bios, a discard; and what is long over."""
+    g, p = ring.g, ring.p
+    nr = ring.index + 1
+
+    def piece(offset, nbytes):
+        return {"pfn": g.data(), "offset": offset, "bytes": nbytes, "gref": None}
+
+    todo = [("read", READ, 7000 * nr, [piece(1024, 512)], None, None, 0),
+            ("write", WRITE, 7100 * nr, [piece(512, 512), piece(0, 4096), piece(0, 1024)], None, 2, 512),
+            ("discard", DISCARD, 7200 * nr, [], 16, None, 0)]
+    for name, op, sector, segments, nr_sectors, cut, done in todo:
+        rq = g.alloc(p["rq"], 0x40)
+        fill_rq(g, p, rq, op, sector, segments, nr_sectors, cut, done)
+        ring.requests.append(rq)
+        total = nr_sectors or sum(s["bytes"] for s in segments) // SECTOR
+        ring.queued.append({"ring": ring.index, "op": name, "sector": sector, "nr_sectors": total,
+                            "segments": segments})
+    over = g.alloc(p["rq"])
+    fill_rq(g, p, over, WRITE, 1, [piece(0, 512)])
+    g.put(over + p["rq.ref"], 0, 4)
+    ring.requests.append(over)
+
+
+def queue(driver):
+    """request_queue -> a hardware queue for each ring -> its tags -> its requests."""
+    g, p = driver.g, driver.p
+    at = g.alloc(p["queue"], 0x80)
+    driver.set("info.rq", at, g.w)
+    g.put(at + p["queue.nr_hw_queues"], driver.nr_rings, 4)
+    hctxs = []
+    for ring in driver.rings:
+        hctx, tags = g.alloc(p["hctx"], 0x40), g.alloc(p["tags"], 0x40)
+        rqs = g.alloc(g.w * len(ring.requests))
+        g.word(hctx + p["hctx.tags"], tags)
+        g.put(tags + p["tags.nr_tags"], len(ring.requests), 4)
+        g.word(tags + p["tags.static_rqs"], rqs)
+        for k, rq in enumerate(ring.requests):
+            g.word(rqs + k * g.w, rq)
+        hctxs.append(hctx)
+    if driver.era == FLEXIBLE:
+        table = g.alloc(g.w * len(hctxs))
+        g.word(at + p["queue.queue_hw_ctx"], table)
+    elif len(hctxs) == 1:
+        g.word(at + p["queue.hctx_table.xa_head"], hctxs[0])
+        return
+    else:  # an xarray of more than one entry has a node; xa_mk_node()
+        node = g.alloc(p["xa_node"])
+        g.word(at + p["queue.hctx_table.xa_head"], node + 2)
+        table = node + p["xa_node.slots"]
+    for k, hctx in enumerate(hctxs):
+        g.word(table + k * g.w, hctx)
+
+
 # ---- guests ----------------------------------------------------------------------------------
 
 
@@ -378,14 +467,18 @@ def nothing(ring, era):
 
 
 def guest(era, bits, options=("-DADDR=8",), levels=None, how=usual, disks="a", nr_rings=1, entry=None,
-          ring_pages=1, persistent=True, recovering=False):
+          ring_pages=1, persistent=True, recovering=False, waiting=False):
     g = Guest(bits, levels or (3 if bits == 32 else 4), entry or (40 if bits == 32 else 64))
     devices = []
     for letter in disks:
         d = Driver(g, era, options, letter, nr_rings, ring_pages, persistent)
         for ring in d.rings:
             how(ring, era)
+            if waiting:
+                wait(ring)
             ring.finish()
+        if waiting:
+            queue(d)
         if recovering:
             d.set("info.connected", 2, 4)
         devices.append(d)
@@ -395,40 +488,136 @@ def guest(era, bits, options=("-DADDR=8",), levels=None, how=usual, disks="a", n
     g.devices = devices
     truth = [{"vdev": "xvd" + d.letter, "handle": d.vdev, "state": "suspended" if recovering else
               "connected", "entries": [r.d.n for r in d.rings],
-              "requests": [r.used[i] for r in d.rings for i in sorted(r.used)]} for d in devices]
+              "requests": [r.used[i] for r in d.rings for i in sorted(r.used)],
+              "queued": [q for r in d.rings for q in r.queued]} for d in devices]
     return g, truth
+
+
+# Functions of Linux; the order is of no matter.
+FUNCTIONS = ("_stext", "start_kernel", "panic", "do_exit", "schedule", "kfree", "vfs_read", "vfs_write",
+             "iput", "dput", "bio_endio", "submit_bio", "vsnprintf", "memparse", "_etext")
+BUILD_ID = bytes(range(0x31, 0x45))
+
+
+class Image:
+    """The kernel's own pages, where it was moved to: code, banner, notes, the list of devices, and
+    kallsyms of a kernel without CONFIG_KALLSYMS_ALL, which names no data."""
+
+    PFN, PAGES, NR = 5120, 32, 2200
+    CODE, NOTES, LIST, BANNER, TABLES = 0, 0x9000, 0x9100, 0x9200, 0xA000
+
+    def __init__(self, g, slide):
+        self.g, self.slide = g, slide
+        for i in range(self.PAGES):
+            g.mem[self.PFN + i] = bytearray(PAGE)
+        self.va = g.at(self.PFN) if g.w == 4 else 0xFFFFFFFF81000000 + slide
+        if g.w == 8:
+            for i in range(self.PAGES):
+                g.map(self.va + i * PAGE, self.PFN + i)
+        note = struct.pack("<III", 4, len(BUILD_ID), 3) + b"GNU\0" + BUILD_ID
+        self.write(self.NOTES, struct.pack("<III", 4, 4, 3) + b"Xen\0" + bytes(4) + note)
+        self.write(self.BANNER, b"Linux version 6.1.0-made-up (nobody)\0")
+        self.places = {name: self.CODE + 0x800 * k for k, name in enumerate(FUNCTIONS)}
+        self.write(self.TABLES, self.kallsyms())
+
+    def write(self, off, data):
+        self.g.write(self.g.at(self.PFN, off), data)
+
+    def kallsyms(self):
+        """As scripts/kallsyms.c of Linux 6.1 puts them: offsets, base, number, names, markers, tokens
+        and their index; each token is a character here."""
+        w, places = self.g.w, dict(self.places)
+        last = places["_etext"]
+        for i in range(self.NR - len(places)):
+            places[f"f{i:04}"] = last * i // self.NR
+        names = sorted(places, key=lambda name: (places[name], name))
+
+        def aligned(data):
+            return data + bytes(-len(data) % w)
+
+        # 64 bits: CONFIG_KALLSYMS_ABSOLUTE_PERCPU, relative ones are negative
+        offsets = [places[n] if w == 4 else -1 - places[n] for n in names]
+        text, marks = b"", []
+        for k, n in enumerate(names):
+            if k % 256 == 0:
+                marks.append(len(text))
+            text += bytes([len(n) + 1]) + b"T" + n.encode()
+        tokens, index = b"", []
+        for code in range(256):
+            index.append(len(tokens))
+            tokens += (bytes([code]) if 48 <= code < 123 else b"") + b"\0"
+        return b"".join(aligned(part) for part in (
+            struct.pack(f"<{len(names)}i", *offsets), self.va.to_bytes(w, "little"),
+            struct.pack("<I", len(names)), text, struct.pack(f"<{len(marks)}I", *marks), tokens,
+            struct.pack("<256H", *index)))
+
+    def symbols(self, *others):
+        """What the linker is told: addresses before the move, of data too."""
+        of_file = {name: self.va - self.slide + off for name, off in {
+            **self.places, "_text": self.CODE, "the_end": self.PAGES * PAGE, "linux_banner": self.BANNER,
+            "info_list": self.LIST, "__start_notes": self.NOTES, "__stop_notes": self.NOTES + 0x40,
+        }.items()}
+        if "one function is elsewhere" in others:
+            of_file["vfs_read"] += 0x10
+        if "few functions" in others:
+            for name in FUNCTIONS[3:-1]:
+                del of_file[name]
+        return of_file
 
 
 def kernel_guests():
     """Of 5.8 and newer, where the driver has a list of its devices; also with larger locks, of which
-    only types can tell."""
+    only types can tell, and moved by KASLR: (era, bits, options, slide)."""
     larger = ("-DADDR=8", "-DLOCK=3", "-DWORK=6")
-    return {f"{ERAS[era]}-{bits}{end}": (era, bits, options)
-            for era in (FLEXIBLE, VDISK) for bits in (64, 32)
-            for end, options in (("", ("-DADDR=8",)), ("-debug", larger))}
+    found = {}
+    for era in (FLEXIBLE, VDISK):
+        for bits in (64, 32):
+            for end, options, slide in (("", ("-DADDR=8",), 0), ("-debug", larger, 0),
+                                        ("-moved", ("-DADDR=8",), 0x400000 if bits == 32 else 0x20A00000)):
+                found[f"{ERAS[era]}-{bits}{end}"] = (era, bits, options, slide)
+    return found
 
 
-def kernel_file(name, save, elf):
-    """A guest with a banner and info_list; ELF, a kernel file with the types of that era; ELF.bare, one
-    without them, and ELF.ko, a module that has them. Returns the truth."""
-    era, bits, options = kernel_guests()[name]
-    g, truth = guest(era, bits, options, disks="ab")
-    p, page = g.devices[0].p, g.alloc(PAGE)
-    ends = [page + 0x100, *(d.info + p["info.info_list"] for d in g.devices), page + 0x100]
-    for here, there in zip(ends, ends[1:]):
-        g.word(here, there)
-        g.word(there + g.w, here)
-    g.write(page, b"Linux version 6.1.0-made-up (nobody)\0")
-    with open(save, "wb") as f:
-        f.write(g.stream())
+def build_kernel(elf, bits, options, era, symbols, build_id=BUILD_ID):
     source = os.path.join(HERE, "blkfront-layouts.c")
     types = ["gcc", f"-m{bits}", "-g", "-fno-eliminate-unused-debug-types", "-DTYPES_ONLY", *options]
-    link = ["-nostdlib", "-static", "-no-pie", "-Wl,-e,0", f"-Wl,--defsym=linux_banner={page:#x}",
-            f"-Wl,--defsym=info_list={page + 0x100:#x}"]
+    link = ["-nostdlib", "-static", "-no-pie", "-Wl,-e,0", f"-Wl,--build-id=0x{build_id.hex()}",
+            *(f"-Wl,--defsym={name}={at:#x}" for name, at in symbols.items())]
     subprocess.run([*types, f"-DERA={era}", *link, "-o", elf, source], check=True)
     subprocess.run([*types, f"-DERA={era}", "-c", "-o", elf + ".ko", source], check=True)
     subprocess.run([*types, "-x", "c", "-", *link, "-o", elf + ".bare"], check=True,
                    input=b"struct other { unsigned long word; } *some_other;\n")
+    if "the_end" in symbols:  # the linker has an _end of its own
+        for path in (elf, elf + ".bare"):
+            subprocess.run(["objcopy", "-N", "_end", path], check=True)
+            subprocess.run(["objcopy", "--redefine-sym", "the_end=_end", path], check=True)
+
+
+def kernel_file(name, save, elf):
+    """A guest with a banner, info_list and requests that wait; ELF, a kernel file with the types of
+    that era; ELF.bare, one without them, and ELF.ko, a module that has them. Of a kernel that was
+    moved also ELF.id, of another build, ELF.elsewhere, of whose functions one is elsewhere, and
+    ELF.few, which names too few of them. Returns the truth."""
+    era, bits, options, slide = kernel_guests()[name]
+    g, truth = guest(era, bits, options, disks="ab", nr_rings=2 if slide else 1, waiting=True)
+    p, page = g.devices[0].p, g.alloc(PAGE)
+    head = here = page + 0x100
+    symbols = {"linux_banner": page, "info_list": head}
+    if slide:
+        image = Image(g, slide)
+        symbols, head, here = image.symbols(), image.va + image.LIST, g.at(image.PFN, image.LIST)
+    links = [(head, here), *((d.info + p["info.info_list"],) * 2 for d in g.devices), (head, here)]
+    for (at, where), (there, back) in zip(links, links[1:]):
+        g.word(where, there)
+        g.word(back + g.w, at)
+    g.write(page, b"Linux version 6.1.0-made-up (nobody)\0")
+    with open(save, "wb") as f:
+        f.write(g.stream())
+    build_kernel(elf, bits, options, era, symbols)
+    if slide:
+        for end, others, build_id in ((".id", (), BUILD_ID[::-1]), (".few", ("few functions",), BUILD_ID),
+                                      (".elsewhere", ("one function is elsewhere",), BUILD_ID)):
+            build_kernel(elf + end, bits, options, era, image.symbols(*others), build_id)
     return truth
 
 
