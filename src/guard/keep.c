@@ -280,6 +280,8 @@ int keep_stream(struct keep *k, int pipe, bool *ret_known, struct err *err)
 		if (got == want ? keep_step(k, &w, head, got, err) : keep_bytes(k, head, got, err))
 			return -1;
 	}
+	/* Nothing replaces a page any more, and who judges needs an index of its own. */
+	place_map_free(take(k->places));
 	*ret_known = w.known;
 	return 0;
 }
