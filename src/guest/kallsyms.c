@@ -60,7 +60,8 @@ struct addresses {
 	unsigned word_bytes; /* of the kernel: 4 or 8 */
 	gva_t table;
 	uint64_t base;
-	uint8_t *raw; /* owned */
+	uint8_t *raw;	/* owned */
+	bool ascending; /* without exception */
 };
 
 static const char *const encoding_names[] = {
@@ -296,9 +297,14 @@ static bool accept_table(struct guest *g, struct addresses *a, gva_t table, uint
 	a->table = table;
 	a->raw = malloc(bytes);
 	if (a->raw && !guest_read(g, table, a->raw, bytes, &err) && !is_constant(a, nr) &&
-		count_ascending(a, nr) >= 990 && guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
-		guest_is_kernel_addr(g, address_of(a, nr / 2)))
-		return true;
+		guest_is_kernel_addr(g, address_of(a, nr - 1)) &&
+		guest_is_kernel_addr(g, address_of(a, nr / 2))) {
+		unsigned share = count_ascending(a, nr);
+
+		a->ascending = share == 1000;
+		if (share >= 990)
+			return true;
+	}
 	free(a->raw);
 	a->raw = NULL;
 	return false;
@@ -453,15 +459,34 @@ static size_t by_seqs_lookup(const void *data, const char *name, struct symbol *
 	return n;
 }
 
+/* The first symbol that may have the address. */
+static uint32_t lowest_at(const struct by_seqs *b, uint64_t addr)
+{
+	uint32_t lo = 0, hi = b->a.ascending ? b->n.nr : 0;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (address_of(&b->a, mid) < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 static bool by_seqs_at(const void *data, uint64_t addr, char *buf, size_t cap)
 {
 	const struct by_seqs *b = data;
 	char name[MAX_NAME_BYTES] = "";
 	uint32_t i;
 
-	for (i = 0; i < b->n.nr && !symbols_is_code(name[0]); i++)
+	for (i = lowest_at(b, addr); i < b->n.nr && !symbols_is_code(name[0]); i++) {
 		if (address_of(&b->a, i) == addr)
 			unpack_name(b, i, name, sizeof(name));
+		else if (b->a.ascending)
+			break;
+	}
 	if (*name)
 		snprintf(buf, cap, "%s", name + 1);
 	return *name;

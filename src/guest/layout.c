@@ -33,6 +33,8 @@ struct layout {
 	uint32_t first_id, nr_ids;
 	uint32_t *heads, *next; /* structs and unions by hash of their name: id - first_id + 1 */
 	uint32_t nr_heads;
+	uint32_t *enums; /* their ids */
+	size_t nr_enums, cap_enums;
 	char origin[96];
 };
 
@@ -53,6 +55,14 @@ static uint32_t hash_name(const struct layout *l, const char *name)
 	return (h ^ h >> 15) & (l->nr_heads - 1);
 }
 
+static int append_enum(struct layout *l, uint32_t id)
+{
+	if (util_grow(&l->enums, &l->cap_enums, l->nr_enums + 1, sizeof(*l->enums)))
+		return -1;
+	l->enums[l->nr_enums++] = id;
+	return 0;
+}
+
 static int index_types(struct layout *l, struct err *err)
 {
 	uint32_t i;
@@ -69,6 +79,8 @@ static int index_types(struct layout *l, struct err *err)
 		const char *name;
 		uint32_t h;
 
+		if (t && btf_is_any_enum(t) && append_enum(l, l->first_id + i))
+			return err_nomem(err, "the index of types");
 		if (!t || !btf_is_composite(t) || !btf_vlen(t))
 			continue;
 		name = btf__name_by_offset(l->btf, t->name_off);
@@ -271,6 +283,7 @@ void layout_free(struct layout *l)
 	btf__free(l->btf);
 	free(l->heads);
 	free(l->next);
+	free(l->enums);
 	free(l);
 }
 
@@ -463,19 +476,18 @@ int layout_type_bytes(const struct layout *l, const char *type, uint32_t *ret, s
 
 static bool enum_in(const struct layout *l, const char *name, int64_t *ret)
 {
-	uint32_t id, i;
+	size_t k = l->nr_enums;
+	uint32_t i;
 
-	for (id = l->first_id; id < l->first_id + l->nr_ids; id++) {
-		const struct btf_type *t = btf__type_by_id(l->btf, id);
+	while (k--) { /* in the order of their ids: they were found from the end on */
+		const struct btf_type *t = btf__type_by_id(l->btf, l->enums[k]);
 
-		if (!t || !btf_is_any_enum(t))
-			continue;
-		for (i = 0; i < btf_vlen(t); i++) {
+		for (i = 0; t && i < btf_vlen(t); i++) {
 			bool wide = btf_is_enum64(t);
 			uint32_t off = wide ? btf_enum64(t)[i].name_off : btf_enum(t)[i].name_off;
 			const char *n = btf__name_by_offset(l->btf, off);
 
-			if (!n || strcmp(n, name))
+			if (!n || *n != *name || strcmp(n, name))
 				continue;
 			*ret = wide ? (int64_t)btf_enum64_value(&btf_enum64(t)[i])
 				    : btf_enum(t)[i].val;

@@ -2,16 +2,17 @@
  *
  * fuzz_domu.c - damage the structures of made-up guests of all kinds but Linux, and decode them.
  *
- * Input: one byte that chooses the guest, then edits {u16 place, u8 length, bytes}. A place counts
- * in words of 8 bytes through the pages in which anything stands. The guests are made once, by
- * mkdomu.py, which run.sh has beside its working directory.
+ * Input: one byte that chooses the guest, then edits (still_guest.h) of the pages in which anything
+ * stands. The guests are made once, by mkdomu.py, which run.sh has beside its working directory.
  */
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "check/catalogue.h"
 #include "check/check.h"
 #include "frontend/frontend.h"
+
+#include "still_guest.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,51 +36,39 @@ static const char *const recipes[] = {
 #define MAX_FRAMES  256u
 
 struct base {
-	uint8_t *bytes;
-	size_t size;
+	struct still_guest guest;
 	uint64_t at[MAX_FRAMES]; /* of pages that hold something, in the file */
 	size_t nr;
 };
 
 static struct base bases[NR_RECIPES];
-static uint8_t image[MAX_IMAGE];
 
-static void make_image(const char *recipe, struct base *b)
+static void make_guest(const char *recipe, struct base *b)
 {
 	char path[] = "/tmp/xbdsnap-fuzz-XXXXXX", cmd[512];
 	int fd = mkstemp(path);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+	uint8_t *bytes = malloc(MAX_IMAGE);
 
 	snprintf(cmd, sizeof(cmd), "python3 ../tools/mkdomu.py %s %s", recipe, path);
-	b->bytes = malloc(MAX_IMAGE);
-	if (!f || !b->bytes || system(cmd))
+	if (!f || !bytes || system(cmd))
 		abort();
-	b->size = fread(b->bytes, 1, MAX_IMAGE, f);
+	still_open(&b->guest, bytes, fread(bytes, 1, MAX_IMAGE, f), NULL, 0);
 	fclose(f);
 	unlink(path);
 }
 
-static bool is_empty(const uint8_t *page)
-{
-	return !page[0] && !memcmp(page, page + 1, PAGE_BYTES - 1);
-}
-
 static void find_pages(struct base *b)
 {
-	struct source *src;
-	struct ckpt *ck;
+	const struct ckpt *ck = b->guest.ck;
 	uint64_t pfn;
 
-	if (source_from_memory(b->bytes, b->size, "made up", &src, NULL) ||
-		ckpt_open_source(src, &ck, NULL))
-		abort();
 	for (pfn = FIRST_FRAME; pfn < ckpt_info(ck)->nr_pfns && b->nr < MAX_FRAMES; pfn++) {
 		struct ckpt_page page = ckpt_page(ck, PFN(pfn));
 
-		if (page.data && !is_empty(page.data))
+		if (page.data && !util_is_zero(page.data, PAGE_BYTES))
 			b->at[b->nr++] = page.off;
 	}
-	ckpt_close(ck);
 }
 
 int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
@@ -87,26 +76,10 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 	size_t i;
 
 	for (i = 0; i < NR_RECIPES; i++) {
-		make_image(recipes[i], &bases[i]);
+		make_guest(recipes[i], &bases[i]);
 		find_pages(&bases[i]);
 	}
 	return 0;
-}
-
-static void edit(const struct base *b, const uint8_t *data, size_t size)
-{
-	while (size > 3) {
-		size_t place = (size_t)(data[0] | data[1] << 8) % (b->nr * 512), n = data[2] % 33;
-		uint64_t at = b->at[place / 512] + place % 512 * 8;
-
-		data += 3;
-		size -= 3;
-		n = MIN(n, size);
-		n = MIN(n, (size_t)(b->at[place / 512] + PAGE_BYTES - at));
-		memcpy(image + at, data, n);
-		data += n;
-		size -= n;
-	}
 }
 
 /* What every snapshot promises its users, and that the rules can be asked. */
@@ -130,30 +103,29 @@ static void check(const struct snapshot *s, const struct ckpt_info *info, struct
 	check_result_fini(&out);
 }
 
+static void decode(const struct still_guest *made)
+{
+	const struct frontend_options opt = {.config = ckpt_info(made->ck)};
+	struct snapshot s = {0};
+	struct guest *g;
+
+	if (guest_open(still_memory(made), &g, NULL))
+		return;
+	if (!frontend_analyse(g, &opt, &s, NULL))
+		check(&s, ckpt_info(made->ck), guest_memory(g));
+	snapshot_fini(&s);
+	guest_close(g);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct snapshot s = {0};
-	struct source *src;
-	struct ckpt *ck;
-	struct guest *g;
-	const struct base *b;
+	struct base *b;
 
 	if (!size)
 		return 0;
 	b = &bases[data[0] % NR_RECIPES];
-	memcpy(image, b->bytes, b->size);
-	edit(b, data + 1, size - 1);
-	if (source_from_memory(image, b->size, "made up", &src, NULL) ||
-		ckpt_open_source(src, &ck, NULL))
-		abort();
-	if (!guest_open(memory_of_ckpt(ck), &g, NULL)) {
-		const struct frontend_options opt = {.config = ckpt_info(ck)};
-
-		if (!frontend_analyse(g, &opt, &s, NULL))
-			check(&s, ckpt_info(ck), guest_memory(g));
-		snapshot_fini(&s);
-		guest_close(g);
-	}
-	ckpt_close(ck);
+	still_edit(&b->guest, b->at, b->nr, data + 1, size - 1);
+	decode(&b->guest);
+	still_undo(&b->guest, b->at, b->nr, data + 1, size - 1);
 	return 0;
 }

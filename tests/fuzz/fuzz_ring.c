@@ -2,10 +2,9 @@
  *
  * fuzz_ring.c - damage the driver's structures of a made-up Linux guest and decode it.
  *
- * Input: one byte of settings (layout, vmalloc), then edits {u16 place, u8 length, bytes}. A place
- * counts in words of 8 bytes through the frames that matter: page tables, device, shared ring,
- * ring structure, lists, requests, queue. The guest is analysed by the scan and by symbols, and
- * its queue is walked.
+ * Input: one byte of settings (layout, vmalloc), then edits (still_guest.h) of the frames that
+ * matter: page tables, device, shared ring, ring structure, lists, requests, queue. The guest is
+ * analysed by the scan and by symbols, and its queue is walked.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "frontend/frontend.h"
 
 #include "../unit/linux_queue_guest.h"
+#include "still_guest.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,11 +21,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const unsigned frames[] = {LG_INFO, LG_SRING, LG_RING_NEW, LG_RING_NEW + 1, LG_SG, LG_SG + 1,
 	LG_RQ, LG_RQ + 1, 36, 37, 38, LG_PAGES_ARRAY, LG_RING_OLD, LG_RING_OLD + 20, LG_GENDISK,
 	LG_KERNEL, LG_L4, 2, 3, 4, 8, 9, 10, 11, 12, 13, LG_P2M};
-#define NR_PLACES (sizeof(frames) / sizeof(frames[0]) * 512)
+#define NR_FRAMES (sizeof(frames) / sizeof(frames[0]))
 
-static struct lguest base[6], guest;
-static uint8_t stream[LG_STREAM];
+static struct base {
+	struct still_guest guest;
+	uint64_t at[NR_FRAMES]; /* those, in the file */
+	gva_t info;
+} bases[6];
 static struct symbols *symbols;
+
+static void make_guest(struct base *b, enum lg_layout layout, bool vmalloc)
+{
+	static struct lguest made;
+	uint8_t *stream = malloc(LG_STREAM);
+	size_t i;
+
+	if (!stream)
+		abort();
+	lg_build(&made, layout, vmalloc);
+	lq_build(&made);
+	still_open(&b->guest, stream, lg_stream(&made, stream), frames, NR_FRAMES);
+	for (i = 0; i < NR_FRAMES; i++)
+		b->at[i] = ckpt_page(b->guest.ck, PFN(frames[i])).off;
+	b->info = GVA(made.info);
+}
 
 int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
@@ -42,27 +61,9 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 	if (symbols_from_file(path, &symbols, &err))
 		abort();
 	unlink(path);
-	for (i = 0; i < 6; i++) {
-		lg_build(&base[i], (enum lg_layout)(i / 2), i & 1);
-		lq_build(&base[i]);
-	}
+	for (i = 0; i < 6; i++)
+		make_guest(&bases[i], (enum lg_layout)(i / 2), i & 1);
 	return 0;
-}
-
-static void edit(struct lguest *g, const uint8_t *data, size_t size)
-{
-	while (size > 3) {
-		unsigned place = (data[0] | data[1] << 8) % NR_PLACES, at = place % 512 * 8;
-		size_t n = data[2] % 33;
-
-		data += 3;
-		size -= 3;
-		n = MIN(n, size);
-		n = MIN(n, (size_t)4096 - at);
-		memcpy(g->mem[frames[place / 512]] + at, data, n);
-		data += n;
-		size -= n;
-	}
 }
 
 /* What every snapshot promises its users. */
@@ -117,25 +118,26 @@ static void analyse(struct guest *g, enum frontend_locate how)
 	snapshot_fini(&s);
 }
 
+static void decode(const struct base *b)
+{
+	struct guest *g;
+
+	if (guest_open(still_memory(&b->guest), &g, NULL))
+		return;
+	analyse(g, FRONTEND_LOCATE_AUTO);
+	walk_queue(g, b->info);
+	guest_close(g);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct err err = ERR_INIT;
-	struct source *src;
-	struct ckpt *ck;
-	struct guest *g;
+	struct base *b;
 
 	if (!size)
 		return 0;
-	guest = base[data[0] % 6];
-	edit(&guest, data + 1, size - 1);
-	if (source_from_memory(stream, lg_stream(&guest, stream), "made up", &src, &err) ||
-		ckpt_open_source(src, &ck, &err))
-		abort();
-	if (!guest_open(memory_of_ckpt(ck), &g, &err)) {
-		analyse(g, FRONTEND_LOCATE_AUTO);
-		walk_queue(g, GVA(guest.info));
-		guest_close(g);
-	}
-	ckpt_close(ck);
+	b = &bases[data[0] % 6];
+	still_edit(&b->guest, b->at, NR_FRAMES, data + 1, size - 1);
+	decode(b);
+	still_undo(&b->guest, b->at, NR_FRAMES, data + 1, size - 1);
 	return 0;
 }

@@ -254,6 +254,8 @@ static void compare(const struct symbols *s, unsigned nr, enum shape shape)
 		;
 	assert_true(i < n);
 	assert_int_equal(found[i].type, nr % 2 ? 'T' : 'd');
+	assert_true(symbols_at(s, found[i].addr, name, sizeof(name)));
+	assert_in_range(symbols_lookup(s, name, found, 2), 1, 2);
 }
 
 static void check_all(enum shape shape, bool pae)

@@ -36,6 +36,21 @@ static bool has_symbol(const struct symbols *s, const char *name, uint64_t addr,
 	return false;
 }
 
+/* What stands at an address has a name, which leads back to it. */
+static void at_leads_back(const struct symbols *s, uint64_t addr)
+{
+	struct symbol found[MAX_NAMESAKES];
+	char name[600];
+	size_t i, nr;
+
+	assert_true(symbols_at(s, GVA(addr), name, sizeof(name)));
+	nr = symbols_lookup(s, name, found, MAX_NAMESAKES);
+	for (i = 0; i < nr && found[i].addr.v != addr; i++)
+		;
+	if (i == nr)
+		fail_msg("%s is not at 0x%" PRIx64, name, addr);
+}
+
 /* /proc/kallsyms of the guest lists the same symbols; modules' lines follow. */
 static void kallsyms_equal_the_guests_own(void **state UNUSED)
 {
@@ -43,6 +58,7 @@ static void kallsyms_equal_the_guests_own(void **state UNUSED)
 	struct guest *g = real_open("linux-6.1-base", &ck);
 	FILE *f = real_truth("linux-6.1-base", "guest-kallsyms.xz");
 	struct symbols *s = kallsyms(g);
+	char none[8];
 	struct err err;
 	gva_t addr;
 	size_t i;
@@ -55,7 +71,10 @@ static void kallsyms_equal_the_guests_own(void **state UNUSED)
 		assert_int_equal(fscanf(f, "%" SCNx64 " %c %599s%*[^\n]", &at, &type, name), 3);
 		if (!has_symbol(s, name, at, type))
 			fail_msg("%s is not at 0x%" PRIx64, name, at);
+		if (i % 16 == 0)
+			at_leads_back(s, at);
 	}
+	assert_false(symbols_at(s, GVA(UINT64_MAX), none, sizeof(none)));
 	assert_int_equal(symbols_get(s, "xen_hypercall_pv", &addr, &err), 0);
 	assert_true(addr.v + 5 == ckpt_vcpu(ck, 0)->ip);
 	pclose(f);
