@@ -3,7 +3,8 @@
 #   make               build ./xbdsnap (WITHOUT_XEN=1: without libxenctrl, no --domid; WITHOUT_XML=1:
 #                      without libxml2, libvirt's configuration is not read; WITHOUT_SECCOMP=1: without
 #                      libseccomp, the sandbox has no list of system calls; WITHOUT_NBD=1: without the
-#                      header of libnbd, disks must be raw; ARGP_LIBS=-largp: a libc without argp)
+#                      header of libnbd, disks must be raw; WITHOUT_EXT2FS=1: without libext2fs, what
+#                      lies in ext2, ext3 and ext4 is not known; ARGP_LIBS=-largp: a libc without argp)
 #   make demo          install what is missing, build, dump a real checkpoint
 #   make check         install what tests need, build with ASan and UBSan, run every test
 #   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
@@ -45,6 +46,10 @@ ifndef WITHOUT_NBD
 LIBS_LATE := libnbd
 NBD_CPPFLAGS := -DHAVE_NBD=1
 endif
+ifndef WITHOUT_EXT2FS
+LIBS += ext2fs
+EXT2FS_CPPFLAGS := -DHAVE_EXT2FS=1
+endif
 ifndef WITHOUT_SECCOMP
 LIBS += libseccomp
 SECCOMP_CPPFLAGS := -DHAVE_SECCOMP=1
@@ -68,7 +73,7 @@ WERROR ?= -Werror
 
 # A flavour has its own object directory: opt (what is installed), asan (what is tested), fuzz.
 D ?= opt
-NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)$(if $(WITHOUT_SECCOMP),-noseccomp)$(if $(WITHOUT_NBD),-nonbd)
+NO := $(if $(WITHOUT_XEN),-noxen)$(if $(WITHOUT_XML),-noxml)$(if $(WITHOUT_SECCOMP),-noseccomp)$(if $(WITHOUT_NBD),-nonbd)$(if $(WITHOUT_EXT2FS),-noext2fs)
 O := obj/$(D)$(NO)
 CFLAGS ?= -O2 -g
 ifeq ($(D),opt)
@@ -95,7 +100,7 @@ WARN += -Wno-unknown-warning-option
 endif
 
 XB_CPPFLAGS = -D_GNU_SOURCE -Isrc -DXBDSNAP_VERSION='"$(VERSION)"' $(XEN_CPPFLAGS) $(XML_CPPFLAGS) $(NBD_CPPFLAGS) \
-	$(SECCOMP_CPPFLAGS)
+	$(SECCOMP_CPPFLAGS) $(EXT2FS_CPPFLAGS)
 XB_CFLAGS = -std=c11 $(WARN) $(WERROR) $(FLAVOUR_C) $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LIBS_LATE) 2>/dev/null)
 XB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) $(ARGP_LIBS) -ldl -lm -pthread
 ARGP_LIBS ?=
@@ -111,7 +116,7 @@ endif
 # Xen's public headers refuse strict C: anonymous structures, aligned members.
 $(O)/src/xenhost/xen_%.o: XB_CFLAGS := $(XB_CFLAGS) -std=gnu11
 
-LIB_SRC := $(filter-out src/xbdsnap.c,$(wildcard src/*.c src/*/*.c src/*/*/*.c))
+LIB_SRC := $(filter-out src/xbdsnap.c $(if $(WITHOUT_EXT2FS),src/ondisk/ext/%),$(wildcard src/*.c src/*/*.c src/*/*/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/unit/%)

@@ -52,7 +52,7 @@ _xbdsnap() {
         }
     done
     case $command:$before in
-    validate:--disk | report:--disk | replay:--disk | guard:--disk)
+    dump:--disk | validate:--disk | report:--disk | replay:--disk | guard:--disk)
         _xbdsnap_files
         return
         ;;
@@ -114,8 +114,13 @@ _xbdsnap() {
         _xbdsnap_offer read write barrier flush discard probe unknown
         return
         ;;
+    dump:--disk)
+        compopt -o nospace 2>/dev/null
+        _xbdsnap_devices =
+        return
+        ;;
     dump:-o | dump:--output)
-        _xbdsnap_offer DEVICE RING SLOT STATE OP SECTOR SECTORS BYTES SEGS HOLES AGE FROM FLAGS ID HANDLE REQUEST FRONTEND LOCATED-BY TROUBLE KIND PROCESS CGROUP FILE POSITION STACK LOST
+        _xbdsnap_offer DEVICE RING SLOT STATE OP SECTOR SECTORS BYTES SEGS HOLES AGE FROM FLAGS ID HANDLE REQUEST FRONTEND LOCATED-BY TROUBLE KIND PROCESS CGROUP FILE POSITION STACK LOST MEANING WHERE WITHOUT
         return
         ;;
     dump:--time-format)
@@ -682,7 +687,7 @@ _xbdsnap() {
         case $command in
         '') _xbdsnap_offer --json --verbose --quiet --color --help --usage --version ;;
         info) _xbdsnap_offer --json-lines --format --files-from --null --bytes --time-format --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
-        dump) _xbdsnap_offer --device --op --who --map --ring --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
+        dump) _xbdsnap_offer --device --op --who --disk --map --ring --output --bytes --time-format --json --verbose --quiet --color --p2m --domid --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         extract) _xbdsnap_offer --device --ring --slot --all --page --va --bytes --hex --holes --output --force --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         diff) _xbdsnap_offer --json --verbose --quiet --color --live --pause --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;
         export) _xbdsnap_offer --reduced --force --json --verbose --quiet --color --fd --offset --max-size --no-sandbox --locate --kernel --module --help --usage --version ;;

@@ -4,16 +4,14 @@
  */
 #include "check/disk_facts.h"
 
-#include <blkid/blkid.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/num.h"
 #include "io/ext_super.h"
 #include "io/hold.h"
+#include "io/probe.h"
 
 static uint64_t journal_sequence(
 	const struct disk *disk, uint64_t start, const struct ext_super *super)
@@ -51,86 +49,10 @@ static void read_ext(const struct disk *disk, struct check_disk_fs *fs)
 	fs->journal_sequence = journal_sequence(disk, fs->start, &super);
 }
 
-static void copy_value(blkid_probe pr, const char *name, char *buf, size_t cap)
-{
-	const char *v;
-
-	if (!blkid_probe_lookup_value(pr, name, &v, NULL))
-		snprintf(buf, cap, "%s", v);
-}
-
-/* Superblocks stand at the start of what they describe, some at its end. */
-#define PROBE_START (2u << 20)
-#define PROBE_END   (1u << 20)
-
-static int copy_part(const struct disk *disk, int fd, uint64_t off, uint64_t len, struct err *err)
-{
-	uint8_t buf[65536];
-	uint64_t end = MIN(off + len, disk->bytes);
-
-	for (; off < end; off += sizeof(buf)) {
-		size_t n = (size_t)MIN(end - off, (uint64_t)sizeof(buf));
-
-		if (disk_read(disk, off, buf, n, err))
-			return -1;
-		if (pwrite(fd, buf, n, (off_t)off) != (ssize_t)n)
-			return err_sys(err, "cannot copy %s for a look at it", disk->path);
-	}
-	return 0;
-}
-
-/* libblkid wants a file: those parts of an image that it looks at, in memory. */
-static int image_part(const struct disk *disk, uint64_t start, int *ret, struct err *err)
-{
-	uint64_t tail = disk->bytes > PROBE_END ? disk->bytes - PROBE_END : 0;
-
-	*ret = memfd_create("xbdsnap-probe", MFD_CLOEXEC);
-	if (*ret < 0 || ftruncate(*ret, (off_t)disk->bytes))
-		return err_sys(err, "cannot make a copy of %s for a look at it", disk->path);
-	return copy_part(disk, *ret, start, PROBE_START, err) ||
-			       copy_part(disk, *ret, MAX(tail, start), PROBE_END, err)
-		       ? -1
-		       : 0;
-}
-
-/* blkid_do_safeprobe(): 0 found, 1 nothing, negative: several, or it failed. Only file systems
- * count: the guest has one mounted there, and the remains of a RAID at the end of a disk are
- * common. */
-static void take_probe(blkid_probe pr, struct check_disk_fs *fs)
-{
-	int rc;
-
-	blkid_probe_enable_superblocks(pr, 1);
-	blkid_probe_set_superblocks_flags(
-		pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
-	blkid_probe_filter_superblocks_usage(pr, BLKID_FLTR_ONLYIN, BLKID_USAGE_FILESYSTEM);
-	rc = blkid_do_safeprobe(pr);
-	fs->unsure = rc < 0;
-	if (rc)
-		return;
-	copy_value(pr, "TYPE", fs->type, sizeof(fs->type));
-	copy_value(pr, "UUID", fs->uuid, sizeof(fs->uuid));
-	copy_value(pr, "LABEL", fs->label, sizeof(fs->label));
-}
-
-/* What lies at a sector. */
-static int probe_fs(int fd, struct check_disk_fs *fs, struct err *err)
-{
-	blkid_probe pr = blkid_new_probe();
-
-	if (!pr)
-		return err_nomem(err, "probing a disk");
-	fs->unsure = true;
-	if (!blkid_probe_set_device(pr, fd, (blkid_loff_t)(fs->start * SECTOR_BYTES), 0))
-		take_probe(pr, fs);
-	blkid_free_probe(pr);
-	return 0;
-}
-
 static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start, struct err *err)
 {
-	CLEANUP_CLOSE int part = -1;
 	struct check_disk_fs *fs;
+	struct probed found;
 	size_t i;
 
 	for (i = 0; i < d->nr_fs; i++)
@@ -146,9 +68,12 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 	memset(fs, 0, sizeof(*fs));
 	fs->start = start;
 	fs->journal_sequence = BLK_UNKNOWN_U64;
-	if ((disk->nbd && image_part(disk, start * SECTOR_BYTES, &part, err)) ||
-		probe_fs(disk->nbd ? part : disk->fd, fs, err))
+	if (probe_content(disk, start * SECTOR_BYTES, 0, PROBE_FILE_SYSTEM, &found, err))
 		return -1;
+	fs->unsure = found.unsure;
+	memcpy(fs->type, found.type, sizeof(fs->type));
+	memcpy(fs->uuid, found.uuid, sizeof(fs->uuid));
+	memcpy(fs->label, found.label, sizeof(fs->label));
 	read_ext(disk, fs);
 	return 0;
 }

@@ -4,6 +4,59 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Different values that a cell shows before it only counts. */
+#define MAX_SHOWN 3u
+
+struct joined {
+	char *v[MAX_SHOWN];
+	size_t nr, more; /* those shown, stretches with others */
+};
+
+/* Takes `text`. */
+static void join_value(struct joined *j, char *text)
+{
+	size_t i;
+
+	for (i = 0; text && i < j->nr; i++)
+		if (!strcmp(j->v[i], text)) {
+			free(take(text));
+			return;
+		}
+	if (text && j->nr < MAX_SHOWN)
+		j->v[j->nr++] = take(text);
+	else
+		j->more += text != NULL;
+	free(text);
+}
+
+static char *joined_text(struct joined *j)
+{
+	char *all = NULL;
+	size_t bytes, i;
+	FILE *f = j->nr ? open_memstream(&all, &bytes) : NULL;
+
+	for (i = 0; i < j->nr; i++) {
+		if (f)
+			fprintf(f, "%s%s", i ? ", " : "", j->v[i]);
+		free(j->v[i]);
+	}
+	if (f && j->more)
+		fprintf(f, ", +%zu", j->more);
+	if (f)
+		fclose(f);
+	return all;
+}
+
+char *cell_join(const struct io_request *r, size_t nr, cell_part_fn *value)
+{
+	struct joined j = {0};
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		join_value(&j, value(r, i));
+	return joined_text(&j);
+}
+
 char *cell_device(const void *row)
 {
 	const struct request_row *r = row;

@@ -16,6 +16,11 @@ struct request_row {
 	const struct guest_facts *guest;
 };
 
+/* The values of the parts of a request, once each; after some it only counts. malloc'ed; NULL:
+ * there are none. */
+typedef char *cell_part_fn(const struct io_request *r, size_t part);
+char *cell_join(const struct io_request *r, size_t nr, cell_part_fn *value);
+
 char *cell_device(const void *row);
 char *cell_ring(const void *row);
 char *cell_slot(const void *row);

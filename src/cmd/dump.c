@@ -13,6 +13,7 @@
 #include "cmd/confine.h"
 #include "cmd/draw.h"
 #include "cmd/dump_verbose.h"
+#include "cmd/meaning.h"
 #include "cmd/render_json.h"
 #include "cmd/table.h"
 #include "cmd/target.h"
@@ -147,26 +148,35 @@ static const struct table_column columns[] = {
 	{"STACK", false, "block devices from the disk to the file, with the sector on each",
 		cell_stack},
 	{"LOST", false, "what stayed unknown of these, at which step", cell_lost},
+	/* And that --disk tells more of. */
+	{"MEANING", false, "what is there: superblock, journal, inode table, file data, swap ...",
+		cell_meaning},
+	{"WHERE", false, "partition, file system, and what of it", cell_where},
+	{"WITHOUT", false, "what the disk would be without the request", cell_without},
 };
 
 #define DEFAULT_COLUMNS "DEVICE,RING,SLOT,STATE,OP,SECTOR,SECTORS,BYTES,SEGS,AGE,FROM,FLAGS"
-#define FIRST_OF_WHO	(ptrdiff_t)(ARRAY_SIZE(columns) - 7)
+#define FIRST_OF_WHO	(ptrdiff_t)(ARRAY_SIZE(columns) - 10)
+#define FIRST_OF_DISK	(ptrdiff_t)(ARRAY_SIZE(columns) - 3)
 #define WHO_COLUMNS	"DEVICE,RING,SLOT,OP,SECTOR,SECTORS,AGE,KIND,PROCESS,FILE,POSITION"
+#define DISK_COLUMNS	"DEVICE,RING,SLOT,OP,SECTOR,SECTORS,MEANING,WHERE,WITHOUT"
 
 struct dump {
 	struct cmd_env *env;
 	const char *path, *device, *columns;
-	bool op_set, map, ring;
+	bool op_set, map, ring, meaning;
 	enum io_op op;
 	struct cmd_input in;
 	struct target target;
+	struct replay_targets disks;
+	struct err usage; /* of an option's argument */
 	struct show_style style;
 	struct backends backends; /* of a live domain */
 	const struct table_column **cols;
 	size_t nr_cols;
 };
 
-enum { OPT_DEVICE = 0x100, OPT_OP, OPT_WHO, OPT_MAP, OPT_RING };
+enum { OPT_DEVICE = 0x100, OPT_OP, OPT_WHO, OPT_MAP, OPT_RING, OPT_DISK };
 
 static void parse_op(struct dump *d, const char *word, struct argp_state *state)
 {
@@ -208,6 +218,10 @@ static error_t parse_dump(int key, char *arg, struct argp_state *state)
 	case OPT_RING:
 		d->ring = true;
 		return 0;
+	case OPT_DISK:
+		if (replay_target_add(&d->disks, arg, &d->usage))
+			argp_error(state, "%s", d->usage.text);
+		return 0;
 	case OPT_WHO:
 		d->env->frontend.who = true;
 		return 0;
@@ -236,7 +250,9 @@ static char *help_filter(int key, const char *text, void *input UNUSED)
 	f = open_memstream(&all, &bytes);
 	if (!f)
 		return (char *)text;
-	fputs("Columns of -o (default " DEFAULT_COLUMNS "; with --who " WHO_COLUMNS "):\n", f);
+	fputs("Columns of -o (default " DEFAULT_COLUMNS "; with --who " WHO_COLUMNS
+	      "; with --disk " DISK_COLUMNS "):\n",
+		f);
 	for (i = 0; i < ARRAY_SIZE(columns); i++)
 		fprintf(f, "  %-10s %s\n", columns[i].name, columns[i].help);
 	fprintf(f, "\n%s", text ? text : "");
@@ -378,16 +394,23 @@ static int print_document(struct dump *d, struct err *err)
 /* The user's choice; without -o, the one that the user made once for all. */
 static int choose_columns(struct dump *d, struct err *err)
 {
-	const char *usual = d->env->frontend.who || d->env->json ? NULL : getenv(OUTPUT_VARIABLE);
+	const char *defaults = d->disks.nr	      ? DISK_COLUMNS
+			       : d->env->frontend.who ? WHO_COLUMNS
+						      : DEFAULT_COLUMNS;
+	bool special = d->disks.nr || d->env->frontend.who || d->env->json;
+	const char *usual = special ? NULL : getenv(OUTPUT_VARIABLE);
 	const char *wanted = d->columns ? d->columns : usual && *usual ? usual : NULL;
 	size_t i;
 
-	if (table_choose(columns, ARRAY_SIZE(columns),
-		    d->env->frontend.who ? WHO_COLUMNS : DEFAULT_COLUMNS, wanted, &d->cols,
-		    &d->nr_cols, err))
+	if (table_choose(
+		    columns, ARRAY_SIZE(columns), defaults, wanted, &d->cols, &d->nr_cols, err))
 		return wanted == d->columns ? -1 : err_in(err, OUTPUT_VARIABLE);
-	for (i = 0; i < d->nr_cols; i++)
+	d->meaning = d->disks.nr;
+	for (i = 0; i < d->nr_cols; i++) {
 		d->env->frontend.who |= d->cols[i] - columns >= FIRST_OF_WHO;
+		d->meaning |= d->cols[i] - columns >= FIRST_OF_DISK;
+	}
+	d->env->frontend.who |= d->meaning; /* what a disk does not say yet */
 	return 0;
 }
 
@@ -395,17 +418,24 @@ static int confine_dump(struct dump *d, struct err *err)
 {
 	struct door_passes passes = {0};
 
+	bool open = d->target.live_given;
+	size_t i;
+
 	door_pass_add(&passes, d->path, DOOR_READ);
 	target_passes(&d->target, &passes);
-	return cmd_confine(
-		d->env, d->target.live_given ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+	for (i = 0; i < d->disks.nr; i++) {
+		door_pass_add(&passes, d->disks.v[i].path, DOOR_READ);
+		open = open || disk_needs_server(d->disks.v[i].format);
+	}
+	return cmd_confine(d->env, open ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
 }
 
 static int run_dump(struct dump *d, struct err *err)
 {
 	if (choose_columns(d, err) || confine_dump(d, err) ||
 		cmd_open(d->env, d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
-		target_read(d->env, &d->target, false, &d->in, err) || keep_wanted(d, err))
+		target_read(d->env, &d->target, false, &d->in, err) ||
+		(d->meaning && meaning_look(&d->disks, &d->in.snap, err)) || keep_wanted(d, err))
 		return -1;
 	if (d->in.live && backends_read(&d->in, &d->backends, err))
 		return -1;
@@ -425,6 +455,11 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 		{.name = "who",
 			.key = OPT_WHO,
 			.doc = "say of each request who asked for it, and for which file (Linux)"},
+		{.name = "disk",
+			.key = OPT_DISK,
+			.arg = "VDEV=[FORMAT:]PATH",
+			.doc = "say of each request what is there on this disk, and what the disk "
+			       "would be without it; opened read-only"},
 		{.name = "map",
 			.key = OPT_MAP,
 			.doc = "draw each disk as a line: which part of it is read or written"},
@@ -453,6 +488,7 @@ int cmd_dump(struct cmd_env *env, int argc, char **argv, struct err *err)
 	cmd_parse(&argp, argc, argv, &d);
 	rc = run_dump(&d, err);
 	target_fini(&d.target);
+	replay_targets_fini(&d.disks);
 	backends_fini(&d.backends);
 	cmd_close(&d.in);
 	free(d.cols);

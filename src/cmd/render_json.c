@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmd/look.h"
+#include "cmd/meaning.h"
 #include "cmd/who.h"
 
 /* None in a file that is cut: nobody knows. */
@@ -174,6 +175,8 @@ struct json_object *json_request(const struct io_request *r)
 	json_put(o, "segments", segs);
 	if (r->nr_who) /* else nobody asked */
 		json_put(o, "who", json_who(r));
+	if (r->nr_meaning)
+		json_put(o, "meaning", json_meaning(r));
 	return o;
 }
 

@@ -4,83 +4,40 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Different values that a cell shows before it only counts. */
-#define MAX_SHOWN 3u
-
 /* ---- cells -------------------------------------------------------------------------------- */
 
-/* The value of one stretch, malloc'ed; NULL: there is none. */
-typedef char *value_fn(const struct who *w);
-
-struct joined {
-	char *v[MAX_SHOWN];
-	size_t nr, more; /* those shown, stretches with others */
-};
-
-/* Takes `text`. */
-static void join_value(struct joined *j, char *text)
-{
-	size_t i;
-
-	for (i = 0; text && i < j->nr; i++)
-		if (!strcmp(j->v[i], text)) {
-			free(take(text));
-			return;
-		}
-	if (text && j->nr < MAX_SHOWN)
-		j->v[j->nr++] = take(text);
-	else
-		j->more += text != NULL;
-	free(text);
-}
-
-static char *joined_text(struct joined *j)
-{
-	char *all = NULL;
-	size_t bytes, i;
-	FILE *f = j->nr ? open_memstream(&all, &bytes) : NULL;
-
-	for (i = 0; i < j->nr; i++) {
-		if (f)
-			fprintf(f, "%s%s", i ? ", " : "", j->v[i]);
-		free(j->v[i]);
-	}
-	if (f && j->more)
-		fprintf(f, ", +%zu", j->more);
-	if (f)
-		fclose(f);
-	return all;
-}
-
-static char *join_values(const void *row, value_fn *value)
+static char *join_values(const void *row, cell_part_fn *value)
 {
 	const struct io_request *r = ((const struct request_row *)row)->req;
-	struct joined j = {0};
-	size_t i;
 
-	for (i = 0; i < r->nr_who; i++)
-		join_value(&j, value(&r->who[i]));
-	return joined_text(&j);
+	return cell_join(r, r->nr_who, value);
 }
 
-static char *value_kind(const struct who *w)
+static char *value_kind(const struct io_request *r, size_t part)
 {
+	const struct who *w = &r->who[part];
+
 	return strdup(who_kind_name(w->kind));
 }
 
-static char *value_process(const struct who *w)
+static char *value_process(const struct io_request *r, size_t part)
 {
+	const struct who *w = &r->who[part];
+
 	return w->task_known ? table_text("%s[%" PRIu32 "]", w->comm, w->pid) : NULL;
 }
 
-static char *value_cgroup(const struct who *w)
+static char *value_cgroup(const struct io_request *r, size_t part)
 {
+	const struct who *w = &r->who[part];
+
 	return w->cgroup ? strdup(w->cgroup) : NULL;
 }
 
 /* "(ext4)/a/b": the path in a file system of which no mount is known. */
-static char *value_file(const struct who *w)
+static char *value_file(const struct io_request *r, size_t part)
 {
+	const struct who *w = &r->who[part];
 	const char *gone = w->deleted ? " (deleted)" : "";
 
 	if (w->path && w->path_whole)
@@ -92,8 +49,10 @@ static char *value_file(const struct who *w)
 	return w->fs[0] ? table_text("(%s)", w->fs) : NULL;
 }
 
-static char *value_position(const struct who *w)
+static char *value_position(const struct io_request *r, size_t part)
 {
+	const struct who *w = &r->who[part];
+
 	return w->position == WHO_UNKNOWN_U64 ? NULL : table_text("%" PRIu64, w->position);
 }
 
@@ -123,8 +82,10 @@ static char *value_stack(const struct who *w)
 	return all;
 }
 
-static char *value_lost(const struct who *w)
+static char *value_lost(const struct io_request *r, size_t part)
 {
+	const struct who *w = &r->who[part];
+
 	return w->lost ? strdup(w->lost) : NULL;
 }
 

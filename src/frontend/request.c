@@ -100,6 +100,9 @@ void io_request_fini(struct io_request *r)
 {
 	size_t i;
 
+	for (i = 0; i < r->nr_meaning; i++)
+		meaning_fini(&r->meaning[i]);
+	free(r->meaning);
 	for (i = 0; i < r->nr_who; i++)
 		who_fini(&r->who[i]);
 	free(r->who);

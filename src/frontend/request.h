@@ -11,6 +11,7 @@
 #include "base/finding.h"
 #include "base/frame.h"
 #include "frontend/blkif_abi.h"
+#include "frontend/meaning.h"
 #include "frontend/who.h"
 #include "kernel/facts.h"
 
@@ -101,6 +102,8 @@ struct io_request {
 	uint64_t start_ns; /* guest's monotonic clock when age_known */
 	struct who *who;   /* owned; who asked for it, by its data; none where nobody looked */
 	size_t nr_who;
+	struct meaning *meaning; /* owned; what its sectors are; none where nobody looked */
+	size_t nr_meaning;
 };
 
 /* A slot of the shadow as stored, used and free ones alike, for the rules. */

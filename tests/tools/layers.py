@@ -21,9 +21,10 @@ LAW = {
     "frontend": ["kernel", "guest", "checkpoint", "io", "base"],
     "check": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "replay": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
+    "ondisk": ["frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "xenhost": ["checkpoint", "io", "base", "guest"],
     "guard": ["checkpoint", "io", "base"],
-    "cmd": ["guard", "check", "replay", "xenhost", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
+    "cmd": ["guard", "check", "replay", "ondisk", "xenhost", "frontend", "kernel", "guest", "checkpoint", "io", "base"],
     "main": ["cmd", "base"],
 }
 TOP = {
@@ -32,7 +33,7 @@ TOP = {
     "src/replay.c": "replay",
 }
 # They see a guest's memory, not the file that it may stand in.
-ABOVE_FILES = {"guest", "kernel", "frontend", "check", "replay", "cmd"}
+ABOVE_FILES = {"guest", "kernel", "frontend", "check", "replay", "ondisk", "cmd"}
 # What may stand in a wrapper. The body of an image of Xen 2.0 is that of the legacy stream.
 PAYLOADS = {
     "libvirt": {"legacy", "libxc"},

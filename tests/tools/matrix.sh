@@ -41,8 +41,9 @@ say "without Xen" build_without -noxen libxen WITHOUT_XEN=1
 say "without libxml2" build_without -noxml libxml2 WITHOUT_XML=1
 say "without libseccomp" build_without -noseccomp libseccomp WITHOUT_SECCOMP=1
 say "without libnbd" build_without -nonbd libnbd WITHOUT_NBD=1
-say "without any of them" build_without -none 'libxen|libxml2|libseccomp|libnbd' \
-    WITHOUT_XEN=1 WITHOUT_XML=1 WITHOUT_SECCOMP=1 WITHOUT_NBD=1
+say "without libext2fs" build_without -noext2fs libext2fs WITHOUT_EXT2FS=1
+say "without any of them" build_without -none 'libxen|libxml2|libseccomp|libnbd|libext2fs' \
+    WITHOUT_XEN=1 WITHOUT_XML=1 WITHOUT_SECCOMP=1 WITHOUT_NBD=1 WITHOUT_EXT2FS=1
 
 # An image that is no raw disk is refused by name then.
 refuses_qcow2() {
@@ -59,7 +60,7 @@ musl() {
     mkdir -p "$inc/bits"
     : >"$inc/bits/floatn.h"
     for h in argp.h gelf.h libelf.h elf.h dwarf.h zlib.h zconf.h zstd.h zstd_errors.h archive.h archive_entry.h \
-        libnbd.h libxml2 json-c libsmartcols blkid elfutils bpf unicode linux asm asm-generic \
+        libnbd.h libxml2 json-c libsmartcols blkid ext2fs et elfutils bpf unicode linux asm asm-generic \
         seccomp.h seccomp-syscalls.h; do
         for f in /usr/include /usr/include/"$(gcc -dumpmachine)"; do
             if [ "$h" != elf.h ] && [ -e "$f/$h" ]; then ln -sfn "$f/$h" "$inc/$h"; fi

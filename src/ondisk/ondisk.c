@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ondisk/ondisk.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "ondisk/memory.h"
+#include "ondisk/regions.h"
+
+/* Stretches of one request: more than this are one more, of which nothing is said. */
+#define MAX_STRETCHES 4096u
+
+/* ---- what will be asked ------------------------------------------------------------------- */
+
+struct asked {
+	struct ondisk_range *v; /* owned */
+	size_t nr, cap;
+};
+
+/* The part of the request's range that is in the region, in bytes of it. */
+static bool clip_range(
+	const struct region *r, uint64_t start, uint64_t end, struct ondisk_range *ret)
+{
+	uint64_t from = MAX(start, r->start), to = MIN(end, r->start + r->nr);
+
+	if (from >= to)
+		return false;
+	*ret = (struct ondisk_range){(from - r->start) * SECTOR_BYTES, (to - from) * SECTOR_BYTES};
+	return true;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct ondisk_range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static void merge_ranges(struct asked *a)
+{
+	size_t i, keep = 0;
+
+	if (a->nr)
+		qsort(a->v, a->nr, sizeof(*a->v), by_start);
+	for (i = 1; i < a->nr; i++) {
+		struct ondisk_range *last = &a->v[keep];
+
+		if (a->v[i].start > last->start + last->bytes)
+			a->v[++keep] = a->v[i];
+		else
+			last->bytes = MAX(last->bytes, a->v[i].start + a->v[i].bytes - last->start);
+	}
+	a->nr = a->nr ? keep + 1 : 0;
+}
+
+/* Of all requests that touch the region. -1: no memory. */
+static int gather_asked(const struct region *r, const struct blkdev *dev, struct asked *ret)
+{
+	const struct io_request *q;
+	struct ondisk_range one;
+	uint64_t start, end;
+	size_t i;
+
+	for (i = 0; (q = blkdev_request(dev, i)); i++) {
+		if (!io_request_range(q, &start, &end) || !clip_range(r, start, end, &one))
+			continue;
+		if (util_grow(&ret->v, &ret->cap, ret->nr + 1, sizeof(*ret->v)))
+			return -1;
+		ret->v[ret->nr++] = one;
+	}
+	merge_ranges(ret);
+	return 0;
+}
+
+/* Open what a request leads to, and say what will be asked of it. */
+static int open_region(
+	struct regions *all, struct region *r, const struct blkdev *dev, struct err *err)
+{
+	struct asked asked = {0};
+	struct err why;
+	int rc = gather_asked(r, dev, &asked);
+
+	if (rc || !asked.nr) {
+		free(asked.v);
+		return rc ? err_nomem(err, "what requests are for") : 0;
+	}
+	view_init(&r->view, all->disk, r->start * SECTOR_BYTES, r->nr * SECTOR_BYTES);
+	if (r->fs->open(&r->view, &r->state, &why)) {
+		r->state = NULL;
+		r->lost = strdup(why.text);
+		rc = why.cls == ERR_SYSTEM ? err_set(err, ERR_SYSTEM, "%s", why.text) : 0;
+	} else if (r->fs->prepare)
+		rc = r->fs->prepare(r->state, asked.v, asked.nr, err);
+	free(asked.v);
+	return rc;
+}
+
+static int open_regions(struct regions *all, const struct blkdev *dev, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < all->nr; i++)
+		if (all->v[i].fs && open_region(all, &all->v[i], dev, err))
+			return -1;
+	return 0;
+}
+
+/* ---- the answers -------------------------------------------------------------------------- */
+
+/* What begins at this sector, of at most `nr`; sectors of it. */
+static uint64_t tell_region(struct region *r, uint64_t sector, uint64_t nr, struct meaning *m)
+{
+	uint64_t bytes;
+
+	nr = MIN(nr, r->start + r->nr - sector);
+	m->partition = r->partition;
+	snprintf(m->fs, sizeof(m->fs), "%s", r->type);
+	if (!r->state) {
+		m->kind = r->kind;
+		if (r->lost)
+			m->lost = strdup(r->lost);
+		else if (r->unsure)
+			m->lost = strdup("it looks like several things at once");
+		else if (!r->kind && !r->type[0])
+			m->lost = strdup("nothing known is there");
+		else if (!r->kind)
+			m->lost = strdup("nobody here can read it");
+		return nr;
+	}
+	bytes = r->fs->tell(r->state, (sector - r->start) * SECTOR_BYTES, nr * SECTOR_BYTES, m);
+	/* Blocks are whole sectors. */
+	return MIN(MAX(bytes / SECTOR_BYTES, UINT64_C(1)), nr);
+}
+
+static int note_request(struct regions *all, struct io_request *q, struct err *err)
+{
+	uint64_t start, end, at;
+
+	if (!io_request_range(q, &start, &end))
+		return 0;
+	for (at = start; at < end && q->nr_meaning <= MAX_STRETCHES;) {
+		struct region *r = region_at(all, at);
+		CLEANUP(meaning_fini) struct meaning m;
+		uint64_t nr = end - at;
+
+		meaning_init(&m);
+		if (!r)
+			m.lost = strdup("the disk ends before");
+		else if (q->nr_meaning < MAX_STRETCHES)
+			nr = tell_region(r, at, end - at, &m);
+		else
+			m.lost = strdup("there are too many stretches");
+		m.offset = (at - start) * SECTOR_BYTES;
+		m.bytes = nr * SECTOR_BYTES;
+		ondisk_add_memory(q, &m);
+		if (meaning_append(&q->meaning, &q->nr_meaning, &m))
+			return err_nomem(err, "what requests are for");
+		at += nr;
+	}
+	return 0;
+}
+
+static int note_requests(struct regions *all, struct io_request *v, size_t nr, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (note_request(all, &v[i], err))
+			return -1;
+	return 0;
+}
+
+int ondisk_note(const struct disk *d, struct blkdev *dev, struct err *err)
+{
+	CLEANUP(regions_free) struct regions all;
+
+	if (regions_read(d, &all, err) || open_regions(&all, dev, err) ||
+		note_requests(&all, dev->requests, dev->nr_requests, err) ||
+		note_requests(&all, dev->queued, dev->nr_queued, err))
+		return -1;
+	return 0;
+}

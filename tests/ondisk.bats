@@ -1,0 +1,157 @@
+#!/usr/bin/env bats
+# What the sectors of requests are on their disk, against what the tools of the file systems say.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    tell=$(dirname "$XBDSNAP")/unit/test_ondisk
+    ext4=${XBDSNAP_CACHE:-}/linux-6.1-ext4
+}
+
+tell() { # tell DISK [RANGE...]: into lines
+    "$tell" "$@" >lines
+}
+
+held() { # held DISK [FIRST-SECTOR]: every block of the file system, by debugfs and dumpe2fs
+    python3 "$SRCDIR/tests/tools/ext_truth.py" "$1" lines "${2:-0}" >out || {
+        cat out
+        return 1
+    }
+}
+
+files() { # what a file system is filled with
+    mkdir -p in/a/b in/c
+    head -c 300000 /dev/urandom >in/a/large
+    head -c 5000 /dev/urandom >in/a/b/small
+    for i in $(seq 60); do echo "$i" >"in/c/a file with a name $i"; done
+    truncate -s 40M in/holes
+    for i in 0 3000 9000 9500 10200; do
+        printf x | dd of=in/holes bs=4096 seek=$i conv=notrunc status=none
+    done
+    ln -s "$(printf '%0200d' 7)" in/link
+}
+
+@test "a real ext4 in use: every block, its file, its place in it, and what the journal replays" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    for disk in before after; do
+        tell "$ext4/disk-$disk-xvdb.img"
+        held "$ext4/disk-$disk-xvdb.img"
+    done
+    tell "$ext4/disk-before-xvdb.img"
+    held "$ext4/disk-before-xvdb.img"
+    grep -q ' 21 in the journal' out
+}
+
+@test "ext2, ext3 and ext4 with other features" {
+    files
+    while read -r size options; do
+        rm -f disk.img
+        truncate -s "$size" disk.img
+        # shellcheck disable=SC2086 # several options
+        mkfs.ext4 -q -F -d in $options disk.img
+        tell disk.img
+        echo "$options"
+        held disk.img
+        cut -f3 lines | grep -q '^file data$'
+        cut -f3 lines | grep -q '^block map$'
+    done <<'EOF'
+64M -b 1024 -O ^extents,^has_journal,^64bit,^metadata_csum
+64M -b 1024 -O ^extents,^flex_bg,^64bit,^metadata_csum
+64M -b 2048 -O ^64bit,meta_bg,^resize_inode,^flex_bg
+96M -b 4096 -O sparse_super2,inline_data
+EOF
+}
+
+@test "a file system whose blocks come in clusters" {
+    files
+    truncate -s 128M disk.img
+    mkfs.ext4 -q -F -d in -b 4096 -O bigalloc -C 16384 disk.img
+    tell disk.img
+    held disk.img
+}
+
+@test "requests of a real guest: the file, the place and the kind that the guest's account has" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    "$XBDSNAP" dump -J --disk "xvdb=$ext4/disk-before-xvdb.img" "$ext4/image.save" >j
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    python3 "$SRCDIR/tests/tools/meaning_truth.py" j "$CHECKPOINTS/linux-6.1-ext4/ext4-truth.json"
+    "$XBDSNAP" dump --disk "xvdb=$ext4/disk-before-xvdb.img" "$ext4/image.save" >t
+    grep -Eq '^xvdb +0 +6 write +15016 +128 file data +\(ext4\) /dio/d0 16384-81919 +bytes 16384 to 81919 of /dio/d0 stay as they were$' t
+    grep -Eq '^xvdb +0 +18 .* read as zeros: the disk has them as not written yet$' t
+    grep -Eq '^xvdb +0 +23 .*/buf/new 0-98303 +bytes .* are lost: the disk does not say yet that they belong to it$' t
+    grep -Eq '^xvdb +0 +26 write +352 +48 inode table +\(ext4\) inodes 113 to 208 +nothing is lost: the journal holds it and replays it at the next mount$' t
+}
+
+@test "without a disk, what the guest's memory says" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    "$XBDSNAP" dump -o SLOT,MEANING,WHERE,WITHOUT "$ext4/image.save" >t
+    grep -Eq '^ *6 file data +\(ext4\) /mnt/dio/d0 16384-81919 +bytes 16384 to 81919 of /mnt/dio/d0 stay as they were$' t
+    grep -Eq '^ *26 metadata +\(ext4\) +what it describes stays old, unless the journal holds it$' t
+    "$XBDSNAP" dump -J -o +MEANING "$ext4/image.save" | jq -e '[.devices[].requests[].meaning[].from] | unique == ["memory"]'
+    "$XBDSNAP" dump -J "$ext4/image.save" | jq -e '[.devices[].requests[] | has("meaning")] | any | not'
+}
+
+@test "partitions: a master boot record with logical ones, and a GUID table with its copy" {
+    truncate -s 64M disk.img
+    printf '%s\n' 'label: dos' '2048,32768,83' '36864,,5' '38912,16384,83' '57344,16384,82' |
+        sfdisk -q disk.img
+    files
+    truncate -s 16M fs.img
+    mkfs.ext4 -q -F -b 1024 -d in -O ^64bit fs.img 2>/dev/null || mkfs.ext4 -q -F -b 1024 fs.img
+    dd if=fs.img of=disk.img bs=512 seek=2048 conv=notrunc status=none
+    tell disk.img
+    held "disk.img?offset=$((2048 * 512))" 2048
+    # Sectors, kind and partition of all but the file system.
+    awk -F '\t' '$5 != 1 {print $1, $2, $3, $5}' lines >got
+    diff - got <<'EOF'
+0 1 partition table 0
+1 2047 unpartitioned 0
+34816 2048 unpartitioned 0
+36864 1 partition table 0
+36865 2047 unpartitioned 0
+38912 16384 unknown 5
+55296 1 partition table 0
+55297 2047 unpartitioned 0
+57344 16384 unknown 6
+73728 57344 unpartitioned 0
+EOF
+    truncate -s 64M gpt.img
+    printf '%s\n' 'label: gpt' '2048,32768' '36864,16384' | sfdisk -q gpt.img
+    dd if=fs.img of=gpt.img bs=512 seek=2048 conv=notrunc status=none
+    tell gpt.img
+    held "gpt.img?offset=$((2048 * 512))" 2048
+    awk -F '\t' '$5 != 1 {print $1, $2, $3, $5}' lines >got
+    diff - got <<'EOF'
+0 2 partition table 0
+2 32 partition table 0
+34 2014 unpartitioned 0
+34816 2048 unpartitioned 0
+36864 16384 unknown 2
+53248 77791 unpartitioned 0
+131039 33 backup partition table 0
+EOF
+}
+
+@test "an image of another format is read through its server" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    qemu-img convert -O qcow2 "$ext4/disk-before-xvdb.img" disk.qcow2
+    diff <("$XBDSNAP" dump --disk "xvdb=$ext4/disk-before-xvdb.img" "$ext4/image.save") \
+        <("$XBDSNAP" dump --disk xvdb=qcow2:disk.qcow2 "$ext4/image.save")
+}
+
+@test "a disk that is damaged or too short: unknown, and why; never a crash" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    head -c 5M "$ext4/disk-before-xvdb.img" >short.img
+    tell short.img 10000-20000
+    [ "$(cut -f1-3,12 lines)" = $'10000\t240\tjournal\t-\n10240\t9761\tunknown\tthe disk ends before' ]
+    "$XBDSNAP" dump -J --disk xvdb=short.img "$ext4/image.save" >j
+    jq -e '[.devices[].requests[] | select(.sector > 10240) | .meaning[].from] | unique == ["memory"]' j
+    cp "$ext4/disk-before-xvdb.img" bad.img
+    printf '\1\0\0\0' | dd of=bad.img bs=1 seek=$((1024 + 0x20)) conv=notrunc status=none # blocks a group
+    "$XBDSNAP" dump -J --disk xvdb=bad.img "$ext4/image.save" >j
+    jq -e '[.devices[].requests[].meaning[] | select(.from == "disk") | .kind] | unique - ["unknown"] == []' j
+    run -2 "$XBDSNAP" dump --disk xvdz=short.img "$ext4/image.save"
+    run -2 "$XBDSNAP" dump --disk xvdb "$ext4/image.save"
+    run -6 "$XBDSNAP" dump --disk xvdb=/nowhere "$ext4/image.save"
+}
