@@ -8,11 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "check/catalogue.h"
-#include "check/check.h"
-#include "frontend/frontend.h"
-
-#include "still_guest.h"
+#include "decode_guest.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,6 +25,7 @@ static const char *const recipes[] = {
 	"unikraft",
 	"grub",
 	"windows --with wrapped",
+	"openbsd --banner openbsd",
 };
 #define NR_RECIPES  (sizeof(recipes) / sizeof(recipes[0]))
 #define MAX_IMAGE   (8u << 20)
@@ -78,43 +75,9 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 	for (i = 0; i < NR_RECIPES; i++) {
 		make_guest(recipes[i], &bases[i]);
 		find_pages(&bases[i]);
+		decode_reached(&bases[i].guest, recipes[i]);
 	}
 	return 0;
-}
-
-/* What every snapshot promises its users, and that the rules can be asked. */
-static void check(const struct snapshot *s, const struct ckpt_info *info, struct memory m)
-{
-	const struct check_input in = {.snap = s, .info = info, .memory = m};
-	struct check_result out = {0};
-	size_t i, k;
-
-	for (i = 0; i < s->nr_devices; i++)
-		for (k = 0; k < s->devices[i].nr_requests; k++) {
-			const struct io_request *r = &s->devices[i].requests[k];
-
-			if (r->ring >= s->devices[i].nr_rings)
-				abort();
-		}
-	for (i = 0; i < s->findings.nr; i++)
-		if (!catalogue_find(s->findings.v[i].rule))
-			abort();
-	check_run(&in, &out);
-	check_result_fini(&out);
-}
-
-static void decode(const struct still_guest *made)
-{
-	const struct frontend_options opt = {.config = ckpt_info(made->ck)};
-	struct snapshot s = {0};
-	struct guest *g;
-
-	if (guest_open(still_memory(made), &g, NULL))
-		return;
-	if (!frontend_analyse(g, &opt, &s, NULL))
-		check(&s, ckpt_info(made->ck), guest_memory(g));
-	snapshot_fini(&s);
-	guest_close(g);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -125,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	b = &bases[data[0] % NR_RECIPES];
 	still_edit(&b->guest, b->at, b->nr, data + 1, size - 1);
-	decode(&b->guest);
+	decode_guest(&b->guest);
 	still_undo(&b->guest, b->at, b->nr, data + 1, size - 1);
 	return 0;
 }

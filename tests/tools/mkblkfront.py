@@ -4,6 +4,7 @@
 
   mkblkfront.py --list                      the guests there are
   mkblkfront.py NAME OUT.save OUT.json      one of them, and what its rings hold
+  mkblkfront.py --few FOLDER                the smallest with requests, one of each era and size
   mkblkfront.py --kernel NAME OUT.save OUT.elf      one of kernel_guests(), and its kernel file
 
 The places of all members come from the compiler (blkfront-layouts.c). What the driver writes there
@@ -42,7 +43,7 @@ class Guest:
     def __init__(self, bits, levels, entry, vmemmap=True):
         self.w, self.levels, self.entry = bits // 8, levels, entry
         self.base = 0xC0000000 if bits == 32 else 0xFFFF888000000000
-        self.mem, self.next, self.next_high = {}, 64, 7100
+        self.mem, self.next, self.next_high, self.payload = {}, 64, 7100, []
         self.root = self.table = self.new()
         if bits == 32:
             self.array = self.base + PAGE * 6000  # in memory of its own, as FLATMEM is
@@ -69,10 +70,12 @@ class Guest:
         """A page for data: with 32 bits every second one is a high one, which the kernel maps only
         when it needs it."""
         self.next_high += 1
-        if self.w == 8 or self.next_high % 2:
-            return self.new()
-        self.mem[self.next_high] = bytearray(PAGE)
-        return self.next_high
+        pfn = self.next_high
+        if self.w == 8 or pfn % 2:
+            pfn = self.new()
+        self.mem[pfn] = bytearray(PAGE)
+        self.payload.append(pfn)
+        return pfn
 
     def at(self, pfn, offset=0):
         return self.base + pfn * PAGE + offset
@@ -457,6 +460,17 @@ def usual(ring, era):
         ring.request(WRITE, 6000, [(0, 4096)] * 20 + [(0, 1024)])
 
 
+def few(ring, era):
+    """Of each kind one, on few pages, without data: for fuzz_eras.c."""
+    ring.request(READ, 64, [(0, 4096)], answered=True)
+    ring.request(WRITE, 1000, [(512, 3584), (0, 512)], slot=5)
+    ring.request(FLUSH if era >= FRAMES else READ, 0, () if era >= FRAMES else [(0, 512)])
+    if era == FRAMES or era >= LISTS:
+        ring.request(DISCARD, 9000, nr_sectors=128)
+    if era >= POINTERS:
+        ring.request(WRITE, 6000, [(0, 512)] * 12)
+
+
 def fill(ring, era):
     for i in range(ring.d.n):
         ring.request(WRITE, 100 + 16 * i, [(0, 4096)] if i % 3 else [(2048, 2048), (0, 1024)])
@@ -651,6 +665,18 @@ def table():
     return found
 
 
+def write_few(folder):
+    """The guests of fuzz_eras.c, without data."""
+    for name, make in table().items():
+        if not re.fullmatch(r"[^-]*-(64|32|32-nopae)", name):
+            continue
+        g, _ = make(how=few)
+        for pfn in g.payload:
+            g.mem[pfn] = bytearray(PAGE)
+        with open(os.path.join(folder, name + ".save"), "wb") as f:
+            f.write(g.stream())
+
+
 def main(argv):
     guests = table()
     if argv[1:] == ["--list"]:
@@ -658,6 +684,9 @@ def main(argv):
         return 0
     if len(argv) == 5 and argv[1] == "--kernel" and argv[2] in kernel_guests():
         kernel_file(*argv[2:])
+        return 0
+    if len(argv) == 3 and argv[1] == "--few":
+        write_few(argv[2])
         return 0
     if len(argv) != 4 or argv[1] not in guests:
         raise SystemExit(__doc__)

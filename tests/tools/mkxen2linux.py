@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """mkxen2linux.py OUT.save OUT.json [--elf OUT.elf] [--with FAULT] [--requests N] [--seed N]
+            [--no-data]
 
 Write a checkpoint of Xen 2.0 with a small Linux guest, whose block driver (rec_ring of 2.4 and 2.6) is
 played here: requests are logged when they are made, answered and consumed in any order.
@@ -75,7 +76,7 @@ class Driver:
     def used(self):
         return [i for i in range(64) if self.log[i]["id"] >= BASE]
 
-    def layout(self, recovering):
+    def layout(self, recovering, data=True):
         g = self.g
         for i, r in enumerate(self.log):
             words = [pfn << 12 | first << 3 | last for pfn, first, last in r["segs"]]
@@ -89,7 +90,7 @@ class Driver:
             g.w32(STATICS + 4 * i, value)
         for i, mfn in enumerate(g.p2m):
             g.w32(self.p2m_va + 4 * i, mfn)
-        for pfn in range(FIRST_DATA, NPFN):
+        for pfn in range(FIRST_DATA, NPFN if data else 0):
             g.pages[pfn][:] = bytes((pfn * 31 + j * 7) & 0xFF for j in range(PAGE))
 
 
@@ -121,6 +122,7 @@ def main():
     p.add_argument("--with", dest="fault", default="")
     p.add_argument("--requests", type=int, default=20)
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--no-data", action="store_true")
     a = p.parse_args()
     rnd = random.Random(a.seed)
     g = Guest(rnd)
@@ -134,7 +136,7 @@ def main():
     truth = truth_of(drv, answered)
     if a.fault == "cycle":
         drv.log[[i for i in range(64) if drv.log[i]["id"] == NIL][0]]["id"] = drv.free
-    drv.layout(a.fault == "recovery")
+    drv.layout(a.fault == "recovery", not a.no_data)
     if a.fault == "noring":
         g.missing.add(RING)
     mkxen2.save(a.save, g, mkxen2.page_tables(g), drv, b"root=/dev/hda1")
