@@ -53,6 +53,10 @@ well_formed() {
     "$XBDSNAP" report --disk "xvda=$dir/disk-after.img" "$dir/image.save" >done.html
     [ "$(grep -o '<td>landed</td>' done.html | wc -l)" = 16 ]
     grep -q 'XBLKSEC!' stuck.html
+    dir=$XBDSNAP_CACHE/linux-6.1-ext4
+    "$XBDSNAP" report -o ext4.html --disk "xvdb=$dir/disk-before-xvdb.img" "$dir/image.save"
+    [ "$(grep -o '<td>file data</td>' ext4.html | wc -l)" = 26 ]
+    grep -q '<p class="dim">without it: nothing is lost: the journal holds it' ext4.html
 }
 
 @test "a report takes no input's place, and is no JSON" {

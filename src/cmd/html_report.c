@@ -10,6 +10,7 @@
 #include "check/disk_facts.h"
 #include "check/witness.h"
 #include "cmd/html.h"
+#include "cmd/meaning.h"
 #include "cmd/outfile.h"
 #include "cmd/table.h"
 
@@ -269,6 +270,19 @@ static int note_disks(struct page *p, struct err *err)
 	return 0;
 }
 
+static int look_at_disks(struct page *p, struct err *err)
+{
+	CLEANUP(replay_targets_fini) struct replay_targets disks = {0};
+	const struct judge *j = &p->judge;
+	size_t i;
+
+	for (i = 0; i < j->nr_disks; i++)
+		if (replay_target_put(
+			    &disks, j->disks[i].vdev, j->disks[i].path, j->disks[i].format, err))
+			return -1;
+	return meaning_look(&disks, &p->judge.in.snap, err);
+}
+
 static int write_page(struct page *p, struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -300,7 +314,7 @@ static int run_report(struct page *p, struct err *err)
 
 	j->env->frontend.who = true;
 	if (confine_report(p, err) || cmd_open(j->env, j->path, &j->in, err) || judge_run(j, err) ||
-		note_disks(p, err) || write_page(p, err))
+		note_disks(p, err) || look_at_disks(p, err) || write_page(p, err))
 		return -1;
 	if (cmd_verdict(&j->in, &why))
 		cmd_note_err(j->env, &why);

@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "cmd/cells.h"
+#include "cmd/meaning.h"
 #include "cmd/who.h"
 #include "replay/match.h"
 
@@ -33,6 +34,7 @@ static const struct {
 	{"process", cell_process, false},
 	{"file", cell_file, false},
 	{"position", cell_position, true},
+	{"is there", cell_meaning, false},
 };
 
 static void put_hex_row(FILE *out, const uint8_t *p, size_t nr, size_t at)
@@ -72,19 +74,27 @@ static bool put_preview(FILE *out, struct memory m, const struct io_segment *s)
 	return true;
 }
 
-static void put_layers(FILE *out, const struct request_row *row)
+/* Longer things that are said of a request, each in a line of its own. */
+static void put_lines(FILE *out, const struct request_row *row)
 {
-	CLEANUP_FREE char *stack = cell_stack(row);
-	CLEANUP_FREE char *lost = cell_lost(row);
+	static const struct {
+		const char *name;
+		char *(*cell)(const void *row);
+	} lines[] = {
+		{"there", cell_where},
+		{"without it", cell_without},
+		{"devices", cell_stack},
+		{"not known", cell_lost},
+	};
+	size_t i;
 
-	if (stack) {
-		fputs("<p class=\"dim\">devices: ", out);
-		html_text(out, stack);
-		fputs("</p>", out);
-	}
-	if (lost) {
-		fputs("<p class=\"dim\">not known: ", out);
-		html_text(out, lost);
+	for (i = 0; i < ARRAY_SIZE(lines); i++) {
+		CLEANUP_FREE char *text = lines[i].cell(row);
+
+		if (!text)
+			continue;
+		fprintf(out, "<p class=\"dim\">%s: ", lines[i].name);
+		html_text(out, text);
 		fputs("</p>", out);
 	}
 }
@@ -95,7 +105,7 @@ static void put_details(FILE *out, struct memory m, const struct request_row *ro
 
 	fprintf(out, "<details><summary>%zu segment%s</summary>", r->nr_seg,
 		r->nr_seg == 1 ? "" : "s");
-	put_layers(out, row);
+	put_lines(out, row);
 	if (r->trouble) {
 		fputs("<p class=\"error\">", out);
 		html_text(out, r->trouble);

@@ -9,10 +9,19 @@
 
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err)
 {
-	struct replay_target *grown, one = {.disk = DISK_INIT};
+	struct replay_target one;
 
 	if (disk_parse(text, one.vdev, sizeof(one.vdev), &one.path, &one.format, err))
 		return -1;
+	return replay_target_put(t, one.vdev, one.path, one.format, err);
+}
+
+int replay_target_put(struct replay_targets *t, const char *vdev, const char *path,
+	enum disk_format format, struct err *err)
+{
+	struct replay_target *grown, one = {.path = path, .format = format, .disk = DISK_INIT};
+
+	snprintf(one.vdev, sizeof(one.vdev), "%s", vdev);
 	grown = realloc(t->v, (t->nr + 1) * sizeof(*grown));
 	if (!grown)
 		return err_nomem(err, "noting a disk");

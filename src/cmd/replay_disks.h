@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * replay_disks.h - the disks of `replay --disk`, and the plan beside them.
+ * replay_disks.h - the disks that the user names, and the plan of `replay` beside them.
  */
 #ifndef XB_CMD_REPLAY_DISKS_H
 #define XB_CMD_REPLAY_DISKS_H
@@ -26,6 +26,9 @@ struct replay_targets {
 
 /* "VDEV=[FORMAT:]PATH" of the user, which must outlive the list. */
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err) MUST_CHECK;
+/* The same, taken apart. */
+int replay_target_put(struct replay_targets *t, const char *vdev, const char *path,
+	enum disk_format format, struct err *err) MUST_CHECK;
 /* Find each one's device in the snapshot and open its disk read-only. */
 int replay_targets_open(
 	struct replay_targets *t, const struct snapshot *s, struct err *err) MUST_CHECK;
