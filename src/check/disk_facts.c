@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "base/num.h"
+#include "io/btrfs_super.h"
 #include "io/ext_super.h"
 #include "io/hold.h"
 #include "io/probe.h"
@@ -49,7 +50,37 @@ static void read_ext(const struct disk *disk, struct check_disk_fs *fs)
 	fs->journal_sequence = journal_sequence(disk, fs->start, &super);
 }
 
-static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start, struct err *err)
+static void read_btrfs(const struct disk *disk, struct check_disk_fs *fs)
+{
+	uint64_t at = fs->start * SECTOR_BYTES + btrfs_super_place(0);
+	uint8_t raw[BTRFS_SUPER_BYTES];
+	struct btrfs_super super;
+
+	if (!strcmp(fs->type, "btrfs") && !disk_read(disk, at, raw, sizeof(raw), NULL) &&
+		btrfs_super_parse(raw, &super))
+		fs->generation = super.generation;
+}
+
+#define XLOG_HEADER 0xfeedbabeu /* fs/xfs/libxfs/xfs_log_format.h; the cycle is the next word */
+
+static void read_xfs_log(
+	const struct disk *disk, const struct mounted_fs *own, struct check_disk_fs *fs)
+{
+	uint8_t raw[8];
+	uint64_t at;
+
+	if (strcmp(fs->type, "xfs") != 0 || !own || own->log_cycle == FS_UNKNOWN_U64 ||
+		!num_add(own->log_sector, fs->start, &at) || at > INT64_MAX / SECTOR_BYTES ||
+		disk_read(disk, at * SECTOR_BYTES, raw, sizeof(raw), NULL))
+		return;
+	fs->log_cycle = num_be32(raw);
+	if (fs->log_cycle == XLOG_HEADER)
+		fs->log_cycle = num_be32(raw + 4);
+}
+
+/* own: what the guest has mounted there; NULL: nothing. */
+static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
+	const struct mounted_fs *own, struct err *err)
 {
 	struct check_disk_fs *fs;
 	struct probed found;
@@ -67,7 +98,7 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 	fs = &d->fs[d->nr_fs++];
 	memset(fs, 0, sizeof(*fs));
 	fs->start = start;
-	fs->journal_sequence = BLK_UNKNOWN_U64;
+	fs->journal_sequence = fs->generation = fs->log_cycle = BLK_UNKNOWN_U64;
 	if (probe_content(disk, start * SECTOR_BYTES, 0, PROBE_FILE_SYSTEM, &found, err))
 		return -1;
 	fs->unsure = found.unsure;
@@ -75,6 +106,8 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 	memcpy(fs->uuid, found.uuid, sizeof(fs->uuid));
 	memcpy(fs->label, found.label, sizeof(fs->label));
 	read_ext(disk, fs);
+	read_btrfs(disk, fs);
+	read_xfs_log(disk, own, fs);
 	return 0;
 }
 
@@ -89,12 +122,10 @@ static int look_at_disk(
 	if (disk->block && !disk->nbd && ioctl(disk->fd, BLKSSZGET, &block))
 		return err_sys(err, "cannot ask %s for its block size", d->path);
 	d->logical_block_bytes = block > 0 ? (uint32_t)block : 0;
-	if (add_fs(d, disk, 0, err))
-		return -1;
 	for (i = 0; i < dev->nr_fs; i++)
-		if (add_fs(d, disk, dev->fs[i].start, err))
+		if (add_fs(d, disk, dev->fs[i].start, &dev->fs[i], err))
 			return -1;
-	return 0;
+	return add_fs(d, disk, 0, NULL, err);
 }
 
 const struct check_disk *check_disk_of(

@@ -29,6 +29,10 @@ struct check_disk_fs {
 	uint64_t wtime, mtime, mnt_count;
 	bool recover;		   /* ext: the journal needs recovery (so it was mounted) */
 	uint64_t journal_sequence; /* of the newest committed transaction; BLK_UNKNOWN_U64 */
+	uint64_t generation;	   /* btrfs: the superblock's transaction; BLK_UNKNOWN_U64 */
+	/* xfs: the number of the turn in which the sector was written at which the guest's log goes
+	 * on; BLK_UNKNOWN_U64 */
+	uint64_t log_cycle;
 };
 
 /* Size, block size and file systems (at sector 0 and where the guest has one mounted) of d->path,

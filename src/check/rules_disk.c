@@ -209,8 +209,41 @@ static bool journal_closed(
 	       !super_in_flight(run, own);
 }
 
+/* A superblock is written when all else of its transaction is there. What is not newer than the
+ * last one that the guest itself began to write is the guest's. */
+static void compare_btrfs(struct check_run *run, const struct check_disk *disk,
+	const struct mounted_fs *own, const struct check_disk_fs *now)
+{
+	if (own->committed == FS_UNKNOWN_U64 || now->generation == BLK_UNKNOWN_U64)
+		run_skip_as(run, "XB407",
+			"the transaction of the btrfs file system is not known on both sides");
+	else if (now->generation > own->written)
+		run_broken_as(run, "XB407", -1, -1,
+			"%s is at transaction %" PRIu64 ", the guest has written %" PRIu64 " last",
+			disk->path, now->generation, own->written);
+	else if (now->generation < own->committed)
+		run_broken_as(run, "XB407", -1, -1,
+			"%s is at transaction %" PRIu64 ", the guest has completed %" PRIu64
+			" on it: it is an older state of the disk",
+			disk->path, now->generation, own->committed);
+}
+
+/* Where the guest's log goes on, nobody but another can have written in this turn of it. */
+static void compare_xfs(struct check_run *run, const struct check_disk *disk,
+	const struct mounted_fs *own, const struct check_disk_fs *now)
+{
+	if (own->log_cycle == FS_UNKNOWN_U64 || now->log_cycle == BLK_UNKNOWN_U64)
+		run_skip_as(
+			run, "XB407", "where the log of the xfs file system goes on is not known");
+	else if (now->log_cycle >= own->log_cycle)
+		run_broken_as(run, "XB407", -1, -1,
+			"the log of %s was written in its cycle %" PRIu64
+			" at a place that the guest has not come to in its cycle %" PRIu64,
+			disk->path, now->log_cycle, own->log_cycle);
+}
+
 /* What the guest holds in memory is never older than what it has written itself. */
-static void compare_state(struct check_run *run, const struct check_disk *disk,
+static void compare_ext(struct check_run *run, const struct check_disk *disk,
 	const struct mounted_fs *own, const struct check_disk_fs *now)
 {
 	if (!own->super_known || !now->super_known)
@@ -240,6 +273,17 @@ static void compare_state(struct check_run *run, const struct check_disk *disk,
 			"the journal of %s is at transaction %" PRIu64
 			", the guest knows of %" PRIu64,
 			disk->path, now->journal_sequence, own->journal_sequence);
+}
+
+static void compare_state(struct check_run *run, const struct check_disk *disk,
+	const struct mounted_fs *own, const struct check_disk_fs *now)
+{
+	if (!strcmp(own->type, "btrfs"))
+		compare_btrfs(run, disk, own, now);
+	else if (!strcmp(own->type, "xfs"))
+		compare_xfs(run, disk, own, now);
+	else
+		compare_ext(run, disk, own, now);
 }
 
 static void file_systems(struct check_run *run)

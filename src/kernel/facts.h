@@ -38,6 +38,12 @@ struct mounted_fs {
 	uint64_t mnt_count;
 	uint64_t journal_sequence; /* newest journal transaction that the guest knows of;
 				      FS_UNKNOWN_U64 unknown */
+	/* btrfs: the transaction that is complete, and the one whose superblock was last written or
+	 * is being written; FS_UNKNOWN_U64 unknown, both */
+	uint64_t committed, written;
+	/* xfs: the sector of the file system at which its log goes on, and the number of the turn,
+	 * which stands in no sector from there on; FS_UNKNOWN_U64 unknown, both */
+	uint64_t log_sector, log_cycle;
 };
 #define FS_UNKNOWN_U64 UINT64_MAX
 

@@ -12,6 +12,8 @@
 
 #include "base/limits.h"
 #include "io/ext_super.h"
+#include "kernel/linux_btrfs.h"
+#include "kernel/linux_xfs.h"
 
 /* s_es is among the first members of struct ext4_sb_info (and of ext2's), s_journal stands in its
  * first 2 KiB; j_superblock is among the first members of journal_t. */
@@ -51,6 +53,9 @@ struct walk {
 	bool (*wanted)(void *arg, const char *disk);
 	void *arg;
 	struct linux_mounts *ret;
+	const struct linux_kernel *k;
+	const struct mounted_fs *fs; /* of which devices are being added */
+	bool no_memory;
 };
 
 static bool read_pointer(struct walk *w, uint64_t base, const struct field *f, uint64_t *ret)
@@ -69,13 +74,13 @@ static bool find_start(struct walk *w, uint64_t bdev, uint64_t *ret)
 	       !layout_read(w->g, GVA(part), &w->l.part_start, ret, NULL);
 }
 
-/* The disk that the superblock lies on. False when it is none that is asked for, or nothing says
- * where on it. */
-static bool find_disk(struct walk *w, uint64_t sb, struct mounted_fs *fs)
+/* The disk of a block device. False when it is none that is asked for, or nothing says where on it.
+ */
+static bool find_disk(struct walk *w, uint64_t bdev, struct mounted_fs *fs)
 {
-	uint64_t bdev, disk;
+	uint64_t disk;
 
-	if (!read_pointer(w, sb, &w->l.bdev, &bdev) || !read_pointer(w, bdev, &w->l.disk, &disk) ||
+	if (!read_pointer(w, bdev, &w->l.disk, &disk) ||
 		guest_read_str(
 			w->g, GVA(disk + w->l.disk_name.off), fs->disk, sizeof(fs->disk), NULL) ||
 		!w->wanted(w->arg, fs->disk))
@@ -158,28 +163,60 @@ static void find_ext_super(struct walk *w, uint64_t sb, const uint8_t *uuid, str
 	}
 }
 
+static int put_fs(struct walk *w, const struct mounted_fs *fs)
+{
+	struct linux_mounts *m = w->ret;
+
+	if (util_grow(&m->v, &m->cap, m->nr + 1, sizeof(*m->v)))
+		return -1;
+	m->v[m->nr++] = *fs;
+	return 0;
+}
+
+/* A device of a btrfs, which may have several. */
+static void add_device(void *arg, uint64_t bdev)
+{
+	struct walk *w = arg;
+	struct mounted_fs one = *w->fs;
+
+	if (find_disk(w, bdev, &one))
+		w->no_memory |= put_fs(w, &one);
+}
+
+static void read_uuid(struct walk *w, uint64_t sb, uint8_t uuid[16], struct mounted_fs *fs)
+{
+	if (w->l.uuid.present && w->l.uuid.bytes == 16 &&
+		!guest_read(w->g, GVA(sb + w->l.uuid.off), uuid, 16, NULL))
+		uuid_text(uuid, fs->uuid, sizeof(fs->uuid));
+}
+
 /* -1 only without memory. */
 static int add_fs(struct walk *w, uint64_t sb, struct err *err)
 {
-	struct mounted_fs fs = {.journal_sequence = FS_UNKNOWN_U64};
-	struct linux_mounts *m = w->ret;
-	uint64_t type, name;
+	struct mounted_fs fs = {.journal_sequence = FS_UNKNOWN_U64,
+		.committed = FS_UNKNOWN_U64,
+		.log_cycle = FS_UNKNOWN_U64};
+	uint64_t type, name, bdev, info;
 	uint8_t uuid[16] = {0};
 
-	if (!find_disk(w, sb, &fs) || layout_read(w->g, GVA(sb), &w->l.type, &type, NULL) ||
+	if (layout_read(w->g, GVA(sb), &w->l.type, &type, NULL) ||
 		layout_read(w->g, GVA(type), &w->l.type_name, &name, NULL) ||
 		guest_read_str(w->g, GVA(name), fs.type, sizeof(fs.type), NULL))
 		return 0;
 	fs.read_only = layout_read_or(w->g, GVA(sb), &w->l.flags, 0) & SB_RDONLY;
-	if (w->l.uuid.present && w->l.uuid.bytes == sizeof(uuid) &&
-		!guest_read(w->g, GVA(sb + w->l.uuid.off), uuid, sizeof(uuid), NULL))
-		uuid_text(uuid, fs.uuid, sizeof(fs.uuid));
-	if (fs.uuid[0])
-		find_ext_super(w, sb, uuid, &fs);
-	if (util_grow(&m->v, &m->cap, m->nr + 1, sizeof(*m->v)))
-		return err_nomem(err, "noting a file system");
-	m->v[m->nr++] = fs;
-	return 0;
+	read_uuid(w, sb, uuid, &fs);
+	info = layout_read_or(w->g, GVA(sb), &w->l.info, 0);
+	if (!strcmp(fs.type, "btrfs")) {
+		w->fs = &fs;
+		linux_btrfs_read(w->k, info, &fs, add_device, w);
+	} else if (read_pointer(w, sb, &w->l.bdev, &bdev) && find_disk(w, bdev, &fs)) {
+		if (!strcmp(fs.type, "xfs"))
+			linux_xfs_read(w->k, info, &fs);
+		else if (fs.uuid[0])
+			find_ext_super(w, sb, uuid, &fs);
+		w->no_memory |= put_fs(w, &fs);
+	}
+	return w->no_memory ? err_nomem(err, "noting a file system") : 0;
 }
 
 static int walk_supers(struct walk *w, uint64_t head, struct err *err)
@@ -205,7 +242,7 @@ static int walk_supers(struct walk *w, uint64_t head, struct err *err)
 int linux_mounts_read(const struct linux_kernel *k, bool (*wanted)(void *arg, const char *disk),
 	void *arg, struct linux_mounts *ret, struct err *err)
 {
-	struct walk w = {.g = k->g, .wanted = wanted, .arg = arg, .ret = ret};
+	struct walk w = {.g = k->g, .k = k, .wanted = wanted, .arg = arg, .ret = ret};
 	gva_t head;
 
 	*ret = (struct linux_mounts){0};
