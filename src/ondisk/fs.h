@@ -29,6 +29,6 @@ struct ondisk_fs {
 	void (*close)(void *state);
 };
 
-extern const struct ondisk_fs ondisk_ext;
+extern const struct ondisk_fs ondisk_ext, ondisk_xfs, ondisk_btrfs, ondisk_swap;
 
 #endif

@@ -14,6 +14,9 @@ static const struct ondisk_fs *const readers[] = {
 #ifdef HAVE_EXT2FS
 	&ondisk_ext,
 #endif
+	&ondisk_xfs,
+	&ondisk_btrfs,
+	&ondisk_swap,
 };
 
 static const struct ondisk_fs *find_reader(const char *type)

@@ -3,8 +3,8 @@
  * who.h - who asked for the requests of a Linux guest: from a struct request to its bios, from
  * each bio up through device-mapper to where it was made, and from there to the task and the file.
  *
- * Three files: who.c goes through requests and bios, who_origin.c says what a bio is for by the
- * function that it ends with, who_pages.c whose its pages are. This header is theirs.
+ * who.c goes through requests and bios, who_origin.c says what a bio is for by the function that it
+ * ends with (who_btrfs.c for that one), who_pages.c whose its pages are. This header is theirs.
  */
 #ifndef XB_FRONTEND_LINUX_WHO_H
 #define XB_FRONTEND_LINUX_WHO_H
@@ -88,6 +88,14 @@ void linux_find_origin(
 	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *ret);
 /* The task and its group. */
 void linux_put_task(struct linux_who *w, uint64_t task, struct who *t);
+
+/* who_btrfs.c: what a bio of btrfs is. */
+enum linux_btrfs_bio {
+	LINUX_BTRFS_TOP,   /* the one that was made first: its pages tell */
+	LINUX_BTRFS_PIECE, /* `at` was moved to the one that it is a piece of */
+	LINUX_BTRFS_IOMAP, /* iomap's: at->private is its struct iomap_dio now */
+};
+enum linux_btrfs_bio linux_btrfs_above(struct linux_who *w, struct linux_bio_part *at);
 
 /* who_pages.c: append the stretches of the part, `t` is what is known of all of them. */
 int linux_put_stretches(struct linux_who *w, const struct linux_bio_part *at,

@@ -223,6 +223,16 @@ static bool end_chain(struct linux_who *w UNUSED, struct linux_bio_part *at, str
 	return true;
 }
 
+static bool end_btrfs(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
+{
+	enum linux_btrfs_bio above = linux_btrfs_above(w, at);
+
+	if (above == LINUX_BTRFS_IOMAP)
+		end_iomap(w, at, t, o);
+	return above == LINUX_BTRFS_PIECE;
+}
+
 /* ---- device-mapper ------------------------------------------------------------------------ */
 
 struct dm_layout {
@@ -402,6 +412,8 @@ static const struct {
 	{"xlog_bio_end_io", end_journal},
 	{"xfs_buf_bio_end_io", end_metadata},
 	{"bio_chain_endio", end_chain},
+	{"btrfs_simple_end_io", end_btrfs},
+	{"btrfs_end_bio", end_btrfs}, /* until 6.1 */
 	{"clone_endio", end_dm},
 	{"crypt_endio", end_crypt},
 };
