@@ -133,6 +133,56 @@ EOF
 EOF
 }
 
+@test "btrfs: superblocks, and the chunks of each kind on the device" {
+    command -v mkfs.btrfs >/dev/null || skip "no btrfs-progs"
+    truncate -s 200M disk.img
+    for options in "-m dup -d single" "-m single -d single -n 4096"; do
+        # shellcheck disable=SC2086 # several options
+        mkfs.btrfs -q -f $options disk.img
+        tell disk.img
+        python3 "$SRCDIR/tests/tools/btrfs_truth.py" disk.img lines
+    done
+    # Without its tree of chunks nothing is said to be free.
+    root=$(btrfs inspect-internal dump-super disk.img | awk '$1 == "chunk_root" {print $2}')
+    dd if=/dev/zero of=disk.img bs=4096 seek=$((root / 4096)) count=1 conv=notrunc status=none
+    tell disk.img
+    run ! grep -q 'free space' lines
+    grep -q 'the tree of chunks cannot be read' lines
+}
+
+@test "xfs: superblocks and headers of its groups, and the log" {
+    command -v mkfs.xfs >/dev/null || skip "no xfsprogs"
+    truncate -s 320M disk.img
+    mkfs.xfs -q disk.img
+    tell disk.img
+    field() { xfs_db -r -c "sb 0" -c "print $1" disk.img | awk '{print $3}'; }
+    groups=$(field agcount) size=$(($(field agblocks) * $(field blocksize) / 512))
+    for ((g = 0; g < groups; g++)); do
+        for header in "sb $g" "agf $g" "agi $g" "agfl $g"; do
+            daddr=$(xfs_db -r -c "$header" -c daddr disk.img | awk '{print $4}')
+            name=${header% *}
+            case $name in
+            sb) [ "$g" = 0 ] && kind=superblock || kind="backup superblock" ;;
+            *) kind="allocation group headers" ;;
+            esac
+            grep -q "^$daddr"$'\t1\t'"$kind"$'\t' lines
+            [ "$name" = sb ] || grep -q "^$daddr"$'\t.*\t'"${name^^} of group $g"$'\t' lines
+        done
+    done
+    log=$(xfs_db -r -c "sb 0" -c "convert fsblock $(field logstart) daddr" disk.img | sed 's/.*(\([0-9]*\)).*/\1/')
+    grep -q "^$log"$'\t'"$(($(field logblocks) * $(field blocksize) / 512))"$'\tjournal\t' lines
+    awk -F '\t' '$3 == "unknown" {print $10}' lines | grep -qx "group 1, block 1"
+    [ "$size" -gt 0 ]
+}
+
+@test "a swap area: its header, its pages, and what is behind them" {
+    truncate -s 9M disk.img
+    mkswap -q disk.img 2>/dev/null
+    truncate -s 10M disk.img
+    tell disk.img
+    diff <(cut -f1-3 lines) - <<<$'0\t8\tswap header\n8\t18424\tswap\n18432\t2048\tbehind the end'
+}
+
 @test "an image of another format is read through its server" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     qemu-img convert -O qcow2 "$ext4/disk-before-xvdb.img" disk.qcow2

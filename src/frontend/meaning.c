@@ -25,6 +25,7 @@ const char *meaning_kind_name(enum meaning_kind kind)
 		[MEANING_QUOTA] = "quota",
 		[MEANING_METADATA] = "metadata",
 		[MEANING_SPACE_HEADERS] = "allocation group headers",
+		[MEANING_BEHIND] = "behind the end",
 		[MEANING_FREE] = "free space",
 		[MEANING_SWAP_HEADER] = "swap header",
 		[MEANING_SWAP] = "swap",

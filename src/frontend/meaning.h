@@ -33,6 +33,7 @@ enum meaning_kind {
 	MEANING_QUOTA,
 	MEANING_METADATA,      /* a file system's own, no more is known */
 	MEANING_SPACE_HEADERS, /* of an allocation group: free space and inodes of it */
+	MEANING_BEHIND,	       /* the end of a file system that is smaller than its partition */
 	MEANING_FREE,	       /* nothing refers to it */
 	MEANING_SWAP_HEADER,
 	MEANING_SWAP,

@@ -48,7 +48,7 @@ static uint64_t tell_swap(void *state, uint64_t off, uint64_t bytes, struct mean
 		return MIN(bytes, a->page_bytes - off);
 	}
 	if (page >= a->pages) {
-		m->kind = MEANING_GAP;
+		m->kind = MEANING_BEHIND;
 		return bytes;
 	}
 	m->kind = MEANING_SWAP;

@@ -52,6 +52,7 @@ static const struct words rows[] = {
 	{MEANING_METADATA, NULL, "what it describes stays old, unless the journal holds it"},
 	{MEANING_SPACE_HEADERS, NULL,
 		"what is free in this group stays old, unless the log holds it"},
+	{MEANING_BEHIND, NULL, "nothing: the file system ends before"},
 	{MEANING_FREE, NULL, "nothing: nothing refers to it"},
 	{MEANING_SWAP_HEADER, NULL, "the swap area stays as it was"},
 	{MEANING_SWAP, NULL,

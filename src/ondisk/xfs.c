@@ -70,7 +70,7 @@ static uint64_t tell_xfs(void *state, uint64_t off, uint64_t bytes, struct meani
 	uint64_t log_bytes = log ? (uint64_t)s->log_blocks * s->block_bytes : 0;
 
 	if (off >= s->blocks * s->block_bytes) {
-		m->kind = MEANING_GAP;
+		m->kind = MEANING_BEHIND;
 		n = bytes;
 	} else if (log_bytes && off >= log && off - log < log_bytes) {
 		m->kind = MEANING_JOURNAL;

@@ -269,7 +269,7 @@ static void find_block(struct ext *e, uint64_t block, uint64_t most, struct ext_
 	if (block < e->fs->super->s_first_data_block)
 		return;
 	if (!is_in(e, block)) {
-		*ret = (struct ext_run){.start = block, .nr = most, .kind = MEANING_GAP};
+		*ret = (struct ext_run){.start = block, .nr = most, .kind = MEANING_BEHIND};
 		return;
 	}
 	r = ext_find_run(&e->fixed, block, &next);
