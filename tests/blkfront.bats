@@ -49,7 +49,7 @@ xen2() { # xen2 FAULT RULES...: of a guest with that fault
 }
 
 @test "by the DWARF of a kernel file, and of a module's, whatever the kernel's options" {
-    all_of --kernel 12
+    all_of --kernel 26
     run "$XBDSNAP" dump --module x.ko x.save
     [ "$status" -eq 2 ]
     [[ $output == *"--module needs --kernel"* ]]

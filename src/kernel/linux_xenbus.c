@@ -24,27 +24,36 @@ struct bus_layout {
 	/* struct klist, klist_node, device_private, device, xenbus_device */
 	struct field klist_list, node_list, node_klist, private_node, private_device;
 	struct field driver_data, xen_dev, xen_nodename;
+	struct field subsys_until, bus_until,
+		devices_until;		  /* struct bus_type_private, to 2.6.38 */
+	struct field private_driver_data; /* from 2.6.31 to 3.15 in struct device_private */
 };
 
-#define NEED(type, member, dest)                                                                   \
+#define ROW(type, member, dest, required)                                                          \
 	{                                                                                          \
-		type, member, offsetof(struct bus_layout, dest), true                              \
+		type, member, offsetof(struct bus_layout, dest), required                          \
 	}
+#define NEED(type, member, dest) ROW(type, member, dest, true)
+#define MAY(type, member, dest)	 ROW(type, member, dest, false)
 
 static const struct field_spec specs[] = {
 	NEED("kset", "list", kset_list),
 	NEED("kset", "kobj", kset_kobj),
 	NEED("kobject", "entry", kobj_entry),
-	NEED("subsys_private", "subsys", private_subsys),
-	NEED("subsys_private", "bus", private_bus),
-	NEED("subsys_private", "klist_devices", private_devices),
+	MAY("subsys_private", "subsys", private_subsys),
+	MAY("subsys_private", "bus", private_bus),
+	MAY("subsys_private", "klist_devices", private_devices),
+	MAY("bus_type_private", "subsys", subsys_until),
+	MAY("bus_type_private", "bus", bus_until),
+	MAY("bus_type_private", "klist_devices", devices_until),
 	NEED("bus_type", "name", bus_name),
 	NEED("klist", "k_list", klist_list),
 	NEED("klist_node", "n_node", node_list),
 	NEED("klist_node", "n_klist", node_klist),
 	NEED("device_private", "knode_bus", private_node),
 	NEED("device_private", "device", private_device),
-	NEED("device", "driver_data", driver_data),
+	MAY("device", "driver_data", driver_data),
+	MAY("device_private", "driver_data", private_driver_data),
 	NEED("xenbus_device", "dev", xen_dev),
 	NEED("xenbus_device", "nodename", xen_nodename),
 };
@@ -128,10 +137,27 @@ static int note_device(struct bus_walk *w, uint64_t node, struct err *err)
 	if (util_grow(&x->v, &x->cap, x->nr + 1, sizeof(*x->v)))
 		return err_nomem(err, "the devices of xenbus");
 	if (layout_read(w->g, private, &l->private_device, &dev, err) ||
-		layout_read(w->g, GVA(dev), &l->driver_data, &x->v[x->nr].driver_data, err))
+		layout_read(w->g, l->driver_data.present ? GVA(dev) : private,
+			l->driver_data.present ? &l->driver_data : &l->private_driver_data,
+			&x->v[x->nr].driver_data, err))
 		return -1;
 	read_nodename(w, GVA(dev - l->xen_dev.off), &x->v[x->nr]);
 	x->nr++;
+	return 0;
+}
+
+static int fill_layout(const struct layout *types, struct bus_layout *l, struct err *err)
+{
+	if (layout_fill(types, specs, ARRAY_SIZE(specs), l, err))
+		return -1;
+	if (!l->private_subsys.present) {
+		l->private_subsys = l->subsys_until;
+		l->private_bus = l->bus_until;
+		l->private_devices = l->devices_until;
+	}
+	if (!l->private_subsys.present || !l->private_bus.present || !l->private_devices.present)
+		return err_set(
+			err, ERR_NOTFOUND, "%s have no subsys_private", layout_origin(types));
 	return 0;
 }
 
@@ -144,8 +170,7 @@ int linux_xenbus_read(const struct linux_kernel *k, struct linux_xenbus *ret, st
 	*ret = (struct linux_xenbus){0};
 	if (!k->types)
 		return err_set(err, ERR_NOTFOUND, "the kernel's types are not known");
-	if (layout_fill(k->types, specs, ARRAY_SIZE(specs), &w.l, err) ||
-		symbols_get(k->symbols, "bus_kset", &var, err) ||
+	if (fill_layout(k->types, &w.l, err) || symbols_get(k->symbols, "bus_kset", &var, err) ||
 		guest_read_word(k->g, var, &buses, err))
 		return -1;
 	if (!guest_is_kernel_addr(k->g, buses))

@@ -278,6 +278,18 @@ struct bio_vec {
 	void *bv_page;
 	u32 bv_len, bv_offset;
 };
+#if ERA <= 3
+struct bio {
+	u64 bi_sector;
+	struct bio *bi_next;
+	void *bi_bdev;
+	unsigned long bi_flags, bi_rw;
+	u16 bi_vcnt, bi_idx;
+	u32 bi_phys_segments, bi_size, bi_seg_front_size, bi_seg_back_size, bi_max_vecs;
+	u32 bi_cnt;
+	struct bio_vec *bi_io_vec;
+};
+#else
 struct bvec_iter {
 	u64 bi_sector;
 	u32 bi_size, bi_idx, bi_bvec_done;
@@ -293,6 +305,21 @@ struct bio {
 	u32 bi_cnt;
 	struct bio_vec *bi_io_vec;
 };
+#endif
+#if ERA <= 6
+struct request {
+	struct list queuelist;
+	struct work csd;
+	void *q, *mq_ctx;
+	u64 cmd_flags;
+	int cmd_type;
+	unsigned long atomic_flags;
+	int cpu;
+	u32 __data_len;
+	u64 __sector;
+	struct bio *bio, *biotail;
+};
+#else
 struct request {
 	void *q, *mq_ctx, *mq_hctx;
 	u32 cmd_flags, rq_flags;
@@ -317,6 +344,7 @@ struct request {
 		void *saved_end_io;
 	} flush;
 };
+#endif
 struct blk_mq_tags {
 	u32 nr_tags, nr_reserved_tags, active_queues;
 	unsigned long bitmaps[2 + LOCK];
@@ -358,6 +386,71 @@ struct request_queue {
 	u32 nr_hw_queues;
 };
 
+/* The buses of the guest, one of which has the driver's devices. */
+struct kobject {
+	const char *name;
+	struct list entry;
+	void *parent, *kset, *ktype, *sd;
+	u32 kref, state;
+};
+struct kset {
+	struct list list;
+	struct spinlock list_lock;
+	struct kobject kobj;
+	void *uevent_ops;
+};
+struct klist {
+	struct spinlock k_lock;
+	struct list k_list;
+	void *get, *put;
+};
+struct klist_node {
+	void *n_klist;
+	struct list n_node;
+	u32 n_ref;
+};
+struct bus_type {
+	const char *name;
+	void *dev_attrs, *match, *uevent, *probe;
+};
+#if ERA <= 1
+#define subsys_private bus_type_private
+#endif
+struct subsys_private {
+	struct kset subsys;
+	void *drivers_kset, *devices_kset;
+	struct klist klist_devices, klist_drivers;
+	unsigned long notifier[4];
+	struct bus_type *bus;
+};
+struct device_private {
+	struct klist klist_children;
+	struct klist_node knode_parent, knode_driver, knode_bus;
+#if ERA <= 3
+	void *driver_data;
+#endif
+	struct device *device;
+};
+struct device {
+	void *parent;
+	struct device_private *p;
+	struct kobject kobj;
+	void *init_name, *type;
+	struct mutex mutex;
+	struct bus_type *bus;
+	void *driver, *platform_data;
+#if ERA > 3
+	void *driver_data;
+#endif
+};
+struct xenbus_device {
+	const char *devicetype, *nodename, *otherend;
+	int otherend_id;
+	unsigned long watch[5];
+	struct device dev;
+	int state;
+};
+
 #ifdef TYPES_ONLY /* for the types of a kernel file */
 struct blkfront_info *some_info;
 struct grant *some_grant;
@@ -365,16 +458,37 @@ struct request_queue *some_queue;
 struct bio *some_bio;
 struct xa_node *some_node;
 enum status { REQ_PROCESSING, REQ_WAITING } some_status;
-enum req_flag_bits { __REQ_FUA = 17, __REQ_PREFLUSH } some_bits;
+struct kset *some_kset;
+struct subsys_private *some_private;
+struct xenbus_device *some_xen;
+enum req_flag_bits {
+#if ERA <= 6
+	__REQ_WRITE,
+	__REQ_FAILFAST_DEV,
+	__REQ_DISCARD = 7,
+	__REQ_FUA = 12,
+	__REQ_FLUSH
+#else
+	__REQ_FAILFAST_DEV = 8,
+	__REQ_FUA = 17,
+	__REQ_PREFLUSH
+#endif
+} some_bits;
 #else
 /* What a kernel calls them. */
 #define TAG_front_ring	     front_ring
 #define TAG_bio		     bio
 #define TAG_bio_vec	     bio_vec
+#define TAG_bus		     bus_type
+#define TAG_device_private   device_private
 #define TAG_gendisk	     gendisk
 #define TAG_grant	     grant
 #define TAG_hctx	     blk_mq_hw_ctx
 #define TAG_info	     blkfront_info
+#define TAG_klist	     klist
+#define TAG_knode	     klist_node
+#define TAG_kset	     kset
+#define TAG_private	     subsys_private
 #define TAG_queue	     request_queue
 #define TAG_request_discard  request_discard
 #define TAG_request_indirect request_indirect
@@ -388,6 +502,7 @@ enum req_flag_bits { __REQ_FUA = 17, __REQ_PREFLUSH } some_bits;
 #define TAG_sring	     sring
 #define TAG_tags	     blk_mq_tags
 #define TAG_xa_node	     xa_node
+#define TAG_xenbus	     xenbus_device
 
 #define SAY(name, value)  __asm__("\n->" name " %0" : : "i"((unsigned long)(value)))
 #define OFF(type, member) SAY(#type "." #member, __builtin_offsetof(struct TAG_##type, member))
@@ -489,16 +604,23 @@ void layouts(void)
 	OFF(bio_vec, bv_offset);
 	SIZE(bio_vec);
 	OFF(bio, bi_next);
+#if ERA <= 3
+	OFF(bio, bi_size);
+	OFF(bio, bi_idx);
+#else
 	OFF(bio, bi_iter.bi_size);
 	OFF(bio, bi_iter.bi_idx);
 	OFF(bio, bi_iter.bi_bvec_done);
+#endif
 	OFF(bio, bi_io_vec);
 	SIZE(bio);
 	OFF(rq, cmd_flags);
 	OFF(rq, __data_len);
 	OFF(rq, __sector);
 	OFF(rq, bio);
+#if ERA > 6
 	OFF(rq, ref);
+#endif
 	SIZE(rq);
 	OFF(tags, nr_tags);
 	OFF(tags, static_rqs);
@@ -506,6 +628,28 @@ void layouts(void)
 	OFF(hctx, tags);
 	OFF(hctx, sched_tags);
 	SIZE(hctx);
+	OFF(kset, list);
+	SIZE(kset);
+	OFF(bus, name);
+	SIZE(bus);
+	OFF(private, subsys.kobj.entry);
+	OFF(private, klist_devices);
+	OFF(private, bus);
+	SIZE(private);
+	OFF(klist, k_list);
+	OFF(knode, n_klist);
+	OFF(knode, n_node);
+	OFF(device_private, knode_bus);
+	OFF(device_private, device);
+	SIZE(device_private);
+#if ERA <= 3
+	OFF(device_private, driver_data);
+#else
+	OFF(xenbus, dev.driver_data);
+#endif
+	OFF(xenbus, nodename);
+	OFF(xenbus, dev);
+	SIZE(xenbus);
 	OFF(xa_node, slots);
 	SIZE(xa_node);
 	OFF(queue, nr_hw_queues);

@@ -256,7 +256,10 @@ class Ring:
             self.indirect_page(i, raw, segments)
         g.write(self.slot(i), raw)
         self.where[i] = self.publish(raw)
-        fill_rq(g, p, rq, op, sector, segments, nr_sectors)
+        own = segments
+        if era == GRANTS:  # what is in the ring are copies
+            own = [dict(s, pfn=g.data()) for s in segments]
+        fill_rq(g, p, era, rq, op, sector, own, nr_sectors)
         total = sum(s["bytes"] for s in segments) // SECTOR if op != DISCARD else nr_sectors
         self.used[i] = {
             "ring": self.index, "slot": i, "answered": answered, "nr_sectors": total,
@@ -357,26 +360,35 @@ class Ring:
 # ---- the block layer ---------------------------------------------------------------------------
 
 
-def fill_rq(g, p, rq, op, sector, segments, nr_sectors=None, cut=None, done=0):
+def request_flags(era, op):
+    """struct request.cmd_flags: up to 4.7 bit 0 is a write (and 4 one that somebody waits for), 7 a
+    discard, 12 FUA and 13 a flush; later enum req_op, and a barrier is a write with REQ_FUA."""
+    if era < RINGS:
+        return {READ: 0, WRITE: 0x11, BARRIER: 0x1011, FLUSH: 0x2011, DISCARD: 0x81}[op]
+    return {READ: 0, WRITE: 1, BARRIER: 1 | 1 << 17, FLUSH: 2, DISCARD: 3}[op]
+
+
+def fill_rq(g, p, era, rq, op, sector, segments, nr_sectors=None, cut=None, done=0):
     """struct request as the block layer leaves it: one bio, or two with `cut` segments in the first,
     of whose first one `done` bytes are done."""
-    # enum req_op: a flush is 2, a discard 3; a barrier is a write with REQ_FUA
-    flags = {READ: 0, WRITE: 1, BARRIER: 1 | 1 << 17, FLUSH: 2, DISCARD: 3}[op]
     total = sum(s["bytes"] for s in segments) if op != DISCARD else 512 * nr_sectors
-    g.put(rq + p["rq.cmd_flags"], flags, 4)
+    g.put(rq + p["rq.cmd_flags"], request_flags(era, op), 4)
     g.put(rq + p["rq.__data_len"], total, 4)
     g.put(rq + p["rq.__sector"], sector, 8)
-    g.put(rq + p["rq.ref"], 1, 4)
+    if "rq.ref" in p:
+        g.put(rq + p["rq.ref"], 1, 4)
     link = rq + p["rq.bio"]
+    iterator = "bio.bi_" if "bio.bi_size" in p else "bio.bi_iter.bi_"
     for part in (segments[:cut], segments[cut:]) if cut else (segments,):
         if not part:
             continue
         bio, table = g.alloc(p["bio"]), g.alloc(p["bio_vec"] * (len(part) + 1), 0x10)
         g.word(link, bio)
         link = bio + p["bio.bi_next"]
-        g.put(bio + p["bio.bi_iter.bi_size"], sum(s["bytes"] for s in part), 4)
-        g.put(bio + p["bio.bi_iter.bi_idx"], 1, 4)  # the one before is done
-        g.put(bio + p["bio.bi_iter.bi_bvec_done"], done, 4)
+        g.put(bio + p[iterator + "size"], sum(s["bytes"] for s in part), 4)
+        g.put(bio + p[iterator + "idx"], 1, 2)  # the one before is done
+        if done:
+            g.put(bio + p[iterator + "bvec_done"], done, 4)
         g.word(bio + p["bio.bi_io_vec"], table)
         for k, s in enumerate(part):
             at, back = table + p["bio_vec"] * (k + 1), done if not k else 0
@@ -399,13 +411,13 @@ def wait(ring):
             ("discard", DISCARD, 7200 * nr, [], 16, None, 0)]
     for name, op, sector, segments, nr_sectors, cut, done in todo:
         rq = g.alloc(p["rq"], 0x40)
-        fill_rq(g, p, rq, op, sector, segments, nr_sectors, cut, done)
+        fill_rq(g, p, ring.d.era, rq, op, sector, segments, nr_sectors, cut, done)
         ring.requests.append(rq)
         total = nr_sectors or sum(s["bytes"] for s in segments) // SECTOR
         ring.queued.append({"ring": ring.index, "op": name, "sector": sector, "nr_sectors": total,
                             "segments": segments})
     over = g.alloc(p["rq"])
-    fill_rq(g, p, over, WRITE, 1, [piece(0, 512)])
+    fill_rq(g, p, ring.d.era, over, WRITE, 1, [piece(0, 512)])
     g.put(over + p["rq.ref"], 0, 4)
     ring.requests.append(over)
 
@@ -426,7 +438,7 @@ def queue(driver):
         for k, rq in enumerate(ring.requests):
             g.word(rqs + k * g.w, rq)
         hctxs.append(hctx)
-    if driver.era == FLEXIBLE:
+    if driver.era < VDISK:
         table = g.alloc(g.w * len(hctxs))
         g.word(at + p["queue.queue_hw_ctx"], table)
     elif len(hctxs) == 1:
@@ -503,8 +515,49 @@ def guest(era, bits, options=("-DADDR=8",), levels=None, how=usual, disks="a", n
     truth = [{"vdev": "xvd" + d.letter, "handle": d.vdev, "state": "suspended" if recovering else
               "connected", "entries": [r.d.n for r in d.rings],
               "requests": [r.used[i] for r in d.rings for i in sorted(r.used)],
-              "queued": [q for r in d.rings for q in r.queued]} for d in devices]
+              "queued": [q for r in d.rings for q in r.queued] if waiting else None} for d in devices]
     return g, truth
+
+
+def ring_of_lists(g, head, nodes):
+    """struct list_head, a pointer forth and one back."""
+    ends = [head, *nodes, head]
+    for here, there in zip(ends, ends[1:]):
+        g.word(here, there)
+        g.word(there + g.w, here)
+
+
+def text(g, words):
+    at = g.alloc(len(words) + 1)
+    g.write(at, words.encode() + b"\0")
+    return at
+
+
+def xen_bus(g, p, devices):
+    """bus_kset: buses, and on the one named xen the devices of all its drivers. Returns the kset."""
+    kset, entries = g.alloc(p["kset"]), []
+    for name in ("pci", "xen", "cpu"):
+        private, bus = g.alloc(p["private"]), g.alloc(p["bus"])
+        g.word(bus + p["bus.name"], text(g, name))
+        g.word(private + p["private.bus"], bus)
+        entries.append(private + p["private.subsys.kobj.entry"])
+        klist = private + p["private.klist_devices"]
+        nodes = []
+        others = [("device/console/0", 0), ("device/vif/0", g.alloc(64))]
+        for path, data in others + [(f"device/vbd/{d.vdev}", d.info) for d in devices] if name == "xen" else ():
+            xen, own = g.alloc(p["xenbus"]), g.alloc(p["device_private"])
+            g.word(xen + p["xenbus.nodename"], text(g, path))
+            g.word(own + p["device_private.device"], xen + p["xenbus.dev"])
+            if "device_private.driver_data" in p:
+                g.word(own + p["device_private.driver_data"], data)
+            else:
+                g.word(xen + p["xenbus.dev.driver_data"], data)
+            knode = own + p["device_private.knode_bus"]
+            g.word(knode + p["knode.n_klist"], klist)
+            nodes.append(knode + p["knode.n_node"])
+        ring_of_lists(g, klist + p["klist.k_list"], nodes)
+    ring_of_lists(g, kset + p["kset.list"], entries)
+    return kset
 
 
 # Functions of Linux; the order is of no matter.
@@ -580,15 +633,19 @@ class Image:
 
 
 def kernel_guests():
-    """Of 5.8 and newer, where the driver has a list of its devices; also with larger locks, of which
-    only types can tell, and moved by KASLR: (era, bits, options, slide)."""
+    """Of pvops, also with larger locks, of which only types can tell, and of 5.8 and newer moved by
+    KASLR: (era, bits, options, slide)."""
     larger = ("-DADDR=8", "-DLOCK=3", "-DWORK=6")
     found = {}
-    for era in (FLEXIBLE, VDISK):
+    for era in range(FRAMES, VDISK + 1):
         for bits in (64, 32):
-            for end, options, slide in (("", ("-DADDR=8",), 0), ("-debug", larger, 0),
-                                        ("-moved", ("-DADDR=8",), 0x400000 if bits == 32 else 0x20A00000)):
-                found[f"{ERAS[era]}-{bits}{end}"] = (era, bits, options, slide)
+            if era >= FLEXIBLE or bits == 64:
+                found[f"{ERAS[era]}-{bits}"] = (era, bits, ("-DADDR=8",), 0)
+            if era >= FLEXIBLE or bits == 32:
+                found[f"{ERAS[era]}-{bits}-debug"] = (era, bits, larger, 0)
+            if era >= FLEXIBLE:
+                slide = 0x400000 if bits == 32 else 0x20A00000
+                found[f"{ERAS[era]}-{bits}-moved"] = (era, bits, ("-DADDR=8",), slide)
     return found
 
 
@@ -608,22 +665,28 @@ def build_kernel(elf, bits, options, era, symbols, build_id=BUILD_ID):
 
 
 def kernel_file(name, save, elf):
-    """A guest with a banner, info_list and requests that wait; ELF, a kernel file with the types of
-    that era; ELF.bare, one without them, and ELF.ko, a module that has them. Of a kernel that was
-    moved also ELF.id, of another build, ELF.elsewhere, of whose functions one is elsewhere, and
-    ELF.few, which names too few of them. Returns the truth."""
+    """A guest with a banner, and requests that wait where it has blk-mq; its devices are on info_list
+    from 4.19 on, and on the bus before. ELF, a kernel file with the types of that era; ELF.bare, one
+    without them, and ELF.ko, a module that has them. Of a kernel that was moved also ELF.id, of
+    another build, ELF.elsewhere, of whose functions one is elsewhere, and ELF.few, which names too
+    few of them. Returns the truth."""
     era, bits, options, slide = kernel_guests()[name]
-    g, truth = guest(era, bits, options, disks="ab", nr_rings=2 if slide else 1, waiting=True)
+    g, truth = guest(era, bits, options, disks="ab", nr_rings=2 if slide else 1, waiting=era >= RINGS)
     p, page = g.devices[0].p, g.alloc(PAGE)
     head = here = page + 0x100
-    symbols = {"linux_banner": page, "info_list": head}
+    symbols = {"linux_banner": page}
     if slide:
         image = Image(g, slide)
         symbols, head, here = image.symbols(), image.va + image.LIST, g.at(image.PFN, image.LIST)
-    links = [(head, here), *((d.info + p["info.info_list"],) * 2 for d in g.devices), (head, here)]
-    for (at, where), (there, back) in zip(links, links[1:]):
-        g.word(where, there)
-        g.word(back + g.w, at)
+    if era >= RINGS:
+        symbols.setdefault("info_list", head)
+        links = [(head, here), *((d.info + p["info.info_list"],) * 2 for d in g.devices), (head, here)]
+        for (at, where), (there, back) in zip(links, links[1:]):
+            g.word(where, there)
+            g.word(back + g.w, at)
+    else:
+        g.word(page + 0x200, xen_bus(g, p, g.devices))
+        symbols["bus_kset"] = page + 0x200
     g.write(page, b"Linux version 6.1.0-made-up (nobody)\0")
     with open(save, "wb") as f:
         f.write(g.stream())

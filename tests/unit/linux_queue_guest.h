@@ -61,6 +61,7 @@ static inline void lq_layout(struct linux_ctx *c)
 		(struct field){.present = true, .bit_off = 1, .bit_width = 1, .bytes = 4};
 	c->queue.flush_queue = lq_at(16, 32);
 	c->queue.flush_rq = lq_at(64, 8);
+	c->bio.op_is_low = true;
 	c->bio.fua_bit = 17;
 	c->bio.preflush_bit = 18;
 }

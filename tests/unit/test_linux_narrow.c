@@ -269,6 +269,7 @@ static void lay_out_kernel(struct linux_ctx *c)
 {
 	c->pages = (struct linux_pages){true, MEM_MAP, 40};
 	c->sg = (struct linux_sg_layout){at(0, 4), at(4, 4), at(8, 4), 16};
+	c->bio.op_is_low = true;
 	c->bio.cmd_flags = at(0, 4);
 	c->bio.data_len = at(4, 4);
 	c->bio.sector = at(8, 8);

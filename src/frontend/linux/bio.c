@@ -41,6 +41,8 @@ static const struct field_spec specs[] = {
 	MAY("bio", "bi_iter.bi_idx", idx),
 	MAY("bio", "bi_iter.bi_bvec_done", done),
 	MAY("bio", "bi_iter.bi_offset", done_since), /* its name since 7.3 */
+	MAY("bio", "bi_size", size_until),	     /* until 3.13, when a piece was done or not */
+	MAY("bio", "bi_idx", idx_until),
 	MAY("bio_vec", "bv_page", vec_page),
 	MAY("bio_vec", "bv_len", vec_len),
 	MAY("bio_vec", "bv_offset", vec_offset),
@@ -53,18 +55,44 @@ static int find_bit(const struct layout *types, const char *name)
 	return layout_enum_value(types, name, &v, NULL) || v < 0 || v > 63 ? -1 : (int)v;
 }
 
+/*
+ * Until 4.7 a flag says that it is a write, and others what else it is; a number of three bits at
+ * the top of a long said so in 4.8 and 4.9, which no type tells of; since then the first flag is
+ * above that number.
+ */
+static void find_op_bits(const struct layout *types, struct linux_bio_layout *ret)
+{
+	ret->op_is_low = find_bit(types, "__REQ_FAILFAST_DEV") >= 8;
+	if (ret->op_is_low)
+		return;
+	ret->write_bit = find_bit(types, "__REQ_WRITE");
+	if (ret->write_bit < 0)
+		ret->write_bit = find_bit(types, "__REQ_RW"); /* until 2.6.35 */
+	ret->discard_bit = find_bit(types, "__REQ_DISCARD");
+}
+
 void linux_bio_layout(const struct layout *types, unsigned word_bytes, struct linux_bio_layout *ret)
 {
 	/* A pointer and two words of 32 bits. */
-	*ret = (struct linux_bio_layout){
-		.vec_bytes = word_bytes + 8, .fua_bit = -1, .preflush_bit = -1};
+	*ret = (struct linux_bio_layout){.vec_bytes = word_bytes + 8,
+		.fua_bit = -1,
+		.preflush_bit = -1,
+		.write_bit = -1,
+		.discard_bit = -1};
 	if (!types)
 		return;
 	layout_fill_known(types, specs, ARRAY_SIZE(specs), ret);
 	if (!ret->done.present)
 		ret->done = ret->done_since;
+	if (!ret->size.present) {
+		ret->size = ret->size_until;
+		ret->idx = ret->idx_until;
+	}
 	ret->fua_bit = find_bit(types, "__REQ_FUA");
 	ret->preflush_bit = find_bit(types, "__REQ_PREFLUSH");
+	if (ret->preflush_bit < 0)
+		ret->preflush_bit = find_bit(types, "__REQ_FLUSH"); /* its name until 4.7 */
+	find_op_bits(types, ret);
 }
 
 /* struct request.start_time_ns counts in CLOCK_MONOTONIC; 0 when accounting is off. */
@@ -103,8 +131,22 @@ void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r)
 		r->flags |= IO_FLAG_PREFLUSH;
 }
 
-enum io_op linux_request_op(uint64_t cmd_flags)
+bool linux_request_op_known(const struct linux_bio_layout *l)
 {
+	return l->op_is_low || l->write_bit >= 0;
+}
+
+static enum io_op op_by_flags(const struct linux_bio_layout *l, uint64_t flags)
+{
+	if (l->discard_bit >= 0 && flags >> l->discard_bit & 1)
+		return IO_DISCARD;
+	return l->write_bit >= 0 && flags >> l->write_bit & 1 ? IO_WRITE : IO_READ;
+}
+
+enum io_op linux_request_op(const struct linux_bio_layout *l, uint64_t cmd_flags)
+{
+	if (!l->op_is_low)
+		return op_by_flags(l, cmd_flags);
 	switch (cmd_flags & REQ_OP_MASK) {
 	case REQ_OP_READ:
 		return IO_READ;
@@ -129,10 +171,11 @@ bool linux_bio_start(struct guest *g, const struct linux_bio_layout *l, uint64_t
 	struct linux_bio_iter *ret, struct err *why)
 {
 	ret->nr = 0;
+	ret->done = 0;
 	return !layout_read(g, GVA(bio), &l->io_vec, &ret->vec, why) &&
 	       !layout_read(g, GVA(bio), &l->size, &ret->size, why) &&
 	       !layout_read(g, GVA(bio), &l->idx, &ret->index, why) &&
-	       !layout_read(g, GVA(bio), &l->done, &ret->done, why) &&
+	       (!l->done.present || !layout_read(g, GVA(bio), &l->done, &ret->done, why)) &&
 	       !layout_read(g, GVA(bio), &l->next, &ret->next, why);
 }
 

@@ -11,10 +11,12 @@ struct linux_bio_layout {
 	/* struct request */
 	struct field cmd_flags, data_len, sector, first_bio, start_time_ns;
 	/* struct bio, struct bio_vec */
-	struct field next, io_vec, size, idx, done, done_since;
+	struct field next, io_vec, size, idx, done, done_since, size_until, idx_until;
 	struct field vec_page, vec_len, vec_offset;
-	uint32_t vec_bytes;	   /* of a struct bio_vec */
-	int fua_bit, preflush_bit; /* in request.cmd_flags; -1 unknown */
+	uint32_t vec_bytes;	    /* of a struct bio_vec */
+	int fua_bit, preflush_bit;  /* in request.cmd_flags; -1 unknown */
+	bool op_is_low;		    /* its low byte is the operation, since 4.10 */
+	int write_bit, discard_bit; /* until 4.7; -1 unknown */
 };
 /* `types` NULL: nothing is known. */
 void linux_bio_layout(
@@ -37,8 +39,10 @@ int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct lin
 
 /* Flags and age from the guest's own request structure. */
 void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r);
-/* struct request.cmd_flags: the operation, and whether a discard is a secure one. */
-enum io_op linux_request_op(uint64_t cmd_flags);
+/* struct request.cmd_flags: is it known how they say the operation? It, and whether a discard is a
+ * secure one. */
+bool linux_request_op_known(const struct linux_bio_layout *l);
+enum io_op linux_request_op(const struct linux_bio_layout *l, uint64_t cmd_flags);
 bool linux_request_is_secure(uint64_t cmd_flags);
 /* Append the segments that the bios of r->request_va name; what cannot be read is r's trouble. */
 int linux_add_bios(struct linux_ctx *c, const struct linux_pieces *to, struct err *err) MUST_CHECK;

@@ -86,15 +86,17 @@ int linux_compare_request(
 	const struct linux_pieces to = {&c->pages, &own, &c->left.compared};
 	struct err ignored = ERR_INIT;
 	uint64_t flags, len;
+	enum io_op own_op;
 	char what[64];
 	int status;
 
 	if (!r->request_va.v ||
 		layout_read(c->g, r->request_va, &c->bio.cmd_flags, &flags, &ignored))
 		return 0;
-	if (!ops_agree(r->op, linux_request_op(flags))) {
+	own_op = linux_request_op(&c->bio, flags);
+	if (linux_request_op_known(&c->bio) && !ops_agree(r->op, own_op)) {
 		snprintf(what, sizeof(what), "a %s, and a %s", io_op_name(r->op),
-			io_op_name(linux_request_op(flags)));
+			io_op_name(own_op));
 		add_contradiction(c, device, r, what);
 		return 0;
 	}
@@ -105,8 +107,10 @@ int linux_compare_request(
 			len / SECTOR_BYTES);
 		add_contradiction(c, device, r, what);
 	}
-	/* A request that is one of two halves has data of both. */
-	if (!all_known(r) || r->associated_id != UINT64_MAX)
+	/* A request that is one of two halves has data of both. The frames of 3.8 and 3.9 are those
+	 * of copies. */
+	if (!all_known(r) || r->associated_id != UINT64_MAX ||
+		(!c->l.slot_sg.present && c->l.slot_grants_used.present))
 		return 0;
 	status = linux_add_bios(c, &to, err);
 	if (!status && all_known(&own))

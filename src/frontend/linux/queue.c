@@ -114,7 +114,7 @@ static int add_queued(struct queue_job *j, uint64_t rq, unsigned hctx, unsigned 
 		return err_nomem(err, "the queue of a device");
 	r->ring = hctx;
 	r->slot = tag;
-	r->op = linux_request_op(flags);
+	r->op = linux_request_op(&c->bio, flags);
 	r->state = IO_QUEUED;
 	r->request_va = GVA(rq);
 	if (linux_request_is_secure(flags))
@@ -150,7 +150,8 @@ static int consider_request(
 
 	if (!rq || is_known(j, rq))
 		return 0;
-	if (layout_read(c->g, GVA(rq), &c->queue.ref, &ref, &ignored) ||
+	if (!linux_request_op_known(&c->bio) ||
+		layout_read(c->g, GVA(rq), &c->queue.ref, &ref, &ignored) ||
 		layout_read(c->g, GVA(rq), &c->bio.cmd_flags, &flags, &ignored) ||
 		layout_read(c->g, GVA(rq), &c->bio.data_len, &bytes, &ignored)) {
 		j->broken = true;
