@@ -175,6 +175,48 @@ EOF
     [ "$size" -gt 0 ]
 }
 
+@test "a logical volume in two pieces, with the label and metadata that LVM wrote" {
+    zstd -q -dc "$SRCDIR/tests/fixtures/lvm/pv0-head.zst" >disk.img
+    truncate -s 64M disk.img
+    files
+    truncate -s 20M fs.img
+    mkfs.ext4 -q -F -b 1024 -m 0 -d in fs.img
+    dd if=fs.img of=disk.img bs=512 seek=2048 count=24576 conv=notrunc status=none
+    dd if=fs.img of=disk.img bs=512 seek=43008 skip=24576 conv=notrunc status=none
+    tell disk.img
+    awk -F '\t' '$11 != "vg/root" {print $1, $2, $3, $11}' lines >got
+    diff - got <<'EOF'
+0 1 free space vg
+1 1 LVM label vg
+2 6 free space vg
+8 2040 LVM metadata vg
+26624 16384 unknown vg/data
+59392 16384 unknown vg/striped
+75776 55296 free space vg
+EOF
+    awk -F '\t' -v OFS='\t' '$11 == "vg/root" {$1 -= $1 < 26624 ? 2048 : 43008 - 24576; print}' lines >t
+    mv t lines
+    held fs.img
+    # Metadata that is cut: nothing is said of volumes.
+    printf 'x' | dd of=disk.img bs=1 seek=$((4096 + 4)) conv=notrunc status=none
+    tell disk.img
+    [ "$(cut -f3,12 lines)" = $'unknown\tit has no metadata here' ]
+}
+
+@test "LUKS: the header, and what is enciphered" {
+    command -v cryptsetup >/dev/null || skip "no cryptsetup"
+    for version in 1 2; do
+        rm -f disk.img
+        truncate -s 40M disk.img
+        echo secret | cryptsetup -q luksFormat --type "luks$version" --pbkdf pbkdf2 \
+            --pbkdf-force-iterations 1000 disk.img -
+        offset=$(cryptsetup luksDump disk.img | sed -n 's/^Payload offset:[^0-9]*//p; s/^\toffset: \([0-9]*\) \[bytes\]/\1/p' | head -1)
+        [ "$version" = 1 ] || offset=$((offset / 512))
+        tell disk.img
+        diff <(cut -f1-3 lines) - <<<"0"$'\t'"$offset"$'\tLUKS header\n'"$offset"$'\t'"$((81920 - offset))"$'\tencrypted data'
+    done
+}
+
 @test "a swap area: its header, its pages, and what is behind them" {
     truncate -s 9M disk.img
     mkswap -q disk.img 2>/dev/null

@@ -29,6 +29,10 @@ struct ondisk_fs {
 	void (*close)(void *state);
 };
 
-extern const struct ondisk_fs ondisk_ext, ondisk_xfs, ondisk_btrfs, ondisk_swap;
+extern const struct ondisk_fs ondisk_ext, ondisk_xfs, ondisk_btrfs, ondisk_swap, ondisk_lvm,
+	ondisk_luks;
+
+/* The one that reads what libblkid calls so; NULL: none. */
+const struct ondisk_fs *ondisk_find_reader(const char *type);
 
 #endif

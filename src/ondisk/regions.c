@@ -17,9 +17,11 @@ static const struct ondisk_fs *const readers[] = {
 	&ondisk_xfs,
 	&ondisk_btrfs,
 	&ondisk_swap,
+	&ondisk_lvm,
+	&ondisk_luks,
 };
 
-static const struct ondisk_fs *find_reader(const char *type)
+const struct ondisk_fs *ondisk_find_reader(const char *type)
 {
 	size_t i, k;
 
@@ -51,7 +53,7 @@ static int put_content(
 		return -1;
 	memcpy(one.type, found.type, sizeof(one.type));
 	one.unsure = found.unsure;
-	one.fs = find_reader(found.type);
+	one.fs = ondisk_find_reader(found.type);
 	return put_region(r, &one, err);
 }
 

@@ -6,7 +6,7 @@ set -eu
 build='gcc make pkg-config libelf-dev libdw-dev libbpf-dev libjson-c-dev libsmartcols-dev
 	libarchive-dev zlib1g-dev libzstd-dev libxml2-dev libnbd-dev libblkid-dev libext2fs-dev libxen-dev libseccomp-dev zstd'
 test='libcmocka-dev liblzo2-2 libsnappy1v5 bats python3 python3-jsonschema jq xz-utils zstd bzip2 lz4 qemu-utils
-	qemu-system-common qemu-system-x86 e2fsprogs fdisk xfsprogs btrfs-progs clang libclang-rt-14-dev procps nbdkit file strace
+	qemu-system-common qemu-system-x86 e2fsprogs fdisk xfsprogs btrfs-progs cryptsetup-bin clang libclang-rt-14-dev procps nbdkit file strace
 	man-db zsh fish python3-pexpect parallel chromium openssh-server openssh-client iproute2'
 deb='debhelper dpkg-dev lintian mandoc man-db jq zstd bash-completion'
 matrix='musl-tools rpm rpmlint jq zstd'

@@ -14,6 +14,8 @@
 #define MAX_GROUPS (1u << 18)
 /* Extents and entries of folders that are looked at: some seconds. */
 #define MAX_STEPS (1u << 25)
+/* Bits of bitmaps: of a discard of 256 GiB, a fraction of a second. */
+#define MAX_BITS (1u << 26)
 
 /* ---- runs --------------------------------------------------------------------------------- */
 
@@ -158,6 +160,7 @@ static int open_ext(struct view *v, void **ret, struct err *err)
 		return err_nomem(err, "a file system");
 	e->view = v;
 	e->steps = MAX_STEPS;
+	e->bits = MAX_BITS;
 	e->bitmap_group = UINT64_MAX;
 	ext_io_name(v, name);
 	/* Checksums may be those of before a write that is still on its way. */
@@ -254,9 +257,11 @@ static void find_rest(struct ext *e, uint64_t block, uint64_t most, struct ext_r
 	end = MIN(end, block + most);
 	*ret = (struct ext_run){
 		.start = block, .nr = 1, .kind = used ? MEANING_UNKNOWN : MEANING_FREE};
-	while (ret->start + ret->nr < end && is_in(e, ret->start + ret->nr) &&
-		is_used(e, ret->start + ret->nr) == used)
+	for (; ret->start + ret->nr < end && e->bits; e->bits--) {
+		if (!is_in(e, ret->start + ret->nr) || is_used(e, ret->start + ret->nr) != used)
+			break;
 		ret->nr++;
+	}
 }
 
 /* The run of blocks that this one is in; at most so many from it on matter. */
@@ -391,7 +396,7 @@ static bool put_wanted(struct ext *e, const struct ondisk_range *range, struct e
 	uint64_t end = (range->start + range->bytes + size - 1) / size;
 	struct ext_run r;
 
-	for (; block < end; block = r.start + r.nr) {
+	for (; block < end && e->bits; block = r.start + r.nr) {
 		find_block(e, block, end - block, &r);
 		if (r.kind != MEANING_UNKNOWN)
 			continue;

@@ -40,6 +40,7 @@ struct ext {
 	struct ext_name *names; /* owned; ascending */
 	size_t nr_names;
 	uint64_t steps; /* that may still be taken: extents, entries of folders */
+	uint64_t bits;	/* of bitmaps that may still be looked at */
 	bool no_memory;
 	uint8_t *bitmap; /* owned: the block bitmap of this group */
 	uint64_t bitmap_group;

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What lies in a physical volume of LVM: its label and metadata, and logical volumes, in which
+ * others read on.
+ */
+#include "ondisk/lvm.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/frame.h"
+#include "base/num.h"
+#include "io/probe.h"
+
+static void close_lvm(void *state)
+{
+	struct lvm *l = state;
+	size_t i;
+
+	for (i = 0; i < l->nr_volumes; i++) {
+		struct lvm_volume *v = &l->volumes[i];
+
+		if (v->state)
+			v->fs->close(v->state);
+		free(v->pieces);
+		free(v->lost);
+	}
+	free(l->volumes);
+	free(l->v);
+	free(l);
+}
+
+static int open_lvm(struct view *v, void **ret, struct err *err)
+{
+	struct lvm *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return err_nomem(err, "the volumes of LVM");
+	l->view = v;
+	if (lvm_read(l, err)) {
+		close_lvm(l);
+		return -1;
+	}
+	*ret = l;
+	return 0;
+}
+
+/* The segment that the byte is in; NULL: none. *next: where the next one begins. */
+static const struct lvm_segment *find_segment(const struct lvm *l, uint64_t off, uint64_t *next)
+{
+	size_t lo = 0, hi = l->nr;
+
+	while (lo < hi) { /* the first that begins behind the byte */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (l->v[mid].place <= off)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*next = lo < l->nr ? l->v[lo].place : UINT64_MAX;
+	return lo && off - l->v[lo - 1].place < l->v[lo - 1].bytes ? &l->v[lo - 1] : NULL;
+}
+
+/* ---- what lies in volumes ----------------------------------------------------------------- */
+
+static int by_at(const void *a, const void *b)
+{
+	const struct view_piece *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Where the pieces of a volume are, as far as they are on this disk. */
+static bool gather_pieces(struct lvm *l, struct lvm_volume *v)
+{
+	size_t i, volume = (size_t)(v - l->volumes);
+	uint64_t base = l->view->whole.start;
+
+	v->pieces = calloc(l->nr + 1, sizeof(*v->pieces));
+	for (i = 0; v->pieces && i < l->nr; i++)
+		if (l->v[i].volume == volume && l->v[i].plain)
+			v->pieces[v->nr_pieces++] = (struct view_piece){.at = l->v[i].at,
+				.start = base + l->v[i].place,
+				.bytes = l->v[i].bytes};
+	if (v->nr_pieces)
+		qsort(v->pieces, v->nr_pieces, sizeof(*v->pieces), by_at);
+	return v->pieces;
+}
+
+/* Superblocks are in the first piece. */
+static int open_volume(struct lvm *l, struct lvm_volume *v, const struct ondisk_range *asked,
+	size_t nr, struct err *err)
+{
+	const struct disk *disk = l->view->disk;
+	struct probed found;
+	struct err why;
+
+	if (!gather_pieces(l, v))
+		return err_nomem(err, "the volumes of LVM");
+	if (!v->nr_pieces || v->pieces[0].at) {
+		v->lost = strdup("the volume begins on another disk");
+		return 0;
+	}
+	view_init_pieces(&v->view, disk, v->pieces, v->nr_pieces, v->bytes);
+	if (probe_content(
+		    disk, v->pieces[0].start, v->pieces[0].bytes, PROBE_ANYTHING, &found, &why)) {
+		v->lost = strdup(why.text);
+		return 0;
+	}
+	memcpy(v->type, found.type, sizeof(v->type));
+	v->fs = ondisk_find_reader(found.type);
+	if (!v->fs || v->fs == &ondisk_lvm) { /* no deeper */
+		v->lost = strdup(*v->type ? "nobody here can read it" : "nothing known is there");
+		return 0;
+	}
+	if (v->fs->open(&v->view, &v->state, &why)) {
+		v->state = NULL;
+		v->lost = strdup(why.text);
+		return 0;
+	}
+	return v->fs->prepare ? v->fs->prepare(v->state, asked, nr, err) : 0;
+}
+
+struct asked {
+	struct ondisk_range *v; /* owned */
+	size_t nr, cap;
+};
+
+/* The parts of what is asked that lie in the volume, as places in it. */
+static int gather_asked(const struct lvm *l, size_t volume, const struct ondisk_range *v, size_t nr,
+	struct asked *ret)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t at = v[i].start, end = v[i].start + v[i].bytes, next;
+
+		while (at < end) {
+			const struct lvm_segment *s = find_segment(l, at, &next);
+			uint64_t to = s ? s->place + s->bytes : next;
+
+			to = MIN(to, end);
+			if (s && s->volume == volume && s->plain) {
+				if (util_grow(&ret->v, &ret->cap, ret->nr + 1, sizeof(*ret->v)))
+					return -1;
+				ret->v[ret->nr++] =
+					(struct ondisk_range){s->at + (at - s->place), to - at};
+			}
+			at = to;
+		}
+	}
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct ondisk_range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int prepare_lvm(void *state, const struct ondisk_range *v, size_t nr, struct err *err)
+{
+	struct lvm *l = state;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; !rc && i < l->nr_volumes; i++) {
+		struct asked asked = {0};
+
+		rc = gather_asked(l, i, v, nr, &asked) ? err_nomem(err, "the volumes of LVM") : 0;
+		if (!rc && asked.nr) {
+			qsort(asked.v, asked.nr, sizeof(*asked.v), by_start);
+			rc = open_volume(l, &l->volumes[i], asked.v, asked.nr, err);
+		}
+		free(asked.v);
+	}
+	return rc;
+}
+
+/* ---- the answers -------------------------------------------------------------------------- */
+
+static uint64_t tell_volume(
+	struct lvm *l, const struct lvm_segment *s, uint64_t off, uint64_t bytes, struct meaning *m)
+{
+	struct lvm_volume *v = &l->volumes[s->volume];
+
+	bytes = MIN(bytes, s->place + s->bytes - off);
+	snprintf(m->volume, sizeof(m->volume), "%.60s/%.60s", l->group, v->name);
+	snprintf(m->fs, sizeof(m->fs), "%s", v->type);
+	if (v->state)
+		return v->fs->tell(v->state, s->at + (off - s->place), bytes, m);
+	m->lost = strdup(s->plain && v->lost ? v->lost : "the volume is more than what lies here");
+	return bytes;
+}
+
+static uint64_t tell_head(const struct lvm *l, uint64_t off, uint64_t bytes, struct meaning *m)
+{
+	uint64_t next = l->first;
+	size_t i;
+
+	if (off / SECTOR_BYTES == l->label / SECTOR_BYTES) {
+		m->kind = MEANING_VOLUME_LABEL;
+		return MIN(bytes, SECTOR_BYTES - off % SECTOR_BYTES);
+	}
+	if (off < l->label)
+		next = MIN(next, l->label);
+	for (i = 0; i < l->nr_areas; i++) {
+		const struct ondisk_range *a = &l->areas[i];
+
+		if (off >= a->start && off - a->start < a->bytes) {
+			m->kind = MEANING_VOLUME_METADATA;
+			return MIN(bytes, a->start + a->bytes - off);
+		}
+		if (a->start > off)
+			next = MIN(next, a->start);
+	}
+	m->kind = MEANING_FREE;
+	return next > off ? MIN(bytes, next - off) : bytes;
+}
+
+static uint64_t tell_lvm(void *state, uint64_t off, uint64_t bytes, struct meaning *m)
+{
+	struct lvm *l = state;
+	const struct lvm_segment *s;
+	uint64_t next;
+
+	snprintf(m->volume, sizeof(m->volume), "%.60s", l->group);
+	s = find_segment(l, off, &next);
+	if (s)
+		return tell_volume(l, s, off, bytes, m);
+	if (next > off)
+		bytes = MIN(bytes, next - off);
+	return tell_head(l, off, bytes, m);
+}
+
+static const char *const types[] = {"LVM2_member", NULL};
+
+const struct ondisk_fs ondisk_lvm = {
+	.types = types,
+	.open = open_lvm,
+	.prepare = prepare_lvm,
+	.tell = tell_lvm,
+	.close = close_lvm,
+};
