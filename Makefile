@@ -12,7 +12,8 @@
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
 #   make fuzz-long     each fuzzer until it has run 10 million times (FUZZ_RUNS=); fuzz-keep keeps
 #                      what it learned
-#   make mutate        every command on real checkpoints with changes where it hurts (MUTATE_RUNS=)
+#   make mutate        every command on real checkpoints with changes where it hurts (MUTATE_RUNS=,
+#                      MUTATE_SEED=)
 #   make coverage      the share of the parsers' lines that tests and corpora reach
 #   make lab           a real Xen, emulated, makes and restores checkpoints (VARIANT=name, or all)
 #   make lab-check     the same for a short table; three minutes
@@ -201,11 +202,16 @@ fuzz-long: deps-build deps-test
 fuzz-keep:
 	$(Q)tests/fuzz/long.sh obj/fuzz$(NO) keep
 
-# All commands on real checkpoints that are changed where it hurts.
+# All commands on real checkpoints that are changed where it hurts: half of the runs with sanitizers,
+# which see more, half as users run it, ten times faster and within its bounds.
+MUTATE_FIXTURES := $(addprefix tests/fixtures/linux-,5.10 6.1-base 6.1-ext4 6.1-hvm 6.1-mq 6.1-pvh \
+	6.12-discard 6.12-rt-pvh 7.3-mq)
+MUTATE_SEED ?= 1
 mutate: deps-build deps-test
+	$(Q)$(MAKE) --no-print-directory D=opt all
 	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(NO)/xbdsnap
-	$(Q)tests/tools/mutate.py --runs $(MUTATE_RUNS) --keep obj/asan$(NO)/mutants obj/asan$(NO)/xbdsnap \
-		$$(tests/tools/unpack-checkpoints.sh '$(CHECKPOINTS)' obj/unpacked/$(notdir $(CHECKPOINTS)))/linux-*/image.save
+	$(Q)for d in opt asan; do tests/tools/mutate.py --runs $$(($(MUTATE_RUNS) / 2)) --seed $(MUTATE_SEED) \
+		--keep obj/$$d$(NO)/mutants obj/$$d$(NO)/xbdsnap $(MUTATE_FIXTURES) || exit 1; done
 
 coverage: deps-build deps-test
 	$(Q)$(MAKE) --no-print-directory D=gcov obj/gcov$(NO)/xbdsnap unit fuzz-bin
