@@ -153,4 +153,35 @@ preload() { # preload COMMAND...: with the decoder in other hands
     grep -q "^$keeper .*O_RDWR.*" trace
     run ! grep -E "^[0-9]+ +(openat|open)\(.*(disk|undo).*= [0-9]" <(grep -v "^$keeper " trace)
     run ! grep -E "pwrite" <(grep -v "^$keeper " trace)
+    # Nor has who reads the undo file.
+    strace -f -o trace -e trace=openat,open,pwrite64,pwritev \
+        "$XBDSNAP" replay --revert undo 2>/dev/null
+    keeper=$(head -n 1 trace | cut -d' ' -f1)
+    cmp disk "$(ls "$dir"/disk-after*.img | tail -n 1)"
+    grep -q "^$keeper .*O_RDWR.*" trace
+    run ! grep -E "^[0-9]+ +(openat|open)\(.*(disk|undo).*= [0-9]" <(grep -v "^$keeper " trace)
+    run ! grep -E "pwrite" <(grep -v "^$keeper " trace)
+}
+
+@test "a disk image: a decoder that was taken over has no more than its server's socket" {
+    is_sanitized && skip "the sanitizer needs files, threads that trace, and code"
+    dir=$XBDSNAP_CACHE/linux-6.1-base
+    [ -e "$dir/image.save" ] || skip "no real checkpoints"
+    qemu-img convert -f raw -O qcow2 "$(ls "$dir"/disk-before*.img | tail -n 1)" disk
+    run -0 "$XBDSNAP" replay --disk "xvda=raw:$(ls "$dir"/disk-before*.img | tail -n 1)" "$dir/image.save"
+    straight=$output
+    for command in replay "replay --write --undo undo" "validate -q"; do
+        # shellcheck disable=SC2086
+        preload "$XBDSNAP" $command --disk xvda=qcow2:disk "$dir/image.save"
+        [ "$status" -eq 0 ]
+        [ "$command" != replay ] || [ "$output" = "$straight" ]
+        for attempt in open create connect signal code exec; do
+            grep -q "^escape: $attempt: Operation not permitted" <<<"$stderr" ||
+                grep -q "^escape: $attempt: Permission denied" <<<"$stderr"
+        done
+    done
+    qemu-img compare -q -f qcow2 -F raw disk "$(ls "$dir"/disk-after*.img | tail -n 1)"
+    # Their servers are gone, and what they listened at.
+    run ! pgrep -f "qemu-nbd .*$PWD"
+    run ! compgen -G '/tmp/xbdsnap-*/s'
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io/codec.h"
+#include "io/disk.h"
 #include "io/keeper.h"
 
 /* One end of the socket each, and who stops whom. */
@@ -80,7 +81,8 @@ static void keep_paths(struct pair *p, pid_t child, const struct door_passes *pa
 	_exit(end_as(status));
 }
 
-static int become_child(struct pair *p, pid_t parent, bool symbols, struct err *err)
+static int become_child(struct pair *p, pid_t parent, const struct door_passes *passes,
+	bool symbols, struct err *err)
 {
 	unsigned layers;
 
@@ -90,6 +92,7 @@ static int become_child(struct pair *p, pid_t parent, bool symbols, struct err *
 		_exit(CMD_FAILED);
 	/* What libraries open later. */
 	codecs_load();
+	disk_prepare(passes);
 	tzset();
 	door_shut(p->child);
 	if (symbols)
@@ -109,7 +112,7 @@ static int close_door(const struct door_passes *passes, bool symbols, struct err
 		return err_sys(err, "cannot start a confined process");
 	if (child)
 		keep_paths(&p, child, passes);
-	return become_child(&p, parent, symbols, err);
+	return become_child(&p, parent, passes, symbols, err);
 }
 
 int cmd_confine(

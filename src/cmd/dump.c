@@ -417,17 +417,14 @@ static int choose_columns(struct dump *d, struct err *err)
 static int confine_dump(struct dump *d, struct err *err)
 {
 	struct door_passes passes = {0};
-
-	bool open = d->target.live_given;
 	size_t i;
 
 	door_pass_add(&passes, d->path, DOOR_READ);
 	target_passes(&d->target, &passes);
-	for (i = 0; i < d->disks.nr; i++) {
-		door_pass_add(&passes, d->disks.v[i].path, DOOR_READ);
-		open = open || disk_needs_server(d->disks.v[i].format);
-	}
-	return cmd_confine(d->env, open ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+	for (i = 0; i < d->disks.nr; i++)
+		disk_pass_add(&passes, d->disks.v[i].path, d->disks.v[i].format);
+	return cmd_confine(
+		d->env, d->target.live_given ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
 }
 
 static int run_dump(struct dump *d, struct err *err)

@@ -112,17 +112,13 @@ void judge_init(struct judge *j, struct cmd_env *env)
 }
 
 /* An image has a server, which must be run. */
-enum sandbox_kind judge_passes(const struct judge *j, struct door_passes *passes)
+void judge_passes(const struct judge *j, struct door_passes *passes)
 {
-	bool open = false;
 	size_t i;
 
 	target_passes(&j->target, passes);
-	for (i = 0; i < j->nr_disks; i++) {
-		door_pass_add(passes, j->disks[i].path, DOOR_READ);
-		open = open || disk_needs_server(j->disks[i].format);
-	}
-	return open ? SANDBOX_OPEN : SANDBOX_CLOSED;
+	for (i = 0; i < j->nr_disks; i++)
+		disk_pass_add(passes, j->disks[i].path, j->disks[i].format);
 }
 
 static int open_disks(struct judge *j, struct err *err)

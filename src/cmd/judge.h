@@ -36,8 +36,8 @@ struct judge {
 extern const struct argp judge_argp;
 
 void judge_init(struct judge *j, struct cmd_env *env);
-/* The files that it reads besides the checkpoint, and what it can do without meanwhile. */
-enum sandbox_kind judge_passes(const struct judge *j, struct door_passes *passes);
+/* The files that it reads besides the checkpoint. */
+void judge_passes(const struct judge *j, struct door_passes *passes);
 /* Evaluate the rules over j->in: fills report and said. */
 int judge_run(struct judge *j, struct err *err) MUST_CHECK;
 /* The verdict as a status, as --fail-on has it. */

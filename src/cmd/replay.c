@@ -184,15 +184,10 @@ static int check_outputs(struct replay *x, struct err *err)
 	return 0;
 }
 
-/* Servers are run, and Xen's devices opened, by nobody who is confined. */
+/* Xen's devices are opened by nobody who is confined. */
 static bool needs_open(const struct replay *x)
 {
-	bool open = x->target.live_given || x->apply.revert_path;
-	size_t i;
-
-	for (i = 0; i < x->disks.nr; i++)
-		open = open || disk_needs_server(x->disks.v[i].format);
-	return open;
+	return x->target.live_given;
 }
 
 /* In the keeper: it writes, and sees for itself that no disk is an input. */
@@ -208,6 +203,13 @@ static void serve_order(void *arg, int order_fd, int result_fd)
 	replay_apply_serve(x->env, &x->apply, &x->disks, order_fd, result_fd);
 }
 
+static void serve_revert(void *arg, int order, int result)
+{
+	struct replay *x = arg;
+
+	replay_revert_serve(x->env, &x->apply, &x->disks, order, result);
+}
+
 static int confine_replay(struct replay *x, struct err *err)
 {
 	struct door_passes passes = {0};
@@ -218,12 +220,15 @@ static int confine_replay(struct replay *x, struct err *err)
 	door_pass_add(&passes, x->ring_path, DOOR_OUTPUT);
 	target_passes(&x->target, &passes);
 	for (i = 0; i < x->disks.nr; i++)
-		door_pass_add(&passes, x->disks.v[i].path, DOOR_READ);
+		disk_pass_add(&passes, x->disks.v[i].path, x->disks.v[i].format);
 	/* To see that they are none of the inputs. */
 	door_pass_add(&passes, x->apply.undo_path, DOOR_READ);
 	door_pass_add(&passes, x->apply.overlay_path, DOOR_READ);
+	door_pass_add(&passes, x->apply.revert_path, DOOR_READ);
 	if (x->apply.write)
 		passes.work = (struct door_work){serve_order, x};
+	if (x->apply.revert_path)
+		passes.work = (struct door_work){serve_revert, x};
 	return cmd_confine(x->env, needs_open(x) ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
 }
 

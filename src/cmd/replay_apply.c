@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "check/check.h"
@@ -12,12 +11,12 @@
 #include "check/policy.h"
 #include "check/specials.h"
 #include "cmd/checker.h"
+#include "cmd/handover.h"
 #include "cmd/meter.h"
 #include "cmd/render_json.h"
 #include "io/door.h"
 #include "io/hold.h"
 #include "io/overlay.h"
-#include "io/undo.h"
 #include "replay/order.h"
 
 /*
@@ -131,8 +130,7 @@ static int evaluate_rules(const struct cmd_input *in, const struct replay_target
 	return rc;
 }
 
-/* From here on they wait; what is done looks for them between two steps. */
-static void hold_signals(void)
+void replay_hold_signals(void)
 {
 	sigset_t set;
 
@@ -396,7 +394,7 @@ static int carry_out(const struct cmd_env *env, const struct replay_apply *how,
 		v[i].target->seen_dev = order->v[i].dev;
 		v[i].target->seen_ino = order->v[i].ino;
 	}
-	hold_signals();
+	replay_hold_signals();
 	if (run_checkers(how, v, nr, 0, err) || write_targets(env, how, order, v, err))
 		return -1;
 	for (i = 0; i < nr; i++)
@@ -425,63 +423,37 @@ static struct applied *new_applied(
 
 /* ---- between who looks and who writes ------------------------------------------------------ */
 
-/* What became of an order, in a file; behind it, of each disk. Both ends are one program. */
-struct result {
-	int rc;
-	enum err_class cls;
-	int sys_errno;
-	char override[32], text[ERR_TEXT_BYTES];
-};
-
+/* What became of a disk. */
 struct disk_result {
 	struct replay_written done;
 	int fsck[2];
 };
 
-static int give_result(int fd, int rc, const struct err *err, const struct applied *v, size_t nr)
+static int take_results(int fd, struct applied *v, size_t nr, struct err *err)
 {
-	struct result r = {.rc = rc};
+	CLEANUP_FREE struct disk_result *all = calloc(nr + 1, sizeof(*all));
 	size_t i;
 
-	if (rc) {
-		r.cls = err->cls;
-		r.sys_errno = err->sys_errno;
-		snprintf(r.override, sizeof(r.override), "%s", err->override ? err->override : "");
-		snprintf(r.text, sizeof(r.text), "%s", err->text);
-	}
-	if (write(fd, &r, sizeof(r)) != (ssize_t)sizeof(r))
+	if (!all)
+		return err_nomem(err, "the disks");
+	if (handover_take(fd, all, nr * sizeof(*all), err))
 		return -1;
-	for (i = 0; v && i < nr; i++) {
-		struct disk_result d = {v[i].done, {v[i].fsck[0], v[i].fsck[1]}};
-
-		if (write(fd, &d, sizeof(d)) != (ssize_t)sizeof(d))
-			return -1;
+	for (i = 0; i < nr; i++) {
+		v[i].done = all[i].done;
+		memcpy(v[i].fsck, all[i].fsck, sizeof(v[i].fsck));
 	}
 	return 0;
 }
 
-static int take_result(int fd, struct applied *v, size_t nr, struct err *err)
+static void give_results(int fd, int rc, const struct err *err, const struct applied *v, size_t nr)
 {
-	struct result r;
+	CLEANUP_FREE struct disk_result *all = calloc(nr + 1, sizeof(*all));
 	size_t i;
 
-	if (pread(fd, &r, sizeof(r), 0) != (ssize_t)sizeof(r))
-		return err_set(err, ERR_SYSTEM, "nothing is known of what was written");
-	for (i = 0; !r.rc && i < nr; i++) {
-		struct disk_result d;
-
-		if (pread(fd, &d, sizeof(d), (off_t)(sizeof(r) + i * sizeof(d))) !=
-			(ssize_t)sizeof(d))
-			return err_set(err, ERR_SYSTEM, "nothing is known of what was written");
-		v[i].done = d.done;
-		memcpy(v[i].fsck, d.fsck, sizeof(d.fsck));
-	}
-	if (!r.rc)
-		return 0;
-	err_set(err, r.cls, "%s", r.text);
-	err->sys_errno = r.sys_errno;
-	err->override = cmd_hint_word(r.override);
-	return -1;
+	for (i = 0; all && v && i < nr; i++)
+		all[i] = (struct disk_result){v[i].done, {v[i].fsck[0], v[i].fsck[1]}};
+	if (all)
+		handover_give(fd, rc, err, all, nr * sizeof(*all));
 }
 
 /* To the keeper, who alone can write. */
@@ -492,29 +464,13 @@ static int hand_over(const struct replay_order *order, struct applied *v, struct
 
 	if (fd < 0)
 		return err_sys(err, "cannot hand over the steps of the replay");
-	hold_signals();
+	replay_hold_signals();
 	if (replay_order_write(order, fd, err))
 		return -1;
 	result = door_carry_out();
 	if (result < 0)
 		return err_sys(err, "cannot have the steps of the replay carried out");
-	return take_result(result, v, order->nr, err);
-}
-
-/* The whole file, which is sealed. NULL: err. */
-static const uint8_t *map_order(int fd, size_t *ret, struct err *err)
-{
-	struct stat st;
-	void *p = MAP_FAILED;
-
-	if (!fstat(fd, &st) && st.st_size > 0)
-		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED) {
-		err_set(err, ERR_REFUSED, "what was to be written is not there");
-		return NULL;
-	}
-	*ret = (size_t)st.st_size;
-	return p;
+	return take_results(result, v, order->nr, err);
 }
 
 void replay_apply_serve(const struct cmd_env *env, const struct replay_apply *how,
@@ -524,17 +480,15 @@ void replay_apply_serve(const struct cmd_env *env, const struct replay_apply *ho
 	struct err err = ERR_INIT;
 	CLEANUP_FREE struct applied *v = new_applied(how, targets, &err);
 	size_t len = 0, i;
-	const uint8_t *bytes = v ? map_order(order_fd, &len, &err) : NULL;
+	const uint8_t *bytes = v ? handover_map(order_fd, &len, &err) : NULL;
 	int rc = -1;
 
 	if (bytes && !replay_order_read(bytes, len, targets->nr, how->discard, &order, &err))
 		rc = carry_out(env, how, &order, v, &err);
 	for (i = 0; i < targets->nr; i++)
 		disk_drop(&targets->v[i].disk);
-	/* Without a result the other end knows that there is none. */
-	(void)!give_result(result_fd, rc, &err, v, targets->nr);
-	if (bytes)
-		munmap((void *)(uintptr_t)bytes, len);
+	give_results(result_fd, rc, &err, v, targets->nr);
+	handover_unmap(bytes, len);
 }
 
 /* ---- who looks ------------------------------------------------------------------------------ */
@@ -582,50 +536,4 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
 	if (!*ret)
 		return err_nomem(err, "the JSON document");
 	return is_clean(v, targets->nr) ? CMD_OK : CMD_WARNINGS;
-}
-
-static int print_reverted(
-	const struct cmd_env *env, const char *undo, uint64_t bytes, struct err *err)
-{
-	struct json_object *doc = json_new_document(), *o = json_object_new_object();
-
-	json_put_text(o, "undo", undo);
-	json_put_num(o, "bytes", bytes);
-	json_put(doc, "reverted", o);
-	return json_print(doc, env->out, err);
-}
-
-static unsigned undo_allow(unsigned allow)
-{
-	return (allow & REPLAY_ALLOW_IN_USE ? UNDO_ALLOW_IN_USE : 0) |
-	       (allow & REPLAY_ALLOW_CHANGED ? UNDO_ALLOW_CHANGED : 0);
-}
-
-int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
-	const struct replay_targets *targets, struct err *err)
-{
-	CLEANUP_FREE struct undo_disk *disks = calloc(targets->nr + 1, sizeof(*disks));
-	struct undo_how undo = {
-		.disks = disks, .nr_disks = targets->nr, .allow = undo_allow(how->allow)};
-	struct meter meter;
-	uint64_t bytes = 0;
-	size_t i;
-	int rc;
-
-	if (!disks)
-		return err_nomem(err, "the disks");
-	for (i = 0; i < targets->nr; i++)
-		disks[i] = (struct undo_disk){
-			targets->v[i].vdev, targets->v[i].path, targets->v[i].format};
-	meter_start(&meter, env);
-	undo.progress = &meter.progress;
-	hold_signals();
-	rc = undo_revert(how->revert_path, &undo, &bytes, err);
-	meter_end(&meter);
-	if (rc)
-		return -1;
-	if (env->json)
-		return print_reverted(env, how->revert_path, bytes, err);
-	cmd_note(env, "%" PRIu64 " bytes restored and read back", bytes);
-	return CMD_OK;
 }

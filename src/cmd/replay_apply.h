@@ -34,8 +34,13 @@ int replay_apply_run(const struct cmd_env *env, const struct cmd_input *in,
  */
 void replay_apply_serve(const struct cmd_env *env, const struct replay_apply *how,
 	struct replay_targets *targets, int order_fd, int result_fd);
+/* From here on signals wait; what is done looks for them between two steps. */
+void replay_hold_signals(void);
 /* On the disks that the undo file names, or that the user names for their devices. */
 int replay_apply_revert(const struct cmd_env *env, const struct replay_apply *how,
 	const struct replay_targets *targets, struct err *err) MUST_CHECK;
+/* The same of the keeper of a confined process, which ran that. */
+void replay_revert_serve(const struct cmd_env *env, const struct replay_apply *how,
+	const struct replay_targets *targets, int order, int result);
 
 #endif

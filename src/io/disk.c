@@ -70,6 +70,25 @@ bool disk_needs_server(enum disk_format format)
 	return format != DISK_RAW && format != DISK_UNSAID;
 }
 
+void disk_pass_add(struct door_passes *list, const char *path, enum disk_format format)
+{
+	if (disk_needs_server(format))
+		door_pass_add_image(list, path, disk_format_of_qemu(format));
+	else
+		door_pass_add(list, path, DOOR_READ);
+}
+
+void disk_prepare(const struct door_passes *list)
+{
+	struct nbd_lib *lib = NULL;
+	size_t i;
+
+	for (i = 0; i < list->nr && !list->v[i].image; i++)
+		;
+	if (i < list->nr && !nbd_lib_load(&lib, NULL))
+		free(lib); /* the library stays */
+}
+
 /* The cookie of a VHD, in parts: whole it is a misspelling to those who look for them. */
 #define VHD_COOKIE                                                                                 \
 	"conec"                                                                                    \
@@ -153,24 +172,48 @@ static int refuse_locked(const struct disk *d, struct err *err)
 				 "%s is in use: another process holds a lock on it", d->path);
 }
 
-/* The server is our child; it ends when we do. Its own complaint goes to our standard error. */
-static int serve_image(struct disk *d, struct err *err)
+static int refuse_image(const struct disk *d, const char *why, struct err *err)
+{
+	return err_set(err, ERR_SYSTEM, "qemu-nbd does not serve %s as %s: %s", d->path,
+		formats[d->format].name, why);
+}
+
+/* The server is a child of the keeper, which knows the path and the format. */
+static int connect_keepers(struct disk *d, struct err *err)
+{
+	int fd = door_serve_image(d->path, formats[d->format].qemus);
+
+	if (fd < 0)
+		return refuse_image(d, strerror(errno), err);
+	return d->lib->connect_socket(d->nbd, fd) ? refuse_image(d, d->lib->get_error(), err) : 0;
+}
+
+/* The server is our child; it ends when we do. */
+static int connect_own(struct disk *d, struct err *err)
 {
 	char program[] = "qemu-nbd", format[] = "--format", discard[] = "--discard=unmap";
 	char name[16], end[] = "--", read_only[] = "--read-only";
 	char *argv[] = {program, format, name, discard, d->write ? end : read_only,
 		d->write ? d->path : end, d->write ? NULL : d->path, NULL};
+
+	snprintf(name, sizeof(name), "%s", formats[d->format].qemus);
+	return d->lib->connect_systemd_socket_activation(d->nbd, argv)
+		       ? refuse_image(d, d->lib->get_error(), err)
+		       : 0;
+}
+
+/* The server's own complaint goes to our standard error. */
+static int serve_image(struct disk *d, struct err *err)
+{
 	int64_t bytes;
 
 	if (refuse_locked(d, err) || nbd_lib_load(&d->lib, err))
 		return -1;
-	snprintf(name, sizeof(name), "%s", formats[d->format].qemus);
 	d->nbd = d->lib->create();
 	if (!d->nbd || d->lib->add_meta_context(d->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION))
 		return err_nomem(err, "a connection");
-	if (d->lib->connect_systemd_socket_activation(d->nbd, argv))
-		return err_set(err, ERR_SYSTEM, "qemu-nbd does not serve %s as %s: %s", d->path,
-			formats[d->format].name, d->lib->get_error());
+	if (door_is_shut() ? connect_keepers(d, err) : connect_own(d, err))
+		return -1;
 	bytes = d->lib->get_size(d->nbd);
 	if (bytes < 0)
 		return err_set(err, ERR_SYSTEM, "qemu-nbd does not tell the size of %s: %s",

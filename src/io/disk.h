@@ -45,6 +45,11 @@ const char *disk_format_name(enum disk_format format);
 
 /* Is it read through qemu-nbd? */
 bool disk_needs_server(enum disk_format format);
+struct door_passes;
+/* For who will read it once the door is shut. */
+void disk_pass_add(struct door_passes *list, const char *path, enum disk_format format);
+/* Load what such disks need, before the door is shut; without it they fail when they are opened. */
+void disk_prepare(const struct door_passes *list);
 
 /* What a file of a format other than raw begins or ends with. */
 #define DISK_MAX_MAGIC 21u

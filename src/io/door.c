@@ -36,7 +36,16 @@ void door_pass_add(struct door_passes *list, const char *path, unsigned rights)
 		list->lost = true;
 		return;
 	}
-	list->v[list->nr++] = (struct door_pass){path, rights};
+	list->v[list->nr++] = (struct door_pass){path, rights, NULL};
+}
+
+void door_pass_add_image(struct door_passes *list, const char *path, const char *format)
+{
+	size_t before = list->nr;
+
+	door_pass_add(list, path, DOOR_READ);
+	if (list->nr > before)
+		list->v[before].image = format;
 }
 
 void door_passes_fini(struct door_passes *list)
@@ -285,6 +294,17 @@ int door_disk_use(const char *path, bool image)
 	struct keeper_answer answer;
 
 	return ask_plain(KEEPER_DISK_USE, path, "", image, &answer) ? -1 : answer.value;
+}
+
+int door_serve_image(const char *path, const char *format)
+{
+	struct keeper_answer own;
+	struct keeper_call call;
+	int fd;
+
+	if (fill_call(&call, KEEPER_SERVE_IMAGE, path, format) || ask_keeper(&call, &own, &fd))
+		return -1;
+	return fd;
 }
 
 int door_order(void)

@@ -28,7 +28,8 @@ enum door_right {
 /* What the user named. */
 struct door_pass {
 	const char *path;
-	unsigned rights; /* enum door_right */
+	unsigned rights;   /* enum door_right */
+	const char *image; /* qemu's word for the format in which it is served; NULL: it is not */
 };
 
 /*
@@ -49,6 +50,8 @@ struct door_passes {
 };
 /* NULL, "-" (what is open already) and "" are no paths. */
 void door_pass_add(struct door_passes *list, const char *path, unsigned rights);
+/* To be read, and served. Whoever confines itself loads libnbd before. */
+void door_pass_add_image(struct door_passes *list, const char *path, const char *format);
 void door_passes_fini(struct door_passes *list);
 
 /* Flags of open(2) without O_CREAT. A path that is opened for writing needs DOOR_OUTPUT. */
@@ -77,6 +80,9 @@ int door_open_folder_of(const char *path) MUST_CHECK;
 /* enum disk_use (hold.h) of the disk at this path, which is open for reading; of an image, whose
  * server has locked it. The door must be shut. */
 int door_disk_use(const char *path, bool image) MUST_CHECK;
+
+/* A server of the image at this path, in its format: a socket. The door must be shut. */
+int door_serve_image(const char *path, const char *format) MUST_CHECK;
 
 /* For what the keeper shall do: a file in memory, to be written. The door must be shut. */
 int door_order(void) MUST_CHECK;

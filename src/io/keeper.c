@@ -13,12 +13,14 @@
 #include <unistd.h>
 
 #include "io/hold.h"
+#include "io/image_server.h"
 
 /* A path that was named, and where it leads. */
 struct known {
 	const char *path;
 	char *real; /* owned; NULL: there was nothing when the door was shut */
 	unsigned rights;
+	const char *image;
 };
 
 /* A file that was created beside an output and has no name of its own yet. */
@@ -35,6 +37,7 @@ struct keeper {
 	struct door_work work;
 	int order; /* what the work is, for the child to write; -1: it was not asked for */
 	bool ordered;
+	struct image_servers servers;
 };
 
 /* A name in the folder, and no more than a name. */
@@ -194,6 +197,20 @@ static int serve_use(struct keeper *k, const struct keeper_call *c, struct keepe
 	return 0;
 }
 
+/* In the format that the command line has for it. */
+static int serve_image(struct keeper *k, const struct keeper_call *c)
+{
+	size_t i;
+
+	for (i = 0; i < k->nr_known; i++) {
+		const struct known *n = &k->known[i];
+
+		if (n->image && n->real && !strcmp(c->path, n->real) && !strcmp(c->other, n->image))
+			return image_serve(&k->servers, n->real, n->image);
+	}
+	return refuse_call();
+}
+
 static int serve_order(struct keeper *k)
 {
 	if (!k->work.fn || k->order >= 0)
@@ -232,6 +249,8 @@ static int serve_carry_out(struct keeper *k)
 	if (k->order < 0 || k->ordered)
 		return refuse_call();
 	k->ordered = true;
+	/* What is read is locked. */
+	image_servers_stop(&k->servers);
 	if (seal_order(k->order))
 		return -1;
 	result = memfd_create("result", MFD_CLOEXEC);
@@ -265,6 +284,8 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 		return serve_folder(k, c);
 	case KEEPER_DISK_USE:
 		return serve_use(k, c, a);
+	case KEEPER_SERVE_IMAGE:
+		return serve_image(k, c);
 	case KEEPER_ORDER:
 		return serve_order(k);
 	case KEEPER_CARRY_OUT:
@@ -278,7 +299,8 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 static bool gives_fd(uint32_t op)
 {
 	return op == KEEPER_OPEN || op == KEEPER_TEMP || op == KEEPER_CREATE_BESIDE ||
-	       op == KEEPER_OPEN_FOLDER || op == KEEPER_ORDER || op == KEEPER_CARRY_OUT;
+	       op == KEEPER_OPEN_FOLDER || op == KEEPER_SERVE_IMAGE || op == KEEPER_ORDER ||
+	       op == KEEPER_CARRY_OUT;
 }
 
 /* fd -1: without one. */
@@ -383,10 +405,11 @@ int keeper_serve(
 	if (!k.known)
 		return err_nomem(err, "the list of files");
 	for (i = 0; i < passes->nr; i++)
-		k.known[i] = (struct known){
-			passes->v[i].path, realpath(passes->v[i].path, NULL), passes->v[i].rights};
+		k.known[i] = (struct known){passes->v[i].path, realpath(passes->v[i].path, NULL),
+			passes->v[i].rights, passes->v[i].image};
 	serve_all(&k, socket, signals, child);
 	remove_made(&k);
+	image_servers_stop(&k.servers);
 	for (i = 0; i < passes->nr; i++)
 		free(k.known[i].real);
 	free(k.known);

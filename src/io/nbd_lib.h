@@ -22,6 +22,7 @@
 	X(can_flush)                                                                               \
 	X(can_trim)                                                                                \
 	X(close)                                                                                   \
+	X(connect_socket)                                                                          \
 	X(connect_systemd_socket_activation)                                                       \
 	X(create)                                                                                  \
 	X(flush)                                                                                   \

@@ -26,6 +26,7 @@ void nbd_close(struct nbd_handle *h);
 const char *nbd_get_error(void);
 int nbd_get_errno(void);
 int nbd_add_meta_context(struct nbd_handle *h, const char *name);
+int nbd_connect_socket(struct nbd_handle *h, int sock);
 int nbd_connect_systemd_socket_activation(struct nbd_handle *h, char **argv);
 int nbd_can_flush(struct nbd_handle *h);
 int nbd_can_trim(struct nbd_handle *h);

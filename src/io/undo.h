@@ -8,6 +8,7 @@
 
 #include "io/disk.h"
 #include "io/progress.h"
+#include "io/source.h"
 
 struct undo_range {
 	uint64_t start, end; /* bytes of the disk, whole sectors of 512 */
@@ -50,9 +51,12 @@ struct undo_how {
  * Put everything back on all disks of the file, sync, and read it again. All checksums, the
  * identity of each disk (its size when the user names it), that nothing uses it, and that every
  * sector holds its old or its new data are checked, for all of them, before the first byte is
- * written. Doing it twice, or after part of it, is the same. *bytes: what was restored.
+ * written. Doing it twice, or after part of it, is the same. *bytes: what was restored. Takes
+ * `src`, the file, over, also on failure.
  */
-int undo_revert(
-	const char *path, const struct undo_how *how, uint64_t *bytes, struct err *err) MUST_CHECK;
+int undo_revert(struct source *src, const struct undo_how *how, uint64_t *bytes,
+	struct err *err) MUST_CHECK;
+/* Is it an undo file, and whole? Looks at nothing else. */
+int undo_check(struct source *src, struct err *err) MUST_CHECK;
 
 #endif

@@ -402,13 +402,23 @@ static int revert_all(struct undo *u, uint8_t *buf, struct err *err)
 	return close_disks(u, err);
 }
 
-int undo_revert(const char *path, const struct undo_how *how, uint64_t *bytes, struct err *err)
+static void forget_undo(struct undo *u)
 {
-	CLEANUP(close_undo) struct undo u = {.how = how};
+	free(u->v);
+}
+
+int undo_check(struct source *src, struct err *err)
+{
+	CLEANUP(forget_undo) struct undo u = {.src = src};
+
+	return read_file(&u, err);
+}
+
+int undo_revert(struct source *src, const struct undo_how *how, uint64_t *bytes, struct err *err)
+{
+	CLEANUP(close_undo) struct undo u = {.how = how, .src = src};
 	uint8_t buf[UNDO_BLOCK];
 
-	if (source_open(path, &u.src, err))
-		return -1;
 	source_advise_sequential(u.src, true);
 	if (read_file(&u, err) || open_disks(&u, err) || revert_all(&u, buf, err))
 		return -1;

@@ -61,8 +61,8 @@ static struct door_work work; /* of the keeper */
 
 static int behind_the_door(int (*fn)(int socket))
 {
-	struct door_pass named[] = {{in, DOOR_READ}, {link_to_in, DOOR_READ}, {out, DOOR_OUTPUT},
-		{folder, DOOR_FOLDER}};
+	struct door_pass named[] = {{in, DOOR_READ, NULL}, {link_to_in, DOOR_READ, "qcow2"},
+		{out, DOOR_OUTPUT, NULL}, {folder, DOOR_FOLDER, NULL}};
 	const struct door_passes passes = {.v = named, .nr = ARRAY_SIZE(named), .work = work};
 	int ends[2], status, signals;
 	struct err err;
@@ -208,6 +208,10 @@ static int dishonest(int socket UNUSED)
 	CHECK(is_refused(door_unlink(temp)));
 	free(temp);
 	CHECK(door_disk_use(other, false) < 0 && errno == EPERM);
+	/* Served is what the command line calls an image, in its format. */
+	CHECK(door_serve_image(other, "qcow2") < 0 && errno == EPERM);
+	CHECK(door_serve_image(out, "qcow2") < 0 && errno == EPERM);
+	CHECK(door_serve_image(in, "vmdk") < 0 && errno == EPERM);
 	return 0;
 }
 
