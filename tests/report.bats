@@ -24,6 +24,10 @@ well_formed() {
     grep -q "<span class=\"verdict $said\">$said</span>" page.html
     [ "$(grep -c '<tr><td class="n">' page.html)" = \
         "$("$XBDSNAP" dump -J "$1" | jq '[.devices[] | .requests[], .queued[]?] | length')" ]
+    name=$(basename "$(dirname "$1")")
+    mkdir -p "$BATS_FILE_TMPDIR/pages"
+    cp page.html "$BATS_FILE_TMPDIR/pages/$name.html"
+    echo "$name $said $(grep -o '<rect ' page.html | wc -l) fits" >>"$BATS_FILE_TMPDIR/pages/expected"
 }
 
 @test "of every shipped checkpoint: well formed, nothing from outside, the verdict, each request" {
@@ -43,6 +47,35 @@ well_formed() {
         --dump-dom "file://$PWD/page.html" >dom 2>/dev/null
     grep -q '>safe</span>' dom
     [ "$(grep -c '<rect class="write"' dom)" -gt 20 ]
+}
+
+@test "all of them in one browser: nothing is refused, the verdict is seen, nothing runs off the side" {
+    command -v chromium >/dev/null || skip "no chromium"
+    pages=$BATS_FILE_TMPDIR/pages
+    [ -s "$pages/expected" ] || each_fixture well_formed
+    {
+        echo '<!DOCTYPE html><title>all</title><pre id="out"></pre>'
+        while read -r name _; do
+            echo "<iframe id=\"$name\" src=\"$name.html\" width=\"1000\" height=\"900\"></iframe>"
+        done <"$pages/expected"
+        cat <<'EOF'
+<script>
+onload = () => {
+    for (const f of document.querySelectorAll("iframe")) {
+        const d = f.contentDocument, word = d.querySelector(".verdict"), root = d.documentElement;
+        document.getElementById("out").textContent += [f.id, word.innerText,
+            d.querySelectorAll("rect").length,
+            root.scrollWidth <= root.clientWidth ? "fits" : "runs off"].join(" ") + "\n";
+    }
+};
+</script>
+EOF
+    } >"$pages/all.html"
+    timeout 200 chromium --headless --no-sandbox --disable-gpu --enable-logging=stderr --v=0 \
+        --user-data-dir="$PWD/profile" --allow-file-access-from-files --dump-dom \
+        "file://$pages/all.html" >dom 2>log
+    run ! grep -E 'CONSOLE|Refused to' log
+    diff "$pages/expected" <(sed 's/.*<pre id="out">//; s/<.*//' dom | grep -E ' (fits|runs off)$')
 }
 
 @test "the disk that is given: which requests are on it" {

@@ -8,12 +8,11 @@ static const char style[] =
 	":root{--bg:#fff;--fg:#1c2330;--dim:#5c6675;--line:#d5dae2;--box:#f5f7fa;"
 	"--read:#2f6fb5;--write:#d9731a;--flush:#7b4bb3;--discard:#8a8f98;--other:#b0305f;"
 	"--error:#b3261e;--warning:#9a6700;--note:#4a6785;--ok:#1b7f4b;--free:#e3e7ed}\n"
-	"@media (prefers-color-scheme:dark){:root{--bg:#14181f;--fg:#e4e8ee;--dim:#9aa4b2;"
+	"@media screen and "
+	"(prefers-color-scheme:dark){:root{--bg:#14181f;--fg:#e4e8ee;--dim:#9aa4b2;"
 	"--line:#333b47;--box:#1c222b;--read:#6aa9ee;--write:#f0a45c;--flush:#b594ea;"
 	"--discard:#9aa1ab;--other:#ef7fa5;--error:#ff8a80;--warning:#e6b450;--note:#9dbad8;"
 	"--ok:#6fce9c;--free:#2b323c}}\n"
-	"@media print{:root{--bg:#fff;--fg:#000;--box:#fff}details{break-inside:avoid}"
-	"h2{break-after:avoid}}\n"
 	"*{box-sizing:border-box}"
 	"body{margin:0 auto;max-width:76rem;padding:1.5rem;background:var(--bg);color:var(--fg);"
 	"font:15px/1.5 system-ui,sans-serif}\n"
@@ -27,7 +26,8 @@ static const char style[] =
 	"th,td{text-align:left;padding:.2rem .7rem .2rem 0;vertical-align:top;"
 	"border-bottom:1px solid var(--line)}"
 	"th{color:var(--dim);font-weight:500;white-space:nowrap}"
-	"td{overflow-wrap:anywhere}td.n{text-align:right;white-space:nowrap}\n"
+	"td{overflow-wrap:anywhere}td.n{text-align:right;white-space:nowrap}"
+	".wide td{overflow-wrap:break-word;max-width:24rem}\n"
 	".verdict{display:inline-block;padding:.25rem .9rem;border:2px solid;border-radius:.4rem;"
 	"font-weight:700;font-size:1.1rem}"
 	".safe{color:var(--ok)}.unsafe,.corrupt,.error{color:var(--error)}"
@@ -40,7 +40,12 @@ static const char style[] =
 	".queued{fill-opacity:.55}.frame{fill:none;stroke:var(--line)}"
 	".mark{stroke:var(--fg);stroke-width:1.5}.overlap{fill:var(--error)}\n"
 	"span.key{display:inline-block;margin-right:1rem}"
-	"span.key svg{width:.8rem;height:.8rem;vertical-align:-.1rem;margin-right:.3rem}\n";
+	"span.key svg{width:.8rem;height:.8rem;vertical-align:-.1rem;margin-right:.3rem}\n"
+	/* Wide tables need the sheet's long side; behind all else, which it overrides. */
+	"@media print{@page{size:landscape;margin:12mm}:root{--bg:#fff;--fg:#000;--box:#fff}"
+	"body{max-width:none;padding:0;font-size:11px}.wide{overflow:visible}"
+	".wide td,.wide th{font-size:9px;padding:.1rem .5rem .1rem 0}"
+	"tr,svg,.finding{break-inside:avoid}h2,h3{break-after:avoid}}\n";
 
 static const char *entity_of(char c)
 {

@@ -34,7 +34,7 @@ static const struct {
 	{"process", cell_process, false},
 	{"file", cell_file, false},
 	{"position", cell_position, true},
-	{"is there", cell_meaning, false},
+	{"what it is", cell_meaning, false},
 };
 
 static void put_hex_row(FILE *out, const uint8_t *p, size_t nr, size_t at)
