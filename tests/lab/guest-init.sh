@@ -37,6 +37,19 @@ swap_under_pressure() {
 use() { # use LETTER KIND
     case $2 in
     swap) swap_under_pressure "/dev/xvd$1" ;;
+    *-volume | *-crypt)
+        mkdir -p "/mnt/xvd$1"
+        export DM_DISABLE_UDEV=1 "START_xvd$1=2048"
+        sectors=$(cat "/sys/block/xvd$1/size") below=/dev/xvd$1
+        if [ "${2%-crypt}" != "$2" ]; then
+            key=$(printf '%064d' 18)
+            /sbin/dmsetup create secret --table "0 $sectors crypt aes-xts-plain64 $key 0 $below 0"
+            below=/dev/mapper/secret
+        fi
+        /sbin/dmsetup create vg-root --table "0 $((sectors - 2048)) linear $below 2048"
+        [ "${2%-crypt}" = "$2" ] || /sbin/mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 /dev/mapper/vg-root
+        mount -t ext4 -o noatime,commit=300 /dev/mapper/vg-root "/mnt/xvd$1" || echo "mount failed"
+        ;;
     *)
         mkdir -p "/mnt/xvd$1"
         options=noatime device=/dev/xvd$1

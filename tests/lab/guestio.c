@@ -62,7 +62,8 @@ enum {
 
 struct target {
 	const char *device;
-	unsigned file; /* on the file system in /mnt/DEVICE; 0: the device itself */
+	unsigned file;	/* on the file system in /mnt/DEVICE; 0: the device itself */
+	uint64_t start; /* of the file system on DEVICE, in sectors */
 	int direct, cached;
 };
 
@@ -212,7 +213,7 @@ static uint64_t place(const struct target *t, uint64_t sector, unsigned *count)
 	together = (q.e.fe_length - skip) / SECTOR;
 	if (together < *count)
 		*count = (unsigned)together;
-	return (q.e.fe_physical + skip) / SECTOR;
+	return t->start + (q.e.fe_physical + skip) / SECTOR;
 }
 
 static void list(struct work *w, const char *op, uint64_t sector, unsigned count, uint64_t number,
@@ -379,9 +380,13 @@ static void go_to_cpu(unsigned cpu)
 static void open_target(struct work *w, const char *device, unsigned file)
 {
 	struct target *t = w->target = &w->targets[w->nr_targets++];
+	const char *start;
 	char path[64];
 
-	*t = (struct target){.device = device, .file = file};
+	snprintf(path, sizeof(path), "START_%s", device + strlen("/dev/"));
+	start = getenv(path);
+	*t = (struct target){
+		.device = device, .file = file, .start = start ? strtoull(start, NULL, 10) : 0};
 	snprintf(path, sizeof(path), file ? "/mnt/%s/%u" : "/dev/%s", device + strlen("/dev/"),
 		file);
 	t->direct = open(path, O_RDWR | O_DIRECT | (w->prepare ? O_CREAT : 0), 0600);

@@ -407,9 +407,28 @@ def partitioned(kind, sectors, at):
     return head + file_system(kind, count, at) + bytes(16384 * 512)
 
 
+VOLUME_START = 2048  # sectors; guest-init.sh has it too
+
+
+def put_volume(tree, kind, modules):
+    """What a guest needs for a file system on device-mapper."""
+    if not kind.endswith(("-volume", "-crypt")):
+        return
+    modules.append("dm-mod")
+    put_program(tree, "/sbin/dmsetup")
+    if kind.endswith("-crypt"):
+        modules += ["dm-crypt", "xts", "ecb", "aes_generic", "aesni-intel"]
+        put_program(tree, "/sbin/mkfs.ext4")
+
+
 def contents(kind, sectors, at):
     if not kind:
         return pattern(sectors)
+    if kind.endswith("-volume"):
+        return bytes(VOLUME_START * 512) + file_system(kind.removesuffix("-volume"),
+                                                       sectors - VOLUME_START, at)
+    if kind.endswith("-crypt"):
+        return bytes(sectors * 512)  # the guest makes it
     if kind.endswith("-partition"):
         return partitioned(kind.removesuffix("-partition"), sectors, at)
     return file_system(kind, sectors, at)

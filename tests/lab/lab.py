@@ -57,7 +57,9 @@ def guest_archive(variant, into):
     plans, kinds = lettered(variant, "plan"), lettered(variant, "fs")
     for letter, plan in plans.items():
         images.put(tree, os.path.join(images.HERE, "plans", plan), f"/lab/plan.{letter}")
-    modules = [kind.removesuffix("-partition") for kind in kinds.values()]
+    modules = [kind.partition("-")[0] for kind in kinds.values()]
+    for kind in kinds.values():
+        images.put_volume(tree, kind, modules)
     images.put_modules(tree, images.fetch_kernel(variant["kernel"]), modules, "lab/fs")
     with open(os.path.join(tree, "lab/vars"), "w") as f:
         f.write(shell_line("FRONTEND", variant["frontend"]))
