@@ -82,44 +82,6 @@ static bool needs_stillness(const char *id)
 	return row && row->still;
 }
 
-/* Requests ascend by ring, then slot. NULL: it is none of them. */
-static const struct io_request *find_request(const struct blkdev *d, int ring, int slot)
-{
-	size_t low = 0, high = d->nr_requests;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct io_request *r = &d->requests[mid];
-
-		if ((int)r->ring < ring || ((int)r->ring == ring && (int)r->slot < slot))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == d->nr_requests || (int)d->requests[low].ring != ring ||
-		(int)d->requests[low].slot != slot)
-		return NULL;
-	return &d->requests[low];
-}
-
-/* Of a guest that runs: what was read of it is of two times. What no ring is named for is about all
- * of them. */
-static bool is_unsettled(const struct check_run *run, int ring, int slot)
-{
-	const struct blkdev *d = run->dev;
-	const struct io_request *r = slot >= 0 ? find_request(d, ring, slot) : NULL;
-	size_t i;
-
-	if (!run->moving)
-		return false;
-	if (r)
-		return r->unsettled;
-	for (i = 0; i < d->nr_rings; i++)
-		if (d->rings[i].moved && (ring < 0 || (int)d->rings[i].index == ring))
-			return true;
-	return false;
-}
-
 static void PRINTF(5, 0) say_broken(
 	struct check_run *run, const char *id, int ring, int slot, const char *fmt, va_list ap)
 {
@@ -128,7 +90,8 @@ static void PRINTF(5, 0) say_broken(
 	assert(is_listed(run, id));
 	if (run->moving && needs_stillness(id))
 		return; /* said to be not evaluated */
-	if (is_unsettled(run, ring, slot)) {
+	/* What no ring is named for is about all of them. */
+	if (run->moving && blkdev_is_unsettled(run->dev, ring, slot)) {
 		run_skip_as(run, id, "the guest changed it while it was looked at");
 		return;
 	}

@@ -239,6 +239,40 @@ uint64_t blkdev_end(const struct blkdev *d)
 	return MAX(all, (uint64_t)1);
 }
 
+const struct io_request *blkdev_find_request(const struct blkdev *d, unsigned ring, unsigned slot)
+{
+	size_t low = 0, high = d->nr_requests;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct io_request *r = &d->requests[mid];
+
+		if (r->ring < ring || (r->ring == ring && r->slot < slot))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < d->nr_requests && d->requests[low].ring == ring &&
+			       d->requests[low].slot == slot
+		       ? &d->requests[low]
+		       : NULL;
+}
+
+bool blkdev_is_unsettled(const struct blkdev *d, int ring, int slot)
+{
+	const struct io_request *r =
+		ring >= 0 && slot >= 0 ? blkdev_find_request(d, (unsigned)ring, (unsigned)slot)
+				       : NULL;
+	size_t i;
+
+	if (r)
+		return r->unsettled;
+	for (i = 0; i < d->nr_rings; i++)
+		if (d->rings[i].moved && (ring < 0 || (int)d->rings[i].index == ring))
+			return true;
+	return false;
+}
+
 const struct blkdev *snapshot_find_device(const struct snapshot *s, const char *vdev)
 {
 	size_t i;

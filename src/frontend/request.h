@@ -305,6 +305,11 @@ void snapshot_list_devices(const struct snapshot *s, char *buf, size_t cap);
 bool blkdev_is_named(const struct blkdev *d, const char *vdev);
 /* Request i of those in slots, and behind them of those that are queued; NULL behind the last. */
 const struct io_request *blkdev_request(const struct blkdev *d, size_t i);
+/* Requests ascend by ring, then slot. NULL: none is there. */
+const struct io_request *blkdev_find_request(const struct blkdev *d, unsigned ring, unsigned slot);
+/* Of a guest that runs: may what was read there be of two times? Where no request is, as the ring
+ * does; ring, slot -1: any. */
+bool blkdev_is_unsettled(const struct blkdev *d, int ring, int slot);
 /* Where what is known of its disk ends: its size, or the last sector of a request; at least 1. */
 uint64_t blkdev_end(const struct blkdev *d);
 /* NULL: none is named so. */

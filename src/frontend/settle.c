@@ -30,26 +30,6 @@ static bool same_request(const struct io_request *a, const struct io_request *b)
 	       a->nr_sectors == b->nr_sectors && a->start_ns == b->start_ns && same_pages(a, b);
 }
 
-/* Requests ascend by ring, then slot. */
-static const struct io_request *find_slot(const struct blkdev *d, unsigned ring, unsigned slot)
-{
-	size_t low = 0, high = d->nr_requests;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct io_request *r = &d->requests[mid];
-
-		if (r->ring < ring || (r->ring == ring && r->slot < slot))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < d->nr_requests && d->requests[low].ring == ring &&
-			       d->requests[low].slot == slot
-		       ? &d->requests[low]
-		       : NULL;
-}
-
 static int note_change(struct settle *st, const struct blkdev *d, const struct io_request *r,
 	enum settle_kind kind)
 {
@@ -71,7 +51,7 @@ static int compare_requests(struct settle *st, struct blkdev *d, const struct bl
 
 	for (i = 0; i < d->nr_requests; i++) {
 		struct io_request *r = &d->requests[i];
-		const struct io_request *now = find_slot(again, r->ring, r->slot);
+		const struct io_request *now = blkdev_find_request(again, r->ring, r->slot);
 		bool same = now && same_request(r, now);
 
 		r->unsettled = !same || now->state != r->state;
@@ -80,7 +60,7 @@ static int compare_requests(struct settle *st, struct blkdev *d, const struct bl
 	}
 	for (i = 0; i < again->nr_requests; i++) {
 		const struct io_request *r = &again->requests[i];
-		const struct io_request *was = find_slot(d, r->ring, r->slot);
+		const struct io_request *was = blkdev_find_request(d, r->ring, r->slot);
 
 		if ((!was || !same_request(was, r)) && note_change(st, again, r, SETTLE_NEW))
 			return -1;
@@ -160,16 +140,25 @@ static bool has_finding(const struct finding_list *list, const struct finding *f
 	return false;
 }
 
-static void keep_findings(struct finding_list *list, const struct finding_list *again)
+/* Both looks may have seen one place in pieces of two times. What is said of a device as a whole
+ * does not depend on what a guest does all the time. */
+static bool has_stood(const struct snapshot *s, const struct finding *f)
 {
-	struct finding_list kept = {0};
+	const struct blkdev *d = f->ring < 0 ? NULL : snapshot_find_device(s, f->device);
+
+	return !d || !blkdev_is_unsettled(d, f->ring, f->slot);
+}
+
+static void keep_findings(struct snapshot *s, const struct snapshot *again)
+{
+	struct finding_list kept = {0}, *list = &s->findings;
 	size_t i;
 
 	for (i = 0; i < list->nr; i++) {
 		const struct finding *f = &list->v[i];
 		struct finding_at at = {f->device, f->ring, f->slot, f->offset};
 
-		if (has_finding(again, f))
+		if (has_finding(&again->findings, f) && has_stood(s, f))
 			finding_add(&kept, f->rule, at, "%s", f->message);
 	}
 	kept.lost |= list->lost;
@@ -189,7 +178,7 @@ int settle_compare(
 			return err_nomem(err, "comparing two looks");
 		}
 	st.consistent = st.consistent && !st.nr_changes && !st.nr_moved;
-	keep_findings(&s->findings, &again->findings);
+	keep_findings(s, again);
 	if (!again->doubt) {
 		free(s->doubt);
 		s->doubt = NULL;

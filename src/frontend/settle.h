@@ -35,7 +35,8 @@ struct settle {
 
 /*
  * Mark what `s` has and `again` has not: unsettled requests, moved rings. Findings and the doubt of
- * `s` stay only where both looks came to them. -1: no memory; `s` is still whole.
+ * `s` stay only where both looks came to them, and where they are not about what the guest used
+ * meanwhile: both looks may be torn at one place. -1: no memory; `s` is still whole.
  */
 int settle_compare(struct snapshot *s, const struct snapshot *again, struct settle *ret,
 	struct err *err) MUST_CHECK;

@@ -154,6 +154,44 @@ static void findings_count_when_both_saw_them(void **state UNUSED)
 	assert_null(a.doubt);
 }
 
+/* A guest that uses a slot all the time was seen in the middle of it twice; its other slots stand.
+ */
+static void findings_do_not_count_where_the_guest_went_on(void **state UNUSED)
+{
+	static const struct {
+		int ring, slot;
+		bool stays;
+	} at[] = {{0, 0, true}, {0, 1, false}, {0, 9, true}, {0, -1, true}, {1, 2, true},
+		{1, 9, false}, {1, -1, false}, {-1, -1, true}};
+	CLEANUP(snapshot_fini) struct snapshot a = {0};
+	CLEANUP(snapshot_fini) struct snapshot b = {0};
+	CLEANUP(settle_fini) struct settle st = {0};
+	struct snapshot *both[] = {&a, &b};
+	size_t i, k, n = 0;
+	struct err err;
+
+	two(&a, &b);
+	for (k = 0; k < ARRAY_SIZE(at); k++)
+		for (i = 0; i < 2; i++)
+			finding_add(&both[i]->findings, "XB307",
+				finding_at_slot("xvda", at[k].ring, at[k].slot), "torn");
+	for (i = 0; i < 2; i++)
+		finding_add(
+			&both[i]->findings, "XB307", finding_at_slot("xvdb", 0, 1), "another's");
+	b.devices[0].requests[1].start_ns++;
+	b.devices[0].rings[1].req_prod_pvt++;
+	assert_int_equal(settle_compare(&a, &b, &st, &err), 0);
+	for (k = 0; k < ARRAY_SIZE(at); k++) {
+		if (!at[k].stays)
+			continue;
+		assert_true(n < a.findings.nr);
+		assert_int_equal(a.findings.v[n].ring, at[k].ring);
+		assert_int_equal(a.findings.v[n++].slot, at[k].slot);
+	}
+	assert_int_equal(a.findings.nr, n + 1);
+	assert_string_equal(a.findings.v[n].device, "xvdb");
+}
+
 /* A request that asks for nothing, which XB126 says; unless it may have been read in two pieces. */
 static void rules_do_not_judge_what_changed(void **state UNUSED)
 {
@@ -188,6 +226,7 @@ int main(void)
 		cmocka_unit_test(answered_replaced_and_new),
 		cmocka_unit_test(rings_queues_and_devices_move),
 		cmocka_unit_test(findings_count_when_both_saw_them),
+		cmocka_unit_test(findings_do_not_count_where_the_guest_went_on),
 		cmocka_unit_test(rules_do_not_judge_what_changed),
 	};
 
