@@ -384,6 +384,44 @@ static const struct rule rows[] = {
 			       "tells whether this one will.",
 		.remedy = "Keep the checkpoint until the guest has been seen to write.",
 	},
+	{
+		.id = "XB320",
+		.still = true,
+		.severity = SEVERITY_ERROR,
+		.summary = "the frames and the grants of a request name different pages",
+		.explanation =
+			"Linux 3.8 and 3.9 note the page that they granted in the slot and in the "
+			"grant. Resume grants the one in the slot again, and copies what was read "
+			"from the one of the grant.",
+		.remedy = "Do not resume the guest before you know why.",
+	},
+	{
+		.id = "XB321",
+		.still = true,
+		.severity = SEVERITY_ERROR,
+		.summary = "a pending request uses a grant that the guest holds for free",
+		.explanation = "The kernel's list of free grants (gnttab_list) has it. It would be "
+			       "given to "
+			       "somebody else as well, and a backend would read or write another "
+			       "page than "
+			       "it was asked to.",
+		.remedy = "Do not resume the guest before you know why.",
+	},
+	{
+		.id = "XB322",
+		.still = true,
+		.severity = SEVERITY_WARNING,
+		.summary = "a backend keeps pages that the guest wanted back",
+		.explanation =
+			"The guest ended grants of a device while the backend had them mapped "
+			"(\"g.e. still in use\", \"deferring g.e.\"; Qubes issue 1328) and has put "
+			"the pages aside. What the backend still writes there after the save is "
+			"not "
+			"in the checkpoint. After a restore nobody has them mapped, and the guest "
+			"takes the pages back.",
+		.remedy = "Look for a device of the guest that was detached, and for the backend "
+			  "that was slow to let go.",
+	},
 };
 
 const struct rule_rows catalogue_driver = {rows, ARRAY_SIZE(rows)};

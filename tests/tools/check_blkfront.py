@@ -173,6 +173,16 @@ def examine_kernel(xbdsnap, name, folder):
         how = ask(xbdsnap, "dump", "-v", "--locate=symbols", *files, save).decode()
         same("said to be moved", f"moved by {slide:#x}: 15 functions" in how, slide != 0)
         same("by the build id", "the build id is the same" in how, slide != 0)
+    if name == "3.4-64":  # a frame in a slot that no bio of the request has
+        g = mkblkfront.kernel_memory(name)[0]
+        ring = g.devices[0].rings[0]
+        slot = next(i for i, r in ring.used.items() if r["op"] == "write" and not r["answered"])
+        g.word(ring.slot(slot, "shadow.frame"), 70)
+        with open(save, "wb") as f:
+            f.write(g.stream())
+        document = ask(xbdsnap, "validate", "-J", "--kernel", elf, save, status=(3,))
+        bad = [f["rule"] for f in document["findings"] if f["severity"] == "error"]
+        same("a frame without a bio", bad, ["XB307"])
     if slide:
         examine_misfits(xbdsnap, save, elf, truth)
 

@@ -664,15 +664,13 @@ def build_kernel(elf, bits, options, era, symbols, build_id=BUILD_ID):
             subprocess.run(["objcopy", "--redefine-sym", "the_end=_end", path], check=True)
 
 
-def kernel_file(name, save, elf):
+def kernel_memory(name):
     """A guest with a banner, and requests that wait where it has blk-mq; its devices are on info_list
-    from 4.19 on, and on the bus before. ELF, a kernel file with the types of that era; ELF.bare, one
-    without them, and ELF.ko, a module that has them. Of a kernel that was moved also ELF.id, of
-    another build, ELF.elsewhere, of whose functions one is elsewhere, and ELF.few, which names too
-    few of them. Returns the truth."""
+    from 4.19 on, and on the bus before. Returns it, the truth, the symbols of its file, and the Image
+    of one that was moved."""
     era, bits, options, slide = kernel_guests()[name]
     g, truth = guest(era, bits, options, disks="ab", nr_rings=2 if slide else 1, waiting=era >= RINGS)
-    p, page = g.devices[0].p, g.alloc(PAGE)
+    p, page, image = g.devices[0].p, g.alloc(PAGE), None
     head = here = page + 0x100
     symbols = {"linux_banner": page}
     if slide:
@@ -688,10 +686,19 @@ def kernel_file(name, save, elf):
         g.word(page + 0x200, xen_bus(g, p, g.devices))
         symbols["bus_kset"] = page + 0x200
     g.write(page, b"Linux version 6.1.0-made-up (nobody)\0")
+    return g, truth, symbols, image
+
+
+def kernel_file(name, save, elf):
+    """Guest and files. ELF has the types of that era; ELF.bare has none of them, ELF.ko, a module, has.
+    Of a kernel that was moved also ELF.id, of another build, ELF.elsewhere, of whose functions one is
+    elsewhere, and ELF.few, which names too few of them. Returns the truth."""
+    era, bits, options, _ = kernel_guests()[name]
+    g, truth, symbols, image = kernel_memory(name)
     with open(save, "wb") as f:
         f.write(g.stream())
     build_kernel(elf, bits, options, era, symbols)
-    if slide:
+    if image:
         for end, others, build_id in ((".id", (), BUILD_ID[::-1]), (".few", ("few functions",), BUILD_ID),
                                       (".elsewhere", ("one function is elsewhere",), BUILD_ID)):
             build_kernel(elf + end, bits, options, era, image.symbols(*others), build_id)

@@ -18,6 +18,7 @@
 #include "check/check.h"
 #include "check/specials.h"
 #include "frontend/frontend.h"
+#include "guest/symbols.h"
 
 #include "seen.h"
 
@@ -490,9 +491,143 @@ static void changed_ring_is_noticed(void **state UNUSED)
 	lab_close(&l);
 }
 
+/* ---- the kernel's own list of free grants, and of those that a backend keeps --------------- */
+
+static gva_t symbol(struct lab *l, const char *name)
+{
+	struct symbols *s;
+	gva_t ret;
+
+	assert_int_equal(symbols_from_kallsyms(l->g, &s, NULL), 0);
+	assert_int_equal(symbols_get(s, name, &ret, NULL), 0);
+	symbols_free(s);
+	return ret;
+}
+
+static uint64_t word_at(struct lab *l, gva_t va)
+{
+	return num_le64(at(l, va));
+}
+
+/* Where gnttab_list has what follows `ref`: it points to pages of 1024. */
+static uint8_t *link_of(struct lab *l, gva_t list, uint32_t ref)
+{
+	uint64_t page = word_at(l, GVA(word_at(l, list) + 8 * (ref / 1024)));
+
+	return at(l, GVA(page + 4 * (ref % 1024)));
+}
+
+/*
+ * The checkpoints that the repository has are without those pages. There a list of ten is put where
+ * the kernel has its log.
+ */
+static void make_list(struct lab *l, gva_t head, gva_t count, gva_t list)
+{
+	gva_t log = GVA((symbol(l, "__log_buf").v | 0xfff) + 1);
+	uint32_t i;
+
+	num_put_le64(at(l, list), log.v);
+	for (i = 0; i < 4; i++)
+		num_put_le64(at(l, gva_add(log, 8 * i)), log.v + 4096 * (i + 1));
+	for (i = 4000; i < 4010; i++)
+		num_put_le32(link_of(l, list, i), i < 4009 ? i + 1 : UINT32_MAX);
+	num_put_le32(at(l, head), 4000);
+	num_put_le32(at(l, count), 10);
+}
+
+/* The findings of looking again are those, each once. */
+static void assert_decoded(struct lab *l, const char *rule)
+{
+	size_t nr = rule ? 1 : 0;
+
+	lab_again(l);
+	if (l->snap.findings.nr != nr || (rule && !finding_seen(&l->snap.findings, rule)))
+		fail_msg("%zu findings in place of %s, the first %s", l->snap.findings.nr,
+			rule ? rule : "none",
+			l->snap.findings.nr ? l->snap.findings.v[0].rule : "-");
+}
+
+static void grants_of(const char *name)
+{
+	const struct io_request *r;
+	gva_t head, count, list;
+	uint32_t ref, first, nr = 0, old;
+	struct lab l;
+
+	if (!lab_map(&l, name))
+		skip();
+	lab_run(&l);
+	head = symbol(&l, "gnttab_free_head");
+	count = symbol(&l, "gnttab_free_count");
+	list = symbol(&l, "gnttab_list");
+	if (!word_at(&l, list))
+		make_list(&l, head, count, list);
+	first = num_le32(at(&l, head));
+	/* It closes, and none of it is pending (good_ones_are_good()). */
+	for (ref = first; ref != UINT32_MAX && nr < 1u << 20; nr++)
+		ref = num_le32(link_of(&l, list, ref));
+	assert_true(nr && nr == num_le32(at(&l, count)));
+	for (r = l.snap.devices[0].requests; !r->nr_seg;)
+		r++;
+	ref = (uint32_t)r->seg[0].gref;
+	old = num_le32(link_of(&l, list, ref));
+	num_put_le32(link_of(&l, list, ref), first);
+	num_put_le32(at(&l, head), ref);
+	/* More of them than it counts: the list proves nothing. */
+	assert_decoded(&l, NULL);
+	num_put_le32(at(&l, count), nr + 1);
+	assert_decoded(&l, "XB321");
+	num_put_le32(link_of(&l, list, ref), ref); /* a circle */
+	assert_decoded(&l, NULL);
+	num_put_le32(link_of(&l, list, ref), old);
+	num_put_le32(at(&l, head), 3); /* Xen's own */
+	assert_decoded(&l, NULL);
+	num_put_le32(at(&l, head), UINT32_MAX - 1);
+	assert_decoded(&l, NULL);
+	num_put_le32(at(&l, count), UINT32_MAX);
+	assert_decoded(&l, NULL);
+	lab_close(&l);
+}
+
+static void a_free_grant_in_use_is_noticed(void **state UNUSED)
+{
+	static const char *const names[] = {"linux-6.1-base", "linux-6.1-nopersist", "linux-6.1-mq",
+		"linux-6.1-hvm", "linux-6.12-discard"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		grants_of(names[i]);
+}
+
+/* struct deferred_entry is a list_head, and the reference behind it; here in the kernel's log. */
+static void a_grant_put_aside_is_noticed(void **state UNUSED)
+{
+	gva_t head, entry;
+	struct lab l;
+
+	if (!lab_map(&l, "linux-6.1-base"))
+		skip();
+	lab_run(&l);
+	head = symbol(&l, "deferred_list");
+	entry = GVA((symbol(&l, "__log_buf").v | 0xfff) + 1);
+	num_put_le64(at(&l, entry), head.v);
+	num_put_le32(at(&l, gva_add(entry, 16)), 1234);
+	num_put_le64(at(&l, head), entry.v);
+	assert_decoded(&l, "XB322");
+	assert_non_null(strstr(l.snap.findings.v[0].message, "1 grants, the first of them 1234,"));
+	num_put_le32(at(&l, gva_add(entry, 16)), 2); /* none that can be: another list */
+	assert_decoded(&l, NULL);
+	num_put_le32(at(&l, gva_add(entry, 16)), 1234);
+	num_put_le64(at(&l, entry), entry.v); /* does not lead back */
+	assert_decoded(&l, NULL);
+	lab_close(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_free_grant_in_use_is_noticed),
+		cmocka_unit_test(a_grant_put_aside_is_noticed),
 		cmocka_unit_test(good_ones_are_good),
 		cmocka_unit_test(netbsd_is_unsafe_and_nothing_else),
 		cmocka_unit_test(hvm_guests_have_special_pages),

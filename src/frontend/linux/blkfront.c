@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "frontend/linux/learn.h"
+#include "frontend/linux/refs.h"
 #include "frontend/linux/who.h"
 #include "kernel/linux_mounts.h"
 #include "kernel/linux_xenbus.h"
@@ -392,6 +393,8 @@ static int find_blkfront(struct guest *g, const struct kernel *k,
 	if (guest_info(g)->suspend_record.v != UINT64_MAX)
 		return 0;
 	if (find_devices_of(g, k, opt, s, err))
+		return -1;
+	if (s->nr_devices && l && !opt->facts_only && linux_check_refs(l, s, err))
 		return -1;
 	if (!s->nr_devices || !(opt->who || opt->witness_pages))
 		return 0;

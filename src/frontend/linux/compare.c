@@ -79,6 +79,26 @@ static void compare_data(struct linux_ctx *c, const char *device, const struct i
 		add_contradiction(c, device, r, "its bios have more data");
 }
 
+/* In 3.8 and 3.9 the frame in the slot and the page of the grant are the same. */
+static void compare_frames(struct linux_ctx *c, const char *device, const struct io_request *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr_seg && !c->l.slot_sg.present; i++) {
+		const struct io_segment *seg = &r->seg[i];
+
+		if (seg->frame != IO_FRAME_OK || seg->grant_pfn.v == UINT64_MAX ||
+			seg->grant_pfn.v == seg->pfn.v)
+			continue;
+		finding_add(&c->s->findings, "XB320",
+			finding_at_slot(device, (int)r->ring, (int)r->slot),
+			"segment %zu: frame 0x%" PRIx64 " in the slot, page 0x%" PRIx64
+			" in its grant",
+			i, seg->pfn.v, seg->grant_pfn.v);
+		return;
+	}
+}
+
 int linux_compare_request(
 	struct linux_ctx *c, const char *device, const struct io_request *r, struct err *err)
 {
@@ -90,6 +110,7 @@ int linux_compare_request(
 	char what[64];
 	int status;
 
+	compare_frames(c, device, r);
 	if (!r->request_va.v ||
 		layout_read(c->g, r->request_va, &c->bio.cmd_flags, &flags, &ignored))
 		return 0;
