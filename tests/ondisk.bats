@@ -87,7 +87,7 @@ EOF
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     "$XBDSNAP" dump -o SLOT,MEANING,WHERE,WITHOUT "$ext4/image.save" >t
     grep -Eq '^ *6 file data +\(ext4\) /mnt/dio/d0 16384-81919 +bytes 16384 to 81919 of /mnt/dio/d0 stay as they were$' t
-    grep -Eq '^ *26 metadata +\(ext4\) +what it describes stays old, unless the journal holds it$' t
+    grep -Eq '^ *26 inode table +\(ext4\) +these inodes stay old: sizes, times, where their data is, unless the journal holds it$' t
     "$XBDSNAP" dump -J -o +MEANING "$ext4/image.save" | jq -e '[.devices[].requests[].meaning[].from] | unique == ["memory"]'
     "$XBDSNAP" dump -J "$ext4/image.save" | jq -e '[.devices[].requests[] | has("meaning")] | any | not'
 }

@@ -9,7 +9,7 @@
 #ifndef XB_FRONTEND_WHO_H
 #define XB_FRONTEND_WHO_H
 
-#include "base/util.h"
+#include "frontend/meaning.h"
 
 enum who_kind {
 	WHO_UNKNOWN,
@@ -41,6 +41,7 @@ struct who_layer {
 struct who {
 	uint64_t offset, bytes; /* in the request's data */
 	enum who_kind kind;
+	enum meaning_kind metadata; /* what of WHO_METADATA; MEANING_UNKNOWN no more is known */
 	bool task_known;
 	uint32_t pid, tid;
 	char comm[17];

@@ -24,7 +24,7 @@ static enum meaning_kind kind_of(const struct who *w)
 		[WHO_SWAP] = MEANING_SWAP,
 	};
 
-	return kinds[w->kind];
+	return w->kind == WHO_METADATA && w->metadata ? w->metadata : kinds[w->kind];
 }
 
 /* "xvda2": the digits at its end. */

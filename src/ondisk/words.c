@@ -104,6 +104,21 @@ static void put_file(FILE *f, const struct meaning *m)
 		fputs(" of a file", f);
 }
 
+/* What ext3 and ext4 journal; a disk tells whether it is there (MEANING_REPLAYED). */
+static bool may_be_logged(const struct meaning *m)
+{
+	switch (m->kind) {
+	case MEANING_SUPER:
+	case MEANING_GROUPS:
+	case MEANING_BLOCK_BITMAP:
+	case MEANING_INODE_BITMAP:
+	case MEANING_INODES:
+		return m->from_memory;
+	default:
+		return false;
+	}
+}
+
 char *ondisk_without(const struct io_request *r, const struct meaning *m)
 {
 	const char *text = words_for(r, m);
@@ -117,6 +132,8 @@ char *ondisk_without(const struct io_request *r, const struct meaning *m)
 		else
 			fputc(*text, f);
 	}
+	if (f && m && io_request_writes_data(r) && may_be_logged(m))
+		fputs(", unless the journal holds it", f);
 	if (f)
 		fclose(f);
 	return all;

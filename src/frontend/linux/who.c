@@ -65,6 +65,7 @@ static void close_who(struct linux_who *w)
 	linux_code_fini(&w->code);
 	linux_tasks_fini(&w->tasks);
 	linux_bdevs_fini(&w->bdevs);
+	linux_metadata_close(w);
 	free(w->direct);
 }
 
@@ -179,11 +180,12 @@ static bool same_layers(const struct who *a, const struct who *b)
 /* Is b what follows a, in the request and in the file? */
 static bool follows_on(const struct who *a, const struct who *b)
 {
-	return a->kind == b->kind && a->bytes && a->offset + a->bytes == b->offset &&
-	       a->position != WHO_UNKNOWN_U64 && a->position + a->bytes == b->position &&
-	       a->inode == b->inode && a->task_known == b->task_known && a->tid == b->tid &&
-	       !strcmp(a->fs, b->fs) && same_text(a->path, b->path) &&
-	       same_text(a->cgroup, b->cgroup) && same_text(a->lost, b->lost) && same_layers(a, b);
+	return a->kind == b->kind && a->metadata == b->metadata && a->bytes &&
+	       a->offset + a->bytes == b->offset && a->position != WHO_UNKNOWN_U64 &&
+	       a->position + a->bytes == b->position && a->inode == b->inode &&
+	       a->task_known == b->task_known && a->tid == b->tid && !strcmp(a->fs, b->fs) &&
+	       same_text(a->path, b->path) && same_text(a->cgroup, b->cgroup) &&
+	       same_text(a->lost, b->lost) && same_layers(a, b);
 }
 
 static void merge_stretches(struct io_request *r)

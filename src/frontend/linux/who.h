@@ -14,6 +14,7 @@
 #include "frontend/request.h"
 #include "kernel/linux_bdevs.h"
 #include "kernel/linux_code.h"
+#include "kernel/linux_ext4.h"
 #include "kernel/linux_files.h"
 #include "kernel/linux_folios.h"
 #include "kernel/linux_tasks.h"
@@ -63,6 +64,15 @@ struct linux_direct {
 	uint64_t va; /* of its data in the process; WHO_UNKNOWN_U64 */
 };
 
+/* File systems whose metadata is on its way. */
+#define LINUX_WHO_MAX_EXT4 16u
+
+struct linux_who_ext4 {
+	uint64_t mapping; /* of its device */
+	bool known;
+	struct linux_ext4 fs;
+};
+
 struct linux_who {
 	struct guest *g;
 	const struct linux_kernel *k;
@@ -74,6 +84,9 @@ struct linux_who {
 	struct linux_files files;
 	struct linux_folios folios;
 	struct linux_bdevs bdevs;
+	struct linux_cache cache; /* once there is one of these */
+	struct linux_who_ext4 ext4[LINUX_WHO_MAX_EXT4];
+	size_t nr_ext4;
 	struct linux_direct *direct; /* owned */
 	size_t nr_direct, cap_direct;
 	uint64_t left; /* of what a hostile image can make us do: steps */
@@ -96,6 +109,10 @@ enum linux_btrfs_bio {
 	LINUX_BTRFS_IOMAP, /* iomap's: at->private is its struct iomap_dio now */
 };
 enum linux_btrfs_bio linux_btrfs_above(struct linux_who *w, struct linux_bio_part *at);
+
+/* who_metadata.c: what of an ext4 is at a byte of its device. */
+enum meaning_kind linux_metadata_kind(struct linux_who *w, uint64_t mapping, uint64_t position);
+void linux_metadata_close(struct linux_who *w);
 
 /* who_pages.c: append the stretches of the part, `t` is what is known of all of them. */
 int linux_put_stretches(struct linux_who *w, const struct linux_bio_part *at,

@@ -66,6 +66,15 @@ static uint64_t device_position(const struct who *n)
 	return sector > UINT64_MAX / SECTOR_BYTES ? WHO_UNKNOWN_U64 : sector * SECTOR_BYTES;
 }
 
+/* Of the block device that is looked at. */
+static enum meaning_kind metadata_kind(struct stretches *s, uint64_t position)
+{
+	const char *fs = linux_bdev_fs(&s->w->bdevs, s->inode.bdev);
+
+	return fs && !strcmp(fs, "ext4") ? linux_metadata_kind(s->w, s->mapping, position)
+					 : MEANING_UNKNOWN;
+}
+
 static void put_cache(struct stretches *s, struct who *n)
 {
 	const struct linux_inode *in = &s->inode;
@@ -80,6 +89,7 @@ static void put_cache(struct stretches *s, struct who *n)
 		snprintf(n->fs, sizeof(n->fs), "%s", fs ? fs : "");
 		if (!n->kind)
 			n->kind = fs ? WHO_METADATA : WHO_DEVICE_CACHE;
+		n->metadata = metadata_kind(s, n->position);
 		return;
 	}
 	if (!strcmp(in->fs, "btrfs") && in->ino == BTRFS_BTREE_INODE) {
@@ -121,11 +131,16 @@ static void put_other(struct stretches *s, struct who *n)
 }
 
 /* Does the piece go on where the last stretch ended? */
-static bool goes_on(const struct stretches *s, const struct linux_folio *folio, uint64_t position)
+static bool goes_on(struct stretches *s, const struct linux_folio *folio, uint64_t position)
 {
 	if (!s->last || folio->kind != s->kind || folio->mapping != s->mapping)
 		return false;
-	return folio->kind != LINUX_FOLIO_FILE || s->last->position + s->last->bytes == position;
+	if (folio->kind != LINUX_FOLIO_FILE)
+		return true;
+	return s->last->position + s->last->bytes == position &&
+	       (s->last->kind != WHO_METADATA || !s->inode_known ||
+		       s->inode.kind != LINUX_INODE_BDEV ||
+		       metadata_kind(s, position) == s->last->metadata);
 }
 
 static void put_page(struct stretches *s, const struct linux_folio *folio, struct who *n)
