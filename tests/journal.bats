@@ -63,7 +63,27 @@ entries() { # entries COUNT FILTER: of all that came, once there are so many
 @test "a newline in a name does not make a field" {
     mv good.save $'a\nPRIORITY=0.save'
     "$XBDSNAP" validate -q --log=journal:socket $'a\nPRIORITY=0.save'
-    [ "$(entries 1 '[.PRIORITY, .XBDSNAP_SOURCE]')" = '["6","a\nPRIORITY=0.save"]' ]
+    [ "$(entries 1 '[.PRIORITY, .XBDSNAP_SOURCE, .MESSAGE[:35]]')" = \
+        '["6","a\nPRIORITY=0.save","a\nPRIORITY=0.save: 1 device, 20 pen"]' ]
+}
+
+@test "a log without fields has them in its line, and nothing of a name breaks it" {
+    python3 "$SRCDIR/tests/tools/journal_socket.py" log lines line 3>&- &
+    daemon=$!
+    until [ -S log ]; do sleep 0.02; done
+    mv good.save $'a"\\\nb.save'
+    "$XBDSNAP" validate -q --log=syslog:log $'a"\\\nb.save'
+    run -3 "$XBDSNAP" validate -q --log=syslog:log --disk xvda=small.raw --rule XB402=warn \
+        --rule XB403=error $'a"\\\nb.save'
+    for _ in $(seq 100); do
+        [ "$(wc -l <lines)" -lt 3 ] || break
+        sleep 0.02
+    done
+    kill "$daemon"
+    jq -r . lines
+    [[ $(jq -r . lines | head -n 1) =~ ^'<30>xbdsnap['[0-9]+']: a"\?b.save: 1 device, 20 pending requests: 0 errors, 0 warnings, 0 notes; 1 not evaluated command="validate" source="a\"\\?b.save" verdict="safe" status="0" errors="0" warnings="0" notes="0"'$ ]]
+    jq -r . lines | grep -qE '^<28>xbdsnap\[[0-9]+\]: .* warning XB402 xvda: .* rule="XB402" severity="warning" device="xvda"$'
+    jq -r . lines | tail -n 1 | grep -qE '^<27>.* verdict="unsafe" status="3" errors="[1-9]'
 }
 
 @test "guard: both processes tell" {
@@ -84,10 +104,11 @@ entries() { # entries COUNT FILTER: of all that came, once there are so many
 
 @test "without a journal validate does nothing, and guard passes the stream" {
     run -6 "$XBDSNAP" validate --log=journal:nowhere good.save
-    [[ $output == *"--log: nowhere: no journal there: No such file or directory"* ]]
+    [[ $output == *"--log: nowhere: nobody takes entries there: No such file or directory"* ]]
     run -0 --separate-stderr sh -c '"$XBDSNAP" guard --log=journal:nowhere <good.save | cmp - good.save'
-    [[ $stderr == *"no journal there"* ]]
-    run -2 "$XBDSNAP" validate --log=syslog good.save
+    [[ $stderr == *"nobody takes entries there"* ]]
+    run -2 "$XBDSNAP" validate --log=syslo good.save
+    run -2 "$XBDSNAP" validate --log=syslog: good.save
     run -2 "$XBDSNAP" validate --log=journal: good.save
     run -2 "$XBDSNAP" validate "--log=journal:$(printf '%0200d' 0)" good.save
 }

@@ -14,6 +14,7 @@
 
 #include "frontend/frontend.h"
 #include "io/inputs.h"
+#include "io/journal.h"
 
 enum cmd_status {
 	CMD_OK = 0,
@@ -45,7 +46,8 @@ struct cmd_env {
 	uint64_t max_bytes;		  /* that may be unpacked; 0 the default */
 	const char *live;		  /* in place of a file: this domain; NULL a file */
 	bool pause;			  /* while it is looked at */
-	const char *log;		  /* --log: the journal's socket, or NULL; cmd/log.h */
+	const char *log;		  /* --log: the socket, or NULL; cmd/log.h */
+	enum journal_form log_form;
 	int log_fd;
 	bool log_lost; /* an entry was not taken, and that was said */
 };

@@ -327,7 +327,7 @@ static void log_end(const struct guard *g)
 		return;
 	snprintf(text, sizeof(text), "a stream %s, verdict: %s",
 		p->held ? "was not completed" : "has passed", verdict);
-	log_begin(&e,
+	log_begin(g->env, &e,
 		p->held			  ? JOURNAL_ERROR
 		: p->known && g->answered ? JOURNAL_INFO
 					  : JOURNAL_WARNING,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cmd/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -8,28 +9,41 @@
 
 #include "cmd/options.h"
 
-#define LOG_WORD "journal"
-
 enum { OPT_LOG = 0x6a00 };
+
+static const struct log_kind {
+	const char *word, *socket;
+	enum journal_form form;
+} logs[] = {
+	{"journal", JOURNAL_SOCKET, JOURNAL_NATIVE},
+	{"syslog", SYSLOG_SOCKET, JOURNAL_SYSLOG},
+};
 
 static error_t parse_log(int key, char *arg, struct argp_state *state)
 {
 	struct cmd_env *env = state->input;
-	size_t n = strlen(LOG_WORD);
+	size_t n, i;
 
 	if (key != OPT_LOG)
 		return ARGP_ERR_UNKNOWN;
-	if (strncmp(arg, LOG_WORD, n) || (arg[n] && (arg[n] != ':' || !arg[n + 1])))
-		argp_error(state, "--log takes journal, or journal:SOCKET, not '%s'", arg);
-	env->log = arg[n] ? arg + n + 1 : JOURNAL_SOCKET;
-	return 0;
+	n = strcspn(arg, ":");
+	for (i = 0; i < ARRAY_SIZE(logs); i++)
+		if (n == strlen(logs[i].word) && !strncmp(arg, logs[i].word, n) &&
+			(!arg[n] || arg[n + 1])) {
+			env->log_form = logs[i].form;
+			env->log = arg[n] ? arg + n + 1 : logs[i].socket;
+			return 0;
+		}
+	argp_error(
+		state, "--log takes journal or syslog, and a socket after a colon, not '%s'", arg);
+	return EINVAL;
 }
 
 static const struct argp_option options[] = {
 	{.name = "log",
 		.key = OPT_LOG,
-		.arg = "journal[:SOCKET]",
-		.doc = "tell the system's journal too",
+		.arg = "journal|syslog[:SOCKET]",
+		.doc = "tell the system's journal or log too",
 		.group = OPTIONS_OUTPUT},
 	{0},
 };
@@ -52,10 +66,10 @@ bool log_wanted(const struct cmd_env *env)
 	return env->log;
 }
 
-void log_begin(struct journal_entry *e, enum journal_priority priority, const char *message,
-	const char *command, const char *source)
+void log_begin(const struct cmd_env *env, struct journal_entry *e, enum journal_priority priority,
+	const char *message, const char *command, const char *source)
 {
-	journal_begin(e, priority, message);
+	journal_begin(e, env->log_form, priority, message);
 	journal_add(e, "XBDSNAP_COMMAND", command);
 	if (source)
 		journal_add(e, "XBDSNAP_SOURCE", source);
@@ -111,7 +125,7 @@ static void log_finding(const struct judge *j, const struct finding *f, const ch
 		return;
 	snprintf(message, sizeof(message), "%s: %s %s%s%s: %s", j->path, severity_name(s), f->rule,
 		f->device[0] ? " " : "", f->device, f->message);
-	log_begin(&e, priorities[s], message, command, j->path);
+	log_begin(j->env, &e, priorities[s], message, command, j->path);
 	journal_add(&e, "XBDSNAP_RULE", f->rule);
 	journal_add(&e, "XBDSNAP_SEVERITY", severity_name(s));
 	if (f->device[0])
@@ -154,8 +168,9 @@ static char *sum_up(const struct judge *j)
 	else
 		fprintf(f, "%s: %s\n", j->path, judge_word(j->said));
 	fclose(f);
-	if (text && *text)
-		text[strcspn(text, "\n")] = '\0';
+	/* The name of the file may have a newline, too. */
+	if (text && bytes && text[bytes - 1] == '\n')
+		text[bytes - 1] = '\0';
 	return text;
 }
 
@@ -172,7 +187,7 @@ void log_judge(const struct judge *j, const char *command)
 		for (i = 0; r->lists[l] && i < r->lists[l]->nr; i++)
 			log_finding(j, &r->lists[l]->v[i], command);
 	sum = sum_up(j);
-	log_begin(&e, priority_of(j->said), sum ? sum : j->path, command, j->path);
+	log_begin(j->env, &e, priority_of(j->said), sum ? sum : j->path, command, j->path);
 	journal_add(&e, "XBDSNAP_VERDICT", judge_word(j->said));
 	journal_add_num(&e, "XBDSNAP_STATUS", (uint64_t)judge_status(j));
 	journal_add_num(&e, "XBDSNAP_ERRORS", r->nr[SEVERITY_ERROR]);
@@ -187,7 +202,7 @@ void log_error(struct cmd_env *env, const char *command, const char *source, con
 
 	if (!log_wanted(env))
 		return;
-	log_begin(&e, JOURNAL_ERROR, why->text, command, source);
+	log_begin(env, &e, JOURNAL_ERROR, why->text, command, source);
 	journal_add_num(&e, "XBDSNAP_STATUS", (uint64_t)cmd_status_of(why));
 	log_send(env, &e);
 }

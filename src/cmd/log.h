@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * log.h - --log=journal: what a command says, as entries with fields.
+ * log.h - --log: what a command says, as entries with fields.
  */
 #ifndef XB_CMD_LOG_H
 #define XB_CMD_LOG_H
 
 #include "cmd/judge.h"
-#include "io/journal.h"
 
 /* --log; the env as input. */
 extern const struct argp cmd_log_argp;
@@ -15,8 +14,8 @@ extern const struct argp cmd_log_argp;
 int log_open(struct cmd_env *env, struct err *err) MUST_CHECK;
 bool log_wanted(const struct cmd_env *env);
 /* An entry of a command about `source`, the file or the domain. */
-void log_begin(struct journal_entry *e, enum journal_priority priority, const char *message,
-	const char *command, const char *source);
+void log_begin(const struct cmd_env *env, struct journal_entry *e, enum journal_priority priority,
+	const char *message, const char *command, const char *source);
 /* What the journal does not take is a note, once. */
 void log_send(struct cmd_env *env, const struct journal_entry *e);
 

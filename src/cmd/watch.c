@@ -254,8 +254,8 @@ static void log_state(
 	fprintf(f, "%s: ", w->in.name);
 	print_counts(d, st, f);
 	fclose(f);
-	log_begin(
-		&e, too_old ? JOURNAL_ERROR : JOURNAL_INFO, text ? text : "", "watch", w->in.name);
+	log_begin(w->env, &e, too_old ? JOURNAL_ERROR : JOURNAL_INFO, text ? text : "", "watch",
+		w->in.name);
 	journal_add_num(&e, "XBDSNAP_DOMID", live_input_domain(w->in.live)->domid);
 	journal_add(&e, "XBDSNAP_DEVICE", d->name);
 	journal_add(&e, "XBDSNAP_VERDICT", words);

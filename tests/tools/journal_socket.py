@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""journal_socket.py SOCKET OUT: take entries as the journal does; an entry is a line of JSON in OUT.
+"""journal_socket.py SOCKET OUT [line]: take entries as the journal does; one is a line of JSON in OUT.
 
 The protocol: NAME=value and a newline, or NAME, a newline, the length in 64 bits little-endian,
-the value and a newline.
+the value and a newline. With "line", an entry is whatever came, as a string.
 """
 import json
 import os
@@ -25,11 +25,12 @@ def fields(data):
     return found
 
 
-path, out = sys.argv[1:]
+path, out, *as_line = sys.argv[1:]
 if os.path.exists(path):
     os.unlink(path)
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 listener.bind(path)
 with open(out, "a", buffering=1) as f:
     while True:
-        f.write(json.dumps(fields(listener.recv(1 << 18))) + "\n")
+        data = listener.recv(1 << 18)
+        f.write(json.dumps(data.decode() if as_line else fields(data)) + "\n")
