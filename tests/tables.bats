@@ -9,6 +9,7 @@ tables() { (cd "$SRCDIR" && python3 tests/tools/tables.py "$@"); }
     tables options "$XBDSNAP"
 }
 
+# bats test_tags=long
 @test "words that options take: program, manual and completion agree" {
     tables words "$XBDSNAP"
 }
@@ -17,6 +18,7 @@ tables() { (cd "$SRCDIR" && python3 tests/tools/tables.py "$@"); }
     tables keys
 }
 
+# bats test_tags=long
 @test "what HACKING says one touches for a format, a frontend, a rule, a command, a column" {
     cd "$SRCDIR"
     python3 tests/tools/touched.py
@@ -36,6 +38,12 @@ document() { # document COMMAND...: its document is docs/N
     cd "$BATS_TEST_TMPDIR"
     mkdir docs
     document dump --who "$XBDSNAP_CACHE/linux-6.1-ext4/image.save"
+    document dump --disk "xvdb=$(ls "$XBDSNAP_CACHE"/linux-6.1-ext4/disk-before*-xvdb.img)" "$XBDSNAP_CACHE/linux-6.1-ext4/image.save"
+    truncate -s 32M parts volumes
+    echo 2048,,83 | sfdisk -q parts
+    zstd -qdc "$SRCDIR/tests/fixtures/lvm/pv0-head.zst" | dd of=volumes conv=notrunc status=none
+    document dump --disk xvda=parts "$XBDSNAP_CACHE/linux-6.1-base/image.save"
+    document dump --disk xvda=volumes "$XBDSNAP_CACHE/linux-6.1-base/image.save"
     for name in linux-6.1-base linux-6.1-pvh linux-6.12-discard xen2-netbsd; do
         zstd -qdo "$name.save" "$SRCDIR/tests/fixtures/$name/checkpoint.save.zst"
         for command in info dump validate replay; do

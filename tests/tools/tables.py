@@ -46,8 +46,8 @@ NOT_PRODUCED = {
     "a live domain whose driver goes on meanwhile": ["request unsettled"],
     "nothing: a range that cannot be had ends the command": ["extracted_range error"],
     "an answer that waited in the ring when the guest was saved": ["request response_status"],
-    "a guest with device-mapper, or one whose memory is damaged": [
-        "who layers/items/label", "who lost"],
+    "a guest with device-mapper, or one whose memory or disk is damaged": [
+        "who layers/items/label", "who lost", "meaning lost"],
     "a driver that tells its version (of Windows)": ["device frontend_version"],
     "a guest with damaged memory (test_damage_linux has some)": ["request trouble"],
 }
