@@ -6,7 +6,9 @@
 #                      header of libnbd, disks must be raw; WITHOUT_EXT2FS=1: without libext2fs, what
 #                      lies in ext2, ext3 and ext4 is not known; ARGP_LIBS=-largp: a libc without argp)
 #   make demo          install what is missing, build, dump a real checkpoint
-#   make check         install what tests need, build with ASan and UBSan, run every test
+#   make check         install what tests need, build with ASan and UBSan, run the tests, those aside
+#                      that take long; of a long series of cases one in SAMPLE (8)
+#   make check-all     all tests with all of their cases, and what bounds memory with the optimised build
 #   make lint          clang-format, the dependency law, dead and long functions, cppcheck, mandoc
 #   make bench         the speed and memory budgets, as ratios in one run
 #   make fuzz          libFuzzer on stream parsing and ring decoding (FUZZ_SECONDS=60)
@@ -24,7 +26,7 @@
 #   make clean
 #
 # V=1 shows commands. CFLAGS, CPPFLAGS and LDFLAGS are yours. `make check ONLY=name` runs the test
-# files with that in their name; D=asan, opt or fuzz with another target chooses the flavour. The
+# files with that in their name, whole; D=asan, opt or fuzz with another target chooses the flavour. The
 # tests run on the checkpoints of the repository; CHECKPOINTS=folder takes others of that shape
 # (tests/fixtures/real/NOTES).
 
@@ -35,6 +37,7 @@ CHECKPOINTS ?= tests/fixtures/real
 FUZZ_SECONDS ?= 60
 FUZZ_RUNS ?= 10000000
 MUTATE_RUNS ?= 100000
+SAMPLE ?= $(if $(ONLY),1,8)
 VERSION := 0.2.0
 
 Q := $(if $(V),,@)
@@ -82,7 +85,7 @@ FLAVOUR_C := -D_FORTIFY_SOURCE=2 $(HARDENING)
 FLAVOUR_LD := $(HARDENING_LD)
 endif
 ifeq ($(D),asan)
-FLAVOUR_C := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAVOUR_C := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAVOUR_LD := -fsanitize=address,undefined
 endif
 # Counts which lines are reached.
@@ -125,7 +128,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(O)/%)
 DEPS := $(LIB_OBJ:.o=.d) $(O)/src/xbdsnap.d $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d)
 
-.PHONY: all demo check lint bench fuzz fuzz-long fuzz-keep mutate coverage deb generated matrix install clean deps-% unit fuzz-bin FORCE
+.PHONY: all demo check check-all lint bench fuzz fuzz-long fuzz-keep mutate coverage deb generated matrix install clean deps-% unit fuzz-bin FORCE
 .DELETE_ON_ERROR:
 
 all: xbdsnap
@@ -168,35 +171,43 @@ fuzz-bin: $(FUZZ_BIN)
 deps-%:
 	$(Q)tests/tools/install-deps.sh $*
 
+# On all processors, where nobody said on how many.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+MAKE_ALL = $(Q)$(MAKE) $(JOBS) --no-print-directory
+
 demo: deps-build
-	$(Q)$(MAKE) --no-print-directory D=opt all
+	$(MAKE_ALL) D=opt all
 	$(Q)tests/tools/demo.sh ./xbdsnap
 
 check: deps-build deps-test
-	$(Q)$(MAKE) --no-print-directory D=opt all
-	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(NO)/xbdsnap unit fuzz-bin
+	$(MAKE_ALL) D=opt all
+	$(MAKE_ALL) D=asan obj/asan$(NO)/xbdsnap unit
+	$(Q)CHECKPOINTS='$(CHECKPOINTS)' SAMPLE=$(SAMPLE) tests/run.sh obj/asan$(NO)
+
+# The bounds of memory are those of a build without sanitizers.
+check-all: SAMPLE := 1
+check-all: check
+	$(MAKE_ALL) D=asan fuzz-bin
 	$(Q)tests/fuzz/run.sh obj/asan$(NO) 0
-	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/run.sh obj/asan$(NO)
-	@echo "What meets the bounds of memory, which a build with sanitizers does not have:"
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' ONLY='/@(cli|diff|fleet|replay|sandbox|worst).bats' \
 		tests/run.sh obj/opt$(NO)
 
 lint: deps-build deps-lint
-	$(Q)$(MAKE) --no-print-directory D=opt all
+	$(MAKE_ALL) D=opt all
 	$(Q)tests/tools/lint.sh obj/opt$(if $(WITHOUT_XEN),-noxen)
 
 bench: deps-build deps-test
-	$(Q)$(MAKE) --no-print-directory D=opt all
+	$(MAKE_ALL) D=opt all
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/tools/bench.sh ./xbdsnap
 
 fuzz: deps-build deps-test
-	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
+	$(MAKE_ALL) D=fuzz fuzz-bin
 	$(Q)tests/fuzz/run.sh obj/fuzz$(NO) $(FUZZ_SECONDS)
 
 # Until each has run so often, in turns; goes on where it was interrupted. fuzz-keep puts the
 # inputs that reach more than those of the repository there.
 fuzz-long: deps-build deps-test
-	$(Q)$(MAKE) --no-print-directory D=fuzz fuzz-bin
+	$(MAKE_ALL) D=fuzz fuzz-bin
 	$(Q)tests/fuzz/long.sh obj/fuzz$(NO) $(FUZZ_RUNS)
 
 fuzz-keep:
@@ -208,13 +219,13 @@ MUTATE_FIXTURES := $(addprefix tests/fixtures/linux-,5.10 6.1-base 6.1-ext4 6.1-
 	6.12-discard 6.12-rt-pvh 7.3-mq)
 MUTATE_SEED ?= 1
 mutate: deps-build deps-test
-	$(Q)$(MAKE) --no-print-directory D=opt all
-	$(Q)$(MAKE) --no-print-directory D=asan obj/asan$(NO)/xbdsnap
+	$(MAKE_ALL) D=opt all
+	$(MAKE_ALL) D=asan obj/asan$(NO)/xbdsnap
 	$(Q)for d in opt asan; do tests/tools/mutate.py --runs $$(($(MUTATE_RUNS) / 2)) --seed $(MUTATE_SEED) \
 		--keep obj/$$d$(NO)/mutants obj/$$d$(NO)/xbdsnap $(MUTATE_FIXTURES) || exit 1; done
 
 coverage: deps-build deps-test
-	$(Q)$(MAKE) --no-print-directory D=gcov obj/gcov$(NO)/xbdsnap unit fuzz-bin
+	$(MAKE_ALL) D=gcov obj/gcov$(NO)/xbdsnap unit fuzz-bin
 	$(Q)CHECKPOINTS='$(CHECKPOINTS)' tests/tools/coverage.sh obj/gcov$(NO)
 
 deb: deps-build deps-deb

@@ -34,6 +34,7 @@ untouched() {
     [ -z "$(ls undo.* 2>/dev/null)" ]
 }
 
+# bats test_tags=long
 @test "the plan makes of each disk before the restore the disk after it, and revert undoes it" {
     n=0
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
@@ -56,6 +57,7 @@ untouched() {
     [ $n -gt 0 ]
 }
 
+# bats test_tags=long
 @test "discards are carried out when asked, and undone" {
     image linux-6.12-discard
     run --separate-stderr write -J "$image"
@@ -75,6 +77,7 @@ untouched() {
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "a file system: file data is as the guest left it, the checker runs before and after" {
     image linux-6.1-ext4
     run "$XBDSNAP" replay --write --undo undo --disk xvdb=disk --fsck 'e2fsck -fn' "$image"
@@ -99,6 +102,7 @@ EOF
     [[ $output == *"the checker ended with 3 before and with 3 after"* ]]
 }
 
+# bats test_tags=long
 @test "a checker sees the file system in an image and in an overlay" {
     image linux-6.1-ext4
     [ -w /dev/fuse ] && command -v qemu-storage-daemon || skip "no FUSE export"
@@ -119,6 +123,7 @@ EOF
     "$XBDSNAP" replay --revert undo
 }
 
+# bats test_tags=long
 @test "a checker that cannot run or is interrupted stops all before any change" {
     image linux-6.1-flush
     run -6 write --fsck no-such-checker "$image"
@@ -145,6 +150,7 @@ EOF
     [ "$(states)" = not-landed ]
 }
 
+# bats test_tags=long
 @test "a name that is taken, and a folder that is not there, refuse before any change" {
     image linux-6.1-flush
     echo precious >undo
@@ -156,6 +162,7 @@ EOF
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "the undo file needs no file system that renames without replacing, nor one with links" {
     image linux-6.1-flush
     gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
@@ -176,6 +183,7 @@ EOF
     done
 }
 
+# bats test_tags=long
 @test "another size refuses, with its own override; a request beyond the end too" {
     image linux-6.1-flush
     truncate -s +1M disk
@@ -196,6 +204,7 @@ EOF
     cmp disk short
 }
 
+# bats test_tags=long
 @test "a finding of severity error refuses, with its own override" {
     image linux-6.1-flush
     python3 "$SRCDIR/tests/tools/move_request.py" "$image" far 6 100 70000
@@ -211,6 +220,7 @@ EOF
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "another file system, and one used since, refuse, each with its own override" {
     image linux-6.1-ext4
     ext4() { "$XBDSNAP" replay --write --undo undo --disk xvdb=disk "$@" "$image"; }
@@ -234,6 +244,7 @@ EOF
     cmp disk other
 }
 
+# bats test_tags=long
 @test "a payload page that is absent refuses, with its own override alone" {
     image linux-6.1-flush
     "$XBDSNAP" replay -J "$image" >j
@@ -259,6 +270,7 @@ EOF
     cmp disk "$after"
 }
 
+# bats test_tags=long
 @test "a redacted payload refuses, with its own override alone" {
     image linux-6.1-flush
     "$XBDSNAP" redact "$image" redacted
@@ -270,6 +282,7 @@ EOF
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "netbsd-xbd's writes land at the true sectors, not at those that it logged" {
     [ -e "${XBDSNAP_CACHE:-/nonexistent}/xen2-netbsd/image.save" ] || skip "no checkpoints"
     image=$XBDSNAP_CACHE/xen2-netbsd/image.save
@@ -318,6 +331,7 @@ holds() {
         <(tail -c +$((512 * $1 + 1)) "$after" | head -c $((512 * $3)))
 }
 
+# bats test_tags=long
 @test "overlapping writes without a barrier are done in the plan's order, and said" {
     image linux-6.1-flush
     # Slot 2 writes sectors 300 to 315; slot 6 shall write 303 to 310 in place of 100 to 107.
@@ -351,6 +365,7 @@ holds() {
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "a disk that another process locks, and a loop device's file, refuse" {
     image linux-6.1-flush
     python3 - <<'EOF' &
@@ -374,6 +389,7 @@ EOF
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "a block device takes the writes, and gives them back; not while it is mounted" {
     image linux-6.1-mq
     on_loop disk
@@ -405,6 +421,7 @@ EOF
     cmp "$loop" "$before"
 }
 
+# bats test_tags=long
 @test "a disk is in use by any name, through any device, and by any writer" {
     image linux-6.1-flush
     refused() { # refused DISK WHY
@@ -474,6 +491,7 @@ EOF
     [ ! -e over ]
 }
 
+# bats test_tags=long
 @test "revert refuses another disk, and a disk written since" {
     image linux-6.1-flush
     write "$image"
@@ -494,11 +512,12 @@ EOF
     run -3 "$XBDSNAP" replay --revert undo --disk xvda=disk --allow=changed
 }
 
+# bats test_tags=long
 @test "a damaged undo file is named, and changes nothing" {
     image linux-6.1-flush
     write "$image"
     size=$(stat -c %s undo)
-    for n in 0 7 8 63 64 80 $((size / 2)) $((size - 1)); do
+    for n in $(printf '%s\n' 0 7 8 63 64 80 $((size / 2)) $((size - 1)) | "$SRCDIR/tests/tools/sample.sh"); do
         head -c "$n" undo >cut
         run -5 "$XBDSNAP" replay --revert cut
         cmp disk "$after"
@@ -513,7 +532,7 @@ for i in range(40):
     at = rng.randrange(len(raw))
     open(f"flip.{i}", "wb").write(raw[:at] + bytes([raw[at] ^ 1 << rng.randrange(8)]) + raw[at + 1:])
 EOF
-    for f in flip.*; do
+    for f in $(printf '%s\n' flip.* | "$SRCDIR/tests/tools/sample.sh"); do
         run -5 "$XBDSNAP" replay --revert "$f"
         cmp disk "$after"
     done
@@ -522,6 +541,7 @@ EOF
     cmp disk "$after"
 }
 
+# bats test_tags=long
 @test "an undo file with good checksums and bad contents changes nothing" {
     image linux-6.1-flush
     write "$image"
@@ -595,6 +615,7 @@ EOF
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "what no longer fits is reverted, though its file system stays full" {
     image linux-6.1-indirect
     mkdir mnt
@@ -620,6 +641,7 @@ EOF
     done
 }
 
+# bats test_tags=long
 @test "the recipe completes the writes, or leaves the disk as it was" {
     image linux-6.1-mq
     mkdir bin
@@ -640,6 +662,7 @@ EOF
     cmp disk "$before"
 }
 
+# bats test_tags=long
 @test "the recipe takes all disks of a guest" {
     two_disks
     mkdir bin
@@ -688,7 +711,7 @@ EOF
     [ "$calls" -ge 20 ]
     restored
     failed=0
-    for ((at = 1; at <= calls; at++)); do
+    for ((at = 1; at <= calls; at += ${SAMPLE:-1})); do
         ended kill $at
         [ $status -eq 137 ]
         restored
@@ -702,14 +725,17 @@ EOF
         [ $status -eq 6 ] || same "$after"
         restored
     done
-    [ $failed -ge 15 ]
+    [ $failed -ge $((15 / ${SAMPLE:-1})) ]
 }
 
+# bats test_tags=long
 @test "a disk may have any name" {
     image linux-6.1-flush
     mv disk original
     n=0
-    for name in 'a b' 'a,b=c' nbd:x:1 -n 'json:{"a":1}' raw:x $'line\nline' $'\xff\xfe'; do
+    names=($'line\nline' 'a b' 'a,b=c' nbd:x:1 'json:{"a":1}' raw:x -n $'\xff\xfe')
+    for ((i = 0; i < ${#names[@]}; i += ${SAMPLE:-1})); do
+        name=${names[i]}
         spec=$name
         [ "$name" != raw:x ] || spec=raw:raw:x
         cp --sparse=always original "./$name"
@@ -729,9 +755,10 @@ EOF
         rm "./$name" undo "over $name"
         n=$((n + 1))
     done
-    [ $n -eq 8 ]
+    [ $n -eq $(((8 + ${SAMPLE:-1} - 1) / ${SAMPLE:-1})) ]
 }
 
+# bats test_tags=long
 @test "a checkpoint that was cut off writes nothing" {
     image linux-6.1-flush
     size=$(stat -c %s "$image")
@@ -744,6 +771,7 @@ EOF
     done
 }
 
+# bats test_tags=long
 @test "an overlay takes the writes, and the disk stays as it is" {
     image linux-6.1-flush
     qemu-img convert -f raw -O qcow2 disk image
@@ -775,6 +803,7 @@ EOF
     [ ! -e over ]
 }
 
+# bats test_tags=long
 @test "long work tells its progress on a terminal, and there alone" {
     image linux-6.1-flush
     gcc -shared -fPIC -D_GNU_SOURCE -O1 -Wall -Werror -o shim.so "$SRCDIR/tests/tools/killshim.c"
@@ -803,6 +832,7 @@ EOF
     ! grep -q % out talk
 }
 
+# bats test_tags=long
 @test "wrong options are usage errors" {
     image linux-6.1-flush
     run -2 "$XBDSNAP" replay --write --disk xvda=disk "$image"
@@ -860,6 +890,7 @@ are() { # are STATE: both disks are before, or after
     done
 }
 
+# bats test_tags=long
 @test "two disks in one run, with one undo file: as two runs would, and back" {
     two_disks
     run -0 both
@@ -936,6 +967,7 @@ are() { # are STATE: both disks are before, or after
     are before
 }
 
+# bats test_tags=long
 @test "an undo file of several disks that is damaged or forged changes nothing" {
     two_disks
     both
@@ -967,7 +999,7 @@ open("twice", "wb").write(several(2) + raw[16:second] * 2)
 # One of the two alone is a file of one disk, and has been one before there were others.
 open("one", "wb").write(raw[second:])
 EOF
-    for f in bad.*; do
+    for f in $(printf '%s\n' bad.* | "$SRCDIR/tests/tools/sample.sh"); do
         run -5 "$XBDSNAP" replay --revert "$f"
     done
     run -3 "$XBDSNAP" replay --revert twice

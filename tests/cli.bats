@@ -107,6 +107,7 @@ setup() {
     [ "$status" -eq 0 ]
 }
 
+# bats test_tags=long
 @test "many files are looked at together, and are told of as each alone, in their order" {
     cd "$BATS_TEST_TMPDIR"
     zstd -q -dc "$netbsd" >whole
@@ -131,6 +132,7 @@ setup() {
     [ "$(awk 'NR > 1 { print $1 }' <<<"$output")" = "$(printf '%s\n' "${many[@]}")" ]
 }
 
+# bats test_tags=long
 @test "the exit status is the same with and without JSON" {
     for f in "$fixture" "$SRCDIR/Makefile" /nonexistent; do
         for c in info dump; do
@@ -235,6 +237,7 @@ print("; ".join(parts))' >"$BATS_TEST_TMPDIR/want"
     [[ $output == *"20 requests fit"* ]]
 }
 
+# bats test_tags=long
 @test "a device goes by its name or its number, everywhere alike" {
     "$XBDSNAP" extract --holes=zero --device xvda --ring 0 --slot 0 "$fixture" >"$BATS_TEST_TMPDIR/name"
     [ -s "$BATS_TEST_TMPDIR/name" ]
@@ -268,6 +271,7 @@ print("; ".join(parts))' >"$BATS_TEST_TMPDIR/want"
     python3 "$SRCDIR/tests/tools/check_payload.py" "$BATS_TEST_TMPDIR/all"
 }
 
+# bats test_tags=long
 @test "redact: keeps payloads when asked, and nothing else more" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no real checkpoints"
     in=$XBDSNAP_CACHE/linux-6.1-base/image.save

@@ -27,6 +27,7 @@ same_guest() { # same_guest KIND CHECKPOINT [FILTER]
     [ -n "${3:-}" ] || python3 "$SRCDIR/tests/tools/compare_truth.py" dump.json "$CHECKPOINTS/$2/truth.json"
 }
 
+# bats test_tags=long
 @test "a core dump of a PV guest has the checkpoint's requests, frames and all" {
     same_guest xen linux-6.1-base
     same_guest xen linux-6.1-mq
@@ -39,11 +40,13 @@ same_guest() { # same_guest KIND CHECKPOINT [FILTER]
     [ "$("$XBDSNAP" dump -q -J --locate=scan core | jq '.devices[0].requests | length')" -eq 20 ]
 }
 
+# bats test_tags=long
 @test "core dumps of PVH and HVM guests have the checkpoint's requests" {
     same_guest xen linux-6.1-pvh
     same_guest xen linux-6.1-hvm
 }
 
+# bats test_tags=long
 @test "dumps of before Xen 3.1 have the checkpoint's requests, though they list frames alone" {
     same_guest xccore linux-6.1-base
     [ "$("$XBDSNAP" dump -q -J --locate=scan core | jq '.devices[0].requests | length')" -eq 20 ]
@@ -92,12 +95,14 @@ same_guest() { # same_guest KIND CHECKPOINT [FILTER]
     run ! grep -q nobodys-secret small
 }
 
+# bats test_tags=long
 @test "a dump of the emulator's has the checkpoint's requests" {
     same_guest qemu linux-6.1-pvh
     same_guest qemu linux-6.1-hvm
 }
 
 # Not a generator's: the emulator is given a guest's memory and registers, and asked for its dump.
+# bats test_tags=long
 @test "dumps that the emulator itself writes have the checkpoint's requests" {
     image="$XBDSNAP_CACHE/linux-6.1-hvm/image.save"
     for kind in elf kdump-zlib; do
@@ -114,6 +119,7 @@ same_guest() { # same_guest KIND CHECKPOINT [FILTER]
     done
 }
 
+# bats test_tags=long
 @test "packed dumps have the checkpoint's requests, whatever packed them" {
     for kind in kdump makedumpfile kdump-lzo kdump-snappy kdump-zstd; do
         same_guest $kind linux-6.1-pvh

@@ -5,6 +5,7 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || exit 1
 }
 
+# bats test_tags=long
 @test "the tutorial does what it says" {
     guest=$XBDSNAP_CACHE/linux-6.1-ext4
     [ -d "$guest" ] || skip "no real checkpoints"

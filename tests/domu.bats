@@ -35,6 +35,7 @@ writes_ok() { # the disk with the writes is what its requests say
     done
 }
 
+# bats test_tags=long
 @test "an unknown driver: what stands in its shared rings, nothing of where the data lies" {
     for bits in 32 64; do
         for more in "--with two" "--with full" "--with wrapped --with disorder" "--with unconsumed" \
@@ -73,6 +74,7 @@ writes_ok() { # the disk with the writes is what its requests say
     "$XBDSNAP" replay -q -J "$img" | jq -e '[.plan[].order_known] | any | not'
 }
 
+# bats test_tags=long
 @test "an unknown driver: the grant table tells where the data lies, and whose the ring is" {
     for more in "--with grants" "--with grants2 --with two" "--bits 32 --with grants --with indirect"; do
         make_guest ring $more --with store
@@ -86,6 +88,7 @@ writes_ok() { # the disk with the writes is what its requests say
     [ "$(of_dump '[.devices[0].confirmed_by, .devices[0].handle]')" = '[["xenstore"],51712]' ]
 }
 
+# bats test_tags=long
 @test "a kernel is named whether or not a frontend of ours is in it" {
     named() { # named BANNER OS RELEASE
         make_guest ring --banner "$1"
@@ -110,6 +113,7 @@ by_symbols() { # the same by the symbols of a kernel that is named
     dump_ok --locate=symbols --kernel "$BATS_TEST_TMPDIR/map"
 }
 
+# bats test_tags=long
 @test "FreeBSD's xbd and xb: by structure and by symbols" {
     for more in "" "--with two --with shift --with wrapped" "--with indirect --with long" "--with queued --with bioq" \
         "--with unmapped --with suspended" "--with disorder" "--bits 32 --with old --with full" "--with fourteen --with dump" \
@@ -131,6 +135,7 @@ by_symbols() { # the same by the symbols of a kernel that is named
     writes_ok
 }
 
+# bats test_tags=long
 @test "FreeBSD drains: what is on the way of a saved guest is lost" {
     make_guest freebsd --with suspended
     [ "$(rules_of 3)" = "XB803 error" ]
@@ -149,6 +154,7 @@ by_symbols() { # the same by the symbols of a kernel that is named
     "$XBDSNAP" replay -q -J "$img" | jq -e '.plan == []'
 }
 
+# bats test_tags=long
 @test "NetBSD's xbd of Xen 3 and newer: by structure and by symbols" {
     for more in "" "--with two --with shift --with wrapped" "--with indirect" "--with old --with full" "--with v3" \
         "--bits 32 --with two --with wrapped" "--bits 32 --with old --with shift" "--with disorder" \
@@ -180,6 +186,7 @@ by_symbols() { # the same by the symbols of a kernel that is named
     [[ "$(rules_of 3)" == *"XB102 error"* ]]
 }
 
+# bats test_tags=long
 @test "Mini-OS, GRUB and Unikraft know of no suspension" {
     for kind in minios grub unikraft; do
         make_guest $kind --with wrapped --with two

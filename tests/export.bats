@@ -8,6 +8,7 @@ setup() {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
 }
 
+# bats test_tags=long
 @test "every page at its place, registers and VMCOREINFO: PV, PVH and HVM" {
     for name in base pvh hvm; do
         image=$XBDSNAP_CACHE/linux-6.1-$name/image.save

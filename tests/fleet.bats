@@ -20,6 +20,7 @@ schema() {
     python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" "$1"
 }
 
+# bats test_tags=long
 @test "JSON Lines: a document a file, in order; a bad one does not stop the rest" {
     for command in info validate; do
         run -5 --separate-stderr "$XBDSNAP" "$command" --json-lines good.save empty.save cut.save good.save
@@ -40,6 +41,7 @@ schema() {
     done <lines
 }
 
+# bats test_tags=long
 @test "validate judges each of many files as alone" {
     run -5 --separate-stderr "$XBDSNAP" validate good.save unsafe.save cut.save empty.save
     printf '%s\n' "${lines[@]}" >together
@@ -201,6 +203,7 @@ EOF
     [[ $output != *$'\e['* ]]
 }
 
+# bats test_tags=long
 @test "recipe: many hosts, over ssh, with GNU parallel and with Ansible" {
     for needed in unshare ip sshd parallel; do
         PATH=$PATH:/usr/sbin command -v $needed >/dev/null || skip "needs $needed"

@@ -24,6 +24,7 @@ named() { # named STATUS WORDS FILE: by every command that opens one
     [ ! -e out ]
 }
 
+# bats test_tags=long
 @test "disk images of every format are named, and --disk is what takes them" {
     for f in qcow2 vpc vhdx vmdk vdi; do
         qemu-img create -q -f "$f" "image.$f" 8M
@@ -45,6 +46,7 @@ named() { # named STATUS WORDS FILE: by every command that opens one
     [[ $output == *"flat.vmdk looks like vmdk"* ]]
 }
 
+# bats test_tags=long
 @test "raw disks are named by what they hold" {
     truncate -s 4M ext4
     mkfs.ext4 -q ext4
@@ -78,6 +80,7 @@ named() { # named STATUS WORDS FILE: by every command that opens one
     named 5 "not a checkpoint" short
 }
 
+# bats test_tags=long
 @test "the state of other programs is named" {
     at qemu 0 'QEVM\0\0\0\003\007\0\0\0\015pc-i440fx-7.2\001\0\0\0\002\003ram\0\0\0\0'
     named 4 "QEMU migration stream (a KVM or emulated guest): not of Xen" qemu
@@ -110,6 +113,7 @@ named() { # named STATUS WORDS FILE: by every command that opens one
     [[ $output == *"'images' is a folder, it looks like the images of CRIU (of processes)"* ]]
 }
 
+# bats test_tags=long
 @test "a pipe without a writer does not hang, one whose writer comes late is read" {
     mkfifo pipe
     run -6 timeout 20 "$XBDSNAP" info pipe

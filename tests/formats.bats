@@ -124,7 +124,7 @@ rows() { # rows FROM TO
         try_pipe "$dump"
         [ "$magic" = = ] && magic=$layers
         try_magic "$magic"
-    done
+    done < <("$SRCDIR/tests/tools/sample.sh")
 }
 
 # guest|layers|what file(1) says (=: the layers, -: nothing)|maker|the statuses of info, dump, extract,
@@ -176,8 +176,7 @@ LIST
         strace -f -qq -o trace -e trace=openat,open "$XBDSNAP" dump -q -J "$@" >said
         grep -E 'O_TMPFILE|O_CREAT' trace | grep -vc -E '= -1|/dev/null' || true
     }
-    for maker in "legacy --since 3.1 --wrap xend --qemu eof" "rewrap libvirt2" "core xccore" "core qemu" \
-        "core kdump" "core makedumpfile"; do
+    while read -r maker; do
         echo "$maker"
         $maker
         [ "$(copies file)" -eq 0 ]
@@ -187,5 +186,13 @@ LIST
         zstd -q -f -1 -o packed file
         [ "$(copies packed)" -eq 1 ]
         [ "$(jq '.devices[0].requests | length' said)" -eq 20 ]
-    done
+    done < <("$SRCDIR/tests/tools/sample.sh" <<'LIST'
+core makedumpfile
+core kdump
+core qemu
+core xccore
+rewrap libvirt2
+legacy --since 3.1 --wrap xend --qemu eof
+LIST
+    )
 }

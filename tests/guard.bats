@@ -53,6 +53,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     done
 }
 
+# bats test_tags=long
 @test "the verdict on made streams, good and bad, is that of validate" {
     for name in $FOLLOWED; do
         rm -f got.json
@@ -98,7 +99,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
 }
 
 @test "every made stream passes unchanged, whatever it is" {
-    for f in "$MADE"/*; do
+    for f in $(printf '%s\n' "$MADE"/* | "$SRCDIR/tests/tools/sample.sh"); do
         status=0
         "$XBDSNAP" guard -q < "$f" > out 2> err || status=$?
         echo "$f: $status"
@@ -155,6 +156,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     cmp "$MADE/order" out
 }
 
+# bats test_tags=long
 @test "a veto is for what is as severe as it says" {
     image linux-6.1-flush
     size=$(stat -c %s "$image")
@@ -199,10 +201,12 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     { echo before; cat "$MADE/pvh"; } | cmp - out
 }
 
+# bats test_tags=long
 @test "the analysis may be killed at any time: the stream passes" {
     python3 "$SRCDIR/tests/tools/drive_guard.py" "$XBDSNAP" kill-watcher "$MADE/pvh" "$MADE/live"
 }
 
+# bats test_tags=long
 @test "guard may be killed at any time: the stream passes whole, or the writer knows" {
     python3 "$SRCDIR/tests/tools/drive_guard.py" "$XBDSNAP" kill-passer "$MADE/pvh" "$MADE/live"
 }
@@ -237,6 +241,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     python3 "$SRCDIR/tests/tools/drive_guard.py" "$XBDSNAP" rounds
 }
 
+# bats test_tags=long
 @test "a redacted copy is kept, and none is replaced unasked" {
     image linux-6.1-pvh
     "$XBDSNAP" redact -q "$image" want.save
@@ -259,6 +264,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     done
 }
 
+# bats test_tags=long
 @test "the rate is shown on a terminal, and only there" {
     python3 "$SRCDIR/tests/tools/drive_guard.py" "$XBDSNAP" terminal "$MADE/pv64-v3"
 }
@@ -279,6 +285,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     python3 "$SRCDIR/tests/tools/drive_guard.py" "$XBDSNAP" migrate "$MADE/pvh" "$MADE/live"
 }
 
+# bats test_tags=long
 @test "who reads the stream may go away" {
     run -6 bash -c 'set -o pipefail; { cat "$MADE/pvh"; sleep 5; } | "$XBDSNAP" guard -q | true; exit ${PIPESTATUS[1]}'
     # Also where nothing more comes that could be written to it.

@@ -28,6 +28,7 @@ guest() {
     done <examples
 }
 
+# bats test_tags=long
 @test "the help of every command fits a screen, its own options first" {
     for c in "" "${commands[@]}"; do
         # shellcheck disable=SC2086 # no command: no word
@@ -44,6 +45,7 @@ guest() {
     done
 }
 
+# bats test_tags=long
 @test "--help=all explains every option" {
     for c in "${commands[@]}"; do
         "$XBDSNAP" "$c" --help=all >out
@@ -97,6 +99,7 @@ guest() {
     [ "$output" = "xbdsnap: 'qqqqqq' is not a command; 'xbdsnap --help' lists them" ]
 }
 
+# bats test_tags=long
 @test "errors of status 4 and 5 say what to do next" {
     guest
     head -c 100000 vm.save >cut.save
@@ -135,6 +138,7 @@ explained() {
     grep -E '^\.It (Fl|Xo)' "$1" | grep -oE 'Fl Fl [a-z0-9-]+' | sed 's/Fl Fl /--/' | sort -u
 }
 
+# bats test_tags=long
 @test "the manual explains exactly the options that there are" {
     explained "$SRCDIR/man/xbdsnap.1" >common
     for c in "${commands[@]}"; do
@@ -187,6 +191,7 @@ explained() {
     done
 }
 
+# bats test_tags=long
 @test "help opens the page of a command, or lists its options" {
     mkdir -p man/man1 man/man7
     cp "$SRCDIR"/man/*.1 man/man1

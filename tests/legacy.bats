@@ -45,6 +45,7 @@ each_recipe() { # each_recipe KIND FIXTURE
     each_recipe pv64 linux-6.1-base
 }
 
+# bats test_tags=long
 @test "an HVM guest in every format it can be in" {
     each_recipe hvm linux-6.1-hvm
 }
@@ -52,6 +53,7 @@ each_recipe() { # each_recipe KIND FIXTURE
 configuration='[.guest.name, .guest.uuid, .config.vcpus, .config.kind,
     (.config.disks[] | [.vdev, .path, .read_only, .cdrom])]'
 
+# bats test_tags=long
 @test "the configuration of xend, xl and libvirt gives name, uuid, vcpus and disks" {
     image="$BATS_TEST_TMPDIR/image"
     want='"stuck","02fa61a4-e6f5-11f1-9762-553ec0263bd5",1,'
@@ -77,6 +79,7 @@ strip_xl_header() { # magic, four words of which the last is the length of what 
     mv "$1.bare" "$1"
 }
 
+# bats test_tags=long
 @test "convert-legacy-stream reads what is generated, and the result says the same" {
     in="$BATS_TEST_TMPDIR/in" out="$BATS_TEST_TMPDIR/out"
     while read -r fixture kind width options; do
@@ -96,6 +99,7 @@ LIST
 }
 
 # Its known limits. Ours must not be among them.
+# bats test_tags=long
 @test "where convert-legacy-stream gives up, xbdsnap does not" {
     in="$BATS_TEST_TMPDIR/in" out="$BATS_TEST_TMPDIR/out"
     while IFS='|' read -r options flag why; do
@@ -117,6 +121,7 @@ LIST
 }
 
 # What libvirt and xapi put around the streams of today's Xen: the version does not tell.
+# bats test_tags=long
 @test "libvirt's and xapi's images of Xen 4.6 and newer" {
     image="$BATS_TEST_TMPDIR/image"
     for form in base:libvirt1 hvm:libvirt2 base:xapi2 hvm:xapi2; do
@@ -132,6 +137,7 @@ LIST
     [[ $output == *"note XB013"*"1048576 bytes follow the end"* ]]
 }
 
+# bats test_tags=long
 @test "a wrapper in a compression in a pipe" {
     for options in "--wrap libvirt1" "--since 3.0"; do
         # shellcheck disable=SC2086
@@ -147,6 +153,7 @@ has_text() { # has_text FILE PYTHON-BYTES
 }
 
 # Pages of an epoch that was lost, pages that a delta changed in vain, pages of tmem.
+# bats test_tags=long
 @test "redact keeps what compressed pages are made of, and nothing else" {
     image="$BATS_TEST_TMPDIR/image" out="$BATS_TEST_TMPDIR/out"
     mklegacy "$REAL/linux-6.1-base" "$image" --since 4.2 --wrap xl --remus 3 --compress --split --cut
@@ -168,6 +175,7 @@ has_text() { # has_text FILE PYTHON-BYTES
     run -1 has_text "$out" 'b"LibxlFmt"'
 }
 
+# bats test_tags=long
 @test "every command works on a legacy stream" {
     image="$BATS_TEST_TMPDIR/image" out="$BATS_TEST_TMPDIR/out"
     mklegacy "$REAL/linux-6.1-base" "$image" --since 4.1 --wrap xl --live
@@ -210,6 +218,7 @@ LIST
 }
 
 # The command that info names works as it stands.
+# bats test_tags=long
 @test "the conversion that info names gives the same guest" {
     [ -e /usr/lib/xen-4.17/bin/convert-legacy-stream ] || skip "xen-utils-4.17 is not installed"
     cd "$BATS_TEST_TMPDIR"
@@ -226,6 +235,7 @@ LIST
 }
 
 # What file(1) says by magic/xbdsnap is what info says; it cannot know a stream that has no magic.
+# bats test_tags=long
 @test "file and info agree" {
     command -v file || skip "no file(1)"
     mklegacy --corpus "$BATS_TEST_TMPDIR/small"
@@ -258,6 +268,7 @@ LIST
 }
 
 # The NetBSD guest of a Xen 2.0 image, as 3.0 and as xen-unstable of mid-2005 would have saved it.
+# bats test_tags=long
 @test "the NetBSD guest of Xen 2 in a stream of Xen 3" {
     zstd -q -dc "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" > "$REAL/xen2-netbsd"
     for options in "--since 3.0" "--since 3.0 --wrap xend" "--since 3.1 --live" \
@@ -271,6 +282,7 @@ LIST
 }
 
 # Rubbish in front, and another stream behind: both are named by their offsets.
+# bats test_tags=long
 @test "a stream inside a file is found by its offset" {
     file="$BATS_TEST_TMPDIR/file" out="$BATS_TEST_TMPDIR/out"
     mklegacy "$REAL/linux-6.1-base" "$BATS_TEST_TMPDIR/second" --since 3.4 --wrap xend

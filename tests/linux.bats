@@ -24,6 +24,7 @@ equal_to_truth() { # equal_to_truth WAY LOCATED_BY CONFIRMED
     done
 }
 
+# bats test_tags=long
 @test "by symbols and by the scan: the truth, and they confirm each other" {
     checkpoints
     equal_to_truth both kallsyms+btf true
@@ -59,6 +60,7 @@ two_disks() {
     "$XBDSNAP" dump -J "$image" >whole
 }
 
+# bats test_tags=long
 @test "a device that the driver's list lacks is noticed, and found" {
     two_disks
     for vdev in xvda xvdb; do
@@ -79,6 +81,7 @@ two_disks() {
     done
 }
 
+# bats test_tags=long
 @test "what is not as the driver leaves it has every page looked at, and says why" {
     two_disks
     doubt() { # doubt HOW WHY CONFIRMED_BY
@@ -97,11 +100,13 @@ two_disks() {
         '["bus","configuration","structure","scan"]'
 }
 
+# bats test_tags=long
 @test "by symbols alone: the truth" {
     checkpoints
     equal_to_truth symbols kallsyms+btf false
 }
 
+# bats test_tags=long
 @test "by the scan alone: the truth" {
     checkpoints
     equal_to_truth scan scan false

@@ -112,6 +112,7 @@ guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
     [ "$(grep -c '"not-landed"' got)" -gt 10 ]
 }
 
+# bats test_tags=long
 @test "extract and replay of a guest that goes on meanwhile" {
     frame=$(ring_frame)
     # Its answers come in, one at each look; what was published stays what it was.
@@ -160,6 +161,7 @@ ring_frame() { # of the first ring
         '[true,null,true,[]]' ]
 }
 
+# bats test_tags=long
 @test "a guest that goes on is told from one that stands still, and nothing impossible is claimed" {
     frame=$(ring_frame)
     # Answers come in, one at each look (rsp_prod of the shared ring).
@@ -219,6 +221,7 @@ no_such_device() {
         .backend.reads_in_flight]' dump.json)" = '[["backend"],20,true,4,null]' ]
 }
 
+# bats test_tags=long
 @test "the verdict follows the indices" {
     frame=$(ring_frame)
     verdict() { # verdict POKES
@@ -246,6 +249,7 @@ no_such_device() {
     [[ $output == *"the guest waits for the backend: 20 requests"* ]]
 }
 
+# bats test_tags=long
 @test "watch: a line when something changes, and a status when a request is too old" {
     run -0 xbdsnap watch --live 7 --count 3 --interval 0.05
     [ "${#lines[@]}" -eq 1 ]
@@ -265,6 +269,7 @@ no_such_device() {
     [[ ${lines[1]} == *"guest"* ]]
 }
 
+# bats test_tags=long
 @test "watch: the journal gets each line, also when it starts anew" {
     : >entries
     listen() {

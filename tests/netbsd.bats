@@ -23,6 +23,7 @@ of_dump() { # of_dump EXPRESSION: evaluated with the last dump as d
         "$BATS_TEST_TMPDIR/dump.json" "$1"
 }
 
+# bats test_tags=long
 @test "the original driver's image, by symbols, by scan, by both" {
     [ -e "$real/image.save" ] || skip "no checkpoints"
     every=--every
@@ -60,6 +61,7 @@ of_dump() { # of_dump EXPRESSION: evaluated with the last dump as d
     dump_ok "$truth" "$BATS_TEST_TMPDIR/small.save"
 }
 
+# bats test_tags=long
 @test "made-up guests, by both ways" {
     for seed in 21 22 23; do
         make_image --seed $seed

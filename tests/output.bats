@@ -31,6 +31,7 @@ refused() {
     [ "$before" = "$(find . -type f -o -type l | sort | xargs sha256sum)" ]
 }
 
+# bats test_tags=long
 @test "no output takes the checkpoint's place, by whatever name" {
     ln -s a.save symlink
     ln a.save hardlink
@@ -60,6 +61,7 @@ refused() {
     refused "is the input 'kernel'" "$XBDSNAP" redact --force --kernel kernel a.save kernel
 }
 
+# bats test_tags=long
 @test "extract --all keeps an input that has the name of one of its files" {
     real
     "$XBDSNAP" extract -q --slot 3 --holes=zero -J -o x linux.save >doc || true
@@ -70,6 +72,7 @@ refused() {
         "$XBDSNAP" extract -q --force --all dir linux.save
 }
 
+# bats test_tags=long
 @test "replay never writes to a file that it reads" {
     real
     truncate -s 64M disk
@@ -152,6 +155,7 @@ refused() {
     [ -c /dev/null ]
 }
 
+# bats test_tags=long
 @test "extract and redact tell as a document what they wrote" {
     real
     "$XBDSNAP" extract -J --page 5 -o page a.save >doc
@@ -184,6 +188,7 @@ refused() {
         .requests > 0 and .requests + .left_out == $steps' doc
 }
 
+# bats test_tags=long
 @test "every command takes -J and prints one document" {
     real
     for args in "info a.save" "dump a.save" "validate a.save" "replay a.save" "rules XB101" \

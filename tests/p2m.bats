@@ -72,6 +72,7 @@ with open(sys.argv[1], "wb") as f:
         f.write(struct.pack("<Q", eval(sys.argv[3])))' "$@"
 }
 
+# bats test_tags=long
 @test "a file that cannot be the guest's table is refused" {
     bats_require_minimum_version 1.5.0
     cd "$BATS_TEST_TMPDIR"

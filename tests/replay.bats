@@ -13,6 +13,7 @@ image() { # path of a real checkpoint, or skip
     image=$XBDSNAP_CACHE/$1/image.save
 }
 
+# bats test_tags=long
 @test "the plan is the dump's requests, each once, in the order of resume" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     for dir in "$XBDSNAP_CACHE"/*/; do
@@ -71,6 +72,7 @@ EOF
     [ "$(jq -r '[.plan[] | select(.op == "read")] | any(.hazards | index("flush"))' j)" = false ]
 }
 
+# bats test_tags=long
 @test "an edited plan keeps its order; a changed, doubled or foreign item is refused" {
     image linux-6.1-flush
     "$XBDSNAP" replay -J "$image" >j
@@ -94,6 +96,7 @@ EOF
     run -6 "$XBDSNAP" replay --plan absent "$image"
 }
 
+# bats test_tags=long
 @test "a plan is read as strictly as it is written" {
     image linux-6.1-flush
     "$XBDSNAP" replay -J "$image" >j
@@ -217,6 +220,7 @@ states() { # of an item's comparison, one a line: "op state"
     jq -r '.plan[] | select(.on_disk) | "\(.op) \(.on_disk.state)"' "$1" | sort | uniq -c | tr -s ' '
 }
 
+# bats test_tags=long
 @test "before the restore no write has landed, after it each has; nothing is written" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     for name in base flush indirect mq nopersist pvh hvm; do
@@ -280,6 +284,7 @@ states() { # of an item's comparison, one a line: "op state"
     [ $n -eq 5 ]
 }
 
+# bats test_tags=long
 @test "a target with narrower requests gets the data in parts" {
     image linux-6.1-indirect
     echo feature-flush-cache=1 >caps # no indirect segments
@@ -336,6 +341,7 @@ EOF
     run -0 "$XBDSNAP" replay --p2m p2m --plan bare "$image"
 }
 
+# bats test_tags=long
 @test "disk images of other formats are compared, and checked, as raw ones are" {
     image linux-6.1-flush
     cp --sparse=always "${image%/*}/disk-before.img" disk
@@ -372,6 +378,7 @@ EOF
     run -0 "$XBDSNAP" replay --disk xvda=qcow2:disk "$image"
 }
 
+# bats test_tags=long
 @test "other formats are refused by name, unless the guest wrote those bytes" {
     image linux-6.1-flush
     for magic in 'QFI\373' conec''tix vhdxfile KDMV; do
@@ -389,6 +396,7 @@ EOF
     run -6 "$XBDSNAP" replay --disk xvda=absent "$image"
 }
 
+# bats test_tags=long
 @test "what the analysis found wrong is said by every command that uses it" {
     image linux-6.1-base
     cp --sparse=always "$image" bad.save

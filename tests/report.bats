@@ -30,10 +30,12 @@ well_formed() {
     echo "$name $said $(grep -o '<rect ' page.html | wc -l) fits" >>"$BATS_FILE_TMPDIR/pages/expected"
 }
 
+# bats test_tags=long
 @test "of every shipped checkpoint: well formed, nothing from outside, the verdict, each request" {
     each_fixture well_formed
 }
 
+# bats test_tags=long
 @test "rendered by a browser: the text is there, no error, no request to the network" {
     command -v chromium >/dev/null || skip "no chromium"
     "$XBDSNAP" report -q -o page.html "$SRCDIR/tests/fixtures/linux-6.1-ext4/checkpoint.save.zst" || true
@@ -100,6 +102,7 @@ EOF
     run -2 "$XBDSNAP" report -J a.zst
 }
 
+# bats test_tags=long
 @test "names of the guest are harmless: no tag, no control character, no turned writing" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     python3 - "$XBDSNAP_CACHE/linux-6.1-ext4/image.save" bad.save <<'PY'

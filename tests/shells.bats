@@ -13,6 +13,7 @@ setup() {
     done
 }
 
+# bats test_tags=long
 @test "bash, zsh and fish complete commands, options, words, devices and disks" {
     zstd -qdf -o checkpoint "$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst"
     # An interpreter that has Debian's modules.

@@ -163,6 +163,7 @@ print(s["complete"], s["data_pages"], s["incomplete_why"])' "$BATS_TEST_TMPDIR/j
 }
 
 # 64 of a rule are told, the others counted.
+# bats test_tags=long
 @test "a file with many findings of one rule gets a short answer" {
     many=$MADE/optional-many
     run -4 "$XBDSNAP" validate "$many"
@@ -196,6 +197,7 @@ PYTHON
 # Xen's own verifier refuses nothing in which we find no fault, except where it is wrong: optional
 # records must be skipped, an epoch inside libxl returns to libxl, and on Python 3 it takes every
 # string of an emulator for unterminated.
+# bats test_tags=long
 @test "whatever verify-stream-v2 refuses has a finding or is refused" {
     verify=$(compgen -G '/usr/lib/xen*/bin/verify-stream-v2' | head -1) || true
     verify=${VERIFY_STREAM_V2:-$verify}

@@ -33,6 +33,7 @@ ids() {
     jq -r --arg s "$1" '.findings[] | select(.severity == $s) | .rule' "$2"
 }
 
+# bats test_tags=long
 @test "no real Linux checkpoint gives an error or a warning" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     for dir in "$XBDSNAP_CACHE"/linux-*; do
@@ -149,21 +150,23 @@ ids() {
     stream pv64-v3
     whole=$image
     # In the xl header, its configuration, the libxl and libxc headers; with some and all pages.
-    for bytes in 40 60 300 $(python3 - "$whole" <<'EOF'
+    for bytes in $({
+        printf '%s\n' 40 60 300
+        python3 - "$whole" <<'EOF'
 import struct, sys
 data = open(sys.argv[1], "rb").read()
 at = data.index(b"\xff" * 8 + b"XENF")
-print(at - 20, at + 8, at + 40)
+print(at - 20, at + 8, at + 40, sep="\n")
 at += 40
 while at < len(data):
     kind, length = struct.unpack_from("<II", data, at)
     if kind == 4: # the first vcpu
         break
-    print(at + 4, at + 8 + length // 2)
+    print(at + 4, at + 8 + length // 2, sep="\n")
     at += 8 + (length + 7 & ~7)
 print(at)
 EOF
-    ); do
+    } | "$SRCDIR/tests/tools/sample.sh"); do
         head -c "$bytes" "$whole" >cut.save
         run -5 --separate-stderr "$XBDSNAP" validate cut.save
         [[ $output == *"cut.save: no device found, pending requests unknown: "* ]]
@@ -184,6 +187,7 @@ EOF
 }
 
 # What verify-stream-v2 of Xen 4.17 rejects is rejected.
+# bats test_tags=long
 @test "streams that Xen's own checker refuses are refused" {
     for bad in bad-page-type bad-page-reserved bad-page-size bad-record-length bad-page-shift \
         bad-guest-type bad-pv-info bad-count-big; do
@@ -197,6 +201,7 @@ EOF
 }
 
 # What it lets pass, and a restore does not.
+# bats test_tags=long
 @test "streams that it accepts wrongly are refused as well" {
     for bad in order second-pv-info second-static-end no-static-end pages-before-p2m foreign \
         emulator-of-pv emulator-of-pvh colo-state no-shared-info no-vcpu0 part-without-basic \
@@ -242,6 +247,7 @@ EOF
 }
 
 # Its false alarms: a pipe, optional records, an emulator's keys, a checkpointed libxl stream.
+# bats test_tags=long
 @test "streams that it refuses wrongly are accepted" {
     for good in pv64-v2 pv64-v3 pv64-libxl hvm-v2 pvh optional live verify epochs epochs-libxl \
         p2m-grows parts-first; do
@@ -253,6 +259,7 @@ EOF
 
 # Known false alarms of the tool: a non-empty list of an emulator's keys, optional records, the
 # empty records that Xen 4.6 to 4.8 wrote.
+# bats test_tags=long
 @test "what verify-stream-v2 itself rejects is rejected, false alarms apart" {
     tool=${VERIFY_STREAM:-/usr/lib/xen-4.17/bin/verify-stream-v2}
     [ -e "$tool" ] || skip "xen-utils-4.17 is not installed"
@@ -379,6 +386,7 @@ EOF
     run -6 "$XBDSNAP" validate --disk xvda=/nonexistent "$image"
 }
 
+# bats test_tags=long
 @test "the target's features are compared with what is pending" {
     image linux-6.12-discard
     printf '%s\n' feature-flush-cache=0 mode=r >caps

@@ -31,6 +31,7 @@ has() {
     [ -e "piece.$1" ]
 }
 
+# bats test_tags=long
 @test "a bomb in each compression ends at --max-size" {
     for packer in $PACKERS; do
         has "$packer" || continue
@@ -46,6 +47,7 @@ has() {
     [[ $stderr == *"no known format begins with 00"* ]]
 }
 
+# bats test_tags=long
 @test "a bomb ends at so many times its size, nested or not" {
     has zstd && bomb zstd 10 >flat
     has gzip && bomb gzip 10 | gzip | gzip >nested
@@ -79,6 +81,7 @@ has() {
 
 # 64 MiB of private memory and 16 bytes a page, kept by the kernel; a few seconds. None of these
 # guests has more than 4096 pages with data.
+# bats test_tags=long
 @test "the worst inputs take little time and memory" {
     python3 "$SRCDIR/tests/tools/worst.py" worst
     bound=(--data $(((64 << 20) + 16 * 4096)))

@@ -3,7 +3,7 @@
 """break_blkfront.py XBDSNAP FOLDER: one invariant broken alone, on devices of before 4.5 and of 32 bits.
 
 Each row of FAULTS damages one thing of a guest of mkblkfront.py that is in order; `validate` must then
-name that rule, and no other error. Prints what it does not, and "N faults".
+name that rule, and no other error; all, or one of SAMPLE where that is set. Prints what it does not, and "N faults".
 """
 import json
 import os
@@ -86,7 +86,8 @@ def examine(xbdsnap, folder, name, damage, rules):
 def main(argv):
     nr = bad = 0
     todo = {(name, fault): how for name in BASE for fault, how in FAULTS.items()}
-    for (name, fault), how in {**todo, **OWN_FAULTS}.items():
+    todo = list({**todo, **OWN_FAULTS}.items())[::int(os.environ.get("SAMPLE", "1"))]
+    for (name, fault), how in todo:
         got, want = examine(os.path.abspath(argv[1]), argv[2], name, *how)
         nr += 1
         if got != want:

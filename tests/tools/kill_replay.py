@@ -4,9 +4,9 @@
 
 Works in the current folder, on copies of the disks BEFORE, all in one run. With each of FAILURES (of
 killshim.c, parted by commas, or "none") at every point, or with "NAME/N" at every N-th, and KILLS
-times killed at a point that a seeded generator picks: the exit status is right, and replay --revert
-gives each BEFORE back byte for byte, also when the first --revert fails or is killed. Prints how many
-points were tried.
+times killed at a point that a seeded generator picks, or one of SAMPLE of all these where that is set:
+the exit status is right, and replay --revert gives each BEFORE back byte for byte, also when the first
+--revert fails or is killed. Prints how many points were tried.
 """
 import os
 import random
@@ -17,6 +17,7 @@ xbdsnap, shim, image, kills, failures, *disks = sys.argv[1:]
 STATUS = {"enospc": 6, "eio": 6, "eintr": 6, "zero": 6, "short": 0, "int": 6, "none": 0}
 UNDO, COUNT = "undo", "count"
 tried = 0
+SAMPLE = int(os.environ.get("SAMPLE", "1"))
 
 
 class Disk:
@@ -123,8 +124,9 @@ n_revert = calls()
 back("undisturbed")
 for spec in failures.split(","):
     how, _, step = spec.partition("/")
+    step = int(step or 1) * SAMPLE
     # Let the revert fail, too: then it is done again.
-    for at in range(1, n_revert + 1 if how in ("enospc", "eio", "int") else 1, int(step or 1)):
+    for at in range(1, n_revert + 1 if how in ("enospc", "eio", "int") else 1, step):
         tried += 1
         written()
         done = run(at, how, "--revert", UNDO)
@@ -135,7 +137,7 @@ for spec in failures.split(","):
         if done.returncode == 0 and not all_before():
             fail(f"{how} at call {at} of revert: a disk is not as it was")
         back(f"{how} at call {at} of revert")
-    for at in range(1, n + 1 if how != "none" else 1, int(step or 1)):
+    for at in range(1, n + 1 if how != "none" else 1, step):
         tried += 1
         done = write(at, how)
         # A call that no step follows is not interrupted; one that is no pwrite is not short; a
@@ -148,7 +150,7 @@ for spec in failures.split(","):
         back(f"{how} at call {at}")
 
 rng = random.Random(2006)
-for _ in range(int(kills)):
+for _ in range(-(-int(kills) // SAMPLE)):
     tried += 1
     at, torn = rng.randrange(1, n + 1), rng.random() < 0.5
     done = write(at, "torn" if torn else "kill", sectors=rng.randrange(1, 64))

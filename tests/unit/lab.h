@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -32,6 +33,15 @@ struct lab {
 	size_t nr_specials;
 	struct check_result out;
 };
+
+/* Of a long series, each so many-th case (tests/run.sh, SAMPLE). */
+static inline size_t test_sample(void)
+{
+	const char *set = getenv("SAMPLE");
+	int n = set ? atoi(set) : 1;
+
+	return n > 1 ? (size_t)n : 1;
+}
 
 static inline void lab_forget(struct lab *l)
 {
