@@ -74,3 +74,10 @@ edited() { # edited OUT HOW: the base with its ring as edit_ring.py makes it
     head -c 4096 /dev/zero >none
     run -5 "$XBDSNAP" diff "$base" none
 }
+
+@test "checkpoints without a configuration have no UUIDs that could differ" {
+    netbsd=$XBDSNAP_CACHE/xen2-netbsd/image.save
+    [ -e "$netbsd" ] || skip "no NetBSD checkpoint"
+    run -0 --separate-stderr "$XBDSNAP" diff -J "$netbsd" "$netbsd"
+    [ "$(jq -c '[.other_guest, ([.requests[].change] | unique)]' <<<"$output")" = '[null,["stayed"]]' ]
+}

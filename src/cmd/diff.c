@@ -53,7 +53,7 @@ static const char *other_guest(const struct diff *d)
 	const struct ckpt_info *a = d->in[0].info, *b = d->in[1].info;
 	const struct guest_facts *f = &d->in[0].snap.guest, *g = &d->in[1].snap.guest;
 
-	if (*a->uuid && *b->uuid && strcmp(a->uuid, b->uuid))
+	if (a->uuid && b->uuid && strcmp(a->uuid, b->uuid))
 		return "their UUIDs differ";
 	if (a->word_bytes && b->word_bytes && a->word_bytes != b->word_bytes)
 		return "one has 32 bits, the other 64";
