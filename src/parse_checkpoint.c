@@ -7,6 +7,8 @@
 #include <inttypes.h>
 
 #include "checkpoint/ckpt_priv.h"
+#include "io/door.h"
+#include "io/sandbox.h"
 
 /* The first that says anything but no has the file; long magics first, guesses last. */
 static const struct ckpt_format *const formats[] = {
@@ -145,6 +147,7 @@ int ckpt_open_source(struct source *src, struct ckpt **ret, struct err *err)
 int ckpt_open_at(const char *path, uint64_t off, uint64_t most, struct ckpt **ret, struct err *err)
 {
 	struct source *src;
+	uint64_t bytes;
 
 	if (source_open_at_most(path, most, &src, err))
 		return -1;
@@ -155,7 +158,12 @@ int ckpt_open_at(const char *path, uint64_t off, uint64_t most, struct ckpt **re
 		source_close(src);
 		return -1;
 	}
-	return open_at(src, off, ret, err);
+	bytes = source_bytes(src);
+	if (open_at(src, off, ret, err))
+		return -1;
+	if (door_is_shut())
+		sandbox_settle(bytes, ckpt_info(*ret)->nr_pfns);
+	return 0;
 }
 
 int ckpt_open(const char *path, struct ckpt **ret, struct err *err)

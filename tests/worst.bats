@@ -68,6 +68,34 @@ has() {
     [[ $stderr == *"'-' is longer than 20971520 bytes; --max-size=SIZE allows more"* ]]
 }
 
+# The headers alone say so: half a gigabyte of xz, two of zstd.
+@test "a window for unpacking that is too large is refused" {
+    python3 - 34 wide.xz <<'END'
+import lzma, struct, sys, zlib
+data = bytearray(lzma.compress(b"x" * 100000))
+size = (data[12] + 1) * 4
+head = bytearray(data[12:12 + size - 4])
+head[head.index(b"\x21\x01") + 2] = int(sys.argv[1])
+data[12:12 + size] = head + struct.pack("<I", zlib.crc32(head))
+open(sys.argv[2], "wb").write(data)
+END
+    packed=("wide.xz (xz)")
+    if has zstd; then
+        head -c 3M /dev/zero | zstd -q --long=31 --stream-size=3000M -o wide.zstd
+        packed+=("wide.zstd (zstd)")
+    fi
+    grep -q __asan_init "$XBDSNAP" && packed=("${packed[@]:1}") # it bounds no memory
+    for file in "${packed[@]}"; do
+        run -4 --separate-stderr "$XBDSNAP" info "${file% *}"
+        echo "$stderr"
+        [[ $stderr == *"cannot unpack '${file% *}' ${file#* } after 0x0 bytes: the window it was packed with is too large"* ]]
+    done
+    # What everybody uses is not: 64 MiB of xz -9.
+    has xz || return 0
+    head -c 1M /dev/zero | xz -9 >usual.xz
+    run -5 "$XBDSNAP" info usual.xz
+}
+
 @test "--max-size wants a size, and is none for a file that is not packed" {
     run -2 "$XBDSNAP" info --max-size=much bomb
     [[ $output == *"--max-size takes a size (300M, 2G), not 'much'"* ]]

@@ -14,9 +14,10 @@
 
 /* ---- the process: sandbox.h makes the kernel hold them ------------------------------------- */
 
-/* Private memory, and 16 bytes of it for each page that an input can name: it takes 8 bytes of a
- * stream at least, its type and number. */
+/* Private memory, and 16 bytes of it for each page of the guest. Until its pages are counted, for
+ * each that the input can name: that takes 8 bytes of a stream at least, its type and number. */
 #define LIMIT_MEMORY_BYTES  (UINT64_C(64) << 20)
+#define LIMIT_MEMORY_A_PAGE 16u
 #define LIMIT_MEMORY_A_BYTE 2u
 /* While a file is unpacked, its unpacker's window: 128 MiB of zstd --long, 64 of xz -9, and what
  * goes with it. */

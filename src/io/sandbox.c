@@ -123,6 +123,13 @@ static struct {
 	uint64_t room;	    /* what their windows were given, beside the inputs' */
 } bounds = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* What the program itself takes comes with the first of what is bounded. */
+static void begin_bound(struct rlimit *limit, uint64_t base)
+{
+	if (limit->rlim_cur == RLIM_INFINITY)
+		limit->rlim_cur = MIN(base, (uint64_t)limit->rlim_max);
+}
+
 static void give_room(struct rlimit *limit, uint64_t bytes)
 {
 	bytes = MIN(bytes, (uint64_t)(limit->rlim_max - limit->rlim_cur));
@@ -130,19 +137,14 @@ static void give_room(struct rlimit *limit, uint64_t bytes)
 	bounds.room += bytes;
 }
 
-/* The first input brings what the program itself takes. */
 static void bound_resource(int resource, uint64_t base, uint64_t more)
 {
 	struct rlimit now;
-	bool first;
 
 	pthread_mutex_lock(&bounds.lock);
 	if (!getrlimit(resource, &now)) {
-		first = now.rlim_cur == RLIM_INFINITY;
-		now.rlim_cur = (first ? base : now.rlim_cur) + more;
-		now.rlim_cur = MIN(now.rlim_cur, now.rlim_max);
-		if (first && resource == RLIMIT_DATA)
-			give_room(&now, bounds.unpacking * LIMIT_UNPACK_MEMORY);
+		begin_bound(&now, base);
+		now.rlim_cur += MIN(more, (uint64_t)(now.rlim_max - now.rlim_cur));
 		(void)setrlimit(resource, &now);
 	}
 	pthread_mutex_unlock(&bounds.lock);
@@ -156,8 +158,8 @@ void sandbox_begin_unpacking(void)
 		return;
 	pthread_mutex_lock(&bounds.lock);
 	bounds.unpacking++;
-	/* Until there is a bound, nothing has to be given. */
-	if (!getrlimit(RLIMIT_DATA, &now) && now.rlim_cur != RLIM_INFINITY) {
+	if (!getrlimit(RLIMIT_DATA, &now)) {
+		begin_bound(&now, LIMIT_MEMORY_BYTES);
 		give_room(&now, LIMIT_UNPACK_MEMORY);
 		(void)setrlimit(RLIMIT_DATA, &now);
 	}
@@ -186,6 +188,22 @@ void sandbox_bound(uint64_t input_bytes)
 	if (!SANITIZED)
 		bound_resource(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_MEMORY_A_BYTE * bytes);
 	bound_resource(RLIMIT_CPU, LIMIT_SECONDS, bytes / LIMIT_BYTES_A_SECOND);
+}
+
+void sandbox_settle(uint64_t input_bytes, uint64_t pages)
+{
+	uint64_t given = LIMIT_MEMORY_A_BYTE * MIN(input_bytes, (uint64_t)1 << 50);
+	uint64_t wanted = LIMIT_MEMORY_A_PAGE * MIN(pages, (uint64_t)1 << 50);
+	struct rlimit now;
+
+	if (SANITIZED || wanted >= given)
+		return;
+	pthread_mutex_lock(&bounds.lock);
+	if (!getrlimit(RLIMIT_DATA, &now) && now.rlim_cur - LIMIT_MEMORY_BYTES >= given) {
+		now.rlim_cur -= given - wanted;
+		(void)setrlimit(RLIMIT_DATA, &now);
+	}
+	pthread_mutex_unlock(&bounds.lock);
 }
 
 void sandbox_allow_symbols(void)

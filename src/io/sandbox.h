@@ -34,11 +34,15 @@ enum sandbox_kind {
 int sandbox_enter(enum sandbox_kind kind, unsigned *ret, struct err *err) MUST_CHECK;
 unsigned sandbox_available(void);
 
+/* Bounds hold where a process is confined, and bind the whole of it. */
+
 /*
  * Bounds for one more input of so many bytes (unpacked), whatever stands in it: private memory and
  * time of the processor, by base/limits.h and far above what any sound input takes. They add up.
  */
 void sandbox_bound(uint64_t input_bytes);
+/* Of such an input the pages are counted: they are what it may take memory for. */
+void sandbox_settle(uint64_t input_bytes, uint64_t pages);
 /* Around the unpacking of an input, which may be one of several at once: room for its window. */
 void sandbox_begin_unpacking(void);
 void sandbox_end_unpacking(void);

@@ -163,6 +163,12 @@ static int say_damaged(const struct feed *f, struct archive *a, uint64_t size, s
 {
 	const char *why = archive_error_string(a);
 
+	/* zstd has no number for it: "Frame requires too much memory for decoding". */
+	if (archive_errno(a) == ENOMEM || (why && strstr(why, "too much memory")))
+		return err_set(err, ERR_UNSUPPORTED,
+			"cannot unpack '%s' (%s) after 0x%" PRIx64
+			" bytes: the window it was packed with is too large; unpack it before",
+			f->path, f->compression, size);
 	return err_set(err, ERR_CORRUPT, "cannot unpack '%s' (%s) after 0x%" PRIx64 " bytes: %s",
 		f->path, f->compression, size, why ? why : "bad data");
 }

@@ -324,6 +324,44 @@ static void test_bounds(void **state UNUSED)
 	assert_int_equal(attempt(SANDBOX_CLOSED, bounds), DONE);
 }
 
+/* 16 bytes for each page take the place of two for each byte, where they are fewer. */
+static long settled(void)
+{
+	const uint64_t base = 64u << 20, size = (uint64_t)1 << 30, other = 1u << 20;
+	struct rlimit data;
+
+	sandbox_bound(size);
+	sandbox_bound(other);
+	sandbox_settle(size, size / 4096);
+	if (getrlimit(RLIMIT_DATA, &data) || data.rlim_cur != base + size / 256 + 2 * other)
+		return -1;
+	sandbox_settle(other, UINT64_MAX);
+	return getrlimit(RLIMIT_DATA, &data) || data.rlim_cur != base + size / 256 + 2 * other ? -1
+											       : 0;
+}
+
+/* The room for a window is there while it is needed, before the first bound as well. */
+static long unpacking(void)
+{
+	const uint64_t base = 64u << 20, window = 256u << 20;
+	struct rlimit data;
+
+	sandbox_begin_unpacking();
+	if (getrlimit(RLIMIT_DATA, &data) || data.rlim_cur != base + window)
+		return -1;
+	sandbox_bound(1000);
+	sandbox_end_unpacking();
+	return getrlimit(RLIMIT_DATA, &data) || data.rlim_cur != base + 2000 ? -1 : 0;
+}
+
+static void test_settled(void **state UNUSED)
+{
+	if (SANITIZED)
+		skip();
+	assert_int_equal(attempt(SANDBOX_CLOSED, settled), DONE);
+	assert_int_equal(attempt(SANDBOX_CLOSED, unpacking), DONE);
+}
+
 static long allocate_without_end(void)
 {
 	size_t nr = 0, each = 16u << 20;
@@ -356,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_memory),
 	};
 
