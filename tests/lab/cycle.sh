@@ -63,11 +63,21 @@ fail_pending() {
     resume "$1"
 }
 
+# What is on its way is waited for.
+change_table() { # change_table LETTER TARGET
+    dmsetup suspend --nolockfs "lab-$1"
+    dmsetup reload "lab-$1" --table "$(table "$1" "$2")"
+    resume "$1"
+}
+
+# The disk answers as always, but so late that most of the time something is asked of it, and the
+# processors are free for who looks.
+answer_late() { change_table "$1" "delay $(cat "/run/loop.$1") 0 50"; }
+answer_at_once() { change_table "$1" "linear $(cat "/run/loop.$1") 0"; }
+
 put_back() {
     cp "/out/before-$1.img" "$(image "$1")"
-    dmsetup suspend --nolockfs "lab-$1"
-    dmsetup reload "lab-$1" --table "$(table "$1" "linear $(cat "/run/loop.$1") 0")"
-    resume "$1"
+    answer_at_once "$1"
     blockdev --flushbufs "/dev/mapper/lab-$1"
 }
 
@@ -123,6 +133,7 @@ look_and_pause() {
 # paused.
 busy() {
     id=$(xl domid lab)
+    answer_late a
     n=0
     while [ $n -lt 10 ]; do
         xbdsnap dump -q -J --live "$id" >>/out/busy.json 2>>/out/busy.err
@@ -130,13 +141,14 @@ busy() {
         [ $((n % 5)) != 0 ] || xl list lab >>/out/busy.list
         n=$((n + 1))
     done
+    log "looked at $n times"
     status busy-validate xbdsnap validate -J --live "$id"
     status busy-replay xbdsnap replay -J --live "$id" --disk "xvda=$(image a)"
     status busy-extract xbdsnap extract -J --live "$id" --all /out/busy-payloads
-    status busy-watch xbdsnap watch -J --live "$id" --count 90 --interval 0
+    status busy-watch xbdsnap watch -v -J --live "$id" --count 90 --interval 0
     xl list lab >>/out/busy.list
-    log "looked at 100 times"
     # Its requests must be through before the disk stands still.
+    answer_at_once a
     say_until calm CALM
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * guestio busy DEVICE: read and write it all the time (busy.h).
  * guestio prepare|run DEVICE PLAN [DEVICE PLAN]...: submit the requests of every PLAN and keep them
  * in flight; prepare makes the files that the plans name, while the disks still answer.
  *
@@ -43,6 +44,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "busy.h"
 #include "uring.h"
 
 enum {
@@ -519,6 +521,8 @@ int main(int argc, char **argv)
 	static struct work w;
 	unsigned i, nr = (unsigned)(argc - 2) / 2;
 
+	if (argc == 3 && !strcmp(argv[1], "busy"))
+		return keep_busy(argv[2]) != 0;
 	if (argc < 4 || nr > 8 || argc % 2)
 		die("guestio prepare|run DEVICE PLAN [DEVICE PLAN]...");
 	w.prepare = !strcmp(argv[1], "prepare");

@@ -30,7 +30,7 @@ KERNELS = {
     "5.10-i386": ("bullseye", "linux-image-686-pae"),
 }
 ARCH = {"6.1-i386": "i386", "5.10-i386": "i386"}
-DOM0_MODULES = """xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback loop dm-mod
+DOM0_MODULES = """xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc xen-blkback loop dm-mod dm-delay
     virtio_pci virtio_blk""".split()
 WRAPPER = os.path.join(HERE, "../../hooks/xl-checked")
 XEN_TOOLS = """xl libxl-save-helper xenstored xenconsoled xen-init-dom0""".split()
@@ -340,7 +340,7 @@ def build_guest(series):
         put_busybox(tree, fetch_busybox(series))
     else:
         put_busybox(tree)
-    put(tree, compile_c("guestio", options=options, more=["uring"]), "/lab/guestio")
+    put(tree, compile_c("guestio", options=options, more=["uring", "busy"]), "/lab/guestio")
     put_modules(tree, kernel, ["xen-blkfront"])
     put_script(tree, "guest-init.sh", "/init")
     archive(tree, path(f"guest-{series}.cpio"))
