@@ -65,7 +65,7 @@ xen2() { # xen2 FAULT RULES...: of a guest with that fault
 @test "one invariant broken alone: the rule that says so, and no other" {
     run python3 "$tools/break_blkfront.py" "$XBDSNAP" "$BATS_TEST_TMPDIR"
     echo "$output"
-    [ "$output" = "$(sampled 73) faults" ]
+    [ "$output" = "$(sampled 81) faults" ]
 }
 
 @test "structures damaged in place crash nothing" {

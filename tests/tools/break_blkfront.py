@@ -52,8 +52,19 @@ def other_frame(g, ring):
     g.word(grant + ring.p["grant.pfn"], other)
 
 
-# Of one kernel only.
+def list_of(difference):
+    """num_sg of a write, by so many wrong."""
+    def damage(g, ring):
+        i = first(ring)
+        g.put(ring.slot(i, "shadow.num_sg"), len(ring.used[i]["segments"]) + difference, 4)
+    return damage
+
+
+# Of some kernels only.
 OWN_FAULTS = {("3.8-32", "another frame in the grant"): (other_frame, {"XB320"})}
+for NAME in ("4.4.late-32", "4.5-32", "6.1-32", "6.1-64"):
+    OWN_FAULTS[NAME, "a list too long"] = (list_of(1), {"XB306"})
+    OWN_FAULTS[NAME, "a list too short"] = (list_of(-1), {"XB132", "XB306"})
 FAULTS = {
     "the free list in a circle": (cycle, {"XB101"}),
     "the free list into a used slot": (into_used, {"XB103"}),

@@ -99,6 +99,19 @@ static void compare_frames(struct linux_ctx *c, const char *device, const struct
 	}
 }
 
+/* Each entry of the list is in one page, and has a segment of its own (blkif_queue_rw_req()). */
+static void compare_list(struct linux_ctx *c, const char *device, const struct io_request *r)
+{
+	uint64_t nr;
+
+	if (!r->segs_wanted || layout_read(c->g, r->slot_va, &c->l.slot_num_sg, &nr, NULL) ||
+		nr == r->segs_wanted)
+		return;
+	finding_add(&c->s->findings, "XB306", finding_at_slot(device, (int)r->ring, (int)r->slot),
+		"the request has %" PRIu64 " segments, its scatter list %" PRIu64 " entries",
+		r->segs_wanted, nr);
+}
+
 int linux_compare_request(
 	struct linux_ctx *c, const char *device, const struct io_request *r, struct err *err)
 {
@@ -111,6 +124,7 @@ int linux_compare_request(
 	int status;
 
 	compare_frames(c, device, r);
+	compare_list(c, device, r);
 	if (!r->request_va.v ||
 		layout_read(c->g, r->request_va, &c->bio.cmd_flags, &flags, &ignored))
 		return 0;

@@ -42,14 +42,18 @@ struct linux_slot_list linux_slot_list(
 {
 	const struct linux_layout *l = &c->l;
 	struct linux_slot_list ret = {.nr = wire->nr_seg};
+	uint64_t nr;
 
 	if (!l->slot_sg.present)
 		return ret;
 	/* An array in the slot in 3.10, a pointer since. */
 	ret.at = l->slot_sg.bytes > c->word ? slot.v + l->slot_sg.off
 					    : layout_value(raw, l->slot_bytes, &l->slot_sg);
-	if (l->slot_num_sg.present)
-		ret.nr = layout_value(raw, l->slot_bytes, &l->slot_num_sg);
+	if (!l->slot_num_sg.present)
+		return ret;
+	nr = layout_value(raw, l->slot_bytes, &l->slot_num_sg);
+	/* What lies behind the last segment is of an older request. */
+	ret.nr = nr > BLKIF_MAX_INDIRECT ? nr : MIN(ret.nr, nr);
 	return ret;
 }
 
