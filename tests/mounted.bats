@@ -60,6 +60,7 @@ EOF
     [[ $output == *"/after-b.img is at transaction 8, the guest has written 6 last"* ]]
 }
 
+# bats test_tags=long
 @test "btrfs: each transaction that the guest has not made is seen, an older state of the disk too" {
     cp "$there/before-b.img" b.img
     set_generation b.img 7
@@ -87,6 +88,7 @@ EOF
     [ "$stale" = '[]' ]
 }
 
+# bats test_tags=long
 @test "what the requests are for: files of both, and who asked" {
     "$XBDSNAP" dump -J --disk "xvdb=$there/before-b.img" --disk "xvdc=$there/before-c.img" \
         "$there/image.save" >j

@@ -43,6 +43,7 @@ files() { # what a file system is filled with
     grep -q ' 21 in the journal' out
 }
 
+# bats test_tags=long
 @test "ext2, ext3 and ext4 with other features" {
     files
     while read -r size options; do
@@ -63,6 +64,7 @@ files() { # what a file system is filled with
 EOF
 }
 
+# bats test_tags=long
 @test "a file system whose blocks come in clusters" {
     files
     truncate -s 128M disk.img
@@ -92,6 +94,7 @@ EOF
     "$XBDSNAP" dump -J "$ext4/image.save" | jq -e '[.devices[].requests[] | has("meaning")] | any | not'
 }
 
+# bats test_tags=long
 @test "partitions: a master boot record with logical ones, and a GUID table with its copy" {
     truncate -s 64M disk.img
     printf '%s\n' 'label: dos' '2048,32768,83' '36864,,5' '38912,16384,83' '57344,16384,82' |
@@ -133,6 +136,7 @@ EOF
 EOF
 }
 
+# bats test_tags=long
 @test "btrfs: superblocks, and the chunks of each kind on the device" {
     command -v mkfs.btrfs >/dev/null || skip "no btrfs-progs"
     truncate -s 200M disk.img
@@ -150,6 +154,7 @@ EOF
     grep -q 'the tree of chunks cannot be read' lines
 }
 
+# bats test_tags=long
 @test "xfs: superblocks and headers of its groups, and the log" {
     command -v mkfs.xfs >/dev/null || skip "no xfsprogs"
     truncate -s 320M disk.img
@@ -175,6 +180,7 @@ EOF
     [ "$size" -gt 0 ]
 }
 
+# bats test_tags=long
 @test "a logical volume in two pieces, with the label and metadata that LVM wrote" {
     zstd -q -dc "$SRCDIR/tests/fixtures/lvm/pv0-head.zst" >disk.img
     truncate -s 64M disk.img
@@ -225,6 +231,7 @@ EOF
     diff <(cut -f1-3 lines) - <<<$'0\t8\tswap header\n8\t18424\tswap\n18432\t2048\tbehind the end'
 }
 
+# bats test_tags=long
 @test "an image of another format is read through its server" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     qemu-img convert -O qcow2 "$ext4/disk-before-xvdb.img" disk.qcow2
@@ -232,6 +239,7 @@ EOF
         <("$XBDSNAP" dump --disk xvdb=qcow2:disk.qcow2 "$ext4/image.save")
 }
 
+# bats test_tags=long
 @test "a disk that is damaged or too short: unknown, and why; never a crash" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     head -c 5M "$ext4/disk-before-xvdb.img" >short.img

@@ -51,6 +51,7 @@ well_formed() {
     [ "$(grep -c '<rect class="write"' dom)" -gt 20 ]
 }
 
+# bats test_tags=long
 @test "all of them in one browser: nothing is refused, the verdict is seen, nothing runs off the side" {
     command -v chromium >/dev/null || skip "no chromium"
     pages=$BATS_FILE_TMPDIR/pages
