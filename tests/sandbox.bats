@@ -79,6 +79,33 @@ preload() { # preload COMMAND...: with the decoder in other hands
     [[ $stderr == *"'image' was written to while it was read"* ]]
 }
 
+@test "nothing is made of a file that changes in any way while it is read" {
+    case $fixture in
+    *.zst) zstd -qdc "$fixture" >plain ;;
+    *) cp "$fixture" plain ;;
+    esac
+    page=$("$XBDSNAP" dump -J plain | jq -r '.devices[0].requests[0].segments[0].pfn')
+    for how in "printf x >>image" "truncate -s -8192 image" "cp plain new; mv new image" \
+        "printf x | dd of=image seek=5000 bs=1 conv=notrunc status=none" "rm image"; do
+        for command in "redact image pipe" "export image pipe" "extract --page $page -o pipe image" \
+            "extract --slot 0 -o pipe image"; do
+            [[ $command = redact* || $how = printf*image ]] || continue
+            rm -f image pipe got
+            cp plain image
+            # Who writes waits for a reader, and by then it has the file open.
+            mkfifo pipe
+            (sleep 0.3; eval "$how"; timeout 2 cat pipe >got || true) 3>&- &
+            # shellcheck disable=SC2086
+            run --separate-stderr "$XBDSNAP" $command
+            wait
+            echo "$how, $command: $status, $stderr"
+            [[ $status = 6 || ($how = truncate* && $status = 5) ]]
+            [[ $stderr == *"while it "@(was|is)" read"* ]]
+            [[ $command = extract* ]] || [ ! -s got ]
+        done
+    done
+}
+
 @test "what is written is for its owner alone" {
     umask 000
     "$XBDSNAP" extract --slot 0 -o slot "$fixture"

@@ -137,6 +137,9 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 int cmd_look(const struct cmd_env *env, struct cmd_input *in, struct err *err) MUST_CHECK;
 void cmd_close(struct cmd_input *in);
 size_t cmd_nr_vcpus(const struct cmd_input *in);
+/* Is the file still what it was when it was opened? Asked before what was made of it gets a name.
+ */
+int cmd_unchanged(const struct cmd_input *in, struct err *err) MUST_CHECK;
 /*
  * What the file itself says of the answer, once the output is written: CMD_OK, or -1 when it is
  * incomplete or holds no known frontend.

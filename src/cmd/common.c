@@ -499,7 +499,7 @@ static void note_doubt(const struct cmd_env *env, const struct snapshot *s)
 }
 
 /* A live domain changes all the time, and says so itself. */
-static int check_unchanged(const struct cmd_input *in, struct err *err)
+int cmd_unchanged(const struct cmd_input *in, struct err *err)
 {
 	return in->ck ? source_check(ckpt_source(in->ck), err) : 0;
 }
@@ -519,7 +519,7 @@ int cmd_look(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
 	if (!in->guest) {
-		if (check_unchanged(in, err))
+		if (cmd_unchanged(in, err))
 			return -1;
 		*err = in->why;
 		/* The cause of what is missing, where it is known. */
@@ -535,7 +535,7 @@ int cmd_analyse(const struct cmd_env *env, struct cmd_input *in, struct err *err
 		look_note(env, in);
 	note_doubt(env, &in->snap);
 	frontend_report_missing(in->info, &in->snap);
-	return check_unchanged(in, err);
+	return cmd_unchanged(in, err);
 }
 
 void cmd_close(struct cmd_input *in)
@@ -549,7 +549,7 @@ void cmd_close(struct cmd_input *in)
 
 int cmd_verdict(const struct cmd_input *in, struct err *err)
 {
-	if (check_unchanged(in, err))
+	if (cmd_unchanged(in, err))
 		return -1;
 	if (!in->info->complete)
 		return err_set(err, ERR_CORRUPT, "%s: incomplete checkpoint: %s", in->name,

@@ -152,11 +152,12 @@ static int write_out(struct exporter *x, struct err *err)
 		if (isatty(fileno(x->env->out)))
 			return err_set(err, ERR_REFUSED,
 				"standard output is a terminal, which a core file does no good");
-		return elf_core_write(&x->core, put_stream, x, err);
+		return elf_core_write(&x->core, put_stream, x, err) ? -1
+								    : cmd_unchanged(&x->in, err);
 	}
 	if (outfile_open(&x->out, x->out_path, x->force, &x->in.files, err))
 		return -1;
-	if (elf_core_write(&x->core, put_file, x, err)) {
+	if (elf_core_write(&x->core, put_file, x, err) || cmd_unchanged(&x->in, err)) {
 		outfile_drop(&x->out);
 		return -1;
 	}

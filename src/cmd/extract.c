@@ -426,7 +426,7 @@ static int run_extract(struct extract *x, struct err *err)
 	bool of_requests = !x->page_set && !x->va_set;
 
 	x->out.env = x->env;
-	x->out.inputs = &x->in.files;
+	x->out.in = &x->in;
 	if (confine_extract(x, err) || cmd_open(x->env, x->path, &x->in, err) ||
 		extract_out_open(&x->out, err))
 		return -1;
@@ -436,7 +436,7 @@ static int run_extract(struct extract *x, struct err *err)
 		return -1;
 	if (extract_out_finish(&x->out, &x->in, x->holes, err))
 		return -1;
-	return of_requests ? cmd_verdict(&x->in, err) : CMD_OK;
+	return of_requests ? cmd_verdict(&x->in, err) : cmd_unchanged(&x->in, err);
 }
 
 #define EXTRACT_DOC                                                                                \

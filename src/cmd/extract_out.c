@@ -84,7 +84,7 @@ int extract_put(struct extract_out *o, struct json_object *row, uint64_t origin,
 {
 	const char *path = o->path ? o->path : "-";
 
-	if (end_row(o, row, path, len, NULL, err))
+	if (end_row(o, row, path, len, NULL, err) || cmd_unchanged(o->in, err))
 		return -1;
 	if (o->hex) {
 		print_hex(o->env->out, origin, p, len);
@@ -93,7 +93,7 @@ int extract_put(struct extract_out *o, struct json_object *row, uint64_t origin,
 	if (!o->path && isatty(fileno(o->env->out)))
 		return err_set(
 			err, ERR_USAGE, "not writing raw bytes to a terminal; --hex, or -o FILE");
-	return outfile_put(path, o->force, o->inputs, p, len, err);
+	return outfile_put(path, o->force, &o->in->files, p, len, err);
 }
 
 /* The device's name comes from the guest: nothing of it may be a path. */
@@ -120,7 +120,7 @@ static int put_in_folder(const struct extract_out *o, const char *name, const vo
 		path = NULL;
 		return err_nomem(err, "a file name");
 	}
-	if (outfile_put(path, o->force, o->inputs, p, len, err))
+	if (cmd_unchanged(o->in, err) || outfile_put(path, o->force, &o->in->files, p, len, err))
 		return -1;
 	*ret_path = take(path);
 	return 0;

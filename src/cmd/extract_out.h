@@ -13,7 +13,7 @@
 
 struct extract_out {
 	const struct cmd_env *env;
-	const struct inputs *inputs;
+	const struct cmd_input *in;
 	const char *path; /* NULL or "-": standard output */
 	const char *dir;  /* --all; NULL: one thing, to path */
 	bool hex, force;

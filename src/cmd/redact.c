@@ -421,7 +421,7 @@ static int make_copy(struct redact *r, struct err *err)
 		collect_witnesses(r, err) || collect_sources(r, err) ||
 		outfile_open(&r->out, r->out_path, r->force, &r->in.files, err))
 		return -1;
-	if (write_out(r, err) || verify_copy(r, err)) {
+	if (write_out(r, err) || verify_copy(r, err) || cmd_unchanged(&r->in, err)) {
 		outfile_drop(&r->out);
 		return -1;
 	}
