@@ -123,6 +123,12 @@ by_symbols() { # the same by the symbols of a kernel that is named
         make_guest freebsd $more --symbols "$BATS_TEST_TMPDIR/map"
         by_symbols
     done
+    # Bios that wait for a command, in each width, mapped and not, and a list that does not close.
+    for more in "--bits 32 --with bioq --with empty" "--with old --with bioq --with unmapped" \
+        "--bits 32 --with old --with bioq --with queued" "--with unmapped --with bioq" "--with bioq --with brokenq"; do
+        make_guest freebsd $more
+        dump_ok
+    done
     # What the loader left in memory.
     for more in "--with two" "--bits 32 --with old" "--with fourteen"; do
         make_guest freebsd --banner freebsd --with ksyms $more

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const recipes[] = {
 	"ring --with two --with grants --with store --with indirect",
 	"ring --bits 32 --with wrapped --with disorder",
-	"freebsd --with indirect --with queued",
+	"freebsd --with indirect --with queued --with bioq",
 	"freebsd --bits 32 --with old --with unmapped",
 	"freebsd --with unmapped --with two",
 	"netbsd --with indirect",

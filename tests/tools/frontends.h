@@ -109,6 +109,8 @@ struct fb_bio {
 	int ma_offset, ma_n;
 	int error;
 	word resid;
+	void *done, *driver[2], *caller[2];
+	struct list queue;
 	word rest[40];
 };
 struct fb_page {

@@ -22,6 +22,7 @@ WORD, for any kind:
   disorder       answers out of turn wait     noconfig   the disks are not in the configuration
   shift          of a build with larger locks  suspended  by its own word
   queued         one waits for the ring        bioq       bios wait for a command
+  brokenq        the list of those is damaged
   unmapped       buffers are lists of pages    dump       data without a bio
   miscounted, badlink, leaked: the queue's counter, a link, a member of the free list
   ksyms          the loader left the symbols in memory (freebsd, netbsd)
@@ -123,7 +124,7 @@ FB_MEMBERS = ["fb_command"] + ["fb_command." + m for m in
              ["fb_softc"] + ["fb_softc." + m for m in
               "dev disk bioq vdevice state ring_pages max_requests refs ring lock shadow".split()] + \
              ["front_ring.rsp_cons", "front_ring.nr_ents", "front_ring.sring", "fb_bio", "fb_bio.disk",
-              "fb_bio.flags", "fb_bio.offset", "fb_bio.bcount", "fb_bio.data", "fb_bio.ma", "fb_bio.ma_offset",
+              "fb_bio.cmd", "fb_bio.queue", "fb_bio.flags", "fb_bio.offset", "fb_bio.bcount", "fb_bio.data", "fb_bio.ma", "fb_bio.ma_offset",
               "fb_bio.ma_n", "fb_page", "fb_page.phys", "fb_devclass", "fb_devclass.name",
               "fb_devclass.devices", "fb_devclass.maxunit", "fb_device", "fb_device.devclass", "fb_device.unit",
               "fb_device.softc"]
@@ -200,9 +201,15 @@ class FreeBSD:
         self.lists(free, ready, busy)
         self.fill_softc(name, unit, ring, "suspended" if "suspended" in words else "connected")
         more = {"state": "suspended" if "suspended" in words else "connected",
-                "nr_queued": len(ready) if "bioq" not in words else None}
-        if "bioq" not in words:
-            more["queued"] = [dict(r.truth(g, s), state="queued") for s, r in ready.items()]
+                "nr_queued": len(ready)}
+        more["queued"] = [dict(r.truth(g, s), state="queued") for s, r in ready.items()]
+        if "bioq" in words:
+            waiting = [disk.request(WRITE, 2), disk.request(READ), disk.request(DISCARD), disk.request(FLUSH)]
+            self.put_bioq(waiting)
+            more["nr_queued"] += len(waiting)
+            more["queued"] += [dict(r.truth(g, 0), state="queued") for r in waiting]
+        if "brokenq" in words:
+            more = {"state": more["state"], "nr_queued": None}
         return disk.truth("freebsd-blkfront", self.by, [(r, s) for s, r in sorted(busy.items())], **more)
 
     by = "scan"
@@ -226,6 +233,22 @@ class FreeBSD:
             g.put(at + m["fb_bio.ma_n"], len(pages), 4)
             g.put(at + m["fb_bio.flags"], 0x10, 1 if self.old else 2)
         return at
+
+    def put_bioq(self, waiting):
+        """bio_queue_head: a TAILQ, whose entries point forth to a bio and back to what points to it."""
+        g, m = self.g, self.m
+        head = self.softc + m["fb_softc.bioq"]
+        link = head
+        for r in waiting:
+            at = self.bio(r, not ("unmapped" in self.words))
+            codes = {READ: 1, WRITE: 2, DISCARD: 4 if self.old else 3, FLUSH: 0x10 if self.old else 5}
+            g.put(at + m["fb_bio.cmd"], codes[r.op], 1 if self.old else 2)
+            g.ptr(link, at)
+            g.ptr(at + m["fb_bio.queue"] + g.word, link)
+            link = at + m["fb_bio.queue"]
+        g.ptr(head + g.word, link)
+        if "brokenq" in self.words:
+            g.ptr(link, head - 64)
 
     def command(self, slot, r, queue):
         g, m = self.g, self.m
@@ -280,8 +303,6 @@ class FreeBSD:
         g, m, at = self.g, self.m, self.softc
         g.ptr(at + m["fb_softc.dev"], self.dev)
         g.ptr(at + m["fb_softc.disk"], self.diskp)
-        if "bioq" in self.words:
-            g.ptr(at + m["fb_softc.bioq"], g.heap(64))
         g.put(at + m["fb_softc.vdevice"], DISKS[name], 4)
         g.put(at + m["fb_softc.state"], ("disconnected", "connected", "suspended").index(state), 4)
         g.put(at + m["fb_softc.ring_pages"], ring.pages, 4)

@@ -13,6 +13,7 @@
  */
 #include "frontend/freebsd/blkfront.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -25,7 +26,8 @@
 #define PADDR_NARROW 28u
 
 struct bio_data {
-	uint64_t bytes, data, ma;
+	uint64_t offset, bytes, data, ma;
+	uint8_t cmd;
 	uint32_t ma_offset, ma_n;
 	bool unmapped;
 };
@@ -43,6 +45,8 @@ static bool read_bio(struct guest *g, uint64_t bio, uint64_t disk, struct bio_da
 
 		if ((word == 8 ? num_le64(p) : num_le32(p)) != disk)
 			continue;
+		ret->cmd = raw[0];
+		ret->offset = num_le64(p + word);
 		p += word + 8;
 		ret->bytes = word == 8 ? num_le64(p) : num_le32(p);
 		ret->data = word == 8 ? num_le64(p + 8) : num_le32(p + 4);
@@ -124,4 +128,107 @@ int fb_find_data(struct guest *g, const struct fb_device *f, const uint8_t *raw,
 		bytes = b.bytes;
 	return b.unmapped ? add_unmapped(g, &b, bytes, r, err)
 			  : driver_ring_segments(g, GVA(b.data), bytes, r, err);
+}
+
+/* ---- those that wait for a command --------------------------------------------------------- */
+
+/*
+ * struct bio_queue_head begins with a TAILQ_HEAD, behind dev and disk of the softc. Where a bio has
+ * its TAILQ_ENTRY {next, link to what points to it} differs; but only there the first bio of the
+ * list has the address of the list's head.
+ */
+#define BIO_LINK_BYTES 320u
+#define MAX_BIOS       4096u
+
+static uint64_t head_of(const struct guest *g, const struct fb_device *f)
+{
+	return f->softc.v + 2ull * guest_word_bytes(g);
+}
+
+bool fb_bioq_open(struct guest *g, const struct fb_device *f, struct fb_bioq *ret)
+{
+	unsigned word = guest_word_bytes(g), at;
+	uint8_t raw[BIO_LINK_BYTES];
+
+	*ret = (struct fb_bioq){.link = head_of(g, f), .left = MAX_BIOS};
+	if (guest_read_word(g, GVA(ret->link), &ret->next, NULL))
+		return false;
+	if (!ret->next)
+		return true;
+	if (guest_read(g, GVA(ret->next), raw, sizeof(raw), NULL))
+		return false;
+	for (at = word; at < sizeof(raw); at += word)
+		if (word_of(g, raw + at) == ret->link) {
+			ret->link_off = at - word;
+			return true;
+		}
+	return false;
+}
+
+int fb_bioq_next(struct guest *g, const struct fb_device *f, struct fb_bioq *q, uint64_t *ret)
+{
+	unsigned word = guest_word_bytes(g);
+	uint64_t back;
+
+	*ret = q->next;
+	if (!q->next) /* tqh_last points to the last one's link */
+		return q->link == head_of(g, f) || (!guest_read_word(g, GVA(head_of(g, f) + word),
+							    &back, NULL) &&
+							   back == q->link)
+			       ? 0
+			       : -1;
+	if (!q->left-- || guest_read_word(g, GVA(q->next + q->link_off + word), &back, NULL) ||
+		back != q->link)
+		return -1;
+	q->link = q->next + q->link_off;
+	return guest_read_word(g, GVA(q->link), &q->next, NULL) ? -1 : 1;
+}
+
+/* BIO_DELETE and BIO_FLUSH are 3 and 5 since 11.0, bits before. */
+static enum io_op op_of(uint8_t cmd)
+{
+	switch (cmd) {
+	case 1:
+		return IO_READ;
+	case 2:
+		return IO_WRITE;
+	case 3:
+	case 4:
+		return IO_DISCARD;
+	case 5:
+	case 0x10:
+		return IO_FLUSH;
+	default:
+		return IO_UNKNOWN;
+	}
+}
+
+int fb_fill_bio(struct guest *g, const struct fb_device *f, uint64_t bio, uint64_t *left,
+	struct io_request *r, struct err *err)
+{
+	struct bio_data b = {0};
+	uint64_t disk;
+
+	r->request_va = GVA(bio);
+	if (guest_read_word(g, gva_add(f->softc, guest_word_bytes(g)), &disk, NULL) ||
+		!read_bio(g, bio, disk, &b)) {
+		util_note(&r->trouble, "the bio at 0x%" PRIx64 " cannot be read", bio);
+		return 0;
+	}
+	r->op = op_of(b.cmd);
+	if (r->op == IO_FLUSH || r->op == IO_UNKNOWN)
+		return 0;
+	r->sector_from = IO_SECTOR_REQUEST;
+	r->sector = b.offset / SECTOR_BYTES;
+	if (r->op == IO_DISCARD) {
+		r->nr_sectors = b.bytes / SECTOR_BYTES;
+		return 0;
+	}
+	if (b.bytes / PAGE_BYTES >= *left) {
+		util_note(&r->trouble, "more pages of data wait than are looked at");
+		return 0;
+	}
+	*left -= b.bytes / PAGE_BYTES + 1;
+	return b.unmapped ? add_unmapped(g, &b, b.bytes, r, err)
+			  : driver_ring_segments(g, GVA(b.data), b.bytes, r, err);
 }

@@ -63,6 +63,20 @@ int fb_decode(struct guest *g, const struct fb_device *f, const struct ckpt_info
 int fb_find_data(struct guest *g, const struct fb_device *f, const uint8_t *raw, uint64_t bytes,
 	struct io_request *r, struct err *err) MUST_CHECK;
 
+/* bio.c: the bios that wait for a command, in the softc's list. */
+struct fb_bioq {
+	uint64_t next, link; /* the next bio, and what points to it */
+	uint32_t link_off;   /* of struct bio.bio_queue */
+	unsigned left;	     /* so many more are followed */
+};
+/* False: what is there is no such list. */
+bool fb_bioq_open(struct guest *g, const struct fb_device *f, struct fb_bioq *ret);
+/* 1: *ret is the next one, 0: there is none, -1: the list is broken. */
+int fb_bioq_next(struct guest *g, const struct fb_device *f, struct fb_bioq *q, uint64_t *ret);
+/* Operation, sector and data of a bio, of at most *left pages. */
+int fb_fill_bio(struct guest *g, const struct fb_device *f, uint64_t bio, uint64_t *left,
+	struct io_request *r, struct err *err) MUST_CHECK;
+
 extern const struct frontend_resume fb_resume;
 
 #endif

@@ -9,6 +9,9 @@
 
 #include "base/num.h"
 
+/* Of bios that wait, all together: 256 MiB. */
+#define MAX_WAITING_PAGES 65536u
+
 /* What decoding one device needs to hand around. */
 struct fb_job {
 	struct guest *g;
@@ -178,6 +181,30 @@ static int add_waiting(struct fb_job *j, uint32_t index, const uint8_t *raw, str
 	return 0;
 }
 
+/* What no command was found for yet. */
+static int add_bios(struct fb_job *j, struct err *err)
+{
+	uint64_t left = MAX_WAITING_PAGES, bio;
+	struct fb_bioq q;
+	int more = fb_bioq_open(j->g, j->f, &q) ? 1 : -1;
+
+	while (more > 0 && (more = fb_bioq_next(j->g, j->f, &q, &bio)) > 0) {
+		struct io_request *r = io_request_append(&j->d->queued, &j->d->nr_queued);
+
+		if (!r)
+			return err_nomem(err, "the queue of a device");
+		r->state = IO_QUEUED;
+		if (fb_fill_bio(j->g, j->f, bio, &left, r, err))
+			return -1;
+		if (!r->nr_seg)
+			continue;
+		r->segs_wanted = r->nr_seg;
+		set_sectors(r);
+	}
+	j->d->queued_known = !more;
+	return 0;
+}
+
 static int add_command(struct fb_job *j, uint32_t index, const uint8_t *raw, struct err *err)
 {
 	struct io_request *r;
@@ -279,7 +306,6 @@ static void fill_device(struct fb_job *j, const struct ckpt_info *config)
 {
 	static const char *const states[] = {"disconnected", "connected", "suspended"};
 	struct blkdev *d = j->d;
-	uint64_t first;
 
 	d->driver = &frontend_freebsd_blkfront;
 	d->located_by = j->f->by;
@@ -292,11 +318,6 @@ static void fill_device(struct fb_job *j, const struct ckpt_info *config)
 		snprintf(d->state, sizeof(d->state), "%s", states[j->f->state]);
 		driver_ring_name(d, j->f->vdevice, config);
 	}
-	/* bioq: the list behind dev and disk; what waits there are bios. */
-	d->queued_known =
-		!guest_read_word(
-			j->g, gva_add(j->f->softc, 2ull * guest_word_bytes(j->g)), &first, NULL) &&
-		!first;
 }
 
 static int read_refs(struct fb_job *j, struct err *err)
@@ -331,5 +352,5 @@ int fb_decode(struct guest *g, const struct fb_device *f, const struct ckpt_info
 		"%s: %u commands of %u bytes at 0x%" PRIx64
 		", which name their device at 0x%" PRIx64,
 		j.d->name, f->nr, f->stride, f->shadow.v, f->softc.v);
-	return read_refs(&j, err) || read_commands(&j, err) ? -1 : 0;
+	return read_refs(&j, err) || read_commands(&j, err) || add_bios(&j, err) ? -1 : 0;
 }
