@@ -244,7 +244,7 @@ EOF
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     head -c 5M "$ext4/disk-before-xvdb.img" >short.img
     tell short.img 10000-20000
-    [ "$(cut -f1-3,12 lines)" = $'10000\t240\tjournal\t-\n10240\t9761\tunknown\tthe disk ends before' ]
+    [ "$(cut -f1-3,12 lines)" = $'10000\t240\tjournal\t-\n10240\t9761\tunknown\t'"the disk ends before" ]
     "$XBDSNAP" dump -J --disk xvdb=short.img "$ext4/image.save" >j
     jq -e '[.devices[].requests[] | select(.sector > 10240) | .meaning[].from] | unique == ["memory"]' j
     cp "$ext4/disk-before-xvdb.img" bad.img

@@ -26,11 +26,12 @@ bool btrfs_super_parse(const uint8_t raw[BTRFS_SUPER_BYTES], struct btrfs_super 
 		.log_root = num_le64(raw + 96),
 		.sector_bytes = num_le32(raw + 144),
 		.node_bytes = num_le32(raw + 148),
-		.chunks_bytes = MIN(num_le32(raw + 160), BTRFS_CHUNK_ARRAY),
+		.chunks_bytes = num_le32(raw + 160),
 		.chunk_level = raw[199],
 		.device = num_le64(raw + 201),
 		.chunks = raw + 811,
 	};
+	ret->chunks_bytes = MIN(ret->chunks_bytes, BTRFS_CHUNK_ARRAY);
 	memcpy(ret->uuid, raw + 32, sizeof(ret->uuid));
 	return true;
 }

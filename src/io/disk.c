@@ -65,14 +65,15 @@ const char *disk_format_name(enum disk_format format)
 	return formats[format].name;
 }
 
-bool disk_needs_server(enum disk_format format)
+/* Is it read through qemu-nbd? */
+static bool needs_server(enum disk_format format)
 {
 	return format != DISK_RAW && format != DISK_UNSAID;
 }
 
 void disk_pass_add(struct door_passes *list, const char *path, enum disk_format format)
 {
-	if (disk_needs_server(format))
+	if (needs_server(format))
 		door_pass_add_image(list, path, disk_format_of_qemu(format));
 	else
 		door_pass_add(list, path, DOOR_READ);

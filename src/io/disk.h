@@ -43,8 +43,6 @@ struct disk {
 /* "qcow2": as the user writes it. */
 const char *disk_format_name(enum disk_format format);
 
-/* Is it read through qemu-nbd? */
-bool disk_needs_server(enum disk_format format);
 struct door_passes;
 /* For who will read it once the door is shut. */
 void disk_pass_add(struct door_passes *list, const char *path, enum disk_format format);

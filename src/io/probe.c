@@ -118,15 +118,16 @@ static void take_partition(
 {
 	struct probed_partition *to = &t->v[t->nr];
 	blkid_loff_t start = blkid_partition_get_start(p), nr = blkid_partition_get_size(p);
+	int number = blkid_partition_get_partno(p);
 
 	/* Slices within a partition are that one's. */
 	if (start < 0 || nr <= 0 || (uint64_t)start >= nr_sectors ||
 		blkid_partition_get_table(p) != root)
 		return;
-	*to = (struct probed_partition){.start = (uint64_t)start,
-		.nr = MIN((uint64_t)nr, nr_sectors - (uint64_t)start),
-		.number = (uint32_t)MAX(blkid_partition_get_partno(p), 0),
-		.extended = blkid_partition_is_extended(p)};
+	to->start = (uint64_t)start;
+	to->nr = MIN((uint64_t)nr, nr_sectors - to->start);
+	to->number = number > 0 ? (uint32_t)number : 0;
+	to->extended = blkid_partition_is_extended(p);
 	t->nr++;
 }
 

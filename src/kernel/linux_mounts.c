@@ -54,7 +54,7 @@ struct walk {
 	void *arg;
 	struct linux_mounts *ret;
 	const struct linux_kernel *k;
-	const struct mounted_fs *fs; /* of which devices are being added */
+	struct mounted_fs fs; /* of which devices are being added */
 	bool no_memory;
 };
 
@@ -177,7 +177,7 @@ static int put_fs(struct walk *w, const struct mounted_fs *fs)
 static void add_device(void *arg, uint64_t bdev)
 {
 	struct walk *w = arg;
-	struct mounted_fs one = *w->fs;
+	struct mounted_fs one = w->fs;
 
 	if (find_disk(w, bdev, &one))
 		w->no_memory |= put_fs(w, &one);
@@ -207,8 +207,8 @@ static int add_fs(struct walk *w, uint64_t sb, struct err *err)
 	read_uuid(w, sb, uuid, &fs);
 	info = layout_read_or(w->g, GVA(sb), &w->l.info, 0);
 	if (!strcmp(fs.type, "btrfs")) {
-		w->fs = &fs;
-		linux_btrfs_read(w->k, info, &fs, add_device, w);
+		w->fs = fs;
+		linux_btrfs_read(w->k, info, &w->fs, add_device, w);
 	} else if (read_pointer(w, sb, &w->l.bdev, &bdev) && find_disk(w, bdev, &fs)) {
 		if (!strcmp(fs.type, "xfs"))
 			linux_xfs_read(w->k, info, &fs);
