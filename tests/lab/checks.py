@@ -38,6 +38,8 @@ def check(variant, out, xbdsnap):
         yield results.actors(res)
     yield results.in_dom0(res, document)
     yield results.clean(res)
+    if any(variant.get("fs." + k) in ("xfs", "btrfs") for k in res.letters()):
+        yield results.stale(res)
     yield results.ring_pages(res, document)
     yield results.hypervisor_grants(res, document)
     if variant["type"] == "pv":

@@ -55,6 +55,7 @@ use() { # use LETTER KIND
         options=noatime device=/dev/xvd$1
         [ "$2" = "${2%-partition}" ] || device=${device}1
         [ "${2%-partition}" = ext4 ] && options=$options,commit=300
+        [ "$2" = btrfs ] && options=$options,commit=300,nodatacow
         mount -t "${2%-partition}" -o "$options" "$device" "/mnt/xvd$1" || echo "mount failed"
         [ "$2" = xfs ] && echo 720000 >/proc/sys/fs/xfs/xfssyncd_centisecs
         ;;

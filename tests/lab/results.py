@@ -348,7 +348,8 @@ def has_fs(res, letter):
     return "fs." + letter in res.variant
 
 
-CHECKERS = {"ext4": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"]}
+CHECKERS = {"ext4": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"],
+            "btrfs": ["btrfs", "check", "--readonly"]}
 
 
 def sound(res, letter, name):
@@ -442,6 +443,17 @@ def clean(res):
     must("validate in dom0: status", res.status("validate-file"), 0)
     return "validate, with the disks too, finds the guest safe" + (
         f" (notes: {' '.join(notes)})" if notes else "")
+
+
+def stale(res):
+    """The disk that the guest left has gone on since the save: XB407 says so."""
+    letters = [k for k in res.letters() if res.variant.get("fs." + k) in ("xfs", "btrfs")]
+    argv = [a for k in letters for a in ("--disk", f"xvd{k}={res.path('after-' + k + '.img')}")]
+    document = json.loads(res.ask("validate", "-J", *argv, res.path("image.save"), status=3))
+    must("disks that were written since the save",
+         sorted(f["device"] for f in document["findings"] if f["rule"] == "XB407"),
+         ["xvd" + k for k in letters])
+    return f"validate: the {len(letters)} disks that the guest left are not those of the save"
 
 
 def arrivals(res):
