@@ -91,7 +91,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
         same_as_validate stream
         at=$(end_of_guest stream)
         rm -f rest
-        run -3 bash -c '"$XBDSNAP" guard -q --target-caps caps --veto=error --rest rest < stream > out'
+        run -3 bash -c '"$XBDSNAP" guard -q --target-caps caps --veto=error --wait=600 --rest rest < stream > out'
         [ "$(stat -c %s out)" = "$at" ]
         cat rest >> out
         cmp stream out
@@ -118,7 +118,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     run -4 bash -c '"$XBDSNAP" guard < empty > out'
     [ ! -s out ]
     gzip -c "$MADE/pvh" > packed
-    run -4 bash -c '"$XBDSNAP" guard --veto=error < packed > out'
+    run -4 bash -c '"$XBDSNAP" guard --veto=error --wait=600 < packed > out'
     cmp packed out
 }
 
@@ -127,7 +127,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     for at in 1 7 8 40 100 5000 $((size / 2)) $((size - 9)) $((size - 1)); do
         head -c "$at" "$MADE/pv64-v3" > cut
         status=0
-        "$XBDSNAP" guard --veto=error < cut > out 2> err || status=$?
+        "$XBDSNAP" guard --veto=error --wait=600 < cut > out 2> err || status=$?
         cmp cut out
         echo "$at: $status"
         [ "$status" = $((at < 48 ? 4 : 5)) ]
@@ -136,20 +136,20 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
 
 @test "bytes behind the end pass too" {
     cat "$MADE/pvh" "$MADE/pv64-v3" > both
-    run -4 bash -c '"$XBDSNAP" guard -q --veto=error < both | cmp - both && "$XBDSNAP" guard -q < both > out'
+    run -4 bash -c '"$XBDSNAP" guard -q --veto=error --wait=600 < both | cmp - both && "$XBDSNAP" guard -q < both > out'
     cmp both out
 }
 
 @test "a veto stops before the record that would complete the guest" {
     # Errors: status 3. The END records of libxc and libxl have 8 bytes each.
-    run -3 --separate-stderr bash -c '"$XBDSNAP" guard --veto=error < "$MADE/no-static-end" > out'
+    run -3 --separate-stderr bash -c '"$XBDSNAP" guard --veto=error --wait=600 < "$MADE/no-static-end" > out'
     size=$(stat -c %s "$MADE/no-static-end")
     at=$(end_of_guest "$MADE/no-static-end")
     [ "$at" -lt "$size" ]
     [ "$(stat -c %s out)" = "$at" ]
     cmp -n "$at" "$MADE/no-static-end" out
     [[ $stderr == *"the stream is unsafe and was not completed: its last $((size - at)) bytes, from 0x"* ]]
-    run -3 bash -c '"$XBDSNAP" guard --veto=error < "$MADE/order" > out'
+    run -3 bash -c '"$XBDSNAP" guard --veto=error --wait=600 < "$MADE/order" > out'
     [ "$(stat -c %s out)" = "$(end_of_guest "$MADE/order")" ]
     # Without a veto it passes, with the same status.
     run -3 bash -c '"$XBDSNAP" guard < "$MADE/order" > out'
@@ -168,23 +168,23 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
         cmp -n $((size - missing)) "$image" out
     done
     # What decides the status does not decide what passes.
-    run -0 bash -c '"$XBDSNAP" guard -q --rule XB131=error --fail-on=never --veto=error < "$1" > out' _ "$image"
+    run -0 bash -c '"$XBDSNAP" guard -q --rule XB131=error --fail-on=never --veto=error --wait=600 < "$1" > out' _ "$image"
     [ "$(stat -c %s out)" = $((size - 16)) ]
     # A full HVM guest: libxl's records of its device model wait too, and pass when they may.
     image linux-6.1-hvm
     at=$(end_of_guest "$image")
     [ "$at" -lt $(($(stat -c %s "$image") - 1000)) ]
     echo sectors=8 > caps
-    run -3 bash -c '"$XBDSNAP" guard -q --target-caps caps --veto=error --rest rest < "$1" > out' _ "$image"
+    run -3 bash -c '"$XBDSNAP" guard -q --target-caps caps --veto=error --wait=600 --rest rest < "$1" > out' _ "$image"
     [ "$(stat -c %s out)" = "$at" ]
     cat rest >> out
     cmp "$image" out
-    cat "$image" | "$XBDSNAP" guard -q --veto=error | cmp - "$image"
+    cat "$image" | "$XBDSNAP" guard -q --veto=error --wait=600 | cmp - "$image"
 }
 
 @test "a stream that is broken in its middle is not completed" {
     for name in bad-page-type bad-record-length bad-page-size; do
-        run -5 bash -c '"$XBDSNAP" guard --veto=error < "$MADE/$1" > out' _ "$name"
+        run -5 bash -c '"$XBDSNAP" guard --veto=error --wait=600 < "$MADE/$1" > out' _ "$name"
         [ "$(stat -c %s out)" -lt "$(stat -c %s "$MADE/$name")" ]
         run -5 bash -c '"$XBDSNAP" guard < "$MADE/$1" > out' _ "$name"
         cmp "$MADE/$name" out
@@ -214,13 +214,13 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
 @test "no room for temporary files: the stream passes, and that is said" {
     image linux-6.1-pvh
     export TMPDIR=$PWD/nowhere
-    run -6 --separate-stderr bash -c '"$XBDSNAP" guard --veto=error --memory-limit=0 < "$1" > out' _ "$image"
+    run -6 --separate-stderr bash -c '"$XBDSNAP" guard --veto=error --wait=600 --memory-limit=0 < "$1" > out' _ "$image"
     cmp "$image" out
     [[ $stderr == *"cannot create a temporary file in"*"there is no verdict; the stream has passed unchanged"* ]]
     mkdir full
     mount -t tmpfs -o size=2m none full 2> /dev/null || skip "no mounts"
     export TMPDIR=$PWD/full
-    run -6 --separate-stderr bash -c '"$XBDSNAP" guard --veto=error --memory-limit=16M < "$1" > out' _ "$image"
+    run -6 --separate-stderr bash -c '"$XBDSNAP" guard --veto=error --wait=600 --memory-limit=16M < "$1" > out' _ "$image"
     cmp "$image" out
     [[ $stderr == *"cannot keep the stream in a temporary file: No space left"* ]]
 }
@@ -228,7 +228,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
 @test "no memory: the stream passes, and that is said" {
     case $XBDSNAP in *asan*) skip "the sanitizer needs it" ;; esac
     image linux-6.1-pvh
-    run -6 --separate-stderr bash -c 'ulimit -v 150000; "$XBDSNAP" guard --veto=error < "$1" > out' _ "$image"
+    run -6 --separate-stderr bash -c 'ulimit -v 150000; "$XBDSNAP" guard --veto=error --wait=600 < "$1" > out' _ "$image"
     cmp "$image" out
     [[ $stderr == *"cannot map the stream: Cannot allocate memory"* ]]
 }
@@ -277,7 +277,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     run -127 bash -c '"$XBDSNAP" guard -q -- ./no-such-command < "$MADE/pvh"'
     run -143 bash -c '"$XBDSNAP" guard -q -- sh -c "kill \$\$" < "$MADE/pvh"'
     # An unsafe stream: the command gets no end, its status does not count.
-    run -3 bash -c '"$XBDSNAP" guard -q --veto=error -- sh -c "cat > got; exit 7" < "$MADE/order"'
+    run -3 bash -c '"$XBDSNAP" guard -q --veto=error --wait=600 -- sh -c "cat > got; exit 7" < "$MADE/order"'
     [ "$(stat -c %s got)" = "$(end_of_guest "$MADE/order")" ]
 }
 

@@ -92,7 +92,7 @@ entries() { # entries COUNT FILTER: of all that came, once there are so many
         $'["guard","safe","no"]\n["guard","safe",null]' ]
     : >entries
     echo sectors=8 >caps
-    run -3 sh -c '"$XBDSNAP" guard -q --veto=error --target-caps caps --log=journal:socket \
+    run -3 sh -c '"$XBDSNAP" guard -q --veto=error --wait=600 --target-caps caps --log=journal:socket \
         <good.save >got'
     entries "$(wc -l <entries)" 'select(.XBDSNAP_RULE) | .PRIORITY' | grep -q '"3"'
     [ "$(jq -c 'select(.XBDSNAP_HELD) | [.XBDSNAP_VERDICT, .XBDSNAP_HELD, .PRIORITY, .XBDSNAP_BYTES]' \
