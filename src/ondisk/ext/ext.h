@@ -7,6 +7,8 @@
 #ifndef XB_ONDISK_EXT_H
 #define XB_ONDISK_EXT_H
 
+#include <sys/types.h> /* which ext2fs.h takes for granted */
+
 #include <ext2fs/ext2fs.h>
 
 #include "ondisk/fs.h"
