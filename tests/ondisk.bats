@@ -239,6 +239,27 @@ EOF
         <("$XBDSNAP" dump --disk xvdb=qcow2:disk.qcow2 "$ext4/image.save")
 }
 
+@test "names on a disk are harmless: no control character, no tag" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    python3 - "$ext4/disk-before-xvdb.img" <<'EOF'
+import sys
+disk = open(sys.argv[1], "rb").read()
+assert disk.count(b"frag0") >= 1 and disk.count(b"frag1") >= 1
+with open("evil.img", "wb") as f:
+    f.write(disk.replace(b"frag0", b"\x1b[7m0").replace(b"frag1", b"<b>&1"))
+EOF
+    "$XBDSNAP" dump --disk xvdb=evil.img "$ext4/image.save" >t
+    grep -q ' /dio/\\x5cx1b\[7m0 8192-12287 ' t
+    run ! grep -q $'\x1b' t
+    "$XBDSNAP" dump -J --disk xvdb=evil.img "$ext4/image.save" >j
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    jq -e '[.devices[].requests[].meaning[].path] | index("/dio/\u001b[7m0") != null' j
+    "$XBDSNAP" report --disk xvdb=evil.img "$ext4/image.save" >page.html
+    python3 "$SRCDIR/tests/tools/check_html.py" page.html
+    grep -q '/dio/&lt;b&gt;&amp;1' page.html
+    run ! grep -q $'\x1b' page.html
+}
+
 # bats test_tags=long
 @test "a disk that is damaged or too short: unknown, and why; never a crash" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
