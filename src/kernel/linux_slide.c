@@ -16,7 +16,7 @@
  */
 static const char *const functions[] = {"_stext", "_etext", "_sinittext", "_einittext",
 	"start_kernel", "panic", "do_exit", "schedule", "kfree", "vfree", "vfs_read", "vfs_write",
-	"iput", "dput", "bio_endio", "submit_bio", "blk_execute_rq", "device_register",
+	"inode_init_once", "dput", "bio_endio", "submit_bio", "blk_execute_rq", "device_register",
 	"kobject_put", "vsnprintf", "simple_strtoul", "memparse", "netif_rx", "kfree_skb",
 	"register_netdevice", "crc32_le", "__kmalloc", "wake_up_process"};
 

@@ -562,7 +562,7 @@ def xen_bus(g, p, devices):
 
 # Functions of Linux; the order is of no matter.
 FUNCTIONS = ("_stext", "start_kernel", "panic", "do_exit", "schedule", "kfree", "vfs_read", "vfs_write",
-             "iput", "dput", "bio_endio", "submit_bio", "vsnprintf", "memparse", "_etext")
+             "inode_init_once", "dput", "bio_endio", "submit_bio", "vsnprintf", "memparse", "_etext")
 BUILD_ID = bytes(range(0x31, 0x45))
 
 
