@@ -119,6 +119,22 @@ def alive_restored(res, document):
     return "so is that of the restored domain, before it runs"
 
 
+def alive_answered(res):
+    live = res.json("live-dump-answered")
+    must("state", live["live"]["state"], "paused")
+    must("consistent", live["live"]["consistent"], True)
+    same_requests(res, live["devices"], "dump --live, answered")
+    must("states of the requests", {r["state"] for d in live["devices"] for r in d["requests"]},
+         {"responded"})
+    must("verdicts", [(d["verdict"], d["unanswered"]) for d in live["live"]["disks"]],
+         [(["guest"], 0)])
+    plan = res.json("live-replay-answered")["plan"]
+    must("writes", {s["on_disk"]["state"] for s in plan if s["op"] == "write"}, {"landed"})
+    last = json.loads(res.text("live-watch-answered.out").splitlines()[-1])
+    must("watch", (last["too_old"], last["verdict"]), (True, ["guest"]))
+    return "a guest that has not looked at its answers is told from one that waits for them"
+
+
 def never_left_paused(res):
     lines = res.text("killed.txt").splitlines()
     must("killed while it held the pause", lines, ["killed, running again: 1"] * 5)

@@ -34,6 +34,8 @@ def check(variant, out, xbdsnap):
         yield alive.alive_paused(res, document)
         yield alive.alive_suspended(res, document)
         yield alive.never_left_paused(res)
+    if variant["look"] == "yes" and variant["save"] == "-c":
+        yield alive.alive_answered(res)
     if variant["who"] == "yes":
         yield results.actors(res)
     yield results.in_dom0(res, document)

@@ -227,6 +227,15 @@ finish() {
     done
 }
 
+# The backend answers, and the guest does not look, for it is paused.
+look_at_answers() {
+    xl pause lab
+    each_stuck resume
+    sleep 3
+    look -answered
+    xl unpause lab
+}
+
 # Nobody takes what is saved, so that the guest stays suspended, until it was looked at.
 save_slowly() {
     mkfifo /run/image
@@ -251,7 +260,7 @@ saved() {
     cp "$guest_log" /out/guest.txt
     ask_file /out/image.save
     if [ "$SAVE" = -c ]; then
-        each_stuck resume
+        if [ "$LOOK" ]; then look_at_answers; else each_stuck resume; fi
         finish
         return
     fi
