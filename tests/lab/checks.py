@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is asserted of a variant, in that order: of a checkpoint, and of the domain itself."""
 import alive
+import kills
 import results
 
 
@@ -19,6 +20,8 @@ def check(variant, out, xbdsnap):
         yield alive.never_left_paused(res)
         yield alive.crashed(res)
         return
+    if variant["kills"]:
+        yield kills.kills(res)
     if variant["method"] in results.GUARDED:
         yield results.GUARDED[variant["method"]](res)
     if variant["method"] == "vetoed_live":

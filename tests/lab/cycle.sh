@@ -454,6 +454,7 @@ cycle() {
     await READY "$READY_SECONDS" || return 1
     [ -z "$AGED" ] || age || return 1
     [ -z "$BUSY" ] || busy || return 1
+    [ ! -e /lab/kills ] || kills || return 1
     each_stuck suspend
     each_stuck keep_before
     say_until go 'GO go' || return 1

@@ -31,6 +31,7 @@ log "daemons are up"
 
 . /lab/vars
 . /lab/cycle.sh
+. /lab/kills.sh
 if cycle; then log "CYCLE OK"; else log "CYCLE FAILED"; fi
 
 mkdir -p /out/logs

@@ -310,6 +310,7 @@ def build_dom0(xbdsnap):
     put_modules(tree, kernel, DOM0_MODULES)
     put_script(tree, "dom0-init.sh", "/init")
     put_script(tree, "cycle.sh", "/lab/cycle.sh")
+    put_script(tree, "kills.sh", "/lab/kills.sh")
     put_script(tree, "block-lab.sh", "/etc/xen/scripts/block-lab")
     os.symlink(tools, os.path.join(tree, "lab/xen"))
     for folder in "var/lib/xen var/lib/xenstored var/log/xen/console var/lock tmp".split():

@@ -8,6 +8,7 @@ obj/lab/out/VARIANT, and checks it. check looks at the results again. VARIANT ma
 """
 import configparser
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,24 @@ def guest_archive(variant, into):
     os.unlink(into + ".part")
 
 
+# Of four times guard's processes die, it is twice the one that the stream depends on.
+VICTIMS = ("passer", "opener", "passer", "looker")
+
+
+def kill_lines(variant):
+    """What kills.sh reads: each way once when nobody dies, once without room on the disk, and then all
+    of them, one after the other as the dice fall, so many times when somebody dies. The very end of
+    the stream is left out: behind it xl lets go of a guest."""
+    words = variant["kills"].split()
+    rng = random.Random(variant["name"])
+    first, then = [], []
+    for way, count in zip(words[::2], words[1::2]):
+        first += [f"{way} none 0", f"{way} disk 0"]
+        then += [f"{way} {VICTIMS[i % 4]} {rng.randrange(985)}" for i in range(int(count))]
+    rng.shuffle(then)
+    return "".join(line + "\n" for line in first + then)
+
+
 def join(sources, into):
     """Linux takes archives one behind the other."""
     with open(into, "wb") as f:
@@ -96,6 +115,9 @@ def dom0_archive(variant, into):
     for letter, offer in lettered(variant, "offer").items():
         with open(os.path.join(lab, f"backend.xvd{letter}"), "w") as f:
             f.writelines(pair.strip() + "\n" for pair in offer.split(","))
+    if variant["kills"]:
+        with open(os.path.join(lab, "kills"), "w") as f:
+            f.write(kill_lines(variant))
     kind = variant["type"]
     with open(os.path.join(lab, "vars"), "w") as f:
         for name, value in {

@@ -5,6 +5,8 @@
  *	probe ring DOMID GREF FILE	the page that a domain has granted to dom0
  *	probe killpaused DOMID PID	kill the process as soon as the domain is paused, and wait
  *					until it runs again
+ *	probe killat PID FILE BYTES	kill the process when the file has so many bytes; says
+ *					how many it had then, or "late" if the process was gone
  *	probe flip DOMID FRAME OFFSET	change one byte (xor 0xff) of a domain's frame: a machine
  *					frame of a PV domain, else a guest frame
  */
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
@@ -110,6 +113,37 @@ static int kill_paused(uint32_t domid, pid_t pid)
 	return 0;
 }
 
+static int is_gone(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'X';
+	if (f)
+		fclose(f);
+	return state == 'Z' || state == 'X';
+}
+
+static int kill_at(pid_t pid, const char *path, off_t bytes)
+{
+	struct timespec nap = {.tv_nsec = 200000};
+	struct stat st;
+
+	errno = EINVAL;
+	if (pid <= 1)
+		return fail("killat");
+	for (; !is_gone(pid); nanosleep(&nap, NULL)) {
+		if (stat(path, &st) || st.st_size < bytes)
+			continue;
+		kill(pid, SIGKILL);
+		return printf("%lld\n", (long long)st.st_size) < 0;
+	}
+	return printf("late\n") < 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t domid = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 0;
@@ -118,6 +152,8 @@ int main(int argc, char **argv)
 		return p2m(domid, argv[3]);
 	if (argc == 4 && strcmp(argv[1], "killpaused") == 0)
 		return kill_paused(domid, (pid_t)strtoul(argv[3], NULL, 0));
+	if (argc == 5 && strcmp(argv[1], "killat") == 0)
+		return kill_at((pid_t)domid, argv[3], strtoll(argv[4], NULL, 0));
 	if (argc == 5 && strcmp(argv[1], "ring") == 0)
 		return ring(domid, (uint32_t)strtoul(argv[3], NULL, 0), argv[4]);
 	if (argc == 5 && strcmp(argv[1], "flip") == 0)
