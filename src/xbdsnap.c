@@ -183,5 +183,6 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		status = report_error(&g.env, &err);
 	}
+	cmd_env_fini(&g.env);
 	return close_stdout(&g.env, status, failed && err.cls == ERR_SYSTEM);
 }

@@ -55,7 +55,7 @@ guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
         done
     done
     # Nothing was written, nobody was paused, and no frame of another was asked for.
-    [ ! -e log ]
+    [ ! -s log ]
 }
 
 @test "the guest's own list, and machine frames of this host" {
@@ -130,7 +130,7 @@ guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
     unset FAKEXEN_POKE
     "$XBDSNAP" extract -q --all want "$checkpoint"
     diff -r --exclude=manifest.json want payloads
-    [ ! -e log ]
+    [ ! -s log ]
 }
 
 @test "info says what it is" {
@@ -178,7 +178,7 @@ ring_frame() { # of the first ring
     export FAKEXEN_POKE=$frame:8:21:3
     run -0 --separate-stderr xbdsnap dump --live 7
     [[ $stderr == *"consistent"* ]]
-    [ ! -e log ]
+    [ ! -s log ]
 }
 
 @test "a domain is paused when that is asked for, and goes on" {
@@ -313,4 +313,21 @@ no_such_device() {
     run -2 xbdsnap watch --live 7 --count 0
     FAKEXEN_DIES=3 run -0 xbdsnap watch --live 7 --interval 0.05
     [[ $output == *"domain 7 (stuck) is gone"* ]]
+}
+
+@test "a decoder that was taken over has the domain, and no file, process or network" {
+    grep -q __asan_init "$XBDSNAP" && skip "the sanitizer needs files, threads that trace, and code"
+    cc -shared -fPIC -O1 -o escape.so "$SRCDIR/tests/tools/escape.c" -ldl
+    for command in "dump -q --live 7" "dump -q --pause --live 7" "validate -q --live 7" \
+        "watch --count 1 --live 7" "replay -q --domid 7 $FAKEXEN_CORE" "report -q --live 7"; do
+        # shellcheck disable=SC2086
+        LD_PRELOAD=$BATS_FILE_TMPDIR/fakexen.so:$PWD/escape.so FAKEXEN_STATE=suspended \
+            run --separate-stderr "$XBDSNAP" $command
+        [ "$status" -eq 0 ]
+        for attempt in open create connect signal code exec; do
+            grep -q "^escape: $attempt: Operation not permitted" <<<"$stderr" ||
+                grep -q "^escape: $attempt: Permission denied" <<<"$stderr"
+        done
+    done
+    [ "$(sort -u log)" = "$(printf 'pause\nunpause')" ]
 }

@@ -33,6 +33,7 @@ enum cmd_color {
 };
 
 struct command;
+struct xenhost;
 
 struct cmd_env {
 	const struct command *commands; /* all that there are */
@@ -46,11 +47,14 @@ struct cmd_env {
 	uint64_t max_bytes;		  /* that may be unpacked; 0 the default */
 	const char *live;		  /* in place of a file: this domain; NULL a file */
 	bool pause;			  /* while it is looked at */
+	struct xenhost *xen;		  /* owned; opened by cmd_confine() where it is needed */
 	const char *log;		  /* --log: the socket, or NULL; cmd/log.h */
 	enum journal_form log_form;
 	int log_fd;
 	bool log_lost; /* an entry was not taken, and that was said */
 };
+
+void cmd_env_fini(struct cmd_env *env);
 
 struct command {
 	const char *name, *summary;

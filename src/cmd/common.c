@@ -450,7 +450,7 @@ static int open_file(
 
 static int open_domain(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
-	if (live_input_open(env->live, &in->live, err))
+	if (live_input_open(env->xen, env->live, &in->live, err))
 		return err_in(err, "--live %s", env->live);
 	in->info = live_input_info(in->live);
 	in->name = live_input_name(in->live);

@@ -13,9 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cmd/live_hold.h"
 #include "io/codec.h"
 #include "io/disk.h"
 #include "io/keeper.h"
+#include "xenhost/xenhost.h"
 
 /* One end of the socket each, and who stops whom. */
 struct pair {
@@ -81,8 +83,16 @@ static void keep_paths(struct pair *p, pid_t child, const struct door_passes *pa
 	_exit(end_as(status));
 }
 
-static int become_child(struct pair *p, pid_t parent, const struct door_passes *passes,
-	bool symbols, struct err *err)
+static int open_xen(struct cmd_env *env, enum sandbox_kind kind, struct err *err)
+{
+	if (kind != SANDBOX_XEN || !xenhost_open(&env->xen, err))
+		return 0;
+	return env->live ? err_in(err, "--live %s", env->live) : -1;
+}
+
+/* What libraries open later is opened first. */
+static int become_child(struct cmd_env *env, enum sandbox_kind kind, struct pair *p, pid_t parent,
+	const struct door_passes *passes, struct err *err)
 {
 	unsigned layers;
 
@@ -90,17 +100,19 @@ static int become_child(struct pair *p, pid_t parent, const struct door_passes *
 	close(p->keeper);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
 		_exit(CMD_FAILED);
-	/* What libraries open later. */
 	codecs_load();
 	disk_prepare(passes);
 	tzset();
+	if (open_xen(env, kind, err))
+		return -1;
 	door_shut(p->child);
-	if (symbols)
+	if (env->frontend.kernel_path)
 		sandbox_allow_symbols();
-	return sandbox_enter(SANDBOX_CLOSED, &layers, err);
+	return sandbox_enter(kind, &layers, err);
 }
 
-static int close_door(const struct door_passes *passes, bool symbols, struct err *err)
+static int close_door(struct cmd_env *env, enum sandbox_kind kind, const struct door_passes *passes,
+	struct err *err)
 {
 	pid_t parent = getpid(), child;
 	struct pair p;
@@ -112,26 +124,39 @@ static int close_door(const struct door_passes *passes, bool symbols, struct err
 		return err_sys(err, "cannot start a confined process");
 	if (child)
 		keep_paths(&p, child, passes);
-	return become_child(&p, parent, passes, symbols, err);
+	return become_child(env, kind, &p, parent, passes, err);
 }
+
+/* Requests that the device below a domain's disk has under way. */
+#define BLOCK_DEVICES "/sys/dev/block"
 
 int cmd_confine(
 	struct cmd_env *env, enum sandbox_kind kind, struct door_passes *passes, struct err *err)
 {
-	unsigned layers;
-	int rc = 0;
+	int rc;
 
-	if (env->live) /* the hypervisor's devices, and a process that holds a pause */
-		kind = SANDBOX_OPEN;
+	if (env->live) {
+		kind = SANDBOX_XEN;
+		door_pass_add(passes, BLOCK_DEVICES, DOOR_BELOW);
+	}
+	if (env->pause)
+		passes->hold = live_hold_of(env);
 	door_pass_add(passes, env->frontend.kernel_path, DOOR_READ);
 	door_pass_add(passes, env->frontend.module_path, DOOR_READ);
-	if (passes->lost)
+	door_pass_add(passes, env->log, DOOR_JOURNAL);
+	if (passes->lost) {
 		rc = err_nomem(err, "the list of files");
-	else if (env->no_sandbox)
+	} else if (env->no_sandbox) {
 		cmd_note(env, "--no-sandbox: whoever wrote the input may be trusted");
-	else
-		rc = kind == SANDBOX_OPEN ? sandbox_enter(kind, &layers, err)
-					  : close_door(passes, env->frontend.kernel_path, err);
+		rc = open_xen(env, kind, err);
+	} else {
+		rc = close_door(env, kind, passes, err);
+	}
 	door_passes_fini(passes);
 	return rc;
+}
+
+void cmd_env_fini(struct cmd_env *env)
+{
+	xenhost_close(take(env->xen));
 }

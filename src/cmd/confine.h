@@ -11,10 +11,9 @@
 #include "io/sandbox.h"
 
 /*
- * SANDBOX_CLOSED: the caller goes on in a child that opens nothing but what `passes` and --kernel
- * name, through its parent, which ends as the child does and never returns. SANDBOX_OPEN, and with
- * --live: in the same process. With --no-sandbox nothing is given up, which is said. Empties the
- * list.
+ * The caller goes on in a child that opens nothing but what `passes` and --kernel name, through its
+ * parent, which ends as the child does and never returns. SANDBOX_XEN, and with --live: env->xen is
+ * open. With --no-sandbox nothing is given up, which is said. Empties the list.
  */
 int cmd_confine(struct cmd_env *env, enum sandbox_kind kind, struct door_passes *passes,
 	struct err *err) MUST_CHECK;

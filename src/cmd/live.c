@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-int live_open(struct live *l, uint32_t domid, struct finding_list *findings, struct err *err)
+int live_open(struct live *l, struct xenhost *x, uint32_t domid, struct finding_list *findings,
+	struct err *err)
 {
 	memset(l, 0, sizeof(*l));
-	if (xenhost_open(&l->x, err) || xenhost_domain(l->x, domid, &l->dom, err))
+	l->x = x;
+	if (xenhost_domain(l->x, domid, &l->dom, err))
 		return -1;
 	return l->dom.is_pv ? xenhost_target(l->x, domid, &l->target, findings, err) : 0;
 }
@@ -83,6 +85,5 @@ void live_fini(struct live *l)
 {
 	p2m_free(l->target);
 	free(l->caps);
-	xenhost_close(l->x);
 	memset(l, 0, sizeof(*l));
 }

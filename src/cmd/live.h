@@ -18,10 +18,10 @@ struct live {
 	uint8_t page[PAGE_BYTES]; /* for live_fetch() */
 };
 
-/* ERR_UNSUPPORTED without Xen in the build; ERR_NOTFOUND when there is no such domain.
+/* Borrows x. ERR_NOTFOUND when there is no such domain.
  * `findings` learns what contradicts the domain's own table. */
-int live_open(
-	struct live *l, uint32_t domid, struct finding_list *findings, struct err *err) MUST_CHECK;
+int live_open(struct live *l, struct xenhost *x, uint32_t domid, struct finding_list *findings,
+	struct err *err) MUST_CHECK;
 /* The features that xenstore has for the domain's disks. */
 int live_read_caps(struct live *l, const struct snapshot *s, struct err *err) MUST_CHECK;
 /* A page of the domain, for check_compare_pages(); arg is the struct live. */

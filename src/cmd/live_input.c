@@ -6,11 +6,12 @@
 
 #include "cmd/cmd.h"
 #include "guest/pfn_set.h"
+#include "io/door.h"
 #include "xenhost/live_memory.h"
 #include "xenhost/pause.h"
 
 struct live_input {
-	struct xenhost *x;
+	struct xenhost *x; /* borrowed */
 	struct xenhost_domain dom;
 	struct live_memory *memory;
 	struct xenhost_vbd *vbds;
@@ -86,8 +87,7 @@ static int open_domain(struct live_input *l, const char *word, struct err *err)
 	CLEANUP_FREE char *safe = NULL;
 	uint32_t domid;
 
-	if (xenhost_open(&l->x, err) || xenhost_find(l->x, word, &domid, err) ||
-		xenhost_domain(l->x, domid, &l->dom, err))
+	if (xenhost_find(l->x, word, &domid, err) || xenhost_domain(l->x, domid, &l->dom, err))
 		return -1;
 	if (!l->dom.nr_pages)
 		return err_set(err, ERR_NODATA, "domain %u has no memory: it is %s", domid,
@@ -98,12 +98,13 @@ static int open_domain(struct live_input *l, const char *word, struct err *err)
 	return xenhost_memory(l->x, &l->dom, &l->memory, err) || note_info(l, err) ? -1 : 0;
 }
 
-int live_input_open(const char *word, struct live_input **ret, struct err *err)
+int live_input_open(struct xenhost *x, const char *word, struct live_input **ret, struct err *err)
 {
 	struct live_input *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return err_nomem(err, "a live domain");
+	l->x = x;
 	if (open_domain(l, word, err)) {
 		live_input_close(l);
 		return -1;
@@ -130,7 +131,6 @@ void live_input_close(struct live_input *l)
 	frontend_search_close(l->search);
 	settle_fini(&l->look.settle);
 	live_memory_free(l->memory);
-	xenhost_close(l->x);
 	free(l);
 }
 
@@ -329,6 +329,18 @@ static int look_twice(struct live_input *l, struct guest *g, const struct fronte
 	}
 }
 
+/* A confined process starts none that could hold the pause. */
+static int hold_domain(struct live_input *l, struct pause_hold **ret, struct err *err)
+{
+	*ret = NULL;
+	return door_is_shut() ? door_hold_begin(err) : xenhost_pause(l->x, &l->dom, ret, err);
+}
+
+static int let_domain_go(struct pause_hold *hold, uint64_t *ret_ns, struct err *err)
+{
+	return hold ? pause_end(hold, ret_ns, err) : door_hold_end(ret_ns, err);
+}
+
 static int look_paused(struct live_input *l, struct guest *g, const struct frontend_options *opt,
 	struct snapshot *s, struct err *err)
 {
@@ -336,12 +348,12 @@ static int look_paused(struct live_input *l, struct guest *g, const struct front
 	struct err why = ERR_INIT;
 	int failed;
 
-	if (xenhost_pause(l->x, &l->dom, &hold, err))
+	if (hold_domain(l, &hold, err))
 		return -1;
 	empty_snapshot(s);
 	failed = copy_anew(l, g, NULL, &why) || frontend_search_look(l->search, opt, s, &why);
 	l->look.overflowed = live_memory_overflowed(l->memory);
-	if (pause_end(hold, &l->look.paused_ns, err))
+	if (let_domain_go(hold, &l->look.paused_ns, err))
 		return -1;
 	l->look.paused = true;
 	l->look.settle.consistent = true;

@@ -12,9 +12,10 @@
 
 struct live_input;
 
-/* `word`: its number or its name. ERR_UNSUPPORTED without Xen in the build, ERR_NOTFOUND when there
- * is no such domain. */
-int live_input_open(const char *word, struct live_input **ret, struct err *err) MUST_CHECK;
+/* Borrows x. `word`: its number or its name. ERR_UNSUPPORTED without Xen in the build, ERR_NOTFOUND
+ * when there is no such domain. */
+int live_input_open(
+	struct xenhost *x, const char *word, struct live_input **ret, struct err *err) MUST_CHECK;
 void live_input_close(struct live_input *l);
 
 const struct ckpt_info *live_input_info(const struct live_input *l);

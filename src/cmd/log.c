@@ -84,8 +84,8 @@ static void send_entry(struct cmd_env *env, const struct journal_entry *e)
 		return;
 	if (!journal_send(env->log_fd, e, &err))
 		return;
-	/* A watch outlives the journal's next start; nobody else may connect any more. */
-	fd = env->live ? journal_connect(env->log, NULL) : -1;
+	/* A watch outlives the journal's next start. */
+	fd = env->live ? door_journal(env->log) : -1;
 	if (fd >= 0) {
 		close(env->log_fd);
 		env->log_fd = fd;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "cmd/confine.h"
 #include "cmd/p2m_save.h"
 
 struct p2m_args {
@@ -109,15 +110,11 @@ static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)
 int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err)
 {
 	struct p2m_args a = {.env = env, .path = "-"};
-	struct xenhost *x;
-	int status;
+	struct door_passes passes = {0};
 
 	cmd_parse(&argp, argc, argv, &a);
 	if (!strcmp(a.path, "-") && isatty(fileno(env->out)))
 		return err_set(err, ERR_USAGE, "the table is binary: name a file with -o");
-	if (xenhost_open(&x, err))
-		return -1;
-	status = run_on(&a, x, err);
-	xenhost_close(x);
-	return status;
+	door_pass_add(&passes, a.path, DOOR_OUTPUT);
+	return cmd_confine(env, SANDBOX_XEN, &passes, err) ? -1 : run_on(&a, env->xen, err);
 }

@@ -184,12 +184,6 @@ static int check_outputs(struct replay *x, struct err *err)
 	return 0;
 }
 
-/* Xen's devices are opened by nobody who is confined. */
-static bool needs_open(const struct replay *x)
-{
-	return x->target.live_given;
-}
-
 /* In the keeper: it writes, and sees for itself that no disk is an input. */
 static void serve_order(void *arg, int order_fd, int result_fd)
 {
@@ -229,7 +223,7 @@ static int confine_replay(struct replay *x, struct err *err)
 		passes.work = (struct door_work){serve_order, x};
 	if (x->apply.revert_path)
 		passes.work = (struct door_work){serve_revert, x};
-	return cmd_confine(x->env, needs_open(x) ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(x->env, target_kind(&x->target), &passes, err);
 }
 
 static int run_replay(struct replay *x, struct err *err)

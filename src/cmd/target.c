@@ -80,7 +80,7 @@ const struct argp target_argp = {.parser = init_children, .children = both};
 static int read_live(
 	const struct cmd_env *env, struct target *t, bool caps, struct snapshot *s, struct err *err)
 {
-	if (live_open(&t->live, t->domid, &s->findings, err))
+	if (live_open(&t->live, env->xen, t->domid, &s->findings, err))
 		return -1;
 	if (t->live.target)
 		frontend_set_target(s, t->live.target);
@@ -174,6 +174,11 @@ void target_passes(const struct target *t, struct door_passes *passes)
 {
 	door_pass_add(passes, t->p2m_path, DOOR_READ);
 	door_pass_add(passes, t->caps_path, DOOR_READ);
+}
+
+enum sandbox_kind target_kind(const struct target *t)
+{
+	return t->live_given ? SANDBOX_XEN : SANDBOX_CLOSED;
 }
 
 bool target_translates(const struct target *t)

@@ -18,7 +18,6 @@ struct validate {
 	struct fleet fleet;
 };
 
-/* The Xen libraries open devices. */
 static int confine_validate(struct validate *v, struct err *err)
 {
 	struct judge *j = &v->judge;
@@ -28,8 +27,7 @@ static int confine_validate(struct validate *v, struct err *err)
 	judge_passes(j, &passes);
 	for (i = 0; i < v->fleet.nr; i++)
 		door_pass_add(&passes, v->fleet.paths[i], DOOR_READ);
-	return cmd_confine(
-		j->env, j->target.live_given ? SANDBOX_OPEN : SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(j->env, target_kind(&j->target), &passes, err);
 }
 
 static int open_and_judge(struct judge *j, struct err *err)

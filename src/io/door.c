@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "io/journal.h"
 #include "io/keeper.h"
 
 /* See door.h: why this is the process's, and nobody's else. */
@@ -296,6 +297,11 @@ int door_disk_use(const char *path, bool image)
 	return ask_plain(KEEPER_DISK_USE, path, "", image, &answer) ? -1 : answer.value;
 }
 
+int door_journal(const char *path)
+{
+	return door_is_shut() ? ask_fd(KEEPER_JOURNAL, path, 0, NULL) : journal_connect(path, NULL);
+}
+
 int door_serve_image(const char *path, const char *format)
 {
 	struct keeper_answer own;
@@ -315,4 +321,33 @@ int door_order(void)
 int door_carry_out(void)
 {
 	return ask_fd(KEEPER_CARRY_OUT, "", 0, NULL);
+}
+
+/* The reason is the keeper's. */
+static int ask_hold(enum keeper_op op, uint64_t *ret_ns, struct err *err)
+{
+	struct keeper_answer answer = {0};
+
+	if (!ask_plain(op, "", "", 0, &answer)) {
+		*ret_ns = answer.amount;
+		return 0;
+	}
+	if (!answer.text[0])
+		return err_sys(err, "cannot ask for a pause");
+	err_set(err, (enum err_class)answer.value, "%.*s", (int)sizeof(answer.text), answer.text);
+	if (err)
+		err->sys_errno = answer.number;
+	return -1;
+}
+
+int door_hold_begin(struct err *err)
+{
+	uint64_t none;
+
+	return ask_hold(KEEPER_HOLD, &none, err);
+}
+
+int door_hold_end(uint64_t *ret_ns, struct err *err)
+{
+	return ask_hold(KEEPER_RELEASE, ret_ns, err);
 }

@@ -20,9 +20,11 @@
 #include "base/err.h"
 
 enum door_right {
-	DOOR_READ = 1,	 /* open for reading, and look at what it is */
-	DOOR_OUTPUT = 2, /* write what is there, or a file that takes its place */
-	DOOR_FOLDER = 4, /* make it, and outputs directly in it */
+	DOOR_READ = 1,	   /* open for reading, and look at what it is */
+	DOOR_OUTPUT = 2,   /* write what is there, or a file that takes its place */
+	DOOR_FOLDER = 4,   /* make it, and outputs directly in it */
+	DOOR_BELOW = 8,	   /* read what is below it */
+	DOOR_JOURNAL = 16, /* send entries there */
 };
 
 /* What the user named. */
@@ -41,9 +43,20 @@ struct door_work {
 	void *arg;
 };
 
+/*
+ * What the keeper holds while the confined process looks: begin() says in *ret what end() is to let
+ * go. If nobody does, it goes with the keeper.
+ */
+struct door_hold {
+	int (*begin)(void *arg, void **ret, struct err *err); /* NULL: there is none */
+	int (*end)(void *held, uint64_t *ret_ns, struct err *err);
+	void *arg;
+};
+
 /* A list of them, by who takes paths from the command line. */
 struct door_passes {
 	struct door_work work;
+	struct door_hold hold;
 	struct door_pass *v; /* owned; the paths are not */
 	size_t nr, cap;
 	bool lost; /* no memory for one */
@@ -81,6 +94,9 @@ int door_open_folder_of(const char *path) MUST_CHECK;
  * server has locked it. The door must be shut. */
 int door_disk_use(const char *path, bool image) MUST_CHECK;
 
+/* The journal that listens there (journal.h), which may have been started anew. */
+int door_journal(const char *path) MUST_CHECK;
+
 /* A server of the image at this path, in its format: a socket. The door must be shut. */
 int door_serve_image(const char *path, const char *format) MUST_CHECK;
 
@@ -88,6 +104,10 @@ int door_serve_image(const char *path, const char *format) MUST_CHECK;
 int door_order(void) MUST_CHECK;
 /* It is written: have it carried out. A file in memory with the result, at its start. */
 int door_carry_out(void) MUST_CHECK;
+
+/* As struct door_hold says; one at a time. The door must be shut. */
+int door_hold_begin(struct err *err) MUST_CHECK;
+int door_hold_end(uint64_t *ret_ns, struct err *err) MUST_CHECK;
 
 /* From now on functions ask at the other end of this socket (keeper.h), which becomes ours. */
 void door_shut(int to_keeper);

@@ -14,6 +14,7 @@
 
 #include "io/hold.h"
 #include "io/image_server.h"
+#include "io/journal.h"
 
 /* A path that was named, and where it leads. */
 struct known {
@@ -38,9 +39,18 @@ struct keeper {
 	int order; /* what the work is, for the child to write; -1: it was not asked for */
 	bool ordered;
 	struct image_servers servers;
+	struct door_hold hold;
+	void *held; /* NULL: nothing is */
 };
 
 /* A name in the folder, and no more than a name. */
+static bool is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return !strncmp(path, folder, len) && path[len] == '/' && !strstr(path, "/../");
+}
+
 static bool is_in_folder(const char *path, const char *folder)
 {
 	size_t len = strlen(folder);
@@ -62,6 +72,8 @@ static unsigned rights_of(const struct keeper *k, const char *path)
 			rights |= n->rights;
 		if (n->rights & DOOR_FOLDER && is_in_folder(path, n->path))
 			rights |= DOOR_READ | DOOR_OUTPUT;
+		if (n->rights & DOOR_BELOW && is_below(path, n->path))
+			rights |= DOOR_READ;
 	}
 	for (i = 0; i < k->nr_made; i++)
 		if (!strcmp(path, k->made[i].temp))
@@ -259,6 +271,45 @@ static int serve_carry_out(struct keeper *k)
 	return result;
 }
 
+static int serve_journal(struct keeper *k, const struct keeper_call *c)
+{
+	struct err err;
+	int fd;
+
+	if (!(rights_of(k, c->path) & DOOR_JOURNAL))
+		return refuse_call();
+	fd = journal_connect(c->path, &err);
+	errno = fd < 0 ? err.sys_errno : 0;
+	return fd;
+}
+
+static int tell_why(struct keeper_answer *a, const struct err *err)
+{
+	a->value = (int32_t)err->cls;
+	snprintf(a->text, sizeof(a->text), "%s", err->text);
+	errno = err->sys_errno;
+	return -1;
+}
+
+static int serve_hold(struct keeper *k, struct keeper_answer *a)
+{
+	struct err err;
+
+	if (!k->hold.begin || k->held)
+		return refuse_call();
+	return k->hold.begin(k->hold.arg, &k->held, &err) ? tell_why(a, &err) : 0;
+}
+
+static int serve_release(struct keeper *k, struct keeper_answer *a)
+{
+	void *held = take(k->held);
+	struct err err;
+
+	if (!held)
+		return refuse_call();
+	return k->hold.end(held, &a->amount, &err) ? tell_why(a, &err) : 0;
+}
+
 /* -1 and errno, 0, or a descriptor where the call gives one. */
 static int serve_call(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
 {
@@ -290,6 +341,12 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 		return serve_order(k);
 	case KEEPER_CARRY_OUT:
 		return serve_carry_out(k);
+	case KEEPER_JOURNAL:
+		return serve_journal(k, c);
+	case KEEPER_HOLD:
+		return serve_hold(k, a);
+	case KEEPER_RELEASE:
+		return serve_release(k, a);
 	case KEEPER_NR_OPS:
 		break;
 	}
@@ -300,7 +357,7 @@ static bool gives_fd(uint32_t op)
 {
 	return op == KEEPER_OPEN || op == KEEPER_TEMP || op == KEEPER_CREATE_BESIDE ||
 	       op == KEEPER_OPEN_FOLDER || op == KEEPER_SERVE_IMAGE || op == KEEPER_ORDER ||
-	       op == KEEPER_CARRY_OUT;
+	       op == KEEPER_JOURNAL || op == KEEPER_CARRY_OUT;
 }
 
 /* fd -1: without one. */
@@ -398,7 +455,9 @@ static void remove_made(struct keeper *k)
 int keeper_serve(
 	int socket, int signals, pid_t child, const struct door_passes *passes, struct err *err)
 {
-	struct keeper k = {.nr_known = passes->nr, .work = passes->work, .order = -1};
+	struct keeper k = {
+		.nr_known = passes->nr, .work = passes->work, .hold = passes->hold, .order = -1};
+	uint64_t ns;
 	size_t i;
 
 	k.known = calloc(passes->nr + 1, sizeof(*k.known));
@@ -410,6 +469,8 @@ int keeper_serve(
 	serve_all(&k, socket, signals, child);
 	remove_made(&k);
 	image_servers_stop(&k.servers);
+	if (k.held)
+		(void)!k.hold.end(k.held, &ns, NULL);
 	for (i = 0; i < passes->nr; i++)
 		free(k.known[i].real);
 	free(k.known);

@@ -31,6 +31,9 @@ enum keeper_op {
 	KEEPER_SERVE_IMAGE,
 	KEEPER_ORDER,
 	KEEPER_CARRY_OUT,
+	KEEPER_JOURNAL,
+	KEEPER_HOLD,
+	KEEPER_RELEASE,
 	KEEPER_NR_OPS,
 };
 
@@ -42,9 +45,10 @@ struct keeper_call {
 
 struct keeper_answer {
 	int32_t rc, number; /* 0, or -1 and an errno; a descriptor comes beside it */
-	int32_t value;	    /* enum disk_use */
+	int32_t value;	    /* enum disk_use; of a hold that failed enum err_class */
+	uint64_t amount;    /* nanoseconds */
 	struct stat st;
-	char text[PATH_MAX]; /* a path; "" none */
+	char text[PATH_MAX]; /* a path, or why; "" none */
 };
 
 /*

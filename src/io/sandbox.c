@@ -92,14 +92,12 @@ int sandbox_enter(enum sandbox_kind kind, unsigned *ret, struct err *err)
 	*ret = 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_sys(err, "cannot give up new privileges");
-	if (kind == SANDBOX_CLOSED) {
-		/* A core of this process would hold the guest's memory. */
-		(void)prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
-		if (!SANITIZED && enter_landlock())
-			*ret |= SANDBOX_LANDLOCK;
-		if (drop_capabilities())
-			*ret |= SANDBOX_PRIVILEGE;
-	}
+	/* A core of this process would hold the guest's memory. */
+	(void)prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
+	if (!SANITIZED && enter_landlock())
+		*ret |= SANDBOX_LANDLOCK;
+	if (drop_capabilities())
+		*ret |= SANDBOX_PRIVILEGE;
 	if (!syscalls_available())
 		return 0;
 	if (syscalls_confine(kind, err))

@@ -22,9 +22,8 @@ const char *sandbox_layer_name(unsigned layer);
 enum sandbox_kind {
 	/* Nothing can be opened, sent, run or signalled: door.h gives the files. */
 	SANDBOX_CLOSED,
-	/* For those who must open devices or run servers: no network, no tracing, nothing that
-	 * changes the system. */
-	SANDBOX_OPEN,
+	/* The same, but for ioctl(2) of Xen's devices that are open by now. */
+	SANDBOX_XEN,
 };
 
 /*

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "io/door.h"
+
 /* "fd:0", hexadecimal, as the hotplug scripts write it into physical-device. */
 static bool parse_device(const char *text, unsigned *major, unsigned *minor)
 {
@@ -28,7 +30,7 @@ bool xenhost_in_flight(
 	if (!parse_device(device, &major, &minor))
 		return false;
 	snprintf(path, sizeof(path), "%s/dev/block/%u:%u/inflight", sysfs, major, minor);
-	f = fopen(path, "re");
+	f = door_fopen(path);
 	if (!f)
 		return false;
 	ok = fscanf(f, "%" SCNu64 " %" SCNu64, &reads, &writes) == 2;

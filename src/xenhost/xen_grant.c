@@ -9,25 +9,23 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <xengnttab.h>
 
 int xenhost_read_granted(
 	struct xenhost *x, uint32_t domid, uint32_t ref, uint8_t *buf, struct err *err)
 {
-	xengnttab_handle *h = xengnttab_open(&x->quiet, 0);
 	const void *page;
 	int failed = 0;
 
-	if (!h)
+	errno = x->grants_errno;
+	if (!x->grants)
 		return err_sys(err, "cannot ask for granted pages");
-	page = xengnttab_map_grant_ref(h, domid, ref, PROT_READ);
+	page = xengnttab_map_grant_ref(x->grants, domid, ref, PROT_READ);
 	if (page) {
 		memcpy(buf, page, PAGE_BYTES);
-		xengnttab_unmap(h, (void *)(uintptr_t)page, 1);
+		xengnttab_unmap(x->grants, (void *)(uintptr_t)page, 1);
 	} else {
 		failed = err_sys(err, "cannot map grant %u of domain %u", ref, domid);
 	}
-	xengnttab_close(h);
 	return failed;
 }
 

@@ -51,6 +51,8 @@ int xenhost_open(struct xenhost **ret, struct err *err)
 		xenhost_close(x);
 		return -1;
 	}
+	x->grants = xengnttab_open(&x->quiet, 0);
+	x->grants_errno = errno;
 	*ret = x;
 	return 0;
 }
@@ -59,6 +61,8 @@ void xenhost_close(struct xenhost *x)
 {
 	if (!x)
 		return;
+	if (x->grants)
+		xengnttab_close(x->grants);
 	if (x->xs)
 		xs_close(x->xs);
 	if (x->xch)

@@ -9,12 +9,15 @@
 
 #define XC_WANT_COMPAT_MAP_FOREIGN_API 1
 #include <xenctrl.h>
+#include <xengnttab.h>
 #include <xenguest.h>
 #include <xenstore.h>
 
 struct xenhost {
 	xc_interface *xch;
 	struct xs_handle *xs;
+	xengnttab_handle *grants; /* NULL: there is no such device here, */
+	int grants_errno;	  /* for this reason */
 	xentoollog_logger quiet;
 };
 

@@ -17,7 +17,8 @@
 struct xenhost;
 struct p2m;
 
-/* ERR_UNSUPPORTED "built without Xen support"; ERR_SYSTEM when this is no dom0. */
+/* All that is opened for it is opened here. ERR_UNSUPPORTED "built without Xen support"; ERR_SYSTEM
+ * when this is no dom0. */
 int xenhost_open(struct xenhost **ret, struct err *err) MUST_CHECK;
 void xenhost_close(struct xenhost *x);
 

@@ -45,6 +45,9 @@ static struct {
 	uint16_t *times; /* that each frame was mapped */
 	uint64_t top;	 /* highest pfn + 1 */
 	int pauses, lives;
+	int log; /* opened with the host, by who can still open */
+	char *store;
+	size_t store_bytes;
 } g;
 
 static const char *setting(const char *name, const char *otherwise)
@@ -56,13 +59,19 @@ static const char *setting(const char *name, const char *otherwise)
 
 static void note(const char *what, uint64_t frame)
 {
-	const char *path = setting("FAKEXEN_LOG", "/dev/null");
-	FILE *f = fopen(path, "a");
+	if (frame)
+		dprintf(g.log, "%s 0x%" PRIx64 "\n", what, frame);
+	else
+		dprintf(g.log, "%s\n", what);
+}
 
-	if (f && frame)
-		fprintf(f, "%s 0x%" PRIx64 "\n", what, frame);
-	else if (f)
-		fprintf(f, "%s\n", what);
+static void load_store(void)
+{
+	FILE *f = fopen(setting("FAKEXEN_STORE", "/dev/null"), "r");
+
+	g.store = calloc(1, 1 << 20);
+	if (f && g.store)
+		g.store_bytes = fread(g.store, 1, 1 << 20, f);
 	if (f)
 		fclose(f);
 }
@@ -83,6 +92,8 @@ static void load(void)
 		exit(99);
 	g.core = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
+	load_store();
+	g.log = open(setting("FAKEXEN_LOG", "/dev/null"), O_WRONLY | O_APPEND | O_CREAT, 0600);
 	e = (const void *)g.core;
 	s = (const void *)(g.core + e->e_shoff);
 	names = (const char *)g.core + s[e->e_shstrndx].sh_offset;
@@ -432,7 +443,7 @@ static char *translate_value(char *value)
 
 void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
-	FILE *f = fopen(setting("FAKEXEN_STORE", "/dev/null"), "r");
+	FILE *f = g.store_bytes ? fmemopen(g.store, g.store_bytes, "r") : NULL;
 	char line[1024], want[512], *value = NULL;
 
 	(void)h, (void)t;
@@ -466,7 +477,7 @@ static bool has(char **names, unsigned nr, const char *name)
 
 char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *nr)
 {
-	FILE *f = fopen(setting("FAKEXEN_STORE", "/dev/null"), "r");
+	FILE *f = g.store_bytes ? fmemopen(g.store, g.store_bytes, "r") : NULL;
 	char **names = calloc(1, 256 * (sizeof(*names) + 64)), *text = (char *)(names + 256);
 	char line[1024], want[512];
 	size_t len;

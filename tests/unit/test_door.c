@@ -171,6 +171,8 @@ static bool is_refused(int fd)
 
 static int dishonest(int socket UNUSED)
 {
+	struct err err;
+	uint64_t ns;
 	char path[200], *temp, *real;
 	struct stat st;
 
@@ -212,6 +214,9 @@ static int dishonest(int socket UNUSED)
 	CHECK(door_serve_image(other, "qcow2") < 0 && errno == EPERM);
 	CHECK(door_serve_image(out, "qcow2") < 0 && errno == EPERM);
 	CHECK(door_serve_image(in, "vmdk") < 0 && errno == EPERM);
+	/* Nothing is held that the command line does not ask for, and nothing let go. */
+	CHECK(door_hold_begin(&err) && err.sys_errno == EPERM);
+	CHECK(door_hold_end(&ns, &err) && err.sys_errno == EPERM);
 	return 0;
 }
 

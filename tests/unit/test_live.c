@@ -82,12 +82,14 @@ static void devices_are_matched(void **state UNUSED)
 static void without_a_domain_there_is_an_error(void **state UNUSED)
 {
 	struct err err = ERR_INIT;
-	struct live l;
+	struct xenhost *x = NULL;
+	struct live l = {0};
 
-	if (live_open(&l, 0x7fef, NULL, &err))
+	if (xenhost_open(&x, &err) || live_open(&l, x, 0x7fef, NULL, &err))
 		assert_true(err.cls == ERR_UNSUPPORTED || err.cls == ERR_SYSTEM ||
 			    err.cls == ERR_NOTFOUND);
 	live_fini(&l);
+	xenhost_close(x);
 }
 
 int main(void)
