@@ -79,6 +79,7 @@ preload() { # preload COMMAND...: with the decoder in other hands
     [[ $stderr == *"'image' was written to while it was read"* ]]
 }
 
+# bats test_tags=long
 @test "nothing is made of a file that changes in any way while it is read" {
     case $fixture in
     *.zst) zstd -qdc "$fixture" >plain ;;

@@ -144,6 +144,9 @@ size_t cmd_nr_vcpus(const struct cmd_input *in);
 /* Is the file still what it was when it was opened? Asked before what was made of it gets a name.
  */
 int cmd_unchanged(const struct cmd_input *in, struct err *err) MUST_CHECK;
+/* -1: err stays, unless the file has changed, which is then the cause: a mapping that ends early
+ * lets a write fail with EFAULT. */
+int cmd_failed(const struct cmd_input *in, struct err *err) MUST_CHECK;
 /*
  * What the file itself says of the answer, once the output is written: CMD_OK, or -1 when it is
  * incomplete or holds no known frontend.

@@ -504,6 +504,15 @@ int cmd_unchanged(const struct cmd_input *in, struct err *err)
 	return in->ck ? source_check(ckpt_source(in->ck), err) : 0;
 }
 
+int cmd_failed(const struct cmd_input *in, struct err *err)
+{
+	struct err changed;
+
+	if (cmd_unchanged(in, &changed))
+		*err = changed;
+	return -1;
+}
+
 int cmd_look(const struct cmd_env *env, struct cmd_input *in, struct err *err)
 {
 	struct frontend_options opt = env->frontend;

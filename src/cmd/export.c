@@ -159,7 +159,7 @@ static int write_out(struct exporter *x, struct err *err)
 		return -1;
 	if (elf_core_write(&x->core, put_file, x, err) || cmd_unchanged(&x->in, err)) {
 		outfile_drop(&x->out);
-		return -1;
+		return cmd_failed(&x->in, err);
 	}
 	return outfile_commit(&x->out, err);
 }

@@ -433,7 +433,7 @@ static int run_extract(struct extract *x, struct err *err)
 	if (x->page_set	    ? extract_page(x, err)
 		: x->va_set ? extract_range(x, err)
 			    : extract_requests(x, err))
-		return -1;
+		return cmd_failed(&x->in, err);
 	if (extract_out_finish(&x->out, &x->in, x->holes, err))
 		return -1;
 	return of_requests ? cmd_verdict(&x->in, err) : cmd_unchanged(&x->in, err);

@@ -423,7 +423,7 @@ static int make_copy(struct redact *r, struct err *err)
 		return -1;
 	if (write_out(r, err) || verify_copy(r, err) || cmd_unchanged(&r->in, err)) {
 		outfile_drop(&r->out);
-		return -1;
+		return cmd_failed(&r->in, err);
 	}
 	return outfile_commit(&r->out, err) ? -1 : tell_result(r, err);
 }
