@@ -9,7 +9,7 @@ static void close_host(struct xenhost **x)
 	xenhost_close(*x);
 }
 
-static int begin(void *arg, void **ret, struct err *err)
+static int begin_hold(void *arg, void **ret, struct err *err)
 {
 	const struct cmd_env *env = arg;
 	CLEANUP(close_host) struct xenhost *x = NULL;
@@ -24,12 +24,12 @@ static int begin(void *arg, void **ret, struct err *err)
 	return 0;
 }
 
-static int end(void *hold, uint64_t *ret_ns, struct err *err)
+static int end_hold(void *hold, uint64_t *ret_ns, struct err *err)
 {
 	return pause_end(hold, ret_ns, err);
 }
 
 struct door_hold live_hold_of(const struct cmd_env *env)
 {
-	return (struct door_hold){begin, end, (void *)(uintptr_t)env};
+	return (struct door_hold){begin_hold, end_hold, (void *)(uintptr_t)env};
 }
