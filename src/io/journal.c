@@ -110,7 +110,7 @@ static void begin_line(struct journal_entry *e, enum journal_priority priority, 
 	snprintf(
 		head, sizeof(head), "<%d>xbdsnap[%d]: ", LOG_DAEMON | (int)priority, (int)getpid());
 	put_bytes(e, head, strlen(head));
-	for (i = 0; message[i] && i < JOURNAL_VALUE_BYTES; i++)
+	for (i = 0; i < JOURNAL_VALUE_BYTES && message[i]; i++)
 		put_printable(e, (unsigned char)message[i]);
 }
 

@@ -11,6 +11,7 @@
  *					frame of a PV domain, else a guest frame
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ static int kill_at(pid_t pid, const char *path, off_t bytes)
 		if (stat(path, &st) || st.st_size < bytes)
 			continue;
 		kill(pid, SIGKILL);
-		return printf("%lld\n", (long long)st.st_size) < 0;
+		return printf("%" PRIu64 "\n", (uint64_t)st.st_size) < 0;
 	}
 	return printf("late\n") < 0;
 }
