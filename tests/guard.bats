@@ -62,6 +62,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     done
 }
 
+# bats test_tags=long
 @test "with the disks and the features that the guest will have, as validate does" {
     image linux-6.1-flush
     disk=${image%/*}/disk-before.img
@@ -80,6 +81,7 @@ same_as_validate() { # same_as_validate FILE [OPTION OF GUARD...]
     done
 }
 
+# bats test_tags=long
 @test "streams of libvirt and of xenopsd" {
     zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-hvm/checkpoint.save.zst" > hvm
     zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-base/checkpoint.save.zst" > base
