@@ -4,7 +4,8 @@
  * each bio up through device-mapper to where it was made, and from there to the task and the file.
  *
  * who.c goes through requests and bios, who_origin.c says what a bio is for by the function that it
- * ends with (who_btrfs.c for that one), who_pages.c whose its pages are. This header is theirs.
+ * ends with (who_btrfs.c and who_stack.c for some), who_pages.c whose its pages are. This header is
+ * theirs.
  */
 #ifndef XB_FRONTEND_LINUX_WHO_H
 #define XB_FRONTEND_LINUX_WHO_H
@@ -101,6 +102,18 @@ void linux_find_origin(
 	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *ret);
 /* The task and its group. */
 void linux_put_task(struct linux_who *w, uint64_t task, struct who *t);
+
+/* By the function that a bio ends with. True: `at` was moved to the bio that this one is a copy or
+ * a piece of. */
+typedef bool linux_end_fn(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o);
+
+/* who_stack.c: the devices that a bio has been through. */
+linux_end_fn linux_end_dm, linux_end_crypt, linux_end_md;
+/* The device of the bio, and its partition, as a layer. */
+void linux_put_device(struct linux_who *w, uint64_t bio, uint64_t sector, const char *kind,
+	const char *label, struct who *t);
+uint64_t linux_bio_sector(struct linux_who *w, uint64_t bio);
 
 /* who_btrfs.c: what a bio of btrfs is. */
 enum linux_btrfs_bio {

@@ -81,10 +81,6 @@ static void take_iocb(struct linux_who *w, uint64_t iocb, struct linux_origin *o
 
 /* ---- ends --------------------------------------------------------------------------------- */
 
-/* True: `at` was moved to the bio that this one is a copy or a piece of. */
-typedef bool end_fn(
-	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o);
-
 static bool end_device_async(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
 	struct linux_origin *o)
 {
@@ -233,189 +229,30 @@ static bool end_btrfs(
 	return above == LINUX_BTRFS_PIECE;
 }
 
-/* ---- device-mapper ------------------------------------------------------------------------ */
-
-struct dm_layout {
-	/* struct dm_target_io, dm_io, dm_target, target_type, mapped_device, hash_cell */
-	struct field clone, io, target, old_sector;
-	struct field orig_bio, md, type, type_name, interface, cell_name;
-};
-
-#define MAY(type, member, dest)                                                                    \
-	{                                                                                          \
-		type, member, offsetof(struct dm_layout, dest), false                              \
-	}
-
-static const struct field_spec dm_specs[] = {
-	MAY("dm_target_io", "clone", clone),
-	MAY("dm_target_io", "io", io),
-	MAY("dm_target_io", "ti", target),
-	MAY("dm_target_io", "old_sector", old_sector), /* since 5.17 */
-	MAY("dm_io", "orig_bio", orig_bio),
-	MAY("dm_io", "md", md),
-	MAY("dm_target", "type", type),
-	MAY("target_type", "name", type_name),
-	MAY("mapped_device", "interface_ptr", interface),
-	MAY("hash_cell", "name", cell_name),
-};
-
-static void read_text(
-	struct linux_who *w, uint64_t base, const struct field *f, char *buf, size_t cap)
-{
-	uint64_t text = base ? read_pointer(w, base, f) : 0;
-
-	if (!text || guest_read_str(w->g, GVA(text), buf, cap, NULL))
-		*buf = '\0';
-}
-
-static void put_layer(
-	struct who *t, const char *name, const char *kind, const char *label, uint64_t sector)
-{
-	struct who_layer *layer = who_add_layer(t);
-
-	if (!layer)
-		return;
-	snprintf(layer->name, sizeof(layer->name), "%s", name);
-	snprintf(layer->kind, sizeof(layer->kind), "%s", kind);
-	snprintf(layer->label, sizeof(layer->label), "%s", label);
-	layer->sector = sector;
-}
-
-/* The disk of the bio, and its partition. */
-static bool read_device(struct linux_who *w, uint64_t bio, struct linux_bdev *ret)
-{
-	if (w->l.bi_bdev.present)
-		return linux_bdev_read(&w->bdevs, read_pointer(w, bio, &w->l.bi_bdev), ret);
-	return linux_bdev_of_disk(&w->bdevs, read_pointer(w, bio, &w->l.bi_disk),
-		(uint32_t)layout_read_or(w->g, GVA(bio), &w->l.bi_partno, 0), ret);
-}
-
-static void put_device(struct linux_who *w, uint64_t bio, uint64_t sector, const char *kind,
-	const char *label, struct who *t)
-{
-	struct linux_bdev d;
-	char name[64];
-
-	if (!read_device(w, bio, &d)) {
-		who_lost(t, "the block device of the bio at 0x%" PRIx64, bio);
-		return;
-	}
-	put_layer(t, d.disk, kind, label, sector);
-	if (!d.partno)
-		return;
-	linux_bdev_name(&d, name, sizeof(name));
-	put_layer(t, name, "partition", "",
-		sector != WHO_UNKNOWN_U64 && sector >= d.start ? sector - d.start
-							       : WHO_UNKNOWN_U64);
-}
-
-static uint64_t sector_of(struct linux_who *w, uint64_t bio)
-{
-	return layout_read_or(w->g, GVA(bio), &w->l.bi_sector, WHO_UNKNOWN_U64);
-}
-
-/* Where in the original's data the copy begins; WHO_UNKNOWN_U64. */
-static uint64_t place_in_original(struct linux_who *w, const struct dm_layout *l,
-	const struct linux_bio_part *at, uint64_t tio, uint64_t orig)
-{
-	uint64_t old = layout_read_or(w->g, GVA(tio), &l->old_sector, WHO_UNKNOWN_U64);
-	uint64_t start = sector_of(w, orig), size;
-	uint64_t all = layout_read_or(w->g, GVA(orig), &w->bio.size, 0);
-
-	if (layout_read(w->g, GVA(at->made), &w->bio.size, &size, NULL))
-		return WHO_UNKNOWN_U64;
-	if (size == all)
-		return 0;
-	if (old == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64 || old < start ||
-		old - start > all / SECTOR_BYTES)
-		return WHO_UNKNOWN_U64;
-	return (old - start) * SECTOR_BYTES;
-}
-
-static bool end_dm(struct linux_who *w, struct linux_bio_part *at, struct who *t,
-	struct linux_origin *o UNUSED)
-{
-	struct dm_layout l = {0};
-	uint64_t tio, io, orig, skip, type, md, start;
-	char kind[32], label[128];
-
-	if (at->end->types)
-		layout_fill_known(at->end->types, dm_specs, ARRAY_SIZE(dm_specs), &l);
-	tio = l.clone.present ? at->made - l.clone.off : 0;
-	io = tio ? read_pointer(w, tio, &l.io) : 0;
-	orig = io ? read_pointer(w, io, &l.orig_bio) : 0;
-	if (!orig) {
-		who_lost(t, "device-mapper's own bio: %s",
-			tio ? "it is not there" : "its types are not known");
-		return false;
-	}
-	type = read_pointer(w, read_pointer(w, tio, &l.target), &l.type);
-	read_text(w, type, &l.type_name, kind, sizeof(kind));
-	md = read_pointer(w, io, &l.md);
-	read_text(
-		w, md ? read_pointer(w, md, &l.interface) : 0, &l.cell_name, label, sizeof(label));
-	skip = place_in_original(w, &l, at, tio, orig);
-	start = sector_of(w, orig);
-	if (skip == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64) {
-		who_lost(t, "which part of device-mapper's bio it is");
-		return false;
-	}
-	at->bio = at->made = orig;
-	at->skip += skip;
-	put_device(
-		w, orig, start + at->skip / SECTOR_BYTES, *kind ? kind : "device-mapper", label, t);
-	return true;
-}
-
-/* What it enciphers or deciphers: struct dm_crypt_io.base_bio. */
-static bool end_crypt(struct linux_who *w, struct linux_bio_part *at, struct who *t,
-	struct linux_origin *o UNUSED)
-{
-	static const struct field_spec spec[] = {{"dm_crypt_io", "base_bio", 0, false}};
-	struct field base = {0};
-	uint64_t bio;
-
-	if (at->end->types)
-		layout_fill_known(at->end->types, spec, 1, &base);
-	bio = read_pointer(w, at->private, &base);
-	if (!bio || layout_read_or(w->g, GVA(bio), &w->bio.size, 0) !=
-			    layout_read_or(w->g, GVA(at->made), &w->bio.size, 1)) {
-		who_lost(t, "dm-crypt's own bio");
-		return false;
-	}
-	at->bio = at->made = bio;
-	return true;
-}
-
 /* ---- all of them -------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
-	end_fn *fn;
+	linux_end_fn *fn;
 } ends[] = {
-	{"blkdev_bio_end_io_async", end_device_async},
-	{"blkdev_bio_end_io", end_device},
+	{"blkdev_bio_end_io_async", end_device_async}, {"blkdev_bio_end_io", end_device},
 	{"blkdev_bio_end_io_simple", end_device_simple}, /* until 6.1 */
 	{"iomap_dio_bio_end_io", end_iomap},
 	{"iomap_dio_simple_end_io", end_iomap_simple}, /* since 7.0 */
-	{"dio_bio_end_aio", end_dio},
-	{"dio_bio_end_io", end_dio},
-	{"submit_bio_wait_endio", end_waited},
-	{"bio_wait_end_io", end_waited}, /* since 7.0 */
-	{"bio_cmd_bio_end_io", end_command},
-	{"end_bio_bh_io_sync", end_buffer},
-	{"end_swap_bio_write", end_swap},
-	{"end_swap_bio_read", end_swap},
+	{"dio_bio_end_aio", end_dio}, {"dio_bio_end_io", end_dio},
+	{"submit_bio_wait_endio", end_waited}, {"bio_wait_end_io", end_waited}, /* since 7.0 */
+	{"bio_cmd_bio_end_io", end_command}, {"end_bio_bh_io_sync", end_buffer},
+	{"end_swap_bio_write", end_swap}, {"end_swap_bio_read", end_swap},
 	{"swap_bio_read_end_io", end_swap}, /* since 7.0 */
-	{"journal_end_buffer_io_sync", end_journal},
-	{"ext4_end_buffer_io_sync", end_journal},
-	{"xlog_bio_end_io", end_journal},
-	{"xfs_buf_bio_end_io", end_metadata},
-	{"bio_chain_endio", end_chain},
-	{"btrfs_simple_end_io", end_btrfs},
+	{"journal_end_buffer_io_sync", end_journal}, {"ext4_end_buffer_io_sync", end_journal},
+	{"xlog_bio_end_io", end_journal}, {"xfs_buf_bio_end_io", end_metadata},
+	{"bio_chain_endio", end_chain}, {"btrfs_simple_end_io", end_btrfs},
 	{"btrfs_end_bio", end_btrfs}, /* until 6.1 */
-	{"clone_endio", end_dm},
-	{"crypt_endio", end_crypt},
+	{"clone_endio", linux_end_dm}, {"crypt_endio", linux_end_crypt},
+	{"raid1_end_write_request", linux_end_md}, {"raid1_end_read_request", linux_end_md},
+	{"raid10_end_write_request", linux_end_md}, {"raid10_end_read_request", linux_end_md},
+	{"md_end_io_acct", linux_end_md},  /* until 6.5 */
+	{"md_end_clone_io", linux_end_md}, /* since then */
 };
 
 static bool read_end(struct linux_who *w, struct linux_bio_part *at)
@@ -480,11 +317,11 @@ static void put_file(struct linux_who *w, uint64_t file, struct who *t, struct l
 void linux_find_origin(
 	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *ret)
 {
-	uint64_t sector = sector_of(w, at->bio);
+	uint64_t sector = linux_bio_sector(w, at->bio);
 	unsigned i;
 
 	*ret = (struct linux_origin){.dio_bytes = WHO_UNKNOWN_U64};
-	put_device(w, at->bio, sector, "disk", "", t);
+	linux_put_device(w, at->bio, sector, "disk", "", t);
 	put_group(w, at->bio, t);
 	for (i = 0; i < MAX_UPWARDS && go_up(w, at, t, ret); i++)
 		;
