@@ -37,6 +37,16 @@ swap_under_pressure() {
 use() { # use LETTER KIND
     case $2 in
     swap) swap_under_pressure "/dev/xvd$1" ;;
+    *-mirror)
+        export MDADM_NO_UDEV=1 "START_xvd$1=2048"
+        /sbin/mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none \
+            --data-offset=1024 missing "/dev/xvd$1"
+        # Its superblock is written once, not whenever writes begin.
+        echo 0 >/sys/block/md0/md/safe_mode_delay
+        /sbin/mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 /dev/md0
+        mkdir -p "/mnt/xvd$1"
+        mount -t ext4 -o noatime,commit=300 /dev/md0 "/mnt/xvd$1" || echo "mount failed"
+        ;;
     *-volume | *-crypt)
         mkdir -p "/mnt/xvd$1"
         export DM_DISABLE_UDEV=1 "START_xvd$1=2048"

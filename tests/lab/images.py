@@ -414,7 +414,11 @@ VOLUME_START = 2048  # sectors; guest-init.sh has it too
 
 
 def put_volume(tree, kind, modules):
-    """What a guest needs for a file system on device-mapper."""
+    """What a guest needs for a file system on device-mapper, or on md."""
+    if kind.endswith("-mirror"):
+        modules += ["md-mod", "raid1"]
+        put_program(tree, "/sbin/mdadm")
+        put_program(tree, "/sbin/mkfs.ext4")
     if not kind.endswith(("-volume", "-crypt")):
         return
     modules.append("dm-mod")
@@ -430,7 +434,7 @@ def contents(kind, sectors, at):
     if kind.endswith("-volume"):
         return bytes(VOLUME_START * 512) + file_system(kind.removesuffix("-volume"),
                                                        sectors - VOLUME_START, at)
-    if kind.endswith("-crypt"):
+    if kind.endswith(("-crypt", "-mirror")):
         return bytes(sectors * 512)  # the guest makes it
     if kind.endswith("-partition"):
         return partitioned(kind.removesuffix("-partition"), sectors, at)

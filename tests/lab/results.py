@@ -167,14 +167,16 @@ def is_account_of(who, at, r, i):
             and (cached or (who["process"] or {}).get("pid") == r["pid"]))
 
 
+STACKS = {"volume": ["linear"], "crypt": ["crypt", "linear"], "mirror": ["raid1"]}
+
+
 def stack(res, who):
-    """The devices between disk and file, of a file system on device-mapper."""
-    kind = res.variant.get("fs." + who["layers"][0]["name"][3:], "")
-    if not kind.endswith(("-volume", "-crypt")) or not who["file"]["path"]:
+    """The devices between disk and file, of a file system that has some."""
+    kind = res.variant.get("fs." + who["layers"][0]["name"][3:], "").partition("-")[2]
+    if kind not in STACKS or not who["file"]["path"]:
         return
-    kinds = [layer["kind"] for layer in who["layers"]]
-    must("stack", kinds, ["disk", "crypt", "linear"] if kind.endswith("-crypt") else ["disk", "linear"])
-    must("label", who["layers"][-1]["label"], "vg-root")
+    must("stack", [layer["kind"] for layer in who["layers"]], ["disk", *STACKS[kind]])
+    must("label", who["layers"][-1]["label"], None if kind == "mirror" else "vg-root")
     must("sector of the volume", who["layers"][-1]["sector"], who["layers"][0]["sector"] - 2048)
 
 

@@ -12,7 +12,7 @@ deb='debhelper dpkg-dev lintian mandoc man-db jq zstd bash-completion'
 matrix='musl-tools rpm rpmlint jq zstd'
 lint='clang-format cppcheck mandoc shellcheck codespell python3'
 lab='qemu-system-x86 qemu-system-xen xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils busybox-static cpio
-	dmsetup kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs xfsprogs btrfs-progs util-linux gcc-multilib'
+	dmsetup mdadm kmod bc binutils libxen-dev python3 xz-utils zstd e2fsprogs xfsprogs btrfs-progs util-linux gcc-multilib'
 
 case ${1:-} in
 build) want=$build ;;
