@@ -102,9 +102,9 @@
  * proof. A ring takes as many as its device has rings. Real guests have a handful of anchors that
  * are none; a memory full of them must not cost hours. */
 #define LINUX_MAX_WALKS 2000000u
-/* Disks of the BSDs, which have no more by far. */
-#define FREEBSD_MAX_DEVICES 64u
-#define NETBSD_MAX_DEVICES  64u
+/* As many disks as somebody attached; each has a page of the guest's for its ring. */
+#define FREEBSD_MAX_DEVICES 1024u
+#define NETBSD_MAX_DEVICES  1024u
 /* Shared rings that are known by their shape alone. */
 #define RING_SHAPES_MAX 256u
 /* FreeBSD's XBD_MAX_RING_PAGES; Linux and Windows have 16. */

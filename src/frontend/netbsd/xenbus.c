@@ -23,7 +23,8 @@ static bool is_known(const struct nx_device *v, size_t nr, const struct nx_devic
 	return false;
 }
 
-static int by_structure(struct guest *g, struct nx_device *ret, size_t *nr, struct err *err)
+static int by_structure(
+	struct guest *g, struct nx_device *ret, size_t max, size_t *nr, struct err *err)
 {
 	CLEANUP(front_rings_fini) struct front_rings rings = {0};
 	struct nx_device n;
@@ -31,7 +32,7 @@ static int by_structure(struct guest *g, struct nx_device *ret, size_t *nr, stru
 
 	if (front_rings_find(g, &rings, err))
 		return -1;
-	for (i = 0; i < rings.nr && *nr < NETBSD_MAX_DEVICES; i++)
+	for (i = 0; i < rings.nr && *nr < max; i++)
 		if (nx_match(g, &rings.v[i], &n) && !is_known(ret, *nr, &n)) {
 			n.by = BLK_BY_SCAN;
 			ret[(*nr)++] = n;
@@ -39,13 +40,13 @@ static int by_structure(struct guest *g, struct nx_device *ret, size_t *nr, stru
 	return 0;
 }
 
-static void by_symbols(struct guest *g, const struct kernel *k, struct nx_device *ret, size_t *nr,
-	struct snapshot *s)
+static void by_symbols(struct guest *g, const struct kernel *k, struct nx_device *ret, size_t max,
+	size_t *nr, struct snapshot *s)
 {
 	struct err why = ERR_INIT;
 	size_t i;
 
-	if (nx_by_symbols(g, kernel_symbols(k), ret, NETBSD_MAX_DEVICES, nr, &why))
+	if (nx_by_symbols(g, kernel_symbols(k), ret, max, nr, &why))
 		snapshot_how(s, "xbd: %s", why.text);
 	for (i = 0; i < *nr; i++)
 		ret[i].by = k->file ? BLK_BY_ELF_SYMBOLS : BLK_BY_KSYMS;
@@ -55,17 +56,19 @@ static int find_xbd(struct guest *g, const struct kernel *k, const struct fronte
 	struct snapshot *s, struct err *err)
 {
 	CLEANUP_FREE struct nx_device *v = NULL;
+	size_t max = limit_in_guest(
+		NETBSD_MAX_DEVICES, memory_info(guest_memory(g)).nr_data_pages, PAGE_BYTES);
 	size_t nr = 0, i;
 
 	if (s->nr_devices || (*k->facts->os && strcmp(k->facts->os, "NetBSD") != 0))
 		return 0;
-	v = calloc(NETBSD_MAX_DEVICES, sizeof(*v));
+	v = calloc(max, sizeof(*v));
 	if (!v)
 		return err_nomem(err, "the devices found");
 	if (kernel_symbols(k) && opt->locate != FRONTEND_LOCATE_SCAN)
-		by_symbols(g, k, v, &nr, s);
+		by_symbols(g, k, v, max, &nr, s);
 	if (!nr && opt->locate != FRONTEND_LOCATE_SYMBOLS) {
-		if (by_structure(g, v, &nr, err))
+		if (by_structure(g, v, max, &nr, err))
 			return -1;
 		s->every_page = true;
 	}
