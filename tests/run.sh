@@ -7,6 +7,12 @@
 # "long"), and of a long series of cases each N-th (tests/tools/sample.sh).
 set -u
 
+# Who starts this in the background, or by nohup, ignores signals, and so would all that is started
+# here and is to be interrupted; no shell can heed them again.
+if [ -z "${SIGNALS_HEEDED:-}" ] && env --default-signal true 2>/dev/null; then
+    SIGNALS_HEEDED=1 exec env --default-signal "$0" "$@"
+fi
+
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here" || exit 1
 
