@@ -47,6 +47,25 @@ int util_grow(void *array, size_t *cap, size_t want, size_t each)
 	return 0;
 }
 
+void *util_append_zeroed(void *array, size_t *nr, size_t each)
+{
+	unsigned char *base, *grown;
+
+	memcpy(&base, array, sizeof(base));
+	if (!(*nr & (*nr - 1))) {
+		size_t cap = *nr ? *nr * 2 : 1, bytes;
+
+		if (__builtin_mul_overflow(cap, each, &bytes))
+			return NULL;
+		grown = realloc(base, bytes);
+		if (!grown)
+			return NULL;
+		base = grown;
+		memcpy(array, &base, sizeof(base));
+	}
+	return memset(base + (*nr)++ * each, 0, each);
+}
+
 void util_vnote(char **text, const char *fmt, va_list ap)
 {
 	char *line = NULL, *all = NULL;

@@ -58,6 +58,12 @@ void util_close_file(FILE **f);
  */
 int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
 
+/*
+ * One more zeroed element of `each` bytes behind *array, whose capacity is the next power of two of
+ * its length *nr. NULL when memory or the address space is exhausted; the array is then unchanged.
+ */
+void *util_append_zeroed(void *array, size_t *nr, size_t each) MUST_CHECK;
+
 /* 0 where there is no such clock. */
 uint64_t util_now_ns(clockid_t clock);
 

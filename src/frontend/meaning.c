@@ -66,15 +66,11 @@ void meaning_fini(struct meaning *m)
 
 int meaning_append(struct meaning **array, size_t *nr, struct meaning *m)
 {
-	struct meaning *grown = *array;
+	struct meaning *to = util_append_zeroed(array, nr, sizeof(*to));
 
-	/* It grows when its length is a power of two. */
-	if (!(*nr & (*nr - 1)))
-		grown = realloc(*array, (*nr ? *nr * 2 : 1) * sizeof(*grown));
-	if (!grown)
+	if (!to)
 		return -1;
-	*array = grown;
-	grown[(*nr)++] = *m;
+	*to = *m;
 	meaning_init(m);
 	return 0;
 }

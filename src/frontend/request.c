@@ -155,29 +155,9 @@ void snapshot_fini(struct snapshot *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* One more zeroed element behind an array whose capacity is the next power of two of its length. */
-static void *append_zeroed(void *array, size_t *nr, size_t each)
-{
-	unsigned char *base, *grown;
-
-	memcpy(&base, array, sizeof(base));
-	if (!(*nr & (*nr - 1))) {
-		size_t cap = *nr ? *nr * 2 : 1, bytes;
-
-		if (__builtin_mul_overflow(cap, each, &bytes))
-			return NULL;
-		grown = realloc(base, bytes);
-		if (!grown)
-			return NULL;
-		base = grown;
-		memcpy(array, &base, sizeof(base));
-	}
-	return memset(base + (*nr)++ * each, 0, each);
-}
-
 struct blkdev *snapshot_add_device(struct snapshot *s)
 {
-	struct blkdev *d = append_zeroed(&s->devices, &s->nr_devices, sizeof(*d));
+	struct blkdev *d = util_append_zeroed(&s->devices, &s->nr_devices, sizeof(*d));
 
 	if (!d)
 		return NULL;
@@ -194,7 +174,7 @@ struct blkdev *snapshot_add_device(struct snapshot *s)
 
 struct io_ring *blkdev_add_ring(struct blkdev *d)
 {
-	struct io_ring *r = append_zeroed(&d->rings, &d->nr_rings, sizeof(*r));
+	struct io_ring *r = util_append_zeroed(&d->rings, &d->nr_rings, sizeof(*r));
 
 	if (r)
 		r->index = (unsigned)d->nr_rings - 1;
@@ -302,7 +282,7 @@ const struct blkdev *snapshot_need_device(
 
 struct io_request *io_request_append(struct io_request **array, size_t *nr)
 {
-	struct io_request *r = append_zeroed(array, nr, sizeof(*r));
+	struct io_request *r = util_append_zeroed(array, nr, sizeof(*r));
 
 	if (!r)
 		return NULL;
@@ -354,7 +334,7 @@ int io_request_by_slot(const struct io_request *a, const struct io_request *b)
 
 struct io_segment *io_segment_append(struct io_request *r)
 {
-	struct io_segment *s = append_zeroed(&r->seg, &r->nr_seg, sizeof(*s));
+	struct io_segment *s = util_append_zeroed(&r->seg, &r->nr_seg, sizeof(*s));
 
 	if (!s)
 		return NULL;

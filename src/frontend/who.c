@@ -31,34 +31,22 @@ void who_fini(struct who *w)
 	*w = (struct who){0};
 }
 
-/* Room for one more: arrays grow when their length is a power of two. */
-static void *grow_array(void *array, size_t nr, size_t each)
-{
-	return nr & (nr - 1) ? array : realloc(array, (nr ? nr * 2 : 1) * each);
-}
-
 struct who *who_append(struct who **array, size_t *nr)
 {
-	struct who *grown = grow_array(*array, *nr, sizeof(*grown));
+	struct who *w = util_append_zeroed(array, nr, sizeof(*w));
 
-	if (!grown)
-		return NULL;
-	*array = grown;
-	grown += (*nr)++;
-	*grown = (struct who){.inode = WHO_UNKNOWN_U64, .position = WHO_UNKNOWN_U64};
-	return grown;
+	if (w)
+		w->inode = w->position = WHO_UNKNOWN_U64;
+	return w;
 }
 
 struct who_layer *who_add_layer(struct who *w)
 {
-	struct who_layer *grown = grow_array(w->layers, w->nr_layers, sizeof(*grown));
+	struct who_layer *layer = util_append_zeroed(&w->layers, &w->nr_layers, sizeof(*layer));
 
-	if (!grown)
-		return NULL;
-	w->layers = grown;
-	grown += w->nr_layers++;
-	*grown = (struct who_layer){.sector = WHO_UNKNOWN_U64};
-	return grown;
+	if (layer)
+		layer->sector = WHO_UNKNOWN_U64;
+	return layer;
 }
 
 void who_lost(struct who *w, const char *fmt, ...)
