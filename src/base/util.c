@@ -79,6 +79,24 @@ void util_vnote(char **text, const char *fmt, va_list ap)
 	free(line);
 }
 
+size_t util_count_until(const void *array, size_t nr, size_t each, size_t at, uint64_t key)
+{
+	const uint8_t *base = array;
+	size_t lo = 0, hi = nr;
+	uint64_t v;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		memcpy(&v, base + mid * each + at, sizeof(v));
+		if (v <= key)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 uint64_t util_now_ns(clockid_t clock)
 {
 	struct timespec t;

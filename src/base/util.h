@@ -64,6 +64,12 @@ int util_grow(void *array, size_t *cap, size_t want, size_t each) MUST_CHECK;
  */
 void *util_append_zeroed(void *array, size_t *nr, size_t each) MUST_CHECK;
 
+/*
+ * Of `nr` elements of `each` bytes, which ascend by the uint64_t that each has at byte `at`: how
+ * many are not behind `key`. The last of those is the only one that can have it in it.
+ */
+size_t util_count_until(const void *array, size_t nr, size_t each, size_t at, uint64_t key);
+
 /* 0 where there is no such clock. */
 uint64_t util_now_ns(clockid_t clock);
 

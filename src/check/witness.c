@@ -51,16 +51,9 @@ static bool gather_in_flight(const struct check_run *run, struct in_flight *ret)
 
 static bool is_in_flight(const struct in_flight *f, uint64_t sector)
 {
-	size_t lo = 0, hi = f->nr;
+	size_t lo =
+		util_count_until(f->v, f->nr, sizeof(*f->v), offsetof(struct range, start), sector);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->v[mid].start <= sector)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && sector < f->v[lo - 1].end;
 }
 

@@ -143,16 +143,9 @@ void linux_ext4_close(struct linux_ext4 *e)
 
 const struct ext4_range *linux_ext4_fixed(const struct linux_ext4 *e, uint64_t block)
 {
-	size_t lo = 0, hi = e->nr;
+	size_t lo = util_count_until(
+		e->fixed, e->nr, sizeof(*e->fixed), offsetof(struct ext4_range, start), block);
 
-	while (lo < hi) { /* the first that starts behind the block */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (e->fixed[mid].start <= block)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && block - e->fixed[lo - 1].start < e->fixed[lo - 1].nr ? &e->fixed[lo - 1]
 									  : NULL;
 }
@@ -246,15 +239,8 @@ void linux_ext4_extents_free(struct ext4_extents *x)
 
 const struct ext4_extent *linux_ext4_extent(const struct ext4_extents *x, uint64_t block)
 {
-	size_t lo = 0, hi = x->nr;
+	size_t lo = util_count_until(
+		x->v, x->nr, sizeof(*x->v), offsetof(struct ext4_extent, first), block);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (x->v[mid].first <= block)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && block - x->v[lo - 1].first < x->v[lo - 1].nr ? &x->v[lo - 1] : NULL;
 }

@@ -48,16 +48,9 @@ static int open_lvm(struct view *v, void **ret, struct err *err)
 /* The segment that the byte is in; NULL: none. *next: where the next one begins. */
 static const struct lvm_segment *find_segment(const struct lvm *l, uint64_t off, uint64_t *next)
 {
-	size_t lo = 0, hi = l->nr;
+	size_t lo = util_count_until(
+		l->v, l->nr, sizeof(*l->v), offsetof(struct lvm_segment, place), off);
 
-	while (lo < hi) { /* the first that begins behind the byte */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->v[mid].place <= off)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	*next = lo < l->nr ? l->v[lo].place : UINT64_MAX;
 	return lo && off - l->v[lo - 1].place < l->v[lo - 1].bytes ? &l->v[lo - 1] : NULL;
 }

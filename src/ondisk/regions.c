@@ -214,15 +214,8 @@ void regions_free(struct regions *r)
 
 struct region *region_at(struct regions *r, uint64_t sector)
 {
-	size_t lo = 0, hi = r->nr;
+	size_t lo = util_count_until(
+		r->v, r->nr, sizeof(*r->v), offsetof(struct region, start), sector);
 
-	while (lo < hi) { /* the first that starts behind the sector */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (r->v[mid].start <= sector)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo && sector - r->v[lo - 1].start < r->v[lo - 1].nr ? &r->v[lo - 1] : NULL;
 }

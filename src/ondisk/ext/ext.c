@@ -60,16 +60,9 @@ void ext_sort_runs(struct ext_runs *runs)
 
 const struct ext_run *ext_find_run(const struct ext_runs *runs, uint64_t block, uint64_t *ret_next)
 {
-	size_t lo = 0, hi = runs->nr;
+	size_t lo = util_count_until(
+		runs->v, runs->nr, sizeof(*runs->v), offsetof(struct ext_run, start), block);
 
-	while (lo < hi) { /* the first that starts behind the block */
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (runs->v[mid].start <= block)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	*ret_next = lo < runs->nr ? runs->v[lo].start : UINT64_MAX;
 	return lo && block - runs->v[lo - 1].start < runs->v[lo - 1].nr ? &runs->v[lo - 1] : NULL;
 }
@@ -290,17 +283,9 @@ static void find_block(struct ext *e, uint64_t block, uint64_t most, struct ext_
 
 static bool is_logged(const struct ext *e, uint64_t block)
 {
-	size_t lo = 0, hi = e->nr_logged;
+	size_t lo = util_count_until(e->logged, e->nr_logged, sizeof(*e->logged), 0, block);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (e->logged[mid] < block)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < e->nr_logged && e->logged[lo] == block;
+	return lo && e->logged[lo - 1] == block;
 }
 
 static const char *path_of(const struct ext *e, uint32_t inode)
