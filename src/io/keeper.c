@@ -43,7 +43,6 @@ struct keeper {
 	void *held; /* NULL: nothing is */
 };
 
-/* A name in the folder, and no more than a name. */
 static bool is_below(const char *path, const char *folder)
 {
 	size_t len = strlen(folder);
@@ -51,6 +50,7 @@ static bool is_below(const char *path, const char *folder)
 	return !strncmp(path, folder, len) && path[len] == '/' && !strstr(path, "/../");
 }
 
+/* A name in the folder, and no more than a name. */
 static bool is_in_folder(const char *path, const char *folder)
 {
 	size_t len = strlen(folder);
