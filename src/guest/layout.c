@@ -549,3 +549,10 @@ uint64_t layout_read_or(struct guest *g, gva_t base, const struct field *f, uint
 
 	return layout_read(g, base, f, &v, NULL) ? otherwise : v;
 }
+
+uint64_t layout_pointer(struct guest *g, uint64_t base, const struct field *f)
+{
+	uint64_t v = layout_read_or(g, GVA(base), f, 0);
+
+	return guest_is_kernel_addr(g, v) ? v : 0;
+}

@@ -69,5 +69,8 @@ int layout_read(struct guest *g, gva_t base, const struct field *f, uint64_t *re
 uint64_t layout_read_or(struct guest *g, gva_t base, const struct field *f, uint64_t otherwise);
 /* The same from bytes already read. 0 when it is absent or outside. */
 uint64_t layout_value(const uint8_t *buf, size_t len, const struct field *f);
+/* The member of the kernel's structure at `base` that points into the kernel; 0: it points
+ * elsewhere, or cannot be read. */
+uint64_t layout_pointer(struct guest *g, uint64_t base, const struct field *f);
 
 #endif

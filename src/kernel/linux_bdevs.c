@@ -46,13 +46,6 @@ void linux_bdevs_fini(struct linux_bdevs *b)
 	*b = (struct linux_bdevs){0};
 }
 
-static uint64_t read_pointer(const struct linux_bdevs *b, uint64_t base, const struct field *field)
-{
-	uint64_t v = layout_read_or(b->k->g, GVA(base), field, 0);
-
-	return guest_is_kernel_addr(b->k->g, v) ? v : 0;
-}
-
 /* ---- names and places --------------------------------------------------------------------- */
 
 static bool read_disk(const struct linux_bdevs *b, uint64_t gendisk, struct linux_bdev *ret)
@@ -86,10 +79,10 @@ bool linux_bdev_read(const struct linux_bdevs *b, uint64_t bdev, struct linux_bd
 	struct guest *g = b->k->g;
 	uint64_t partno;
 
-	if (!read_disk(b, read_pointer(b, bdev, &b->l.disk), ret))
+	if (!read_disk(b, layout_pointer(b->k->g, bdev, &b->l.disk), ret))
 		return false;
 	if (!b->l.start.present)
-		return read_part(b, read_pointer(b, bdev, &b->l.part), ret);
+		return read_part(b, layout_pointer(b->k->g, bdev, &b->l.part), ret);
 	if (layout_read(g, GVA(bdev), &b->l.start, &ret->start, NULL) ||
 		layout_read(g, GVA(bdev), b->l.partno.present ? &b->l.partno : &b->l.flags, &partno,
 			NULL))
@@ -108,7 +101,7 @@ bool linux_bdev_of_disk(
 		return false;
 	if (!partno)
 		return true;
-	table = read_pointer(b, gendisk, &b->l.part_tbl);
+	table = layout_pointer(b->k->g, gendisk, &b->l.part_tbl);
 	if (!table || !b->l.tbl_part.present || partno >= MAX_PARTS ||
 		layout_read(b->k->g, GVA(table), &b->l.tbl_len, &len, NULL) || partno >= len ||
 		guest_read_word(
@@ -132,8 +125,9 @@ void linux_bdev_name(const struct linux_bdev *d, char *buf, size_t cap)
 
 static void note_super(struct linux_bdevs *b, uint64_t sb)
 {
-	uint64_t bdev = read_pointer(b, sb, &b->l.s_bdev), type = read_pointer(b, sb, &b->l.s_type);
-	uint64_t name = type ? read_pointer(b, type, &b->l.type_name) : 0;
+	uint64_t bdev = layout_pointer(b->k->g, sb, &b->l.s_bdev),
+		 type = layout_pointer(b->k->g, sb, &b->l.s_type);
+	uint64_t name = type ? layout_pointer(b->k->g, type, &b->l.type_name) : 0;
 	struct linux_super *s;
 
 	if (!name || util_grow(&b->v, &b->cap, b->nr + 1, sizeof(*b->v)))

@@ -25,17 +25,10 @@ static const struct field_spec specs[] = {
 	MAY("btrfs_device", "bdev", bdev),
 };
 
-static uint64_t read_pointer(const struct linux_kernel *k, uint64_t base, const struct field *f)
-{
-	uint64_t v = layout_read_or(k->g, GVA(base), f, 0);
-
-	return guest_is_kernel_addr(k->g, v) ? v : 0;
-}
-
 static void each_device(const struct linux_kernel *k, const struct btrfs_layout *l, uint64_t info,
 	void (*fn)(void *arg, uint64_t bdev), void *arg)
 {
-	uint64_t devices = read_pointer(k, info, &l->fs_devices), head, node, bdev;
+	uint64_t devices = layout_pointer(k->g, info, &l->fs_devices), head, node, bdev;
 	unsigned i;
 
 	if (!devices || !l->devices.present || !l->dev_list.present)
@@ -45,7 +38,7 @@ static void each_device(const struct linux_kernel *k, const struct btrfs_layout 
 		if (guest_read_word(k->g, GVA(node), &node, NULL) || node == head ||
 			!guest_is_kernel_addr(k->g, node))
 			return;
-		bdev = read_pointer(k, node - l->dev_list.off, &l->bdev);
+		bdev = layout_pointer(k->g, node - l->dev_list.off, &l->bdev);
 		if (bdev)
 			fn(arg, bdev);
 	}
@@ -54,7 +47,7 @@ static void each_device(const struct linux_kernel *k, const struct btrfs_layout 
 static void read_transactions(const struct linux_kernel *k, const struct btrfs_layout *l,
 	uint64_t info, struct mounted_fs *fs)
 {
-	uint64_t at = read_pointer(k, info, &l->for_commit);
+	uint64_t at = layout_pointer(k->g, info, &l->for_commit);
 	uint8_t raw[BTRFS_SUPER_BYTES];
 	struct btrfs_super super;
 

@@ -58,14 +58,6 @@ void linux_files_init(struct linux_files *f, const struct linux_kernel *k)
 		layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &f->l);
 }
 
-/* A pointer of a structure; 0: it has none, or it is none. */
-static uint64_t read_pointer(const struct linux_files *f, uint64_t base, const struct field *field)
-{
-	uint64_t v = layout_read_or(f->k->g, GVA(base), field, 0);
-
-	return guest_is_kernel_addr(f->k->g, v) ? v : 0;
-}
-
 /* ---- inodes ------------------------------------------------------------------------------- */
 
 static bool read_inode(const struct linux_files *f, uint64_t inode, struct linux_inode *ret)
@@ -74,9 +66,9 @@ static bool read_inode(const struct linux_files *f, uint64_t inode, struct linux
 	uint64_t type, name, mode;
 
 	*ret = (struct linux_inode){.at = inode};
-	ret->sb = read_pointer(f, inode, &f->l.i_sb);
-	type = ret->sb ? read_pointer(f, ret->sb, &f->l.s_type) : 0;
-	name = type ? read_pointer(f, type, &f->l.type_name) : 0;
+	ret->sb = layout_pointer(f->k->g, inode, &f->l.i_sb);
+	type = ret->sb ? layout_pointer(f->k->g, ret->sb, &f->l.s_type) : 0;
+	name = type ? layout_pointer(f->k->g, type, &f->l.type_name) : 0;
 	if (!name || guest_read_str(g, GVA(name), ret->fs, sizeof(ret->fs), NULL) ||
 		layout_read(g, GVA(inode), &f->l.i_ino, &ret->ino, NULL) ||
 		layout_read(g, GVA(inode), &f->l.i_mode, &mode, NULL))
@@ -93,17 +85,17 @@ static bool read_inode(const struct linux_files *f, uint64_t inode, struct linux
 
 bool linux_inode_of_mapping(const struct linux_files *f, uint64_t mapping, struct linux_inode *ret)
 {
-	uint64_t host = read_pointer(f, mapping, &f->l.host);
+	uint64_t host = layout_pointer(f->k->g, mapping, &f->l.host);
 
 	return host && f->l.i_data.present &&
 	       (host + f->l.i_data.off == mapping ||
-		       read_pointer(f, host, &f->l.i_mapping) == mapping) &&
+		       layout_pointer(f->k->g, host, &f->l.i_mapping) == mapping) &&
 	       read_inode(f, host, ret);
 }
 
 bool linux_inode_of_file(const struct linux_files *f, uint64_t file, struct linux_inode *ret)
 {
-	uint64_t inode = read_pointer(f, file, &f->l.f_inode);
+	uint64_t inode = layout_pointer(f->k->g, file, &f->l.f_inode);
 
 	return inode && read_inode(f, inode, ret);
 }
@@ -121,7 +113,7 @@ struct path_walk {
 static bool put_name(struct path_walk *w, uint64_t dentry)
 {
 	const struct linux_files *f = w->f;
-	uint64_t name = read_pointer(f, dentry, &f->l.d_name);
+	uint64_t name = layout_pointer(f->k->g, dentry, &f->l.d_name);
 	uint64_t len = layout_read_or(f->k->g, GVA(dentry), &f->l.d_len, 0);
 
 	if (!name || !len || len > MAX_NAME || len + 1 > w->at)
@@ -138,13 +130,13 @@ static bool put_name(struct path_walk *w, uint64_t dentry)
 static uint64_t cross_mount(struct path_walk *w)
 {
 	const struct linux_files *f = w->f;
-	uint64_t parent = w->mount ? read_pointer(f, w->mount, &f->l.m_parent) : 0, dentry;
+	uint64_t parent = w->mount ? layout_pointer(f->k->g, w->mount, &f->l.m_parent) : 0, dentry;
 
 	if (!parent || parent == w->mount) {
 		w->whole = parent != 0;
 		return 0;
 	}
-	dentry = read_pointer(f, w->mount, &f->l.m_point);
+	dentry = layout_pointer(f->k->g, w->mount, &f->l.m_point);
 	w->mount = parent;
 	return dentry;
 }
@@ -156,12 +148,12 @@ static bool climb_path(struct path_walk *w, uint64_t dentry)
 	unsigned parts = 0, mounts = 0;
 
 	while (dentry) {
-		uint64_t parent = read_pointer(f, dentry, &f->l.d_parent);
+		uint64_t parent = layout_pointer(f->k->g, dentry, &f->l.d_parent);
 
 		if (!parent || parts++ == MAX_PARTS)
 			return false;
 		if (parent == dentry ||
-			(w->mount && read_pointer(f, w->mount, &f->l.m_root) == dentry)) {
+			(w->mount && layout_pointer(f->k->g, w->mount, &f->l.m_root) == dentry)) {
 			if (mounts++ == MAX_MOUNTS)
 				return false;
 			dentry = cross_mount(w);
@@ -186,7 +178,8 @@ static void make_path(
 		w.text[--w.at] = '/';
 	ret->text = strdup(w.text + w.at);
 	ret->whole = w.whole;
-	ret->deleted = f->l.d_hash.present && read_pointer(f, dentry, &f->l.d_parent) != dentry &&
+	ret->deleted = f->l.d_hash.present &&
+		       layout_pointer(f->k->g, dentry, &f->l.d_parent) != dentry &&
 		       !layout_read_or(f->k->g, GVA(dentry), &f->l.d_hash, 1);
 }
 
@@ -196,29 +189,29 @@ static uint64_t mount_of(const struct linux_files *f, uint64_t sb)
 	uint64_t node;
 
 	if (f->l.m_instance.present) {
-		node = read_pointer(f, sb, &f->l.s_mounts);
+		node = layout_pointer(f->k->g, sb, &f->l.s_mounts);
 		return !node || node == sb + f->l.s_mounts.off ? 0 : node - f->l.m_instance.off;
 	}
-	return read_pointer(f, sb, &f->l.s_mounts_pointer);
+	return layout_pointer(f->k->g, sb, &f->l.s_mounts_pointer);
 }
 
 void linux_inode_path(
 	const struct linux_files *f, const struct linux_inode *in, struct linux_path *ret)
 {
 	const struct field *alias = f->l.d_alias.present ? &f->l.d_alias : &f->l.d_alias_in_union;
-	uint64_t node = read_pointer(f, in->at, &f->l.i_dentry), dentry = 0;
+	uint64_t node = layout_pointer(f->k->g, in->at, &f->l.i_dentry), dentry = 0;
 
 	if (node && alias->present)
 		dentry = node - alias->off;
-	if (dentry && read_pointer(f, dentry, &f->l.d_inode) != in->at)
+	if (dentry && layout_pointer(f->k->g, dentry, &f->l.d_inode) != in->at)
 		dentry = 0;
 	make_path(f, dentry, mount_of(f, in->sb), ret);
 }
 
 void linux_file_path(const struct linux_files *f, uint64_t file, struct linux_path *ret)
 {
-	uint64_t mnt = read_pointer(f, file, &f->l.f_mnt);
+	uint64_t mnt = layout_pointer(f->k->g, file, &f->l.f_mnt);
 
-	make_path(f, read_pointer(f, file, &f->l.f_dentry),
+	make_path(f, layout_pointer(f->k->g, file, &f->l.f_dentry),
 		mnt && f->l.m_mnt.present ? mnt - f->l.m_mnt.off : 0, ret);
 }

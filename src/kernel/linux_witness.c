@@ -74,13 +74,6 @@ struct collector {
 
 /* ---- the devices -------------------------------------------------------------------------- */
 
-static uint64_t read_pointer(const struct collector *c, uint64_t base, const struct field *f)
-{
-	uint64_t v = layout_read_or(c->k->g, GVA(base), f, 0);
-
-	return guest_is_kernel_addr(c->k->g, v) ? v : 0;
-}
-
 static const struct linux_super *mounted_from(struct collector *c, uint64_t bdev)
 {
 	const struct linux_super *s;
@@ -98,7 +91,7 @@ static uint64_t sectors_of(const struct collector *c, uint64_t bdev)
 
 	if (c->l.nr_sectors.present)
 		return layout_read_or(c->k->g, GVA(bdev), &c->l.nr_sectors, 0);
-	part = read_pointer(c, bdev, &c->l.part);
+	part = layout_pointer(c->k->g, bdev, &c->l.part);
 	return part ? layout_read_or(c->k->g, GVA(part), &c->l.part_sects, 0) : 0;
 }
 

@@ -17,13 +17,6 @@
 /* Bios on top of each other: device-mapper on device-mapper, some times over, each split. */
 #define MAX_UPWARDS 32u
 
-static uint64_t read_pointer(struct linux_who *w, uint64_t base, const struct field *f)
-{
-	uint64_t v = layout_read_or(w->g, GVA(base), f, 0);
-
-	return guest_is_kernel_addr(w->g, v) ? v : 0;
-}
-
 /* ---- tasks -------------------------------------------------------------------------------- */
 
 void linux_put_task(struct linux_who *w, uint64_t task, struct who *t)
@@ -43,11 +36,11 @@ void linux_put_task(struct linux_who *w, uint64_t task, struct who *t)
 /* Who waits at a completion: struct swait_queue on his stack. */
 static uint64_t find_waiter(struct linux_who *w, uint64_t completion)
 {
-	uint64_t node = read_pointer(w, completion, &w->l.wait_list);
+	uint64_t node = layout_pointer(w->g, completion, &w->l.wait_list);
 
 	if (!node || node == completion + w->l.wait_list.off || !w->l.swait_list.present)
 		return 0;
-	return read_pointer(w, node - w->l.swait_list.off, &w->l.swait_task);
+	return layout_pointer(w->g, node - w->l.swait_list.off, &w->l.swait_task);
 }
 
 static uint64_t uring_task(struct linux_who *w, uint64_t req)
@@ -55,9 +48,9 @@ static uint64_t uring_task(struct linux_who *w, uint64_t req)
 	uint64_t tctx;
 
 	if (w->l.uring_task.present)
-		return read_pointer(w, req, &w->l.uring_task);
-	tctx = read_pointer(w, req, &w->l.uring_tctx);
-	return tctx ? read_pointer(w, tctx, &w->l.tctx_task) : 0;
+		return layout_pointer(w->g, req, &w->l.uring_task);
+	tctx = layout_pointer(w->g, req, &w->l.uring_tctx);
+	return tctx ? layout_pointer(w->g, tctx, &w->l.tctx_task) : 0;
 }
 
 /* Asynchronous I/O says by ki_complete what the struct kiocb is part of. Of synchronous I/O the
@@ -69,12 +62,12 @@ static void take_iocb(struct linux_who *w, uint64_t iocb, struct linux_origin *o
 	if (!guest_is_kernel_addr(w->g, iocb))
 		return;
 	o->iocb = iocb;
-	o->file = read_pointer(w, iocb, &w->l.ki_filp);
+	o->file = layout_pointer(w->g, iocb, &w->l.ki_filp);
 	o->ki_pos = layout_read_or(w->g, GVA(iocb), &w->l.ki_pos, WHO_UNKNOWN_U64);
-	end = linux_code_at(&w->code, read_pointer(w, iocb, &w->l.ki_complete))->name;
+	end = linux_code_at(&w->code, layout_pointer(w->g, iocb, &w->l.ki_complete))->name;
 	if (!strcmp(end, "aio_complete_rw") && w->l.aio_rw.present)
 		o->task = linux_task_of(
-			&w->tasks, read_pointer(w, iocb - w->l.aio_rw.off, &w->l.aio_ctx));
+			&w->tasks, layout_pointer(w->g, iocb - w->l.aio_rw.off, &w->l.aio_ctx));
 	else if (!strncmp(end, "io_complete_rw", 14)) /* io_rw.kiocb is the first of io_kiocb */
 		o->task = uring_task(w, iocb);
 }
@@ -86,7 +79,8 @@ static bool end_device_async(struct linux_who *w, struct linux_bio_part *at, str
 {
 	o->kind = WHO_DEVICE;
 	if (w->l.bdio_bio.present)
-		take_iocb(w, read_pointer(w, at->made - w->l.bdio_bio.off, &w->l.bdio_iocb), o);
+		take_iocb(
+			w, layout_pointer(w->g, at->made - w->l.bdio_bio.off, &w->l.bdio_iocb), o);
 	return false;
 }
 
@@ -99,9 +93,9 @@ static bool end_device(struct linux_who *w, struct linux_bio_part *at, struct wh
 	/* A union: the waiter where it is synchronous. */
 	if (layout_read_or(w->g, GVA(at->private), &w->l.bdio_is_sync, 0) ||
 		flags & w->l.dio_is_sync)
-		o->task = read_pointer(w, at->private, &w->l.bdio_iocb);
+		o->task = layout_pointer(w->g, at->private, &w->l.bdio_iocb);
 	else
-		take_iocb(w, read_pointer(w, at->private, &w->l.bdio_iocb), o);
+		take_iocb(w, layout_pointer(w->g, at->private, &w->l.bdio_iocb), o);
 	return false;
 }
 
@@ -118,10 +112,10 @@ static bool end_iomap(struct linux_who *w, struct linux_bio_part *at, struct who
 	struct linux_origin *o)
 {
 	o->kind = WHO_DIRECT;
-	take_iocb(w, read_pointer(w, at->private, &w->l.idio_iocb), o);
+	take_iocb(w, layout_pointer(w->g, at->private, &w->l.idio_iocb), o);
 	o->dio_bytes = layout_read_or(w->g, GVA(at->private), &w->l.idio_size, WHO_UNKNOWN_U64);
 	if (layout_read_or(w->g, GVA(at->private), &w->l.idio_waits, 0))
-		o->task = read_pointer(w, at->private, &w->l.idio_waiter);
+		o->task = layout_pointer(w->g, at->private, &w->l.idio_waiter);
 	return false;
 }
 
@@ -133,7 +127,7 @@ static bool end_iomap_simple(struct linux_who *w, struct linux_bio_part *at, str
 	o->kind = WHO_DIRECT;
 	if (!w->l.sdio_bio.present)
 		return false;
-	take_iocb(w, read_pointer(w, dio, &w->l.sdio_iocb), o);
+	take_iocb(w, layout_pointer(w->g, dio, &w->l.sdio_iocb), o);
 	o->dio_bytes = layout_read_or(w->g, GVA(dio), &w->l.sdio_size, WHO_UNKNOWN_U64);
 	return false;
 }
@@ -143,9 +137,9 @@ static bool end_dio(struct linux_who *w, struct linux_bio_part *at, struct who *
 	struct linux_origin *o)
 {
 	o->kind = WHO_DIRECT;
-	take_iocb(w, read_pointer(w, at->private, &w->l.dio_iocb), o);
+	take_iocb(w, layout_pointer(w->g, at->private, &w->l.dio_iocb), o);
 	if (!layout_read_or(w->g, GVA(at->private), &w->l.dio_is_async, 1))
-		o->task = read_pointer(w, at->private, &w->l.dio_waiter);
+		o->task = layout_pointer(w->g, at->private, &w->l.dio_waiter);
 	return false;
 }
 
@@ -161,8 +155,8 @@ static bool end_command(struct linux_who *w, struct linux_bio_part *at, struct w
 	struct linux_origin *o)
 {
 	o->kind = WHO_DISCARD;
-	o->file = read_pointer(
-		w, at->private, &(struct field){.present = true, .bytes = guest_word_bytes(w->g)});
+	o->file = layout_pointer(w->g, at->private,
+		&(struct field){.present = true, .bytes = guest_word_bytes(w->g)});
 	o->task = uring_task(w, at->private);
 	return false;
 }
@@ -185,7 +179,8 @@ static bool is_journal(const char *name)
 static bool end_buffer(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
 	struct linux_origin *o)
 {
-	if (is_journal(linux_code_at(&w->code, read_pointer(w, at->private, &w->l.b_end_io))->name))
+	if (is_journal(linux_code_at(&w->code, layout_pointer(w->g, at->private, &w->l.b_end_io))
+			       ->name))
 		o->kind = WHO_JOURNAL;
 	return false;
 }
@@ -285,10 +280,10 @@ static bool go_up(
 /* Its group is that of the bio where no task is known, as of what the page cache writes. */
 static void put_group(struct linux_who *w, uint64_t bio, struct who *t)
 {
-	uint64_t group = read_pointer(w, bio, &w->l.bi_blkg);
+	uint64_t group = layout_pointer(w->g, bio, &w->l.bi_blkg);
 
-	group = group ? read_pointer(w, group, &w->l.blkg_blkcg) : 0;
-	group = group ? read_pointer(w, group, &w->l.blkcg_cgroup) : 0;
+	group = group ? layout_pointer(w->g, group, &w->l.blkg_blkcg) : 0;
+	group = group ? layout_pointer(w->g, group, &w->l.blkcg_cgroup) : 0;
 	if (group)
 		t->cgroup = linux_cgroup_path(&w->tasks, group);
 }

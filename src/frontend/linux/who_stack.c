@@ -9,13 +9,6 @@
 
 #include "base/num.h"
 
-static uint64_t read_pointer(struct linux_who *w, uint64_t base, const struct field *f)
-{
-	uint64_t v = layout_read_or(w->g, GVA(base), f, 0);
-
-	return guest_is_kernel_addr(w->g, v) ? v : 0;
-}
-
 /* ---- device-mapper ------------------------------------------------------------------------ */
 
 struct dm_layout {
@@ -45,7 +38,7 @@ static const struct field_spec dm_specs[] = {
 static void read_text(
 	struct linux_who *w, uint64_t base, const struct field *f, char *buf, size_t cap)
 {
-	uint64_t text = base ? read_pointer(w, base, f) : 0;
+	uint64_t text = base ? layout_pointer(w->g, base, f) : 0;
 
 	if (!text || guest_read_str(w->g, GVA(text), buf, cap, NULL))
 		*buf = '\0';
@@ -68,8 +61,8 @@ static void put_layer(
 static bool read_device(struct linux_who *w, uint64_t bio, struct linux_bdev *ret)
 {
 	if (w->l.bi_bdev.present)
-		return linux_bdev_read(&w->bdevs, read_pointer(w, bio, &w->l.bi_bdev), ret);
-	return linux_bdev_of_disk(&w->bdevs, read_pointer(w, bio, &w->l.bi_disk),
+		return linux_bdev_read(&w->bdevs, layout_pointer(w->g, bio, &w->l.bi_bdev), ret);
+	return linux_bdev_of_disk(&w->bdevs, layout_pointer(w->g, bio, &w->l.bi_disk),
 		(uint32_t)layout_read_or(w->g, GVA(bio), &w->l.bi_partno, 0), ret);
 }
 
@@ -125,18 +118,18 @@ bool linux_end_dm(struct linux_who *w, struct linux_bio_part *at, struct who *t,
 	if (at->end->types)
 		layout_fill_known(at->end->types, dm_specs, ARRAY_SIZE(dm_specs), &l);
 	tio = l.clone.present ? at->made - l.clone.off : 0;
-	io = tio ? read_pointer(w, tio, &l.io) : 0;
-	orig = io ? read_pointer(w, io, &l.orig_bio) : 0;
+	io = tio ? layout_pointer(w->g, tio, &l.io) : 0;
+	orig = io ? layout_pointer(w->g, io, &l.orig_bio) : 0;
 	if (!orig) {
 		who_lost(t, "device-mapper's own bio: %s",
 			tio ? "it is not there" : "its types are not known");
 		return false;
 	}
-	type = read_pointer(w, read_pointer(w, tio, &l.target), &l.type);
+	type = layout_pointer(w->g, layout_pointer(w->g, tio, &l.target), &l.type);
 	read_text(w, type, &l.type_name, kind, sizeof(kind));
-	md = read_pointer(w, io, &l.md);
-	read_text(
-		w, md ? read_pointer(w, md, &l.interface) : 0, &l.cell_name, label, sizeof(label));
+	md = layout_pointer(w->g, io, &l.md);
+	read_text(w, md ? layout_pointer(w->g, md, &l.interface) : 0, &l.cell_name, label,
+		sizeof(label));
 	skip = place_in_original(w, &l, at, tio, orig);
 	start = linux_bio_sector(w, orig);
 	if (skip == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64) {
@@ -160,7 +153,7 @@ bool linux_end_crypt(struct linux_who *w, struct linux_bio_part *at, struct who 
 
 	if (at->end->types)
 		layout_fill_known(at->end->types, spec, 1, &base);
-	bio = read_pointer(w, at->private, &base);
+	bio = layout_pointer(w->g, at->private, &base);
 	if (!bio || layout_read_or(w->g, GVA(bio), &w->bio.size, 0) !=
 			    layout_read_or(w->g, GVA(at->made), &w->bio.size, 1)) {
 		who_lost(t, "dm-crypt's own bio");
@@ -211,7 +204,7 @@ static uint64_t find_master(struct linux_who *w, const struct linux_bio_part *at
 	uint64_t master;
 
 	layout_fill_known(at->end->types, specs, 2, &l);
-	master = read_pointer(w, at->private, &l.master);
+	master = layout_pointer(w->g, at->private, &l.master);
 	return master && !layout_read(w->g, GVA(at->private), &l.sector, sector, NULL) ? master : 0;
 }
 
@@ -235,7 +228,7 @@ static uint64_t find_above(
 		return find_master(w, at, raid1_specs, sector);
 	}
 	layout_fill_known(at->end->types, acct_specs, ARRAY_SIZE(acct_specs), &l);
-	return read_pointer(w, at->private, l.acct_bio.present ? &l.acct_bio : &l.clone_bio);
+	return layout_pointer(w->g, at->private, l.acct_bio.present ? &l.acct_bio : &l.clone_bio);
 }
 
 bool linux_end_md(struct linux_who *w, struct linux_bio_part *at, struct who *t,
