@@ -39,7 +39,8 @@ struct btrfs {
 	struct btrfs_super super;
 	struct chunk *v; /* owned; ascending by place once they are all there */
 	size_t nr, cap;
-	bool all; /* the tree was read to its end */
+	size_t nr_system; /* the first ones, the superblock's: the tree of chunks is in them */
+	bool all;	  /* the tree was read to its end */
 	bool no_memory;
 };
 
@@ -66,7 +67,7 @@ static bool put_chunk(struct btrfs *b, const struct chunk *one)
 	size_t i;
 
 	/* Those of the system stand in the superblock, too. */
-	for (i = 0; i < b->nr && one->type & SYSTEM; i++)
+	for (i = 0; i < b->nr_system && one->type & SYSTEM; i++)
 		if (b->v[i].place == one->place)
 			return true;
 	if (b->nr == MAX_CHUNKS)
@@ -117,6 +118,7 @@ static bool take_system(struct btrfs *b)
 				size - at - KEY_BYTES, &used))
 			return false;
 		at += KEY_BYTES + used;
+		b->nr_system = b->nr;
 	}
 	return true;
 }
@@ -128,7 +130,7 @@ static bool find_node(const struct btrfs *b, uint64_t logical, uint64_t *ret)
 {
 	size_t i;
 
-	for (i = 0; i < b->nr; i++)
+	for (i = 0; i < b->nr_system; i++)
 		if (b->v[i].type & SYSTEM && !(b->v[i].type & (RAID0 | RAID10 | RAID5 | RAID6)) &&
 			logical >= b->v[i].logical && logical - b->v[i].logical < b->v[i].bytes) {
 			*ret = b->v[i].place + (logical - b->v[i].logical);
