@@ -11,6 +11,7 @@
 #include "base/frame.h"
 #include "base/num.h"
 #include "io/probe.h"
+#include "ondisk/ranges.h"
 
 static void close_lvm(void *state)
 {
@@ -115,14 +116,9 @@ static int open_volume(struct lvm *l, struct lvm_volume *v, const struct ondisk_
 	return v->fs->prepare ? v->fs->prepare(v->state, asked, nr, err) : 0;
 }
 
-struct asked {
-	struct ondisk_range *v; /* owned */
-	size_t nr, cap;
-};
-
 /* The parts of what is asked that lie in the volume, as places in it. */
 static int gather_asked(const struct lvm *l, size_t volume, const struct ondisk_range *v, size_t nr,
-	struct asked *ret)
+	struct ondisk_ranges *ret)
 {
 	size_t i;
 
@@ -134,42 +130,31 @@ static int gather_asked(const struct lvm *l, size_t volume, const struct ondisk_
 			uint64_t to = s ? s->place + s->bytes : next;
 
 			to = MIN(to, end);
-			if (s && s->volume == volume && s->plain) {
-				if (util_grow(&ret->v, &ret->cap, ret->nr + 1, sizeof(*ret->v)))
-					return -1;
-				ret->v[ret->nr++] =
-					(struct ondisk_range){s->at + (at - s->place), to - at};
-			}
+			if (s && s->volume == volume && s->plain &&
+				ranges_put(ret,
+					(struct ondisk_range){s->at + (at - s->place), to - at}))
+				return -1;
 			at = to;
 		}
 	}
 	return 0;
 }
 
-static int by_start(const void *a, const void *b)
-{
-	const struct ondisk_range *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
 static int prepare_lvm(void *state, const struct ondisk_range *v, size_t nr, struct err *err)
 {
 	struct lvm *l = state;
 	size_t i;
-	int rc = 0;
 
-	for (i = 0; !rc && i < l->nr_volumes; i++) {
-		struct asked asked = {0};
+	for (i = 0; i < l->nr_volumes; i++) {
+		CLEANUP(ranges_free) struct ondisk_ranges asked = {0};
 
-		rc = gather_asked(l, i, v, nr, &asked) ? err_nomem(err, "the volumes of LVM") : 0;
-		if (!rc && asked.nr) {
-			qsort(asked.v, asked.nr, sizeof(*asked.v), by_start);
-			rc = open_volume(l, &l->volumes[i], asked.v, asked.nr, err);
-		}
-		free(asked.v);
+		if (gather_asked(l, i, v, nr, &asked))
+			return err_nomem(err, "the volumes of LVM");
+		ranges_merge(&asked);
+		if (asked.nr && open_volume(l, &l->volumes[i], asked.v, asked.nr, err))
+			return -1;
 	}
-	return rc;
+	return 0;
 }
 
 /* ---- the answers -------------------------------------------------------------------------- */

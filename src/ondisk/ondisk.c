@@ -5,17 +5,13 @@
 
 #include "base/num.h"
 #include "ondisk/memory.h"
+#include "ondisk/ranges.h"
 #include "ondisk/regions.h"
 
 /* Stretches of one request: more than this are one more, of which nothing is said. */
 #define MAX_STRETCHES 4096u
 
 /* ---- what will be asked ------------------------------------------------------------------- */
-
-struct asked {
-	struct ondisk_range *v; /* owned */
-	size_t nr, cap;
-};
 
 /* The part of the request's range that is in the region, in bytes of it. */
 static bool clip_range(
@@ -29,32 +25,8 @@ static bool clip_range(
 	return true;
 }
 
-static int by_start(const void *a, const void *b)
-{
-	const struct ondisk_range *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-static void merge_ranges(struct asked *a)
-{
-	size_t i, keep = 0;
-
-	if (a->nr)
-		qsort(a->v, a->nr, sizeof(*a->v), by_start);
-	for (i = 1; i < a->nr; i++) {
-		struct ondisk_range *last = &a->v[keep];
-
-		if (a->v[i].start > last->start + last->bytes)
-			a->v[++keep] = a->v[i];
-		else
-			last->bytes = MAX(last->bytes, a->v[i].start + a->v[i].bytes - last->start);
-	}
-	a->nr = a->nr ? keep + 1 : 0;
-}
-
 /* Of all requests that touch the region. -1: no memory. */
-static int gather_asked(const struct region *r, const struct blkdev *dev, struct asked *ret)
+static int gather_asked(const struct region *r, const struct blkdev *dev, struct ondisk_ranges *ret)
 {
 	const struct io_request *q;
 	struct ondisk_range one;
@@ -64,11 +36,10 @@ static int gather_asked(const struct region *r, const struct blkdev *dev, struct
 	for (i = 0; (q = blkdev_request(dev, i)); i++) {
 		if (!io_request_range(q, &start, &end) || !clip_range(r, start, end, &one))
 			continue;
-		if (util_grow(&ret->v, &ret->cap, ret->nr + 1, sizeof(*ret->v)))
+		if (ranges_put(ret, one))
 			return -1;
-		ret->v[ret->nr++] = one;
 	}
-	merge_ranges(ret);
+	ranges_merge(ret);
 	return 0;
 }
 
@@ -76,14 +47,14 @@ static int gather_asked(const struct region *r, const struct blkdev *dev, struct
 static int open_region(
 	struct regions *all, struct region *r, const struct blkdev *dev, struct err *err)
 {
-	struct asked asked = {0};
+	CLEANUP(ranges_free) struct ondisk_ranges asked = {0};
 	struct err why;
-	int rc = gather_asked(r, dev, &asked);
+	int rc = 0;
 
-	if (rc || !asked.nr) {
-		free(asked.v);
-		return rc ? err_nomem(err, "what requests are for") : 0;
-	}
+	if (gather_asked(r, dev, &asked))
+		return err_nomem(err, "what requests are for");
+	if (!asked.nr)
+		return 0;
 	view_init(&r->view, all->disk, r->start * SECTOR_BYTES, r->nr * SECTOR_BYTES);
 	if (r->fs->open(&r->view, &r->state, &why)) {
 		r->state = NULL;
@@ -91,7 +62,6 @@ static int open_region(
 		rc = why.cls == ERR_SYSTEM ? err_set(err, ERR_SYSTEM, "%s", why.text) : 0;
 	} else if (r->fs->prepare)
 		rc = r->fs->prepare(r->state, asked.v, asked.nr, err);
-	free(asked.v);
 	return rc;
 }
 
