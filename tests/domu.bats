@@ -90,8 +90,8 @@ writes_ok() { # the disk with the writes is what its requests say
 
 # bats test_tags=long
 @test "a kernel is named whether or not a frontend of ours is in it" {
-    named() { # named BANNER OS RELEASE
-        make_guest ring --banner "$1"
+    named() { # named BANNER OS RELEASE [OPTION...]
+        make_guest ring --banner "$1" "${@:4}"
         sed -i '/"frontend"/d' "$truth" # the kernel names that, too
         dump_ok --no-pages
         [ "$(of_dump '[.guest.os, .guest.release]')" = "[\"$2\",$3]" ]
@@ -102,6 +102,11 @@ writes_ok() { # the disk with the writes is what its requests say
     named linux Linux '"2.6.18-8.el5xen"'
     named "Xen Minimal OS!" Mini-OS null
     named "GNU GRUB  version %s" GRUB null
+    # In two pages of the image, where each system has its own.
+    named freebsd FreeBSD '"13.2-RELEASE-p11"' --image 0xffffffff81654000
+    named openbsd OpenBSD '"7.3"' --image 0xd0654000 --bits 32
+    named netbsd NetBSD '"9.3"' --image 0xc0123000 --bits 32
+    named "Xen Minimal OS!" Mini-OS null --image 0x9000
     # Who only mentions a kernel runs none.
     make_guest ring --banner "see also FreeBSD 4 and Linux version numbers, NetBSD 9.3 is out"
     dump_ok --no-pages

@@ -177,10 +177,14 @@ static void visit_mappings(struct ring_search *s)
 
 int front_rings_find(struct guest *g, struct front_rings *ret, struct err *err)
 {
-	struct ring_search *s = calloc(1, sizeof(*s));
+	struct ring_search *s;
 	int status;
 
 	*ret = (struct front_rings){0};
+	/* Its pointers would lead nowhere. */
+	if (!guest_maps_anything(g))
+		return 0;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_nomem(err, "a search");
 	*s = (struct ring_search){.g = g,

@@ -500,3 +500,24 @@ int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn
 		base = UINT64_MAX << g->mode->va_bits;
 	return visit_table(&en, g->root.table, g->mode->levels, base, &top);
 }
+
+static int stop_at_data(
+	void *arg, gva_t va UNUSED, const struct guest_map *map, uint64_t bytes UNUSED)
+{
+	const struct guest *g = arg;
+
+	return guest_peek(g, map->pfn) != NULL;
+}
+
+bool guest_maps_anything(struct guest *g)
+{
+	uint64_t half;
+
+	if (!g->root.paging)
+		return true;
+	if (g->mode->va_bits == 32)
+		return guest_for_each_mapping(g, GVA(0), GVA(UINT32_MAX), stop_at_data, g) > 0;
+	half = 1ull << (g->mode->va_bits - 1);
+	return guest_for_each_mapping(g, GVA(-half), GVA(UINT64_MAX), stop_at_data, g) > 0 ||
+	       guest_for_each_mapping(g, GVA(0), GVA(half - 1), stop_at_data, g) > 0;
+}

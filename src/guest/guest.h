@@ -72,6 +72,9 @@ bool guest_was_read(const struct guest *g, pfn_t pfn);
 typedef int guest_map_fn(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes);
 int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn *fn, void *arg);
 
+/* Do the page tables lead to a page with data? True of a guest that does not use any. */
+bool guest_maps_anything(struct guest *g);
+
 /* Is the address canonical and in the kernel half (upper half; i386: >= 0xc0000000)? */
 bool guest_is_kernel_addr(const struct guest *g, uint64_t va);
 

@@ -134,6 +134,15 @@ void window_search(struct guest *g, struct window in, const void *needle, size_t
 	search_pages(&s, g, in);
 }
 
+void window_search_all(struct guest *g, struct window in, const void *needle, size_t len,
+	bool (*fn)(void *arg, gva_t at), void *arg)
+{
+	struct scan s = {.g = g, .needle = needle, .len = len, .fn = fn, .arg = arg};
+
+	if (len && len <= MAX_NEEDLE)
+		search_pages(&s, g, in);
+}
+
 size_t window_peek_back(struct guest *g, gva_t end, uint8_t *buf, size_t cap, gva_t *ret_start)
 {
 	uint64_t va = end.v;

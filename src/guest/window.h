@@ -23,6 +23,10 @@ bool window_at(const struct guest *g, unsigned index, struct window *ret);
 void window_search(struct guest *g, struct window in, const void *needle, size_t len,
 	bool (*fn)(void *arg, gva_t at), void *arg);
 
+/* The same, in data that is written too. */
+void window_search_all(struct guest *g, struct window in, const void *needle, size_t len,
+	bool (*fn)(void *arg, gva_t at), void *arg);
+
 /* Copy up to cap bytes that end at `end` and are mapped without a gap; returns how many, and in
  * ret_start where they begin (page-aligned, or cap-limited). */
 size_t window_peek_back(struct guest *g, gva_t end, uint8_t *buf, size_t cap, gva_t *ret_start);

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "guest/window.h"
 
 #define MAX_LINE 160u
+/* That are looked at when no kernel lies where it should: 1 GiB. */
+#define MAX_PAGES (1u << 18)
 
 /* A text that a kernel has of itself. */
 struct banner {
@@ -70,46 +73,62 @@ static bool parse_line(
 	return true;
 }
 
-/* The printable text at `at`, as far as its page and its line go. Does the text end with the line?
- */
-static bool copy_line(const uint8_t *at, const uint8_t *end, char *line)
+struct banner_search {
+	struct guest *g;
+	const struct banner *banner;
+	struct guest_facts *ret;
+	uint64_t pages_left;
+	bool found;
+};
+
+/* The printable text at `at`, as far as `end` and its line go. */
+static bool parse_text(struct banner_search *s, const uint8_t *at, const uint8_t *end)
 {
-	size_t n = 0, k;
+	char line[MAX_LINE];
+	size_t n = 0;
+	bool whole;
 
 	while (at + n < end && isprint(at[n]))
 		n++;
-	k = MIN(n, (size_t)MAX_LINE - 1);
-	memcpy(line, at, k);
-	line[k] = '\0';
-	return end - at > (ptrdiff_t)n + 1 && at[n] == '\n' && !at[n + 1];
+	whole = end - at > (ptrdiff_t)n + 1 && at[n] == '\n' && !at[n + 1];
+	snprintf(line, sizeof(line), "%.*s", (int)n, (const char *)at);
+	s->found = parse_line(s->banner, line, whole, s->ret);
+	return s->found;
 }
 
-struct banner_search {
-	struct guest *g;
-	struct guest_facts *ret;
-};
+static bool look_at(void *arg, gva_t at)
+{
+	struct banner_search *s = arg;
+	char text[PAGE_BYTES];
+
+	return guest_read_str(s->g, at, text, sizeof(text), NULL) ||
+	       !parse_text(s, (const uint8_t *)text, (const uint8_t *)text + strlen(text) + 1);
+}
+
+static bool find_in_page(struct banner_search *s, const uint8_t *page)
+{
+	const uint8_t *at = page, *end = page + PAGE_BYTES;
+	size_t len = strlen(s->banner->start);
+
+	for (; (at = memmem(at, (size_t)(end - at), s->banner->start, len)); at++)
+		if (parse_text(s, at, end))
+			return true;
+	return false;
+}
 
 static int visit_page(void *arg, pfn_t pfn, const uint8_t *page)
 {
 	struct banner_search *s = arg;
-	const uint8_t *at = page, *end = page + PAGE_BYTES;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(banners); i++) {
-		size_t len = strlen(banners[i].start);
-
-		for (at = page; (at = memmem(at, (size_t)(end - at), banners[i].start, len));
-			at++) {
-			char line[MAX_LINE];
-			bool whole = copy_line(at, end, line);
-
-			if (!parse_line(&banners[i], line, whole, s->ret))
-				continue;
+		s->banner = &banners[i];
+		if (find_in_page(s, page)) {
 			guest_page(s->g, pfn);
 			return 1;
 		}
 	}
-	return 0;
+	return !s->pages_left--;
 }
 
 /*
@@ -146,10 +165,35 @@ static bool read_windows(struct guest *g, struct guest_facts *ret)
 	return true;
 }
 
+/*
+ * A kernel that is not where the large systems are is linked to where it is loaded, at the start of
+ * memory: Mini-OS and GRUB as PV guests at 0 (arch/x86/minios-x86_64.lds.S; Makefile.core.def),
+ * else at 1 or 2 MiB.
+ */
+static const struct window low = {{0}, {(64u << 20) - 1}};
+
+static bool find_in_window(struct banner_search *s, struct window in)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(banners) && !s->found; i++) {
+		s->banner = &banners[i];
+		window_search_all(s->g, in, s->banner->start, strlen(s->banner->start), look_at, s);
+	}
+	return s->found;
+}
+
 void banner_read_facts(struct guest *g, struct guest_facts *ret)
 {
-	struct banner_search s = {.g = g, .ret = ret};
+	struct banner_search s = {.g = g, .ret = ret, .pages_left = MAX_PAGES};
+	struct window in;
+	unsigned i;
 
-	if (!read_windows(g, ret))
+	if (!guest_maps_anything(g) || read_windows(g, ret))
+		return;
+	for (i = 0; window_at(g, i, &in); i++)
+		if (find_in_window(&s, in))
+			return;
+	if (!find_in_window(&s, low))
 		memory_for_each_page(guest_memory(g), visit_page, &s);
 }

@@ -10,9 +10,10 @@
 #include "kernel/facts.h"
 
 /*
- * Looks at every page, unless the guest's memory shows a Windows kernel at its fixed address. A
- * text that only mentions another kernel does not count: the whole line must be there as the
- * kernel's own build makes it. os stays "" when nobody says who he is.
+ * Looks where kernels lie, as the guest maps it, and then at its pages, 1 GiB of them at most;
+ * unless the guest's memory shows a Windows kernel at its fixed address, or nothing is mapped, so
+ * that no kernel runs. A text that only mentions another kernel does not count: the whole line must
+ * be there as the kernel's own build makes it. os stays "" when nobody says who he is.
  */
 void banner_read_facts(struct guest *g, struct guest_facts *ret);
 

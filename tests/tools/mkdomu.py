@@ -579,6 +579,8 @@ def main():
     ap.add_argument("--bits", type=int, default=64, choices=(32, 64))
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--banner", help="a text in memory, or freebsd, netbsd, openbsd, linux")
+    ap.add_argument("--image", type=lambda v: int(v, 0),
+                    help="the address of two pages of the kernel's image; that text lies in both of them")
     ap.add_argument("--symbols", help="write a System.map; the guest is meant to be looked at by it")
     ap.add_argument("--disk", help="write PREFIX-VDEV.before and .after")
     ap.add_argument("--with", dest="words", action="append", default=[])
@@ -588,7 +590,11 @@ def main():
     guest = Guest(args.bits, 1200 if set(args.words) & {"full", "wrapped", "long"} else 512)
     devices = KINDS[args.kind](args, guest, rnd, set(args.words))
     if args.banner:
-        guest.text(BANNERS.get(args.banner, args.banner) + "\n")
+        text = BANNERS.get(args.banner, args.banner) + "\n"
+        if args.image is None:
+            guest.text(text)
+        else:
+            guest.write(guest.alloc(2 * domu.PAGE, va=args.image) + domu.PAGE - 12, text.encode() + b"\0")
     if "grants" in args.words:
         guest.put_grant_table()
     if "grants2" in args.words:

@@ -64,7 +64,7 @@ static int find_xenvbd(struct guest *g, const struct kernel *k, const struct fro
 	if (s->nr_devices || opt->locate == FRONTEND_LOCATE_SYMBOLS ||
 		(*k->facts->os && strcmp(k->facts->os, "Windows") != 0))
 		return 0;
-	if (!memory_for_each_page(guest_memory(g), visit_page, &v))
+	if (!guest_maps_anything(g) || !memory_for_each_page(guest_memory(g), visit_page, &v))
 		return 0;
 	how.version = v.text;
 	return ring_disks_find(g, k, opt, &how, s, err);
