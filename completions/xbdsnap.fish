@@ -274,7 +274,7 @@ complete -c xbdsnap -n '__xbdsnap_is replay' -l usage -f -d 'all options in shor
 complete -c xbdsnap -n '__xbdsnap_is replay' -s V -l version -f -d 'the version'
 complete -c xbdsnap -n '__xbdsnap_is watch' -l device -x -a '(__xbdsnap_devices)' -d 'only this device'
 complete -c xbdsnap -n '__xbdsnap_is watch' -l interval -x -d 'between two looks (default 1)'
-complete -c xbdsnap -n '__xbdsnap_is watch' -l older-than -x -d 'end with status 3 as soon as a request is pending for longer'
+complete -c xbdsnap -n '__xbdsnap_is watch' -l older-than -x -d 'end with status 3 as soon as a request waits for longer'
 complete -c xbdsnap -n '__xbdsnap_is watch' -l count -x -d 'end after so many looks'
 complete -c xbdsnap -n '__xbdsnap_is watch' -l log -r -F -d 'tell the system\'s journal or log too'
 complete -c xbdsnap -n '__xbdsnap_is watch' -s J -l json -f -d 'one JSON document'

@@ -270,6 +270,23 @@ no_such_device() {
 }
 
 # bats test_tags=long
+@test "watch: what the guest shows to nobody gets old too" {
+    ring=$("$XBDSNAP" dump -J "$checkpoint" | jq -r '.devices[0].rings[0].address')
+    python3 "$SRCDIR/tests/tools/edit_ring.py" "$checkpoint" held.save held "$ring"
+    python3 "$SRCDIR/tests/tools/mkcore.py" xen held.save core
+    export FAKEXEN_CORE=$PWD/core
+    run -3 xbdsnap watch --live 7 --older-than 20 --interval 0.05
+    [[ $output == 20*Z" xvda: 0 pending, 20 queued, oldest 23.1 s, unpublished" ]]
+    run -0 xbdsnap watch --live 7 --older-than 60 --count 2 --interval 0
+    run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $output == *"xvda: nothing published: 0 in the ring, 20 in the guest's queue, the oldest for 23.1 s; the backend cannot see them"$'\n'* ]]
+    xbdsnap dump -q -J --live 7 >dump.json
+    check_schema dump.json
+    [ "$(jq -c '.live.disks[0] | [.verdict, .unpublished, .queued, .oldest_ns > 23e9]' dump.json)" = \
+        '[["unpublished"],0,20,true]' ]
+}
+
+# bats test_tags=long
 @test "watch: the journal gets each line, also when it starts anew" {
     : >entries
     listen() {

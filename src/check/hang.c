@@ -48,18 +48,27 @@ static void judge_ring(const struct io_ring *r, struct hang *h)
 		h->why |= torn;
 }
 
-static void note_oldest(const struct blkdev *d, struct hang *h)
+static struct hang_age older_age(struct hang_age a, struct hang_age b)
 {
+	if (!a.known || !b.known)
+		return a.known ? a : b;
+	return a.ns >= b.ns ? a : b;
+}
+
+static struct hang_age find_oldest(const struct io_request *v, size_t nr)
+{
+	struct hang_age oldest = {false, 0};
 	size_t i;
 
-	for (i = 0; i < d->nr_requests; i++) {
-		const struct io_request *r = &d->requests[i];
+	for (i = 0; i < nr; i++)
+		if (v[i].age_known && !v[i].unsettled)
+			oldest = older_age(oldest, (struct hang_age){true, v[i].age_ns});
+	return oldest;
+}
 
-		if (!r->age_known || r->unsettled)
-			continue;
-		h->oldest_ns = MAX(h->oldest_ns, r->age_ns);
-		h->oldest_known = true;
-	}
+struct hang_age hang_oldest(const struct hang *h)
+{
+	return older_age(h->in_ring, h->in_queue);
 }
 
 void hang_judge(const struct blkdev *d, struct hang *ret)
@@ -78,7 +87,9 @@ void hang_judge(const struct blkdev *d, struct hang *ret)
 	/* What is queued waits for room as long as anything is on its way. */
 	if (h.unpublished || (h.queued && !h.unanswered && !h.unseen))
 		h.why |= HANG_UNPUBLISHED;
-	note_oldest(d, &h);
+	h.in_ring = find_oldest(d->requests, d->nr_requests);
+	if (d->queued_known)
+		h.in_queue = find_oldest(d->queued, d->nr_queued);
 	*ret = h;
 }
 
@@ -104,19 +115,36 @@ static const char *plural_ending(uint64_t nr, const char *one, const char *many)
 	return nr == 1 ? one : many;
 }
 
+static void say_age(struct hang_age oldest, char *buf, size_t cap)
+{
+	if (oldest.known)
+		join_words(buf, cap, ", ", "the oldest for %.1f s", (double)oldest.ns / 1e9);
+}
+
 static void say_backend(const struct hang *h, const struct hang_below *below, char *buf, size_t cap)
 {
 	join_words(buf, cap, "",
 		"the guest waits for the backend: %" PRIu64 " %s published and not answered",
 		h->unanswered, plural_ending(h->unanswered, "request is", "requests are"));
-	if (h->oldest_known)
-		join_words(buf, cap, ", ", "the oldest for %.1f s", (double)h->oldest_ns / 1e9);
+	say_age(h->in_ring, buf, cap);
 	if (below && below->known && below->in_flight)
 		join_words(buf, cap, "; ", "the device below has %" PRIu64 " in flight",
 			below->in_flight);
 	else if (below && below->known)
 		join_words(buf, cap, "; ",
 			"the device below has none in flight, so they are in the backend");
+}
+
+static void say_unpublished(const struct hang *h, char *buf, size_t cap)
+{
+	bool some = h->unanswered || h->unseen;
+
+	join_words(buf, cap, "; and ",
+		"%s: %" PRIu64 " in the ring, %" PRIu64 " in the guest's queue",
+		some ? "not all is published" : "nothing published", h->unpublished, h->queued);
+	say_age(some ? h->in_queue : hang_oldest(h), buf, cap);
+	if (!some)
+		join_words(buf, cap, "; ", "the backend cannot see them");
 }
 
 void hang_sentence(const struct hang *h, const struct hang_below *below, char *buf, size_t cap)
@@ -129,13 +157,7 @@ void hang_sentence(const struct hang *h, const struct hang_below *below, char *b
 			"the backend has answered and the guest has not looked: %" PRIu64 " %s",
 			h->unseen, plural_ending(h->unseen, "answer", "answers"));
 	if (h->why & HANG_UNPUBLISHED)
-		join_words(buf, cap, "; and ",
-			h->unanswered || h->unseen
-				? "not all is published: %" PRIu64 " in the ring, %" PRIu64
-				  " in the guest's queue"
-				: "nothing published: %" PRIu64 " in the ring, %" PRIu64
-				  " in the guest's queue, which the backend cannot see",
-			h->unpublished, h->queued);
+		say_unpublished(h, buf, cap);
 	if (h->why & HANG_MOVING)
 		join_words(buf, cap, "; ",
 			"it is moving: the rings changed while they were looked at");

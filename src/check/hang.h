@@ -20,11 +20,16 @@
 /* "backend", "guest", "unpublished", "moving", "unknown" */
 const char *hang_name(unsigned bit);
 
+/* How old is the oldest, by the guest's own clock? */
+struct hang_age {
+	bool known;
+	uint64_t ns;
+};
+
 struct hang {
 	unsigned why; /* HANG_*; 0: nothing is pending */
 	uint64_t unanswered, unseen, unpublished, queued;
-	bool oldest_known;
-	uint64_t oldest_ns; /* of what is in the rings */
+	struct hang_age in_ring, in_queue;
 };
 
 /* What the block layer below the backend holds; NULL or not known. */
@@ -33,6 +38,7 @@ struct hang_below {
 	uint64_t in_flight;
 };
 
+struct hang_age hang_oldest(const struct hang *h);
 void hang_judge(const struct blkdev *d, struct hang *ret);
 /* The verdict, one sentence: "the guest waits for the backend: 20 requests are published and not
  * answered, the oldest for 34 s; the device below has 20 in flight". */

@@ -212,6 +212,7 @@ static struct json_object *json_disk(const struct backend_disk *b)
 {
 	struct json_object *o = json_object_new_object(), *rings = json_object_new_array();
 	const struct hang *h = &b->hang;
+	struct hang_age oldest = hang_oldest(h);
 	size_t i;
 
 	json_put_text(o, "vdev", b->dev->name);
@@ -221,7 +222,7 @@ static struct json_object *json_disk(const struct backend_disk *b)
 	json_put_num(o, "unseen", h->unseen);
 	json_put_num(o, "unpublished", h->unpublished);
 	json_put(o, "queued", b->dev->queued_known ? json_object_new_uint64(h->queued) : NULL);
-	json_put(o, "oldest_ns", h->oldest_known ? json_object_new_uint64(h->oldest_ns) : NULL);
+	json_put(o, "oldest_ns", oldest.known ? json_object_new_uint64(oldest.ns) : NULL);
 	for (i = 0; i < b->dev->nr_rings; i++)
 		json_object_array_add(rings, json_ring(&b->dev->rings[i], &b->rings[i]));
 	json_put(o, "rings", rings);

@@ -24,11 +24,13 @@
 /* Looks that may fail one after the other: a guest that boots, or resumes, has no frontend yet. */
 #define MAX_FAILED 5u
 
-/* A request that was seen, and since when. The guest's clock stands still while it sleeps. */
+/* A request that was seen, in a ring or held back, and since when. The guest's clock stands still
+ * while it sleeps. */
 struct watched {
-	unsigned device, ring, slot;
+	unsigned device, queued, ring, slot;
 	uint64_t id, request, sector, start_ns;
 	uint64_t since_ns; /* of this process' clock */
+	uint64_t age_ns;   /* by the guest's clock; 0 unknown */
 };
 
 struct watched_list {
@@ -107,36 +109,39 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 
 /* ---- ages --------------------------------------------------------------------------------- */
 
-static bool same_watched(const struct watched *a, const struct watched *b)
+/* Those of one place are told apart too. */
+static int order_watched(const void *one, const void *other)
 {
-	return a->device == b->device && a->ring == b->ring && a->slot == b->slot &&
-	       a->id == b->id && a->request == b->request && a->sector == b->sector &&
-	       a->start_ns == b->start_ns;
+	const struct watched *a = one, *b = other;
+	const uint64_t pairs[][2] = {{a->device, b->device}, {a->queued, b->queued},
+		{a->ring, b->ring}, {a->slot, b->slot}, {a->id, b->id}, {a->request, b->request},
+		{a->sector, b->sector}, {a->start_ns, b->start_ns}};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(pairs); i++)
+		if (pairs[i][0] != pairs[i][1])
+			return pairs[i][0] < pairs[i][1] ? -1 : 1;
+	return 0;
 }
 
-static bool was_before(const struct watched *a, const struct watched *b)
+static bool same_watched(const struct watched *a, const struct watched *b)
 {
-	if (a->device != b->device)
-		return a->device < b->device;
-	return a->ring != b->ring ? a->ring < b->ring : a->slot < b->slot;
+	return !order_watched(a, b);
 }
 
 /* Both lists ascend: *at goes along the older one. */
 static void carry_over(const struct watched_list *old, size_t *at, struct watched *w)
 {
-	while (*at < old->nr && was_before(&old->v[*at], w))
+	while (*at < old->nr && order_watched(&old->v[*at], w) < 0)
 		++*at;
 	if (*at < old->nr && same_watched(&old->v[*at], w))
 		w->since_ns = old->v[*at].since_ns;
 }
 
-static void note_age(
-	struct state *st, const struct io_request *r, const struct watched *w, uint64_t now)
+static void note_age(struct state *st, const struct watched *w, uint64_t now)
 {
-	uint64_t age = now - w->since_ns;
+	uint64_t age = MAX(now - w->since_ns, w->age_ns);
 
-	if (r->age_known)
-		age = MAX(age, r->age_ns);
 	if (st->oldest_known && age <= st->oldest_ns)
 		return;
 	st->oldest_known = true;
@@ -144,36 +149,50 @@ static void note_age(
 	st->oldest = *w;
 }
 
-static int watch_device(struct watch *w, unsigned index, struct watched_list *now_seen, size_t *at,
-	struct state *st, struct err *err)
+static int list_device(struct watched_list *l, const struct blkdev *d, unsigned index, uint64_t now,
+	struct err *err)
 {
-	const struct blkdev *d = &w->in.snap.devices[index];
-	uint64_t now = util_now_ns(CLOCK_MONOTONIC);
-	struct hang h;
+	const struct io_request *r;
 	size_t i;
 
-	hang_judge(d, &h);
-	*st = (struct state){.pending = d->nr_requests,
-		.queued = d->nr_queued,
-		.queued_known = d->queued_known,
-		.why = h.why};
-	for (i = 0; i < d->nr_requests; i++) {
-		const struct io_request *r = &d->requests[i];
-		struct watched *one;
-
-		if (util_grow(&now_seen->v, &now_seen->cap, now_seen->nr + 1, sizeof(*one)))
+	for (i = 0; (r = blkdev_request(d, i)); i++) {
+		if (util_grow(&l->v, &l->cap, l->nr + 1, sizeof(*l->v)))
 			return err_nomem(err, "the requests of a disk");
-		one = &now_seen->v[now_seen->nr++];
-		*one = (struct watched){.device = index,
+		l->v[l->nr++] = (struct watched){.device = index,
+			.queued = r->state == IO_QUEUED,
 			.ring = r->ring,
 			.slot = r->slot,
 			.id = r->id,
 			.request = r->request_va.v,
 			.sector = r->sector,
 			.start_ns = r->start_ns,
-			.since_ns = now};
-		carry_over(&w->seen, at, one);
-		note_age(st, r, one, now);
+			.since_ns = now,
+			.age_ns = r->age_known ? r->age_ns : 0};
+	}
+	return 0;
+}
+
+static int watch_device(struct watch *w, unsigned index, struct watched_list *now_seen, size_t *at,
+	struct state *st, struct err *err)
+{
+	const struct blkdev *d = &w->in.snap.devices[index];
+	uint64_t now = util_now_ns(CLOCK_MONOTONIC);
+	size_t i, first = now_seen->nr;
+	struct hang h;
+
+	hang_judge(d, &h);
+	*st = (struct state){.pending = d->nr_requests,
+		.queued = d->nr_queued,
+		.queued_known = d->queued_known,
+		.why = h.why};
+	if (list_device(now_seen, d, index, now, err))
+		return -1;
+	if (now_seen->nr > first)
+		qsort(&now_seen->v[first], now_seen->nr - first, sizeof(*now_seen->v),
+			order_watched);
+	for (i = first; i < now_seen->nr; i++) {
+		carry_over(&w->seen, at, &now_seen->v[i]);
+		note_age(st, &now_seen->v[i], now);
 	}
 	return 0;
 }
@@ -425,7 +444,7 @@ static const struct argp_option options[] = {
 	{.name = "older-than",
 		.key = OPT_OLDER,
 		.arg = "SECONDS",
-		.doc = "end with status 3 as soon as a request is pending for longer"},
+		.doc = "end with status 3 as soon as a request waits for longer"},
 	{.name = "count", .key = OPT_COUNT, .arg = "N", .doc = "end after so many looks"},
 	{0},
 };

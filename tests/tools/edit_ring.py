@@ -11,6 +11,7 @@ edit_ring.py IN OUT HOW RING: RING is the address of a struct blkfront_ring_info
   shape       the device's rinfo_size is 8 more
   published   the shared ring has published one request less than the driver made
   restart     the request of a pending slot was started later: another one, where it was
+  held        no request is in the ring: they all wait in the guest's queue
   slot        a pending slot of its shadow names another sector than the request in the shared ring
 
 Offsets are those of struct blkfront_info and its friends in Linux 6.1, by pahole.
@@ -23,8 +24,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from second_reader import Reader  # noqa: E402
 
 XBDEV, RINFO_SIZE, INFO_LIST = 32, 292, 328  # of struct blkfront_info
-SRING, DEV_INFO, SHADOW = 24, 216, 224  # of struct blkfront_ring_info
-SLOT, SECTOR, REQUEST = 160, 16, 112  # struct blk_shadow
+PVT, CONS, ENTRIES, SRING = 8, 12, 16, 24  # of struct blkfront_ring_info
+FREE, DEV_INFO, SHADOW = 208, 216, 224
+SLOT, ID, SECTOR, REQUEST = 160, 8, 16, 112  # struct blk_shadow
+RSP_PROD = 8  # of struct blkif_sring
 START_TIME = 104  # of struct request: start_time_ns
 FRAME = ((1 << 52) - 1) & ~4095
 
@@ -61,13 +64,27 @@ class Guest:
 
 def used_slot(g, ring):
     """The newest request in the shared ring that the shadow still has: its slot."""
-    pvt, entries = g.get(ring + 8, "<I"), g.get(ring + 16, "<I")
+    pvt, entries = g.get(ring + PVT, "<I"), g.get(ring + ENTRIES, "<I")
     sring = g.get(ring + SRING)
     for index in range(pvt - 1, pvt - entries, -1):
         slot = g.get(sring + 64 + 112 * (index % entries) + 8)
         if slot < entries and g.get(ring + SHADOW + SLOT * slot + REQUEST):
             return slot
     raise SystemExit("no request is pending")
+
+
+def hold_back(g, ring):
+    """Nothing is on the way: the indices are equal and the slots are in the list of free ones."""
+    made = g.get(ring + PVT, "<I")
+    g.put(ring + CONS, made, "<I")
+    for at in (0, RSP_PROD):
+        g.put(g.get(ring + SRING) + at, made, "<I")
+    for i in range(g.get(ring + ENTRIES, "<I")):
+        slot = ring + SHADOW + SLOT * i
+        if g.get(slot + REQUEST):
+            g.put(slot + REQUEST, 0)
+            g.put(slot + ID, g.get(ring + FREE))
+            g.put(ring + FREE, i)
 
 
 def edit(g, how, ring):
@@ -94,6 +111,8 @@ def edit(g, how, ring):
     elif how == "restart":
         request = g.get(ring + SHADOW + SLOT * used_slot(g, ring) + REQUEST)
         g.put(request + START_TIME, g.get(request + START_TIME) + 1000000)
+    elif how == "held":
+        hold_back(g, ring)
     elif how == "slot":
         at = ring + SHADOW + SLOT * used_slot(g, ring) + SECTOR
         g.put(at, g.get(at) + 8)

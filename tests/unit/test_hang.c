@@ -54,6 +54,7 @@ static const struct row rows[] = {
 
 static void verdicts(void **state UNUSED)
 {
+	struct io_request queue[9] = {0};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -70,6 +71,7 @@ static void verdicts(void **state UNUSED)
 			.nr_rings = 1,
 			.requests_known = true,
 			.queued_known = true,
+			.queued = queue,
 			.nr_queued = row->queued};
 		char text[512];
 		struct hang h;
@@ -121,6 +123,43 @@ static void rings_add_up_and_the_oldest_counts(void **state UNUSED)
 	assert_int_equal(h.why, HANG_UNKNOWN);
 }
 
+/* What waits in the guest's queue gets old as well; in the ring it is another number. */
+static void what_is_held_back_gets_old(void **state UNUSED)
+{
+	struct io_ring ring = {.entries = 32, .indices = IO_INDICES_READ, .sring_known = true};
+	struct io_request queued[3] = {{.age_ns = 99000000000},
+		{.age_known = true, .age_ns = 12500000000}, {.age_known = true, .age_ns = 7}};
+	struct io_request pending = {.age_known = true, .age_ns = 3000000000};
+	struct blkdev d = {.rings = &ring,
+		.nr_rings = 1,
+		.requests_known = true,
+		.queued_known = true,
+		.queued = queued,
+		.nr_queued = 3};
+	char text[512];
+	struct hang h;
+
+	hang_judge(&d, &h);
+	assert_int_equal(h.why, HANG_UNPUBLISHED);
+	assert_true(hang_oldest(&h).known);
+	assert_int_equal(hang_oldest(&h).ns, 12500000000);
+	hang_sentence(&h, NULL, text, sizeof(text));
+	assert_string_equal(text,
+		"nothing published: 0 in the ring, 3 in the guest's queue, the oldest for 12.5 s; "
+		"the backend cannot see them");
+	d.requests = &pending;
+	d.nr_requests = 1;
+	ring.req_prod_pvt = ring.sring_req_prod = 1;
+	hang_judge(&d, &h);
+	hang_sentence(&h, NULL, text, sizeof(text));
+	assert_string_equal(text, "the guest waits for the backend: 1 request is published and not "
+				  "answered, the oldest for 3.0 s");
+	assert_int_equal(hang_oldest(&h).ns, 12500000000);
+	d.queued_known = false;
+	hang_judge(&d, &h);
+	assert_int_equal(hang_oldest(&h).ns, 3000000000);
+}
+
 static void put_inflight(const char *dir, const char *text)
 {
 	char path[128];
@@ -169,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(rings_add_up_and_the_oldest_counts),
+		cmocka_unit_test(what_is_held_back_gets_old),
 		cmocka_unit_test(what_the_device_below_holds),
 	};
 
