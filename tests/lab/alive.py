@@ -63,8 +63,8 @@ def waits_for_backend(res, live):
             raise Wrong(f"{disk['vdev']}: what the device below has in flight is unknown")
 
 
-def seen_alive(res, suffix, state):
-    """The guest's own list, out of the memory of the domain as it lives."""
+def seen_alive(res, suffix, state, notes=()):
+    """The guest's own list, out of the memory of the domain as it lives; validate finds the notes."""
     for name in ("dump", "validate", "replay", "info", "extract"):
         must(f"{name} --live{suffix}: status", res.status(f"live-{name}{suffix}"), 0)
     live = res.json("live-dump" + suffix)
@@ -74,7 +74,9 @@ def seen_alive(res, suffix, state):
     must("findings", live["findings"], [])
     must("suspended", live["guest"]["suspended"], state in ("restored", "suspended"))
     same_requests(res, live["devices"], f"dump --live, {state}")
-    must("validate --live: findings", res.json("live-validate" + suffix)["findings"], [])
+    must("validate --live: findings", [(f["rule"], f["severity"]) for f in
+                                       res.json("live-validate" + suffix)["findings"]],
+         [(rule, "note") for rule in notes])
     nothing_landed(res, suffix)
     if res.exists("image.save"):
         payloads_are(res, suffix)
@@ -133,6 +135,37 @@ def alive_answered(res):
     last = json.loads(res.text("live-watch-answered.out").splitlines()[-1])
     must("watch", (last["too_old"], last["verdict"]), (True, ["guest"]))
     return "a guest that has not looked at its answers is told from one that waits for them"
+
+
+def alive_starved(res, document):
+    live = seen_alive(res, "-starved", "running", ["XB305"])
+    must("dump --live of the starved guest and dump of its checkpoint", still(live["devices"]),
+         still(document["devices"]))
+    (device,), (disk,) = live["devices"], live["live"]["disks"]
+    must("in the ring", [r["used"] for r in device["rings"]] + device["requests"], [0])
+    must("verdict", (disk["verdict"], disk["unanswered"], disk["unseen"], disk["unpublished"]),
+         (["unpublished"], 0, 0, 0))
+    must("held back", disk["queued"], len(res.submitted))
+    must("the sentence", disk["sentence"].split(": 0 in the ring, ")[0], "nothing published")
+    must("the ring as dom0 maps it", [r["same"] for r in disk["rings"]], [True])
+    must("in flight below", (disk["backend"]["reads_in_flight"],
+                             disk["backend"]["writes_in_flight"]), (0, 0))
+    must("watch: status", res.status("live-watch-starved"), 3)
+    last = json.loads(res.text("live-watch-starved.out").splitlines()[-1])
+    must("watch", (last["too_old"], last["pending"], last["queued"], last["verdict"]),
+         (True, 0, len(res.submitted), ["unpublished"]))
+    return f"nothing published: {len(res.submitted)} requests of a guest without a free grant"
+
+
+def alive_fed(res):
+    for name in ("dump", "validate", "replay", "info", "extract"):
+        must(f"{name} --live-fed: status", res.status(f"live-{name}-fed"), 0)
+    live = res.json("live-dump-fed")
+    must("consistent", live["live"]["consistent"], True)
+    same_requests(res, live["devices"], "dump --live, fed")
+    must("still held back", [d["queued"] for d in live["devices"]], [[]])
+    waits_for_backend(res, live)
+    return "they wait for the backend as soon as the guest has some"
 
 
 def never_left_paused(res):

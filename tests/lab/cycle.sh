@@ -2,7 +2,8 @@
 # One cycle of the lab, sourced by dom0's init: a guest gets requests stuck, is saved and restored.
 # /lab/vars has the variant: TYPE (lines of the guest's configuration), MEMORY, VCPUS, KERNEL_ARGS,
 # DISKS, STUCK (letters of disks), BACKEND (parameters of blkback's module), SAVE (options of xl
-# save), CORE, AGED, LOOK, BUSY, METHOD (save, core, or a function of this file), READY_SECONDS.
+# save), CORE, AGED, LOOK, BUSY, GRANTS, METHOD (save, core, or a function of this file),
+# READY_SECONDS.
 # shellcheck disable=SC2086,SC2154
 guest_log=/var/log/xen/console/guest-lab.log
 
@@ -89,6 +90,7 @@ configuration() {
     echo "memory=$MEMORY"
     echo "vcpus=$VCPUS"
     echo "extra=\"console=hvc0 $KERNEL_ARGS\""
+    [ -z "$GRANTS" ] || echo "max_grant_frames=$GRANTS"
     echo 'on_poweroff="destroy"'
     echo 'on_reboot="destroy"'
     echo 'on_crash="preserve"'
@@ -412,6 +414,21 @@ dumped() {
                 "dump-guest-memory $how /out/emulator$how.dump"
         done
     fi
+    each_stuck resume
+    finish
+}
+
+# The guest has no grant left for a request's pages, so that none reaches the ring; then it has some,
+# and they all do.
+starved() {
+    look -starved
+    status save xl -vv save -c lab /out/image.save
+    [ "$(cat /out/save.status)" = 0 ] || return 1
+    cp "$guest_log" /out/guest.txt
+    ask_file /out/image.save
+    say_until feed FED || return 1
+    sleep 3
+    look -fed
     each_stuck resume
     finish
 }

@@ -14,18 +14,19 @@
  *	map		the same through a mapping; the pages must be in the cache
  *	swap		"count" pages to the swap area on this device
  *	ahead		read ahead into the page cache; is not listed
- *	again		change the memory of the line before, from its sector on, while it is in
- *flight file		go on with the file of that number, of count sectors, in /mnt/DEVICE; 0: the
+ *	again		change the memory of the line before, from its sector on, in flight
+ *	file		go on with the file of that number, of count sectors, in /mnt/DEVICE; 0: the
  *			device itself
  *	mode		change the file's mode, so that a flush has something to write
  *	cpu		go on on the CPU whose number stands in place of the sector
  *	pause		so many seconds, for the kernel's own threads
+ *	starve		leave the guest without a free grant, until it is told to "feed" it
  *
  * Before anything is waited for, one line "REQ {...}" for each request says what was submitted and
  * in which guest frames its data lie ("AGAIN {...}" what was changed later), then "STUCK n". No
- *wait is uninterruptible until a line comes on standard input: a task that the freezer cannot stop
- *would keep the guest from being saved. Then all is waited for and compared, and the last line is
- * "FINISHED n bad m".
+ * wait is uninterruptible until a line comes on standard input: a task that the freezer cannot stop
+ * would keep the guest from being saved. The line "feed" gives the grants back. Then all is waited
+ * for and compared, and the last line is "FINISHED n bad m".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@
 #include <unistd.h>
 
 #include "busy.h"
+#include "grants.h"
 #include "uring.h"
 
 enum {
@@ -92,6 +94,7 @@ struct work {
 	struct target targets[MAX_TARGETS], *target; /* the last of them is the current one */
 	unsigned nr_targets;
 	struct memory last, swapped;
+	int grants; /* 0: nothing holds them */
 };
 
 static void die(const char *what)
@@ -379,6 +382,28 @@ static void go_to_cpu(unsigned cpu)
 		die("sched_setaffinity");
 }
 
+static void starve(struct work *w)
+{
+	unsigned nr;
+
+	w->grants = grants_take_all(&nr);
+	if (w->grants < 0)
+		die("/dev/xen/gntalloc");
+	printf("STARVED %u\n", nr);
+}
+
+/* True: that is all that the line wants. It may come more than once. */
+static bool feed(struct work *w, const char *line)
+{
+	if (strcmp(line, "feed\n") != 0)
+		return false;
+	if (w->grants)
+		close(w->grants);
+	w->grants = 0;
+	puts("FED");
+	return true;
+}
+
 static void open_target(struct work *w, const char *device, unsigned file)
 {
 	struct target *t = w->target = &w->targets[w->nr_targets++];
@@ -436,6 +461,8 @@ static bool step(struct work *w, const char *op, uint64_t sector, unsigned count
 		go_to_cpu((unsigned)sector);
 	else if (!strcmp(op, "pause"))
 		sleep((unsigned)sector);
+	else if (!strcmp(op, "starve"))
+		starve(w);
 	else
 		return false;
 	return true;
@@ -506,8 +533,10 @@ static void await_word(struct work *w)
 
 	printf("STUCK %u\n", w->nr_listed);
 	fflush(stdout);
-	if (!fgets(line, sizeof(line), stdin))
-		die("standard input");
+	do {
+		if (!fgets(line, sizeof(line), stdin))
+			die("standard input");
+	} while (feed(w, line));
 	bad = await_aio(w) + uring_await(&w->uring) + compare_swapped(&w->swapped);
 	for (i = 0; i < w->nr_targets; i++)
 		bad += fsync(w->targets[i].cached) != 0;

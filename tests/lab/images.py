@@ -341,7 +341,7 @@ def build_guest(series):
         put_busybox(tree, fetch_busybox(series))
     else:
         put_busybox(tree)
-    put(tree, compile_c("guestio", options=options, more=["uring", "busy"]), "/lab/guestio")
+    put(tree, compile_c("guestio", options=options, more=["uring", "busy", "grants"]), "/lab/guestio")
     put_modules(tree, kernel, ["xen-blkfront"])
     put_script(tree, "guest-init.sh", "/init")
     archive(tree, path(f"guest-{series}.cpio"))

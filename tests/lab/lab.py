@@ -61,6 +61,8 @@ def guest_archive(variant, into):
     modules = [kind.partition("-")[0] for kind in kinds.values()]
     for kind in kinds.values():
         images.put_volume(tree, kind, modules)
+    if variant["grants"]:
+        modules.append("xen-gntalloc")
     images.put_modules(tree, images.fetch_kernel(variant["kernel"]), modules, "lab/fs")
     with open(os.path.join(tree, "lab/vars"), "w") as f:
         f.write(shell_line("FRONTEND", variant["frontend"]))
@@ -129,7 +131,7 @@ def dom0_archive(variant, into):
             "LOOK": "yes" if variant["look"] == "yes" else "",
             "BUSY": "yes" if variant["busy"] == "yes" else "",
             "READY_SECONDS": int(variant["seconds"] or LIMIT[kind]) // 2,
-            "EMULATOR": "yes" if kind == "hvm" else "",
+            "GRANTS": variant["grants"], "EMULATOR": "yes" if kind == "hvm" else "",
         }.items():
             f.write(shell_line(name, value))
     images.archive(tree, into + ".part")
