@@ -127,22 +127,13 @@ static void check_bias(struct check_run *run)
 	}
 }
 
-static void check_recovering(struct check_run *run)
-{
-	if (run->dev->recovering == TRI_UNKNOWN)
-		run_skip(run, "the driver's recovery flag was not found");
-	else if (run->dev->recovering == TRI_YES)
-		run_broken(run, -1, -1,
-			"the driver was in the middle of a recovery when it was saved");
-}
-
 static const struct check_rule rules[] = {
 	{{"XB201"}, garbage_sectors},
 	{{"XB202"}, lost_sectors},
 	{{"XB203"}, request_pointers},
 	{{"XB204"}, live_count},
 	{{"XB206"}, check_bias},
-	{{"XB207"}, check_recovering},
+	{{"XB207"}, run_recovering},
 };
 
 const struct check_rules check_rules_netbsd = {&frontend_netbsd_xbd, rules, ARRAY_SIZE(rules)};

@@ -29,19 +29,10 @@ static void pending_probe(struct check_run *run)
 				"wait");
 }
 
-static void check_recovering(struct check_run *run)
-{
-	if (run->dev->recovering == TRI_UNKNOWN)
-		run_skip(run, "the driver's recovery flag was not found");
-	else if (run->dev->recovering == TRI_YES)
-		run_broken(run, -1, -1,
-			"the driver was in the middle of a recovery when it was saved");
-}
-
 static const struct check_rule rules[] = {
 	{{"XB251"}, full_log},
 	{{"XB252"}, pending_probe},
-	{{"XB253"}, check_recovering},
+	{{"XB253"}, run_recovering},
 };
 
 const struct check_rules check_rules_xenlinux = {&frontend_xenlinux, rules, ARRAY_SIZE(rules)};

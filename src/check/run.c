@@ -243,3 +243,12 @@ void run_skip_moving(struct check_run *run)
 		if (needs_stillness(run->rule->ids[i]))
 			run_skip_as(run, run->rule->ids[i], "the guest was not suspended");
 }
+
+void run_recovering(struct check_run *run)
+{
+	if (run->dev->recovering == TRI_UNKNOWN)
+		run_skip(run, "the driver's recovery flag was not found");
+	else if (run->dev->recovering == TRI_YES)
+		run_broken(run, -1, -1,
+			"the driver was in the middle of a recovery when it was saved");
+}

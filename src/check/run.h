@@ -65,5 +65,7 @@ void run_skip_as(struct check_run *run, const char *id, const char *fmt, ...) PR
 /* What only a guest that stands still can be held to, when it does not. */
 void run_skip_moving(struct check_run *run);
 void run_no_memory(struct check_run *run);
+/* A rule of drivers that issue the requests of their log again: was one doing so? */
+void run_recovering(struct check_run *run);
 
 #endif
