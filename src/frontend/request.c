@@ -6,6 +6,24 @@
 
 #include "base/num.h"
 
+enum io_op io_op_of_blkif(uint32_t data_op)
+{
+	switch (data_op) {
+	case BLKIF_OP_READ:
+		return IO_READ;
+	case BLKIF_OP_WRITE:
+		return IO_WRITE;
+	case BLKIF_OP_WRITE_BARRIER:
+		return IO_BARRIER;
+	case BLKIF_OP_FLUSH:
+		return IO_FLUSH;
+	case BLKIF_OP_DISCARD:
+		return IO_DISCARD;
+	default:
+		return IO_UNKNOWN;
+	}
+}
+
 const char *io_op_name(enum io_op op)
 {
 	static const char *const names[] = {

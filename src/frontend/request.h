@@ -24,6 +24,8 @@ enum io_op {
 	IO_PROBE,   /* Xen 2: the driver asks for the list of disks */
 	IO_UNKNOWN, /* the wire operation is none of the above; see wire_op */
 };
+/* BLKIF_OP_* of an operation on data. */
+enum io_op io_op_of_blkif(uint32_t data_op);
 const char *io_op_name(enum io_op op); /* "read" ...; "unknown" */
 
 enum io_state {

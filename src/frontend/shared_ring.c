@@ -126,24 +126,6 @@ bool shared_ring_is_response(const struct blkif_abi *abi, const uint8_t *raw)
 	return rsp.op <= BLKIF_OP_INDIRECT && rsp.op != 4 && rsp.status <= 0 && rsp.status >= -2;
 }
 
-static enum io_op op_of(uint8_t data_op)
-{
-	switch (data_op) {
-	case BLKIF_OP_READ:
-		return IO_READ;
-	case BLKIF_OP_WRITE:
-		return IO_WRITE;
-	case BLKIF_OP_WRITE_BARRIER:
-		return IO_BARRIER;
-	case BLKIF_OP_FLUSH:
-		return IO_FLUSH;
-	case BLKIF_OP_DISCARD:
-		return IO_DISCARD;
-	default:
-		return IO_UNKNOWN;
-	}
-}
-
 static int fill_pages(
 	struct guest *g, const struct shared_ring *r, struct io_ring *ret, struct err *err)
 {
@@ -269,7 +251,7 @@ int shared_ring_request(
 	bool has_data =
 		wire->op == BLKIF_OP_DISCARD || (wire->nr_seg && wire->op != BLKIF_OP_FLUSH);
 
-	ret->op = op_of(wire->data_op);
+	ret->op = io_op_of_blkif(wire->data_op);
 	ret->wire_op = wire->op;
 	ret->wire_handle = wire->handle;
 	ret->handle_known = true;

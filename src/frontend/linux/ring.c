@@ -248,24 +248,6 @@ static int read_window(struct ring_job *j, struct err *err)
 	return 0;
 }
 
-static enum io_op op_of(uint8_t data_op)
-{
-	switch (data_op) {
-	case BLKIF_OP_READ:
-		return IO_READ;
-	case BLKIF_OP_WRITE:
-		return IO_WRITE;
-	case BLKIF_OP_WRITE_BARRIER:
-		return IO_BARRIER;
-	case BLKIF_OP_FLUSH:
-		return IO_FLUSH;
-	case BLKIF_OP_DISCARD:
-		return IO_DISCARD;
-	default:
-		return IO_UNKNOWN;
-	}
-}
-
 static void fill_request(const struct ring_job *j, unsigned slot,
 	const struct blkif_wire_request *wire, struct io_request *r)
 {
@@ -274,7 +256,7 @@ static void fill_request(const struct ring_job *j, unsigned slot,
 
 	r->ring = j->ring->index;
 	r->slot = slot;
-	r->op = op_of(wire->data_op);
+	r->op = io_op_of_blkif(wire->data_op);
 	r->wire_op = wire->op;
 	r->wire_handle = wire->handle;
 	r->handle_known = true;
