@@ -38,7 +38,19 @@ static int keep_order(const struct blkdev *d UNUSED, const struct io_request *a 
 	return 0;
 }
 
-static bool know_nothing(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
+int frontend_order_by_slot(
+	const struct blkdev *d UNUSED, const struct io_request *a, const struct io_request *b)
+{
+	return io_request_by_slot(a, b);
+}
+
+bool frontend_order_is_known(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
+	const struct io_request *b UNUSED)
+{
+	return true;
+}
+
+bool frontend_order_is_unknown(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
 	const struct io_request *b UNUSED)
 {
 	return false;
@@ -46,7 +58,7 @@ static bool know_nothing(const struct blkdev *d UNUSED, const struct io_request 
 
 const struct frontend_resume frontend_resume_unknown = {.place = place_unknown,
 	.order = keep_order,
-	.order_known = know_nothing,
+	.order_known = frontend_order_is_unknown,
 	.counts_on_barriers = true};
 
 static void place_lost(
@@ -58,7 +70,7 @@ static void place_lost(
 
 const struct frontend_resume frontend_resume_lost = {.place = place_lost,
 	.order = keep_order,
-	.order_known = know_nothing,
+	.order_known = frontend_order_is_unknown,
 	.suspend = FRONTEND_LOSES};
 
 const struct frontend_resume *frontend_resume_of(const struct blkdev *d)

@@ -122,6 +122,13 @@ extern const struct frontend_ops frontend_ring_only;
 
 /* "unknown" for NULL. */
 const char *frontend_name(const struct frontend_ops *driver);
+/* For struct frontend_resume: order by slot; and it is what the backend sees, or nobody knows. */
+int frontend_order_by_slot(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+bool frontend_order_is_known(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
+bool frontend_order_is_unknown(
+	const struct blkdev *d, const struct io_request *a, const struct io_request *b);
 /* Of a driver of which nobody here knows what it does. */
 extern const struct frontend_resume frontend_resume_unknown;
 /* Of one that knows of no suspension. */

@@ -45,19 +45,16 @@ struct fb_device {
 	bool head_known;
 	uint32_t vdevice, state, ring_pages;
 	uint32_t refs_before; /* bytes from ring_ref[] to the ring */
-	enum blk_located by;
 };
 
-/* Is the ring that of such a device? Fill what was found. */
-bool fb_match(struct guest *g, const struct front_ring *r, struct fb_device *ret);
-/* By the kernel's symbols: append devices to *ret. ERR_NOTFOUND: they lead nowhere. */
-int fb_by_symbols(struct guest *g, const struct symbols *symbols, struct fb_device *ret, size_t max,
-	size_t *nr, struct err *err) MUST_CHECK;
+/* What array_driver.h asks for, of devices that are struct fb_device. */
+bool fb_match(struct guest *g, const struct front_ring *r, void *ret);
+int fb_by_symbols(struct guest *g, const struct symbols *symbols, void *v, size_t max, size_t *nr,
+	struct err *err) MUST_CHECK;
+int fb_decode(struct guest *g, const void *device, const struct ckpt_info *config,
+	struct snapshot *s, struct err *err) MUST_CHECK;
 
 enum fb_queue fb_queue_of(const struct fb_device *f, const uint8_t *raw);
-
-int fb_decode(struct guest *g, const struct fb_device *f, const struct ckpt_info *config,
-	struct snapshot *s, struct err *err) MUST_CHECK;
 
 /* bio.c: the pages of a command's data, by its bio or by its own pointer; of `bytes`, 0: of all. */
 int fb_find_data(struct guest *g, const struct fb_device *f, const uint8_t *raw, uint64_t bytes,

@@ -90,18 +90,6 @@ static uint64_t command_bytes(struct fb_job *j, const uint8_t *raw, uint32_t nse
 	return bytes_of(&wire);
 }
 
-static enum io_op op_of(uint32_t operation)
-{
-	static const enum io_op ops[] = {[BLKIF_OP_READ] = IO_READ,
-		[BLKIF_OP_WRITE] = IO_WRITE,
-		[BLKIF_OP_WRITE_BARRIER] = IO_BARRIER,
-		[BLKIF_OP_FLUSH] = IO_FLUSH,
-		[4] = IO_UNKNOWN,
-		[BLKIF_OP_DISCARD] = IO_DISCARD};
-
-	return operation < ARRAY_SIZE(ops) ? ops[operation] : IO_UNKNOWN;
-}
-
 static void set_sectors(struct io_request *r)
 {
 	bool cut;
@@ -131,7 +119,7 @@ static int fill_request(
 	uint64_t bytes;
 
 	r->slot = index;
-	r->op = op_of(operation);
+	r->op = io_op_of_blkif(operation);
 	r->wire_op = (uint8_t)(nseg > BLKIF_MAX_SEGMENTS ? BLKIF_OP_INDIRECT : operation);
 	r->id = index;
 	r->slot_va = gva_add(j->f->shadow, (uint64_t)index * j->f->stride);
@@ -167,7 +155,7 @@ static int add_waiting(struct fb_job *j, uint32_t index, const uint8_t *raw, str
 	r->state = IO_QUEUED;
 	r->slot = index;
 	r->id = index;
-	r->op = op_of(num_le32(raw + j->f->at->op));
+	r->op = io_op_of_blkif(num_le32(raw + j->f->at->op));
 	r->wire_op = raw[j->f->at->op];
 	r->sector_from = IO_SECTOR_REQUEST;
 	r->sector = num_le64(raw + j->f->at->sector);
@@ -308,7 +296,6 @@ static void fill_device(struct fb_job *j, const struct ckpt_info *config)
 	struct blkdev *d = j->d;
 
 	d->driver = &frontend_freebsd_blkfront;
-	d->located_by = j->f->by;
 	d->confirmed_by = BLK_CONFIRMED_STRUCTURE;
 	d->confirmed = true;
 	d->va = j->f->softc;
@@ -336,9 +323,10 @@ static int read_refs(struct fb_job *j, struct err *err)
 	return 0;
 }
 
-int fb_decode(struct guest *g, const struct fb_device *f, const struct ckpt_info *config,
+int fb_decode(struct guest *g, const void *device, const struct ckpt_info *config,
 	struct snapshot *s, struct err *err)
 {
+	const struct fb_device *f = device;
 	struct fb_job j = {.g = g, .f = f, .s = s, .d = snapshot_add_device(s)};
 
 	if (!j.d)

@@ -110,8 +110,9 @@ static void find_head(struct guest *g, struct fb_device *f)
 	}
 }
 
-bool fb_match(struct guest *g, const struct front_ring *r, struct fb_device *ret)
+bool fb_match(struct guest *g, const struct front_ring *r, void *device)
 {
+	struct fb_device *ret = device;
 	unsigned word = guest_word_bytes(g), off = FRONT_RING_BYTES(word);
 
 	*ret = (struct fb_device){.ring = *r, .at = word == 8 ? &wide : &narrow};
@@ -231,9 +232,10 @@ static bool device_of_unit(struct guest *g, uint64_t devices, unsigned unit, str
 	return false;
 }
 
-int fb_by_symbols(struct guest *g, const struct symbols *symbols, struct fb_device *ret, size_t max,
-	size_t *nr, struct err *err)
+int fb_by_symbols(struct guest *g, const struct symbols *symbols, void *v, size_t max, size_t *nr,
+	struct err *err)
 {
+	struct fb_device *ret = v;
 	unsigned word = guest_word_bytes(g), unit;
 	uint64_t class, devices;
 	uint32_t units;

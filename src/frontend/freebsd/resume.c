@@ -15,21 +15,9 @@ static void place_request(
 			.why = "queued in the driver", .stream = "queued", .copied_anew = true};
 }
 
-static int compare_slots(
-	const struct blkdev *d UNUSED, const struct io_request *a, const struct io_request *b)
-{
-	return io_request_by_slot(a, b);
-}
-
-static bool is_order_known(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
-	const struct io_request *b UNUSED)
-{
-	return false;
-}
-
 const struct frontend_resume fb_resume = {
 	.place = place_request,
-	.order = compare_slots,
-	.order_known = is_order_known,
+	.order = frontend_order_by_slot,
+	.order_known = frontend_order_is_unknown,
 	.suspend = FRONTEND_DRAINS,
 };

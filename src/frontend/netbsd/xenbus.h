@@ -38,13 +38,13 @@ struct nx_device {
 	uint32_t state;
 	uint64_t nr_sectors; /* of the disk's own size */
 	uint64_t sector_bytes, handle, info;
-	enum blk_located by;
 };
 
-bool nx_match(struct guest *g, const struct front_ring *r, struct nx_device *ret);
-int nx_by_symbols(struct guest *g, const struct symbols *symbols, struct nx_device *ret, size_t max,
-	size_t *nr, struct err *err) MUST_CHECK;
-int nx_decode(struct guest *g, const struct nx_device *n, const struct ckpt_info *config,
+/* What array_driver.h asks for, of devices that are struct nx_device. */
+bool nx_match(struct guest *g, const struct front_ring *r, void *ret);
+int nx_by_symbols(struct guest *g, const struct symbols *symbols, void *v, size_t max, size_t *nr,
+	struct err *err) MUST_CHECK;
+int nx_decode(struct guest *g, const void *device, const struct ckpt_info *config,
 	struct snapshot *s, struct err *err) MUST_CHECK;
 
 #endif

@@ -219,7 +219,6 @@ static void fill_device(struct nx_job *j, const struct ckpt_info *config)
 	struct blkdev *d = j->d;
 
 	d->driver = &frontend_netbsd_xenbus;
-	d->located_by = n->by;
 	d->confirmed_by = BLK_CONFIRMED_STRUCTURE;
 	d->confirmed = true;
 	d->va = n->ring.va;
@@ -234,9 +233,10 @@ static void fill_device(struct nx_job *j, const struct ckpt_info *config)
 	driver_ring_name(d, n->handle, config);
 }
 
-int nx_decode(struct guest *g, const struct nx_device *n, const struct ckpt_info *config,
+int nx_decode(struct guest *g, const void *device, const struct ckpt_info *config,
 	struct snapshot *s, struct err *err)
 {
+	const struct nx_device *n = device;
 	struct nx_job j = {.g = g, .n = n, .d = snapshot_add_device(s)};
 
 	if (!j.d)

@@ -82,8 +82,9 @@ static void find_tail(struct guest *g, struct nx_device *n)
 		n->state = state;
 }
 
-bool nx_match(struct guest *g, const struct front_ring *r, struct nx_device *ret)
+bool nx_match(struct guest *g, const struct front_ring *r, void *device)
 {
+	struct nx_device *ret = device;
 	unsigned word = guest_word_bytes(g), gap, i;
 	const struct nx_req_layout *layouts = word == 8 ? wide : narrow;
 
@@ -152,9 +153,10 @@ static bool match_device(struct guest *g, uint64_t device, struct nx_device *ret
 	return match_in(g, device, ret);
 }
 
-int nx_by_symbols(struct guest *g, const struct symbols *symbols, struct nx_device *ret, size_t max,
-	size_t *nr, struct err *err)
+int nx_by_symbols(struct guest *g, const struct symbols *symbols, void *v, size_t max, size_t *nr,
+	struct err *err)
 {
+	struct nx_device *ret = v;
 	uint64_t devices, units, unit, device;
 	gva_t cd;
 

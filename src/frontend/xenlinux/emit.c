@@ -266,18 +266,6 @@ static int find_xenlinux(struct guest *g, const struct kernel *k,
 	return xl_find(g, k, opt, s, &st) ? emit_devices(g, &st, s, err) : 0;
 }
 
-static int compare_slots(
-	const struct blkdev *d UNUSED, const struct io_request *a, const struct io_request *b)
-{
-	return io_request_by_slot(a, b);
-}
-
-static bool is_order_known(const struct blkdev *d UNUSED, const struct io_request *a UNUSED,
-	const struct io_request *b UNUSED)
-{
-	return true;
-}
-
 static void place_request(
 	const struct blkdev *d UNUSED, const struct io_request *r UNUSED, struct resume_place *ret)
 {
@@ -289,8 +277,8 @@ static void place_request(
 
 static const struct frontend_resume resume = {
 	.place = place_request,
-	.order = compare_slots,
-	.order_known = is_order_known,
+	.order = frontend_order_by_slot,
+	.order_known = frontend_order_is_known,
 	.one_log = true,
 };
 
