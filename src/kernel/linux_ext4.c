@@ -77,13 +77,25 @@ static bool parse_super(const uint8_t *raw, struct super *s)
 	       s->inode_bytes <= 4096;
 }
 
-static bool put_range(struct linux_ext4 *e, uint64_t start, uint64_t nr, const char *what)
+const char *linux_ext4_part_name(enum ext4_part part)
+{
+	static const char *const names[EXT4_NR_PARTS] = {
+		[EXT4_GROUPS] = "group descriptors",
+		[EXT4_BLOCK_BITMAP] = "block bitmap",
+		[EXT4_INODE_BITMAP] = "inode bitmap",
+		[EXT4_INODE_TABLE] = "inode table",
+	};
+
+	return names[part];
+}
+
+static bool put_range(struct linux_ext4 *e, uint64_t start, uint64_t nr, enum ext4_part part)
 {
 	if (!nr)
 		return true;
 	if (util_grow(&e->fixed, &e->cap, e->nr + 1, sizeof(*e->fixed)))
 		return false;
-	e->fixed[e->nr++] = (struct ext4_range){start, nr, what};
+	e->fixed[e->nr++] = (struct ext4_range){start, nr, part};
 	return true;
 }
 
@@ -100,10 +112,11 @@ static bool put_group(struct linux_ext4 *e, const struct super *s, const uint8_t
 	uint64_t table = div_up(s->inodes_per_group * s->inode_bytes, s->block_bytes);
 
 	return (flags & BLOCK_UNINIT ||
-		       put_range(e, read_wide(raw, s, 0x0, 0x20), 1, "block bitmap")) &&
+		       put_range(e, read_wide(raw, s, 0x0, 0x20), 1, EXT4_BLOCK_BITMAP)) &&
 	       (flags & INODE_UNINIT ||
-		       (put_range(e, read_wide(raw, s, 0x4, 0x24), 1, "inode bitmap") &&
-			       put_range(e, read_wide(raw, s, 0x8, 0x28), table, "inode table")));
+		       (put_range(e, read_wide(raw, s, 0x4, 0x24), 1, EXT4_INODE_BITMAP) &&
+			       put_range(
+				       e, read_wide(raw, s, 0x8, 0x28), table, EXT4_INODE_TABLE)));
 }
 
 static int by_start(const void *a, const void *b)
@@ -125,7 +138,7 @@ bool linux_ext4_open(struct linux_cache *c, uint64_t mapping, struct linux_ext4 
 	ret->block_bytes = s.block_bytes;
 	table = (s.first_block + 1) * s.block_bytes;
 	if (!put_range(ret, s.first_block + 1, div_up(s.groups * s.desc_bytes, s.block_bytes),
-		    "group descriptors"))
+		    EXT4_GROUPS))
 		return false;
 	for (i = 0; i < s.groups; i++)
 		if (read_cached(c, mapping, table + i * s.desc_bytes, raw, (size_t)s.desc_bytes) &&

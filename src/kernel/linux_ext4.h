@@ -10,10 +10,20 @@
 
 #include "kernel/linux_cache.h"
 
+enum ext4_part {
+	EXT4_GROUPS,
+	EXT4_BLOCK_BITMAP,
+	EXT4_INODE_BITMAP,
+	EXT4_INODE_TABLE,
+	EXT4_NR_PARTS,
+};
+/* "block bitmap" */
+const char *linux_ext4_part_name(enum ext4_part part);
+
 /* Blocks in one piece. */
 struct ext4_range {
 	uint64_t start, nr;
-	const char *what; /* static text: "block bitmap" */
+	enum ext4_part part;
 };
 
 struct linux_ext4 {

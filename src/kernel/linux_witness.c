@@ -223,7 +223,7 @@ static bool find_place(const struct collector *c, uint64_t at, uint64_t *ret_sta
 	}
 	if (c->fs) {
 		r = linux_ext4_fixed(c->fs, block);
-		*ret_what = r ? r->what : NULL;
+		*ret_what = r ? linux_ext4_part_name(r->part) : NULL;
 		return r && at >= EXT_SUPER_END;
 	}
 	*ret_what = "block device";

@@ -5,18 +5,13 @@
  */
 #include "frontend/linux/who.h"
 
-#include <string.h>
-
 #include "io/ext_super.h"
 
-static const struct {
-	const char *what; /* of linux_ext4_fixed() */
-	enum meaning_kind kind;
-} kinds[] = {
-	{"group descriptors", MEANING_GROUPS},
-	{"block bitmap", MEANING_BLOCK_BITMAP},
-	{"inode bitmap", MEANING_INODE_BITMAP},
-	{"inode table", MEANING_INODES},
+static const enum meaning_kind kinds[EXT4_NR_PARTS] = {
+	[EXT4_GROUPS] = MEANING_GROUPS,
+	[EXT4_BLOCK_BITMAP] = MEANING_BLOCK_BITMAP,
+	[EXT4_INODE_BITMAP] = MEANING_INODE_BITMAP,
+	[EXT4_INODE_TABLE] = MEANING_INODES,
 };
 
 /* Opened once; NULL: it cannot be, or there are too many. */
@@ -40,17 +35,13 @@ enum meaning_kind linux_metadata_kind(struct linux_who *w, uint64_t mapping, uin
 {
 	const struct linux_ext4 *e = find_ext4(w, mapping);
 	const struct ext4_range *r;
-	size_t i;
 
 	if (!e)
 		return MEANING_UNKNOWN;
 	if (position / e->block_bytes == EXT_SUPER_OFFSET / e->block_bytes)
 		return MEANING_SUPER;
 	r = linux_ext4_fixed(e, position / e->block_bytes);
-	for (i = 0; r && i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(kinds[i].what, r->what))
-			return kinds[i].kind;
-	return MEANING_UNKNOWN;
+	return r ? kinds[r->part] : MEANING_UNKNOWN;
 }
 
 void linux_metadata_close(struct linux_who *w)
