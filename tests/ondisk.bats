@@ -44,6 +44,13 @@ files() { # what a file system is filled with
 }
 
 # bats test_tags=long
+@test "a journal with checksums, and damage in it: what debugfs replays" {
+    [ "$(python3 "$SRCDIR/tests/tools/log_truth.py" "$tell" "-c")" = "6 7 4 0 0 0 5 5" ]
+    [ "$(python3 "$SRCDIR/tests/tools/log_truth.py" "$tell" "-c -v 2")" = "6 7 4 0 0 0 5 5" ]
+    [ "$(python3 "$SRCDIR/tests/tools/log_truth.py" "$tell" "")" = "6 6 6 6 6 6 6 6" ]
+}
+
+# bats test_tags=long
 @test "ext2, ext3 and ext4 with other features" {
     files
     while read -r size options; do

@@ -281,13 +281,6 @@ static void find_block(struct ext *e, uint64_t block, uint64_t most, struct ext_
 		find_rest(e, block, most, ret);
 }
 
-static bool is_logged(const struct ext *e, uint64_t block)
-{
-	size_t lo = util_count_until(e->logged, e->nr_logged, sizeof(*e->logged), 0, block);
-
-	return lo && e->logged[lo - 1] == block;
-}
-
 static const char *path_of(const struct ext *e, uint32_t inode)
 {
 	size_t i;
@@ -341,13 +334,13 @@ static void say_details(
 }
 
 /* The journal replays whole blocks, data too where it has it. */
-static void say_fate(const struct ext *e, const struct ext_run *r, uint64_t first, uint64_t *last,
-	struct meaning *m)
+static void say_fate(
+	struct ext *e, const struct ext_run *r, uint64_t first, uint64_t *last, struct meaning *m)
 {
-	bool logged = is_logged(e, first);
+	bool logged = ext_log_holds(e, first);
 	uint64_t b;
 
-	for (b = first + 1; b <= *last && is_logged(e, b) == logged; b++)
+	for (b = first + 1; b <= *last && ext_log_holds(e, b) == logged; b++)
 		;
 	*last = b - 1;
 	if (logged)

@@ -32,14 +32,25 @@ struct ext_name {
 	char *path;		/* owned */
 };
 
+/* The newest copy of a block in the journal. */
+struct ext_logged {
+	uint64_t block;
+	uint32_t at;	   /* block of the journal */
+	uint32_t sequence; /* of its transaction */
+	uint32_t checksum; /* that the journal has of it */
+	bool looked_at, good;
+};
+
 struct ext {
 	struct view *view;
 	ext2_filsys fs;
 	struct ext_runs fixed, owned; /* bitmaps, tables, the journal; what was looked for */
 	struct ext_runs journal;      /* only that */
-	uint64_t *logged;	      /* owned: blocks that the journal holds, ascending */
+	struct ext_logged *logged;    /* owned: blocks that the journal holds, ascending */
 	size_t nr_logged, cap_logged;
-	struct ext_name *names; /* owned; ascending */
+	uint32_t log_bits, log_seed; /* of the checksums of those blocks: how many bits of them
+					there are, 0 none; what they begin with */
+	struct ext_name *names;	     /* owned; ascending */
 	size_t nr_names;
 	uint64_t steps; /* that may still be taken: extents, entries of folders */
 	uint64_t bits;	/* of bitmaps that may still be looked at */
@@ -72,5 +83,7 @@ bool ext_each_inode(struct ext *e, dgrp_t group, ext_inode_fn *fn, void *arg);
 
 /* Fill e->logged. */
 void ext_read_log(struct ext *e);
+/* Will the next mount write the block to its place? */
+bool ext_log_holds(struct ext *e, uint64_t block);
 
 #endif
