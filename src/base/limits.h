@@ -73,6 +73,8 @@
 #define KERNEL_TASK_BYTES 1024u
 /* File systems. */
 #define KERNEL_MAX_SUPERS 4096u
+/* Block devices. */
+#define KERNEL_MAX_BDEVS 4096u
 /* Slots of the page cache's trees, inodes and extents that are looked at: of a guest of 1 TiB. */
 #define KERNEL_MAX_CACHED   (1ull << 28)
 #define KERNEL_CACHED_BYTES 8u

@@ -30,7 +30,11 @@ static const struct field_spec specs[] = {
 	MAY("super_block", "s_list", s_list),
 	MAY("super_block", "s_bdev", s_bdev),
 	MAY("super_block", "s_type", s_type),
+	MAY("super_block", "s_inodes", s_inodes),
 	MAY("file_system_type", "name", type_name),
+	MAY("inode", "i_sb_list", i_sb_list),
+	MAY("bdev_inode", "vfs_inode", bi_inode),
+	MAY("bdev_inode", "bdev", bi_bdev),
 };
 
 void linux_bdevs_init(struct linux_bdevs *b, const struct linux_kernel *k)
@@ -161,6 +165,50 @@ const struct linux_super *linux_super_at(struct linux_bdevs *b, size_t index)
 	if (!b->listed)
 		list_supers(b);
 	return index < b->nr ? &b->v[index] : NULL;
+}
+
+void linux_super_inodes(
+	const struct linux_bdevs *b, uint64_t sb, uint64_t *left, linux_inode_fn *fn, void *arg)
+{
+	uint64_t head = sb + b->l.s_inodes.off, node = head, i;
+	uint64_t most = limit_in_guest(KERNEL_MAX_INODES,
+		memory_info(guest_memory(b->k->g)).nr_data_pages, KERNEL_INODE_BYTES);
+
+	if (!b->l.s_inodes.present || !b->l.i_sb_list.present)
+		return;
+	for (i = 0; i < most && *left; i++) {
+		if (guest_read_word(b->k->g, GVA(node), &node, NULL) || node == head ||
+			!guest_is_kernel_addr(b->k->g, node))
+			return;
+		--*left;
+		fn(arg, node - b->l.i_sb_list.off);
+	}
+}
+
+struct bdev_walk {
+	const struct linux_bdevs *b;
+	linux_bdev_fn *fn;
+	void *arg;
+};
+
+static void visit_bdev(void *arg, uint64_t inode)
+{
+	const struct bdev_walk *w = arg;
+
+	w->fn(w->arg, inode, inode - w->b->l.bi_inode.off + w->b->l.bi_bdev.off);
+}
+
+void linux_bdevs_each(struct linux_bdevs *b, uint64_t *left, linux_bdev_fn *fn, void *arg)
+{
+	struct bdev_walk w = {b, fn, arg};
+	const struct linux_super *s;
+	size_t i;
+
+	if (!b->l.bi_inode.present || !b->l.bi_bdev.present)
+		return;
+	for (i = 0; (s = linux_super_at(b, i)); i++)
+		if (!strcmp(s->type, "bdev"))
+			linux_super_inodes(b, s->sb, left, visit_bdev, &w);
 }
 
 const char *linux_bdev_fs(struct linux_bdevs *b, uint64_t bdev)

@@ -13,7 +13,9 @@ struct linux_bdevs_layout {
 	struct field disk, partno, flags, start, part, part_start, part_no;
 	struct field disk_name, part_tbl, tbl_len, tbl_part;
 	/* struct super_block */
-	struct field s_list, s_bdev, s_type, type_name;
+	struct field s_list, s_bdev, s_type, s_inodes, type_name;
+	/* struct inode, bdev_inode */
+	struct field i_sb_list, bi_inode, bi_bdev;
 };
 
 struct linux_super {
@@ -47,6 +49,15 @@ bool linux_bdev_of_disk(
 void linux_bdev_name(const struct linux_bdev *d, char *buf, size_t cap);
 /* NULL: there are no more. */
 const struct linux_super *linux_super_at(struct linux_bdevs *b, size_t index);
+/* Call fn for each inode of a superblock, as long as there is something *left of what a hostile
+ * image can make us do. */
+typedef void linux_inode_fn(void *arg, uint64_t inode);
+void linux_super_inodes(
+	const struct linux_bdevs *b, uint64_t sb, uint64_t *left, linux_inode_fn *fn, void *arg);
+/* Call fn for each struct block_device that the kernel has an inode for: those of the pseudo file
+ * system that holds them. */
+typedef void linux_bdev_fn(void *arg, uint64_t inode, uint64_t bdev);
+void linux_bdevs_each(struct linux_bdevs *b, uint64_t *left, linux_bdev_fn *fn, void *arg);
 /* The type of the file system that is mounted from it; NULL: none is. */
 const char *linux_bdev_fs(struct linux_bdevs *b, uint64_t bdev);
 

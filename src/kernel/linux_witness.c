@@ -8,14 +8,13 @@
 #include "kernel/linux_bdevs.h"
 #include "kernel/linux_ext4.h"
 
-#define MAX_BDEVS     4096u
 #define MODE_TYPE     0170000u /* include/uapi/linux/stat.h */
 #define MODE_REGULAR  0100000u
 #define EXT_SUPER_END 2048u
 
 struct witness_layout {
-	/* struct super_block, inode, bdev_inode, block_device */
-	struct field s_inodes, sb_list, data, mode, size, bi_inode, bi_bdev;
+	/* struct inode, block_device */
+	struct field data, mode, size;
 	struct field holder, openers, nr_sectors, part, part_sects;
 };
 
@@ -25,13 +24,9 @@ struct witness_layout {
 	}
 
 static const struct field_spec specs[] = {
-	MAY("super_block", "s_inodes", s_inodes),
-	MAY("inode", "i_sb_list", sb_list),
 	MAY("inode", "i_data", data),
 	MAY("inode", "i_mode", mode),
 	MAY("inode", "i_size", size),
-	MAY("bdev_inode", "vfs_inode", bi_inode),
-	MAY("bdev_inode", "bdev", bi_bdev),
 	MAY("block_device", "bd_holder", holder),
 	MAY("block_device", "bd_openers", openers),
 	MAY("block_device", "bd_nr_sectors", nr_sectors), /* since 5.11 */
@@ -106,9 +101,9 @@ static bool is_claimed(const struct collector *c, uint64_t bdev)
 				 holder != partition.v);
 }
 
-static void note_device(struct collector *c, uint64_t inode)
+static void note_device(void *arg, uint64_t inode, uint64_t bdev)
 {
-	uint64_t bdev = inode - c->l.bi_inode.off + c->l.bi_bdev.off;
+	struct collector *c = arg;
 	struct linux_bdev d;
 	size_t i;
 
@@ -116,7 +111,7 @@ static void note_device(struct collector *c, uint64_t inode)
 		return;
 	for (i = 0; i < c->nr_disks && strcmp(c->disks[i], d.disk); i++)
 		;
-	if (i == c->nr_disks || c->nr_devices == MAX_BDEVS)
+	if (i == c->nr_disks || c->nr_devices == KERNEL_MAX_BDEVS)
 		return;
 	if (util_grow(&c->devices, &c->cap_devices, c->nr_devices + 1, sizeof(*c->devices))) {
 		c->no_memory = true;
@@ -132,32 +127,11 @@ static void note_device(struct collector *c, uint64_t inode)
 		.in_use = layout_read_or(c->k->g, GVA(bdev), &c->l.openers, 1) != 0};
 }
 
-typedef void inode_fn(struct collector *c, uint64_t inode);
-
-static void each_inode(struct collector *c, uint64_t sb, inode_fn *fn)
-{
-	uint64_t head = sb + c->l.s_inodes.off, node = head, i;
-	uint64_t most = limit_in_guest(KERNEL_MAX_INODES,
-		memory_info(guest_memory(c->k->g)).nr_data_pages, KERNEL_INODE_BYTES);
-
-	for (i = 0; i < most && c->cache.left; i++) {
-		if (guest_read_word(c->k->g, GVA(node), &node, NULL) || node == head ||
-			!guest_is_kernel_addr(c->k->g, node))
-			return;
-		c->cache.left--;
-		fn(c, node - c->l.sb_list.off);
-	}
-}
-
-/* Those of the pseudo file system that holds the inodes of block devices. */
 static void find_devices(struct collector *c)
 {
-	const struct linux_super *s;
 	size_t i;
 
-	for (i = 0; (s = linux_super_at(&c->bdevs, i)); i++)
-		if (!strcmp(s->type, "bdev"))
-			each_inode(c, s->sb, note_device);
+	linux_bdevs_each(&c->bdevs, &c->cache.left, note_device, c);
 	for (i = 0; i < c->nr_devices; i++)
 		c->devices[i].fs = mounted_from(c, c->devices[i].at);
 }
@@ -281,8 +255,9 @@ static void look_at_mapping(struct collector *c, uint64_t mapping, uint64_t limi
 
 /* ---- what can witness --------------------------------------------------------------------- */
 
-static void look_at_file(struct collector *c, uint64_t inode)
+static void look_at_file(void *arg, uint64_t inode)
 {
+	struct collector *c = arg;
 	uint64_t mode = layout_read_or(c->k->g, GVA(inode), &c->l.mode, 0), size;
 	uint64_t mapping = inode + c->l.data.off;
 	struct ext4_extents extents = {0};
@@ -311,7 +286,7 @@ static void look_at_device(struct collector *c, const struct device *d)
 		c->fs = &fs;
 		look_at_mapping(c, d->mapping, d->nr * SECTOR_BYTES);
 		if (c->files_known)
-			each_inode(c, d->fs->sb, look_at_file);
+			linux_super_inodes(&c->bdevs, d->fs->sb, &c->cache.left, look_at_file, c);
 	}
 	c->fs = NULL;
 	linux_ext4_close(&fs);
@@ -362,8 +337,7 @@ int linux_witness_read(const struct linux_kernel *k, const char *const *disks, s
 		return 0;
 	layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &c.l);
 	linux_bdevs_init(&c.bdevs, k);
-	if (!c.l.s_inodes.present || !c.l.sb_list.present || !c.l.data.present ||
-		!c.l.bi_inode.present || !c.l.bi_bdev.present || !c.l.holder.present)
+	if (!c.l.data.present || !c.l.holder.present)
 		return 0;
 	linux_module_open(k, "ext4", &c.ext4);
 	c.files_known =
