@@ -23,6 +23,10 @@
 #define MAX_BYTES  (UINT64_C(64) << 40)
 #define COPY_BYTES (256u << 10)
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14, asm-generic/mman-common.h */
+#endif
+
 struct block {
 	uint8_t *memory; /* BLOCK_BYTES, or NULL: it is in the file, */
 	bool settled;	 /* or, not settled, nowhere */
@@ -139,11 +143,22 @@ static int write_failed(struct err *err)
 	return err_sys(err, "cannot keep the stream in a temporary file");
 }
 
+/* Pages that are about to be written, all at once: a fault for each of them takes longer. Where the
+ * kernel cannot, that is how they come. */
+static void get_pages(uint8_t *p, size_t len)
+{
+	uintptr_t before = (uintptr_t)p % PAGE_BYTES;
+
+	if (len > PAGE_BYTES)
+		(void)madvise(p - before, len + before, MADV_POPULATE_WRITE);
+}
+
 static ssize_t write_part(
 	struct spool *s, const struct block *b, uint64_t at, const uint8_t *p, size_t len)
 {
 	if (!b->memory)
 		return pwrite(s->disk, p, len, (off_t)at);
+	get_pages(b->memory + at % BLOCK_BYTES, len);
 	memcpy(b->memory + at % BLOCK_BYTES, p, len);
 	s->in_memory += len;
 	return (ssize_t)len;
