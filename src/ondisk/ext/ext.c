@@ -315,7 +315,7 @@ static void say_details(
 	case MEANING_JOURNAL:
 	case MEANING_QUOTA:
 		m->position = r->logical * size + skip;
-		/* fall through */
+		__attribute__((fallthrough));
 	case MEANING_FILE_MAP:
 	case MEANING_ATTRIBUTES:
 		m->inode = r->owner;
