@@ -162,7 +162,10 @@ $(O)/unit/%: tests/unit/%.c $(O)/libxbdsnap.a
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_MAIN) $(O)/libxbdsnap.a
 	@echo "  FUZZ    $@"
 	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) -MMD -MP -MF $@.d \
-		$(FLAVOUR_LD) -o $@ $< $(FUZZ_MAIN) $(O)/libxbdsnap.a $(XB_LDLIBS)
+		$(FLAVOUR_LD) $(LDFLAGS) $(FUZZ_LD) -o $@ $< $(FUZZ_MAIN) $(O)/libxbdsnap.a $(XB_LDLIBS)
+
+# Answers of the first time stand: see there.
+$(O)/fuzz_who: FUZZ_LD := -Wl,--wrap=layout_fill_known,--wrap=layout_enum_value,--wrap=symbols_get
 
 unit: $(UNIT_BIN)
 fuzz-bin: $(FUZZ_BIN)

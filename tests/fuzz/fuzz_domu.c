@@ -2,8 +2,9 @@
  *
  * fuzz_domu.c - damage the structures of made-up guests of all kinds but Linux, and decode them.
  *
- * Input: one byte that chooses the guest, then edits (still_guest.h) of the pages in which anything
- * stands. The guests are made once, by mkdomu.py, which run.sh has beside its working directory.
+ * Input: one byte that chooses the guest and how it is decoded (decode_guest.h), then edits
+ * (still_guest.h) of the pages in which anything stands. The guests are made once, by mkdomu.py,
+ * which run.sh has beside its working directory.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ static const char *const recipes[] = {
 
 struct base {
 	struct still_guest guest;
+	struct decode_known known;
 	uint64_t at[MAX_FRAMES]; /* of pages that hold something, in the file */
 	size_t nr;
 };
@@ -75,7 +77,7 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 	for (i = 0; i < NR_RECIPES; i++) {
 		make_guest(recipes[i], &bases[i]);
 		find_pages(&bases[i]);
-		decode_reached(&bases[i].guest, recipes[i]);
+		decode_learn(&bases[i].guest, recipes[i], &bases[i].known);
 	}
 	return 0;
 }
@@ -88,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	b = &bases[data[0] % NR_RECIPES];
 	still_edit(&b->guest, b->at, b->nr, data + 1, size - 1);
-	decode_guest(&b->guest);
+	decode_so(&b->known, &b->guest, data[0] / NR_RECIPES);
 	still_undo(&b->guest, b->at, b->nr, data + 1, size - 1);
 	return 0;
 }

@@ -3,9 +3,9 @@
  * fuzz_eras.c - damage the structures of made-up guests of old and narrow kernels, and decode them:
  * Linux' block frontend from XenLinux to today with 32 and 64 bits, Linux and NetBSD of Xen 2.0.
  *
- * Input: one byte that chooses the guest, then edits (still_guest.h) of the pages in which anything
- * stands. The guests are made once, by programs of tests/tools, which run.sh has beside its working
- * directory.
+ * Input: one byte that chooses the guest and how it is decoded (decode_guest.h), then edits
+ * (still_guest.h) of the pages in which anything stands. The guests are made once, by programs of
+ * tests/tools, which run.sh has beside its working directory.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct base {
 	struct still_guest guest;
+	struct decode_known known;
 	uint64_t at[STILL_MAX_PAGES]; /* of pages that hold something, in the file */
 	size_t nr;
 };
@@ -52,7 +53,7 @@ static void read_guest(const char *folder, const char *name, struct base *b)
 		if (page.data && !util_is_zero(page.data, PAGE_BYTES))
 			b->at[b->nr++] = page.off;
 	}
-	decode_reached(&b->guest, name);
+	decode_learn(&b->guest, name, &b->known);
 }
 
 /* In the order of their names, so that an input means the same guest everywhere. */
@@ -90,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	b = &bases[data[0] % nr_bases];
 	still_edit(&b->guest, b->at, b->nr, data + 1, size - 1);
-	decode_guest(&b->guest);
+	decode_so(&b->known, &b->guest, data[0] / (unsigned)nr_bases);
 	still_undo(&b->guest, b->at, b->nr, data + 1, size - 1);
 	return 0;
 }
