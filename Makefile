@@ -114,7 +114,7 @@ XB_LDLIBS := $(XB_LDLIBS)
 ifeq ($(D),fuzz)
 # To report each comparison to the fuzzer helps with magic numbers and lengths, which the formats
 # have; in loops over all memory it takes half of the time.
-$(addprefix $(O)/src/,base/% check/% frontend/% kernel/% guest/% checkpoint/pagetable.o): \
+$(addprefix $(O)/src/,base/% check/% frontend/% kernel/% guest/% ondisk/% checkpoint/pagetable.o): \
 	XB_CFLAGS += -fno-sanitize-coverage=trace-cmp
 endif
 # Xen's public headers refuse strict C: anonymous structures, aligned members.
@@ -165,6 +165,7 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_MAIN) $(O)/libxbdsnap.a
 		$(FLAVOUR_LD) $(LDFLAGS) $(FUZZ_LD) -o $@ $< $(FUZZ_MAIN) $(O)/libxbdsnap.a $(XB_LDLIBS)
 
 # Answers of the first time stand: see there.
+$(O)/fuzz_ondisk: FUZZ_LD := -Wl,--wrap=probe_content
 $(O)/fuzz_who: FUZZ_LD := -Wl,--wrap=layout_fill_known,--wrap=layout_enum_value,--wrap=symbols_get
 
 unit: $(UNIT_BIN)

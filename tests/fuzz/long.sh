@@ -2,7 +2,8 @@
 # long.sh OBJDIR RUNS [SLICE]: every fuzzer in OBJDIR until it has been executed RUNS times, one
 # process at a time, in turns of SLICE seconds (60), so that each has had its share whenever this is
 # interrupted. What they learn is kept in OBJDIR/corpus/NAME, and how often they ran beside it: the
-# next start goes on from there. A failure ends it; its input is in OBJDIR/crashes.
+# next start goes on from there. SIGTERM to it and its fuzzer ends it, counted to the last one. A
+# failure ends it; its input is in OBJDIR/crashes.
 #
 #   long.sh OBJDIR report         executions, inputs and covered edges of each so far
 #   long.sh OBJDIR keep           write the smallest set of inputs with that coverage, of at most
@@ -12,8 +13,10 @@ set -eu
 objdir=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 work=$objdir/corpus
-export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16}
+# Where memory came from is asked of the input of a failure, not of each execution.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16:malloc_context_size=0}
 mkdir -p "$work"
+INTERRUPTED=72 # how a fuzzer ends that got a signal
 cd "$here" # some ask a generator beside them for the guest that they change
 
 shopt -s nullglob
@@ -41,7 +44,7 @@ runs_of() { # runs_of NAME
 }
 
 turn() { # turn NAME SECONDS RUNS: at most so long, at most so often
-    local name=$1 log=$work/$1.log
+    local name=$1 log=$work/$1.log rc=0
     local dirs=("$work/$name" "$work/$name.seeds")
     [ ! -d "$here/corpus/$name" ] || dirs+=("$here/corpus/$name")
     if [ ! -d "$work/$name" ]; then
@@ -50,8 +53,9 @@ turn() { # turn NAME SECONDS RUNS: at most so long, at most so often
     fi
     mkdir -p "$objdir/crashes"
     "$objdir/fuzz_$name" -max_total_time="$2" -runs="$3" -timeout=20 -rss_limit_mb=1024 \
-        -max_len=300000 -artifact_prefix="$objdir/crashes/$name-" -print_final_stats=1 \
-        "${dirs[@]}" 2>"$log" || {
+        -max_len=300000 -entropic_scale_per_exec_time=1 \
+        -artifact_prefix="$objdir/crashes/$name-" -print_final_stats=1 "${dirs[@]}" 2>"$log" || rc=$?
+    [ "$rc" -eq 0 ] || [ "$rc" -eq "$INTERRUPTED" ] || {
         tail -60 "$log"
         echo "fuzz_$name failed; the input is in $objdir/crashes" >&2
         return 1
@@ -60,6 +64,7 @@ turn() { # turn NAME SECONDS RUNS: at most so long, at most so often
     n=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     echo $(($(runs_of "$name") + n)) >"$work/$name.runs"
     sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1 >"$work/$name.edges"
+    [ "$rc" -eq 0 ] || left=0
 }
 
 report() {
@@ -102,6 +107,7 @@ keep)
     ;;
 esac
 
+trap 'left=0' TERM
 left=1
 while [ "$left" -eq 1 ]; do
     left=0
@@ -110,6 +116,7 @@ while [ "$left" -eq 1 ]; do
         [ "$more" -gt 0 ] || continue
         left=1
         turn "$name" "${3:-60}" "$more"
+        [ "$left" -eq 1 ] || break
     done
 done
 report
