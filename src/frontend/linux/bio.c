@@ -206,6 +206,30 @@ int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct lin
 	return 1;
 }
 
+struct linux_bvec_place linux_bio_place(
+	const struct linux_bio_layout *l, const struct linux_bio_iter *it)
+{
+	return (struct linux_bvec_place){it->vec + it->index * l->vec_bytes, it->done};
+}
+
+bool linux_bvec_bytes(struct guest *g, const struct linux_bio_layout *l,
+	const struct linux_bvec_place *from, const struct linux_bvec_place *to, uint64_t *left,
+	uint64_t *ret)
+{
+	uint64_t sum = 0, at = from->entry, len;
+
+	if (to->entry < at || (to->entry - at) % l->vec_bytes ||
+		(to->entry - at) / l->vec_bytes > MAX_BVECS)
+		return false;
+	for (; at < to->entry; at += l->vec_bytes, sum += len)
+		if (!*left || !(*left)-- || layout_read(g, GVA(at), &l->vec_len, &len, NULL))
+			return false;
+	if (sum + to->done < from->done)
+		return false;
+	*ret = sum + to->done - from->done;
+	return true;
+}
+
 static int add_bio(struct linux_ctx *c, struct linux_bio_iter *it, const struct linux_pieces *to,
 	struct err *err)
 {

@@ -37,6 +37,20 @@ struct linux_bio_piece {
 int linux_bio_next(struct guest *g, const struct linux_bio_layout *l, struct linux_bio_iter *it,
 	struct linux_bio_piece *ret, struct err *why);
 
+/* A place in a table of pieces, which a bio may share with those that it was split from or is a
+ * copy of: an entry, and how much of it comes before. */
+struct linux_bvec_place {
+	uint64_t entry, done;
+};
+/* Where a bio that was just started begins. */
+struct linux_bvec_place linux_bio_place(
+	const struct linux_bio_layout *l, const struct linux_bio_iter *it);
+/* Bytes from one place to a later one. False: they are in no table that a bio can have, or cannot
+ * be read, or there are no more steps *left. */
+bool linux_bvec_bytes(struct guest *g, const struct linux_bio_layout *l,
+	const struct linux_bvec_place *from, const struct linux_bvec_place *to, uint64_t *left,
+	uint64_t *ret);
+
 /* Flags and age from the guest's own request structure. */
 void linux_decode_request_facts(struct linux_ctx *c, struct io_request *r);
 /* struct request.cmd_flags: is it known how they say the operation? It, and whether a discard is a

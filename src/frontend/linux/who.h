@@ -109,7 +109,7 @@ typedef bool linux_end_fn(
 	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o);
 
 /* who_stack.c: the devices that a bio has been through. */
-linux_end_fn linux_end_dm, linux_end_crypt, linux_end_md;
+linux_end_fn linux_end_dm, linux_end_crypt, linux_end_md, linux_end_raid5, linux_end_chain;
 /* The device of the bio, and its partition, as a layer. */
 void linux_put_device(struct linux_who *w, uint64_t bio, uint64_t sector, const char *kind,
 	const char *label, struct who *t);

@@ -206,14 +206,6 @@ static bool end_metadata(struct linux_who *w UNUSED, struct linux_bio_part *at U
 	return false;
 }
 
-/* A piece, split off the front of the bio at bi_private. The data is its own. */
-static bool end_chain(struct linux_who *w UNUSED, struct linux_bio_part *at, struct who *t UNUSED,
-	struct linux_origin *o UNUSED)
-{
-	at->made = at->private;
-	return true;
-}
-
 static bool end_btrfs(
 	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
 {
@@ -241,10 +233,11 @@ static const struct {
 	{"swap_bio_read_end_io", end_swap}, /* since 7.0 */
 	{"journal_end_buffer_io_sync", end_journal}, {"ext4_end_buffer_io_sync", end_journal},
 	{"xlog_bio_end_io", end_journal}, {"xfs_buf_bio_end_io", end_metadata},
-	{"bio_chain_endio", end_chain}, {"btrfs_simple_end_io", end_btrfs},
+	{"bio_chain_endio", linux_end_chain}, {"btrfs_simple_end_io", end_btrfs},
 	{"btrfs_end_bio", end_btrfs}, /* until 6.1 */
 	{"clone_endio", linux_end_dm}, {"crypt_endio", linux_end_crypt},
 	{"raid1_end_write_request", linux_end_md}, {"raid1_end_read_request", linux_end_md},
+	{"raid5_end_write_request", linux_end_raid5}, {"raid5_end_read_request", linux_end_raid5},
 	{"raid10_end_write_request", linux_end_md}, {"raid10_end_read_request", linux_end_md},
 	{"md_end_io_acct", linux_end_md},  /* until 6.5 */
 	{"md_end_clone_io", linux_end_md}, /* since then */

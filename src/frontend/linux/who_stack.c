@@ -57,6 +57,16 @@ static void put_layer(
 	layer->sector = sector;
 }
 
+static uint64_t find_gendisk(struct linux_who *w, uint64_t bio)
+{
+	uint64_t bdev;
+
+	if (!w->l.bi_bdev.present)
+		return layout_pointer(w->g, bio, &w->l.bi_disk);
+	bdev = layout_pointer(w->g, bio, &w->l.bi_bdev);
+	return bdev ? layout_pointer(w->g, bdev, &w->bdevs.l.disk) : 0;
+}
+
 /* The disk of the bio, and its partition. */
 static bool read_device(struct linux_who *w, uint64_t bio, struct linux_bdev *ret)
 {
@@ -90,30 +100,79 @@ uint64_t linux_bio_sector(struct linux_who *w, uint64_t bio)
 	return layout_read_or(w->g, GVA(bio), &w->l.bi_sector, WHO_UNKNOWN_U64);
 }
 
-/* Where in the original's data the copy begins; WHO_UNKNOWN_U64. */
-static uint64_t place_in_original(struct linux_who *w, const struct dm_layout *l,
-	const struct linux_bio_part *at, uint64_t tio, uint64_t orig)
+/* ---- parts and copies --------------------------------------------------------------------- */
+
+/* How far behind the data of `above` the part begins, where they are in one table; negative: that
+ * has gone on since. */
+static bool find_distance(
+	struct linux_who *w, const struct linux_bio_part *at, uint64_t above, int64_t *ret)
+{
+	struct linux_bio_iter part, all;
+	struct linux_bvec_place from, to;
+	uint64_t bytes;
+
+	if (!linux_bio_start(w->g, &w->bio, at->bio, &part, NULL) ||
+		!linux_bio_start(w->g, &w->bio, above, &all, NULL) || !part.vec || !all.vec)
+		return false;
+	from = linux_bio_place(&w->bio, &all);
+	to = linux_bio_place(&w->bio, &part);
+	if (linux_bvec_bytes(w->g, &w->bio, &from, &to, &w->left, &bytes)) {
+		*ret = (int64_t)(bytes + at->skip);
+		return part.vec == all.vec || (bytes < all.size && at->skip < all.size - bytes);
+	}
+	if (part.vec != all.vec || !linux_bvec_bytes(w->g, &w->bio, &to, &from, &w->left, &bytes))
+		return false;
+	*ret = (int64_t)at->skip - (int64_t)bytes;
+	return true;
+}
+
+/* To the bio of which the part is a piece or a copy; *ret is its place in that. False: it is not
+ * known which part it is. */
+static bool move_up(struct linux_who *w, struct linux_bio_part *at, uint64_t above, int64_t *ret)
+{
+	if (find_distance(w, at, above, ret)) {
+		at->made = above; /* the data are the same, and stay where they are */
+		return true;
+	}
+	if (at->bio != at->made || layout_read_or(w->g, GVA(above), &w->bio.size, 0) !=
+					   layout_read_or(w->g, GVA(at->made), &w->bio.size, 1))
+		return false;
+	*ret = (int64_t)at->skip;
+	at->bio = at->made = above;
+	return true;
+}
+
+static uint64_t add_bytes(uint64_t sector, int64_t bytes)
+{
+	return sector == WHO_UNKNOWN_U64 ? sector
+					 : sector + (uint64_t)(bytes / (int64_t)SECTOR_BYTES);
+}
+
+/* ---- device-mapper: targets ---------------------------------------------------------------- */
+
+/* A discard, say, has no data by which to tell. */
+static bool place_without_data(struct linux_who *w, const struct dm_layout *l,
+	struct linux_bio_part *at, uint64_t tio, uint64_t orig, int64_t *ret)
 {
 	uint64_t old = layout_read_or(w->g, GVA(tio), &l->old_sector, WHO_UNKNOWN_U64);
-	uint64_t start = linux_bio_sector(w, orig), size;
+	uint64_t start = linux_bio_sector(w, orig);
 	uint64_t all = layout_read_or(w->g, GVA(orig), &w->bio.size, 0);
 
-	if (layout_read(w->g, GVA(at->made), &w->bio.size, &size, NULL))
-		return WHO_UNKNOWN_U64;
-	if (size == all)
-		return 0;
 	if (old == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64 || old < start ||
-		old - start > all / SECTOR_BYTES)
-		return WHO_UNKNOWN_U64;
-	return (old - start) * SECTOR_BYTES;
+		old - start > all / SECTOR_BYTES || at->bio != at->made)
+		return false;
+	*ret = (int64_t)((old - start) * SECTOR_BYTES + at->skip);
+	at->bio = at->made = orig;
+	return true;
 }
 
 bool linux_end_dm(struct linux_who *w, struct linux_bio_part *at, struct who *t,
 	struct linux_origin *o UNUSED)
 {
 	struct dm_layout l = {0};
-	uint64_t tio, io, orig, skip, type, md, start;
+	uint64_t tio, io, orig, type, md;
 	char kind[32], label[128];
+	int64_t place;
 
 	if (at->end->types)
 		layout_fill_known(at->end->types, dm_specs, ARRAY_SIZE(dm_specs), &l);
@@ -130,16 +189,28 @@ bool linux_end_dm(struct linux_who *w, struct linux_bio_part *at, struct who *t,
 	md = layout_pointer(w->g, io, &l.md);
 	read_text(w, md ? layout_pointer(w->g, md, &l.interface) : 0, &l.cell_name, label,
 		sizeof(label));
-	skip = place_in_original(w, &l, at, tio, orig);
-	start = linux_bio_sector(w, orig);
-	if (skip == WHO_UNKNOWN_U64 || start == WHO_UNKNOWN_U64) {
+	if (!move_up(w, at, orig, &place) && !place_without_data(w, &l, at, tio, orig, &place)) {
 		who_lost(t, "which part of device-mapper's bio it is");
 		return false;
 	}
-	at->bio = at->made = orig;
-	at->skip += skip;
-	linux_put_device(
-		w, orig, start + at->skip / SECTOR_BYTES, *kind ? kind : "device-mapper", label, t);
+	linux_put_device(w, orig, add_bytes(linux_bio_sector(w, orig), place),
+		*kind ? kind : "device-mapper", label, t);
+	return true;
+}
+
+/* The place of the part in the bio that dm-crypt made, whose pages are its own: from the first. */
+static bool place_in_crypt(struct linux_who *w, const struct linux_bio_part *at, uint64_t *ret)
+{
+	struct linux_bio_iter part;
+	struct linux_bvec_place from, to;
+
+	if (!linux_bio_start(w->g, &w->bio, at->bio, &part, NULL) || !part.vec)
+		return false;
+	from = (struct linux_bvec_place){part.vec, 0};
+	to = linux_bio_place(&w->bio, &part);
+	if (!linux_bvec_bytes(w->g, &w->bio, &from, &to, &w->left, ret))
+		return false;
+	*ret += at->skip;
 	return true;
 }
 
@@ -149,17 +220,23 @@ bool linux_end_crypt(struct linux_who *w, struct linux_bio_part *at, struct who 
 {
 	static const struct field_spec spec[] = {{"dm_crypt_io", "base_bio", 0, false}};
 	struct field base = {0};
-	uint64_t bio;
+	uint64_t bio, skip, all;
+	int64_t same;
 
 	if (at->end->types)
 		layout_fill_known(at->end->types, spec, 1, &base);
 	bio = layout_pointer(w->g, at->private, &base);
-	if (!bio || layout_read_or(w->g, GVA(bio), &w->bio.size, 0) !=
-			    layout_read_or(w->g, GVA(at->made), &w->bio.size, 1)) {
+	if (bio && find_distance(w, at, bio, &same)) {
+		at->made = bio; /* what is read is deciphered where it lies */
+		return true;
+	}
+	all = layout_read_or(w->g, GVA(bio), &w->bio.size, 0);
+	if (!bio || !place_in_crypt(w, at, &skip) || skip > all || at->bytes > all - skip) {
 		who_lost(t, "dm-crypt's own bio");
 		return false;
 	}
 	at->bio = at->made = bio;
+	at->skip = skip;
 	return true;
 }
 
@@ -167,7 +244,8 @@ bool linux_end_crypt(struct linux_who *w, struct linux_bio_part *at, struct who 
 
 /*
  * The accounting of md-mod wraps a bio that comes in; raid1 and raid10 make one of it for each
- * mirror. Those of raid5 and raid6 have pages of their own, so that what they are for is not known.
+ * mirror. raid0 sends that of the accounting, or what it splits off, on to a disk. Those of raid5
+ * and raid6 have pages of their own, so that what they are for is not known.
  */
 struct md_layout {
 	/* struct r1bio or r10bio */
@@ -231,19 +309,93 @@ static uint64_t find_above(
 	return layout_pointer(w->g, at->private, l.acct_bio.present ? &l.acct_bio : &l.clone_bio);
 }
 
+/* ---- md: bios that are sent on as they are --------------------------------------------------- */
+
+struct personality_layout {
+	/* struct gendisk, block_device_operations, mddev, md_personality */
+	struct field fops, private_data, submit, pers, name, head_name;
+};
+
+#define MAY_PERS(type, member, dest)                                                               \
+	{                                                                                          \
+		type, member, offsetof(struct personality_layout, dest), false                     \
+	}
+
+static const struct field_spec personality_specs[] = {
+	MAY_PERS("gendisk", "fops", fops), MAY_PERS("gendisk", "private_data", private_data),
+	MAY_PERS("block_device_operations", "submit_bio", submit),		   /* since 5.9 */
+	MAY_PERS("mddev", "pers", pers), MAY_PERS("md_personality", "name", name), /* until 6.14 */
+	MAY_PERS("md_personality", "head.name", head_name),			   /* since then */
+};
+
+/* "raid0", of an array of md; "" of another's device. */
+static void read_personality(struct linux_who *w, uint64_t gendisk, char *buf, size_t cap)
+{
+	struct personality_layout l = {0};
+	const struct linux_function *submit;
+	uint64_t fops, mddev, pers;
+
+	*buf = '\0';
+	layout_fill_known(w->k->types, personality_specs, ARRAY_SIZE(personality_specs), &l);
+	fops = layout_pointer(w->g, gendisk, &l.fops);
+	submit = linux_code_at(&w->code, fops ? layout_pointer(w->g, fops, &l.submit) : 0);
+	if (strcmp(submit->name, "md_submit_bio") || !submit->types)
+		return;
+	layout_fill_known(submit->types, personality_specs, ARRAY_SIZE(personality_specs), &l);
+	mddev = layout_pointer(w->g, gendisk, &l.private_data);
+	pers = mddev ? layout_pointer(w->g, mddev, &l.pers) : 0;
+	read_text(w, pers, l.name.present ? &l.name : &l.head_name, buf, cap);
+}
+
+/* What the bio `above` was made for, where `below` has gone on to another device. */
+static void put_remapper(
+	struct linux_who *w, uint64_t below, uint64_t above, int64_t place, struct who *t)
+{
+	uint64_t gendisk = find_gendisk(w, above);
+	char kind[32];
+
+	if (!gendisk || gendisk == find_gendisk(w, below))
+		return;
+	read_personality(w, gendisk, kind, sizeof(kind));
+	linux_put_device(w, above, add_bytes(linux_bio_sector(w, above), place),
+		*kind ? kind : "remapped", "", t);
+}
+
 bool linux_end_md(struct linux_who *w, struct linux_bio_part *at, struct who *t,
 	struct linux_origin *o UNUSED)
 {
 	const char *kind;
-	uint64_t sector, bio = find_above(w, at, &kind, &sector);
+	uint64_t sector, below = at->made, bio = find_above(w, at, &kind, &sector);
+	int64_t place;
 
-	if (!bio || (kind && layout_read_or(w->g, GVA(bio), &w->bio.size, 0) !=
-				     layout_read_or(w->g, GVA(at->made), &w->bio.size, 1))) {
+	if (!bio || !move_up(w, at, bio, &place)) {
 		who_lost(t, "the bio above that of md");
 		return false;
 	}
 	if (kind)
-		linux_put_device(w, bio, sector + at->skip / SECTOR_BYTES, kind, "", t);
-	at->made = bio;
+		linux_put_device(w, bio, add_bytes(sector, place), kind, "", t);
+	else
+		put_remapper(w, below, bio, place, t);
+	return true;
+}
+
+/* The pages of a stripe are the array's own: what they were computed of, or gathered from. */
+bool linux_end_raid5(struct linux_who *w UNUSED, struct linux_bio_part *at UNUSED, struct who *t,
+	struct linux_origin *o UNUSED)
+{
+	who_lost(t, "what is above the stripes of md's raid5 or raid6");
+	return false;
+}
+
+/* A piece, split off the front of the bio at bi_private, and perhaps sent on to another device. */
+bool linux_end_chain(struct linux_who *w, struct linux_bio_part *at, struct who *t,
+	struct linux_origin *o UNUSED)
+{
+	uint64_t below = at->made;
+	int64_t place;
+
+	at->made = at->private;
+	if (guest_is_kernel_addr(w->g, at->made) && find_distance(w, at, at->made, &place))
+		put_remapper(w, below, at->made, place, t);
 	return true;
 }
