@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * fs.h - who can read what lies in a partition. One row of the table in ondisk.c each.
+ * fs.h - who can read what lies in a partition. One row of the table in content.c each.
  *
  * All that is read is hostile, is read through the view, and may be in the middle of a change: the
  * guest that had it mounted was stopped. What cannot be read is unknown, and `lost` says why.
@@ -20,8 +20,8 @@ struct ondisk_fs {
 	const char *const *types; /* libblkid's, up to a NULL */
 	/* The view outlives what is opened. -1: *err says why nothing can be known. */
 	int (*open)(struct view *v, void **ret, struct err *err);
-	/* All that will be asked, ascending and apart, before anything is. -1: no memory. NULL: it
-	 * does not matter. */
+	/* All that will be asked, ascending and apart, before anything is. NULL: it does not
+	 * matter. */
 	int (*prepare)(void *state, const struct ondisk_range *v, size_t nr, struct err *err);
 	/* What begins at this byte; at most `bytes`, which are in the view, of which so many are
 	 * that: at least 1. */
@@ -31,8 +31,5 @@ struct ondisk_fs {
 
 extern const struct ondisk_fs ondisk_ext, ondisk_xfs, ondisk_btrfs, ondisk_swap, ondisk_lvm,
 	ondisk_luks;
-
-/* The one that reads what libblkid calls so; NULL: none. */
-const struct ondisk_fs *ondisk_find_reader(const char *type);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "base/frame.h"
 #include "base/num.h"
-#include "io/probe.h"
 #include "ondisk/ranges.h"
 
 static void close_lvm(void *state)
@@ -21,10 +20,8 @@ static void close_lvm(void *state)
 	for (i = 0; i < l->nr_volumes; i++) {
 		struct lvm_volume *v = &l->volumes[i];
 
-		if (v->state)
-			v->fs->close(v->state);
+		content_close(&v->content);
 		free(v->pieces);
-		free(v->lost);
 	}
 	free(l->volumes);
 	free(l->v);
@@ -87,33 +84,20 @@ static int open_volume(struct lvm *l, struct lvm_volume *v, const struct ondisk_
 	size_t nr, struct err *err)
 {
 	const struct disk *disk = l->view->disk;
-	struct probed found;
-	struct err why;
+	struct content *c = &v->content;
 
 	if (!gather_pieces(l, v))
 		return err_nomem(err, "the volumes of LVM");
 	if (!v->nr_pieces || v->pieces[0].at) {
-		v->lost = strdup("the volume begins on another disk");
+		c->lost = strdup("the volume begins on another disk");
 		return 0;
 	}
-	view_init_pieces(&v->view, disk, v->pieces, v->nr_pieces, v->bytes);
-	if (probe_content(
-		    disk, v->pieces[0].start, v->pieces[0].bytes, PROBE_ANYTHING, &found, &why)) {
-		v->lost = strdup(why.text);
-		return 0;
-	}
-	memcpy(v->type, found.type, sizeof(v->type));
-	v->fs = ondisk_find_reader(found.type);
-	if (!v->fs || v->fs == &ondisk_lvm) { /* no deeper */
-		v->lost = strdup(*v->type ? "nobody here can read it" : "nothing known is there");
-		return 0;
-	}
-	if (v->fs->open(&v->view, &v->state, &why)) {
-		v->state = NULL;
-		v->lost = strdup(why.text);
-		return 0;
-	}
-	return v->fs->prepare ? v->fs->prepare(v->state, asked, nr, err) : 0;
+	if (content_look(c, disk, v->pieces[0].start, v->pieces[0].bytes, err))
+		return -1;
+	if (c->fs == &ondisk_lvm) /* no deeper */
+		c->fs = NULL;
+	view_init_pieces(&c->view, disk, v->pieces, v->nr_pieces, v->bytes);
+	return c->fs ? content_open(c, asked, nr, err) : 0;
 }
 
 /* The parts of what is asked that lie in the volume, as places in it. */
@@ -166,10 +150,12 @@ static uint64_t tell_volume(
 
 	bytes = MIN(bytes, s->place + s->bytes - off);
 	snprintf(m->volume, sizeof(m->volume), "%.60s/%.60s", l->group, v->name);
-	snprintf(m->fs, sizeof(m->fs), "%s", v->type);
-	if (v->state)
-		return v->fs->tell(v->state, s->at + (off - s->place), bytes, m);
-	m->lost = strdup(s->plain && v->lost ? v->lost : "the volume is more than what lies here");
+	if (s->plain) {
+		content_tell(&v->content, s->at + (off - s->place), bytes, m, &bytes);
+	} else {
+		snprintf(m->fs, sizeof(m->fs), "%s", v->content.type);
+		m->lost = strdup("the volume is more than what lies here");
+	}
 	return bytes;
 }
 

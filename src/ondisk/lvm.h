@@ -5,7 +5,7 @@
 #ifndef XB_ONDISK_LVM_H
 #define XB_ONDISK_LVM_H
 
-#include "ondisk/fs.h"
+#include "ondisk/content.h"
 #include "ondisk/lvm_text.h"
 
 #define LVM_MAX_AREAS	 4u
@@ -26,11 +26,7 @@ struct lvm_volume {
 	/* what lies in it, once that is asked for */
 	struct view_piece *pieces; /* owned */
 	size_t nr_pieces;
-	struct view view;
-	char type[32];
-	const struct ondisk_fs *fs;
-	void *state; /* owned, of fs */
-	char *lost;  /* owned */
+	struct content content;
 };
 
 struct lvm {

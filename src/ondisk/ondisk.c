@@ -48,21 +48,13 @@ static int open_region(
 	struct regions *all, struct region *r, const struct blkdev *dev, struct err *err)
 {
 	CLEANUP(ranges_free) struct ondisk_ranges asked = {0};
-	struct err why;
-	int rc = 0;
 
 	if (gather_asked(r, dev, &asked))
 		return err_nomem(err, "what requests are for");
 	if (!asked.nr)
 		return 0;
-	view_init(&r->view, all->disk, r->start * SECTOR_BYTES, r->nr * SECTOR_BYTES);
-	if (r->fs->open(&r->view, &r->state, &why)) {
-		r->state = NULL;
-		r->lost = strdup(why.text);
-		rc = why.cls == ERR_SYSTEM ? err_set(err, ERR_SYSTEM, "%s", why.text) : 0;
-	} else if (r->fs->prepare)
-		rc = r->fs->prepare(r->state, asked.v, asked.nr, err);
-	return rc;
+	view_init(&r->content.view, all->disk, r->start * SECTOR_BYTES, r->nr * SECTOR_BYTES);
+	return content_open(&r->content, asked.v, asked.nr, err);
 }
 
 static int open_regions(struct regions *all, const struct blkdev *dev, struct err *err)
@@ -70,7 +62,7 @@ static int open_regions(struct regions *all, const struct blkdev *dev, struct er
 	size_t i;
 
 	for (i = 0; i < all->nr; i++)
-		if (all->v[i].fs && open_region(all, &all->v[i], dev, err))
+		if (all->v[i].content.fs && open_region(all, &all->v[i], dev, err))
 			return -1;
 	return 0;
 }
@@ -84,20 +76,10 @@ static uint64_t tell_region(struct region *r, uint64_t sector, uint64_t nr, stru
 
 	nr = MIN(nr, r->start + r->nr - sector);
 	m->partition = r->partition;
-	snprintf(m->fs, sizeof(m->fs), "%s", r->type);
-	if (!r->state) {
-		m->kind = r->kind;
-		if (r->lost)
-			m->lost = strdup(r->lost);
-		else if (r->unsure)
-			m->lost = strdup("it looks like several things at once");
-		else if (!r->kind && !r->type[0])
-			m->lost = strdup("nothing known is there");
-		else if (!r->kind)
-			m->lost = strdup("nobody here can read it");
+	m->kind = r->kind;
+	if (r->kind || !content_tell(&r->content, (sector - r->start) * SECTOR_BYTES,
+			       nr * SECTOR_BYTES, m, &bytes))
 		return nr;
-	}
-	bytes = r->fs->tell(r->state, (sector - r->start) * SECTOR_BYTES, nr * SECTOR_BYTES, m);
 	/* Blocks are whole sectors. */
 	return MIN(MAX(bytes / SECTOR_BYTES, UINT64_C(1)), nr);
 }

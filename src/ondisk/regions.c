@@ -10,26 +10,13 @@
 /* A chain of extended partitions has a sector each. */
 #define MAX_LOGICAL 256u
 
-static const struct ondisk_fs *const readers[] = {
-#ifdef HAVE_EXT2FS
-	&ondisk_ext,
-#endif
-	&ondisk_xfs,
-	&ondisk_btrfs,
-	&ondisk_swap,
-	&ondisk_lvm,
-	&ondisk_luks,
-};
-
-const struct ondisk_fs *ondisk_find_reader(const char *type)
+static void drop_regions(struct regions *r)
 {
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(readers); i++)
-		for (k = 0; readers[i]->types[k]; k++)
-			if (!strcmp(readers[i]->types[k], type))
-				return readers[i];
-	return NULL;
+	for (i = 0; i < r->nr; i++)
+		content_close(&r->v[i].content);
+	r->nr = 0;
 }
 
 static int put_region(struct regions *r, const struct region *one, struct err *err)
@@ -46,15 +33,15 @@ static int put_content(
 	struct regions *r, uint64_t start, uint64_t nr, uint32_t partition, struct err *err)
 {
 	struct region one = {.start = start, .nr = nr, .partition = partition};
-	struct probed found;
 
-	if (probe_content(
-		    r->disk, start * SECTOR_BYTES, nr * SECTOR_BYTES, PROBE_ANYTHING, &found, err))
+	if (!nr)
+		return 0;
+	if (content_look(&one.content, r->disk, start * SECTOR_BYTES, nr * SECTOR_BYTES, err))
 		return -1;
-	memcpy(one.type, found.type, sizeof(one.type));
-	one.unsure = found.unsure;
-	one.fs = ondisk_find_reader(found.type);
-	return put_region(r, &one, err);
+	if (!put_region(r, &one, err))
+		return 0;
+	content_close(&one.content);
+	return -1;
 }
 
 static int put_table(
@@ -72,8 +59,8 @@ static int put_gpt(struct regions *r, uint64_t sectors, struct err *err)
 	uint64_t entries = 2, copy = sectors - 1, nr = 32;
 	uint8_t raw[SECTOR_BYTES];
 
-	if (sectors < 3 || disk_read(r->disk, SECTOR_BYTES, raw, sizeof(raw), err))
-		return sectors < 3 ? 0 : -1;
+	if (sectors < 3 || disk_read(r->disk, SECTOR_BYTES, raw, sizeof(raw), NULL))
+		return 0;
 	if (!memcmp(raw, "EFI PART", 8)) {
 		entries = num_le64(raw + 72);
 		copy = num_le64(raw + 32);
@@ -98,10 +85,10 @@ static int put_chain(struct regions *r, uint64_t first, uint64_t sectors, struct
 	unsigned i;
 
 	for (i = 0; i < MAX_LOGICAL && at < sectors; i++) {
-		if (put_table(r, at, 1, MEANING_TABLE, err) ||
-			disk_read(r->disk, at * SECTOR_BYTES, raw, sizeof(raw), err))
+		if (put_table(r, at, 1, MEANING_TABLE, err))
 			return -1;
-		if (num_le16(raw + 510) != 0xaa55 || !num_le32(raw + 462 + 8))
+		if (disk_read(r->disk, at * SECTOR_BYTES, raw, sizeof(raw), NULL) ||
+			num_le16(raw + 510) != 0xaa55 || !num_le32(raw + 462 + 8))
 			break;
 		at = first + num_le32(raw + 462 + 8);
 	}
@@ -154,9 +141,12 @@ static int fill_gaps(struct regions *r, uint64_t sectors, struct err *err)
 		one.nr = end - one.start;
 		rc = put_table(&all, at, one.start - at, MEANING_GAP, err);
 		rc = rc ? rc : put_region(&all, &one, err);
+		if (!rc) /* it is the other's now */
+			r->v[i].content = (struct content){0};
 		at = end;
 	}
 	rc = rc ? rc : put_table(&all, at, sectors - at, MEANING_GAP, err);
+	drop_regions(r);
 	free(r->v);
 	*r = all;
 	return rc;
@@ -188,10 +178,10 @@ int regions_read(const struct disk *d, struct regions *ret, struct err *err)
 	if (!t)
 		return err_nomem(err, "the partitions of a disk");
 	rc = put_content(ret, 0, sectors, 0, err);
-	if (!rc && ret->nr && !ret->v[0].fs)
+	if (!rc && ret->nr && !ret->v[0].content.fs)
 		rc = probe_table(d, t, err);
 	if (!rc && t->nr) {
-		ret->nr = 0;
+		drop_regions(ret);
 		rc = put_partitions(ret, t, sectors, err);
 	}
 	if (rc)
@@ -201,13 +191,7 @@ int regions_read(const struct disk *d, struct regions *ret, struct err *err)
 
 void regions_free(struct regions *r)
 {
-	size_t i;
-
-	for (i = 0; i < r->nr; i++) {
-		if (r->v[i].state)
-			r->v[i].fs->close(r->v[i].state);
-		free(r->v[i].lost);
-	}
+	drop_regions(r);
 	free(r->v);
 	*r = (struct regions){0};
 }

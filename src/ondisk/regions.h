@@ -5,18 +5,13 @@
 #ifndef XB_ONDISK_REGIONS_H
 #define XB_ONDISK_REGIONS_H
 
-#include "ondisk/fs.h"
+#include "ondisk/content.h"
 
 struct region {
 	uint64_t start, nr;	/* sectors of the disk */
-	enum meaning_kind kind; /* where `fs` is NULL */
+	enum meaning_kind kind; /* what it is itself; MEANING_UNKNOWN: its content tells */
 	uint32_t partition;
-	char type[32];		    /* libblkid's, of what lies there; "" none */
-	bool unsure;		    /* it looks like several things */
-	const struct ondisk_fs *fs; /* NULL: nobody can read it */
-	void *state;		    /* owned, of fs; NULL: not opened yet, or `lost` says why not */
-	struct view view;	    /* of state, so the array must not move once it is opened */
-	char *lost;		    /* owned */
+	struct content content; /* the array must not move once it is opened */
 };
 
 struct regions {
