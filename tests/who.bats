@@ -47,3 +47,25 @@ setup() {
     run -0 --separate-stderr "$XBDSNAP" dump --who "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst"
     [ "$(awk 'NR > 1 {print $8, $9}' <<<"$output" | sort -u)" = "- -" ]
 }
+
+# bats test_tags=long
+@test "loop devices, past the page cache and through it: to the file on top, with the sector on each" {
+    local fixture=$SRCDIR/tests/fixtures/loop kinds='[.layers[].kind] | join(" ")'
+    zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-ext4/checkpoint.save.zst" >base
+    zstd -q -dc --long=31 --patch-from=base "$fixture/checkpoint.patch.zst" >image.save
+    "$XBDSNAP" dump --who -J image.save >j
+    [ "$(python3 "$SRCDIR/tests/tools/account_truth.py" j "$fixture/account.json")" = 1336 ]
+    python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
+    jq -e '[.devices[].requests[].who[] | select(.kind == "unknown" or .lost)] == []' j
+    [ "$(jq -r ".devices[].requests[].who[] | select(.file.path | startswith(\"/mnt/xvdb/\")) | $kinds" j |
+        sort -u)" = "disk loop" ]
+    # The file below: before the loop device begins, and from there on.
+    jq -ce '.devices[].requests[] | select(.sector == 12520) | .who | map([.position, .bytes, .layers[1]])
+        == [[0, 32768, null], [32768, 32768,
+            {name: "loop1", label: "/mnt/xvdc/1", kind: "loop", sector: 0}]]' j
+    "$XBDSNAP" dump -o SECTOR,STACK image.save >t
+    grep -Eq '^ *14568 xvdb 14568 > loop0 /mnt/belowb/disk loop 38064$' t
+    # Without a disk: a file is lost, in no volume.
+    "$XBDSNAP" dump -J -o +MEANING image.save |
+        jq -e '[.devices[].requests[].meaning[] | select(.volume or .partition)] == []'
+}

@@ -27,21 +27,35 @@ static enum meaning_kind kind_of(const struct who *w)
 	return w->kind == WHO_METADATA && w->metadata ? w->metadata : kinds[w->kind];
 }
 
-/* "xvda2": the digits at its end. */
+/* Of the disk itself. "xvda2": the digits at its end. */
 static uint32_t partition_of(const struct who *w)
 {
-	size_t i, n;
+	const char *name;
+	size_t n;
 
-	for (i = 0; i < w->nr_layers; i++) {
-		const char *name = w->layers[i].name;
+	if (w->nr_layers < 2 || strcmp(w->layers[1].kind, "partition"))
+		return 0;
+	name = w->layers[1].name;
+	for (n = strlen(name); n && isdigit((unsigned char)name[n - 1]); n--)
+		;
+	return (uint32_t)strtoul(name + n, NULL, 10);
+}
 
-		if (strcmp(w->layers[i].kind, "partition"))
-			continue;
-		for (n = strlen(name); n && isdigit((unsigned char)name[n - 1]); n--)
-			;
-		return (uint32_t)strtoul(name + n, NULL, 10);
-	}
-	return 0;
+/* A loop device has a file's name for a label; what is above it is in another file system than the
+ * disk's. */
+static bool is_loop(const struct who_layer *l)
+{
+	return !strcmp(l->kind, "loop");
+}
+
+static bool is_on_loop(const struct who *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->nr_layers; i++)
+		if (is_loop(&w->layers[i]))
+			return true;
+	return false;
 }
 
 static void take_file(const struct who *w, uint64_t skip, struct meaning *m)
@@ -66,7 +80,7 @@ static void take_who(const struct who *w, uint64_t skip, struct meaning *m)
 	if (!m->partition)
 		m->partition = partition_of(w);
 	for (i = 0; i < w->nr_layers; i++)
-		if (w->layers[i].label[0])
+		if (w->layers[i].label[0] && !is_loop(&w->layers[i]))
 			snprintf(m->volume, sizeof(m->volume), "%s", w->layers[i].label);
 	take_file(w, skip, m);
 	free(m->lost);
@@ -96,7 +110,7 @@ void ondisk_add_memory(struct io_request *r, struct meaning *m)
 	if (!w || !kind_of(w))
 		return;
 	if (m->kind == MEANING_FILE && kind_of(w) == MEANING_FILE && w->inode == m->inode &&
-		!m->path && w->path) {
+		!m->path && w->path && !is_on_loop(w)) {
 		m->path = strdup(w->path);
 	} else if (!m->kind || (is_free && kind_of(w) == MEANING_FILE)) {
 		take_who(w, m->offset - w->offset, m);

@@ -37,15 +37,37 @@ swap_under_pressure() {
 use() { # use LETTER KIND
     case $2 in
     swap) swap_under_pressure "/dev/xvd$1" ;;
-    *-mirror)
+    *-mirror | *-stripe)
         export MDADM_NO_UDEV=1 "START_xvd$1=2048"
-        /sbin/mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none \
-            --data-offset=1024 missing "/dev/xvd$1"
+        if [ "${2%-mirror}" != "$2" ]; then
+            /sbin/mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none \
+                --data-offset=1024 missing "/dev/xvd$1"
+        else
+            /sbin/mdadm --create /dev/md0 --run --level=0 --raid-devices=1 --force --metadata=1.2 --chunk=64 \
+                --data-offset=1024 "/dev/xvd$1"
+        fi
         # Its superblock is written once, not whenever writes begin.
         echo 0 >/sys/block/md0/md/safe_mode_delay
         /sbin/mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 /dev/md0
         mkdir -p "/mnt/xvd$1"
         mount -t ext4 -o noatime,commit=300 /dev/md0 "/mnt/xvd$1" || echo "mount failed"
+        ;;
+    *-loop)
+        mkdir -p "/mnt/below$1" "/mnt/xvd$1"
+        mount -t ext4 -o noatime,commit=300 "/dev/xvd$1" "/mnt/below$1" || echo "mount failed"
+        dd if=/dev/zero "of=/mnt/below$1/disk" bs=1M count=20
+        sync
+        /sbin/losetup --direct-io=on -o 1048576 /dev/loop0 "/mnt/below$1/disk"
+        grep . /sys/block/loop0/loop/*
+        export "BELOW_xvd$1=2048:/mnt/below$1/disk"
+        /sbin/mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 /dev/loop0
+        mount -t ext4 -o noatime,commit=300 /dev/loop0 "/mnt/xvd$1" || echo "mount failed"
+        ;;
+    *-cached)
+        mkdir -p "/mnt/xvd$1"
+        mount -t ext4 -o noatime,commit=300 "/dev/xvd$1" "/mnt/xvd$1" || echo "mount failed"
+        dd if=/dev/zero "of=/mnt/xvd$1/1" bs=512 count=2048
+        /sbin/losetup -o 32768 /dev/loop1 "/mnt/xvd$1/1"
         ;;
     *-volume | *-crypt)
         mkdir -p "/mnt/xvd$1"
@@ -123,7 +145,13 @@ answer
 /lab/guestio run $args
 status=$?
 for pair in $FS; do
-    [ "${pair#*=}" = swap ] || umount "/mnt/xvd${pair%%=*}" || status=1
+    letter=${pair%%=*}
+    case $pair in
+    *=swap) continue ;;
+    *-cached) /sbin/losetup -d /dev/loop1 ;;
+    esac
+    umount "/mnt/xvd$letter" || status=1
+    case $pair in *-loop) /sbin/losetup -d /dev/loop0 && umount "/mnt/below$letter" || status=1 ;; esac
 done
 echo "DONE status $status"
 while :; do sleep 1000; done

@@ -69,6 +69,9 @@ struct target {
 	unsigned file;	/* on the file system in /mnt/DEVICE; 0: the device itself */
 	uint64_t start; /* of the file system on DEVICE, in sectors */
 	int direct, cached;
+	/* Or on a loop device: the file there, -1 none, and where in it the loop device begins. */
+	int below;
+	uint64_t below_start;
 };
 
 struct request {
@@ -87,6 +90,7 @@ struct memory {
 struct work {
 	bool prepare, through_cache;
 	uint64_t position; /* of what is listed, in its file or on the device */
+	uint64_t above;	   /* its sector on the loop device */
 	aio_context_t ctx;
 	struct uring uring;
 	struct request requests[MAX_REQUESTS];
@@ -173,6 +177,8 @@ static void list_use(const struct work *w, const char *op, bool swapped)
 		printf("\"path\":\"%s\",", t->device);
 	if (!swapped)
 		printf("\"position\":%" PRIu64 ",", w->position);
+	if (t->below >= 0)
+		printf("\"above\":%" PRIu64 ",", w->above);
 }
 
 static void list_head(struct work *w, const char *op, uint64_t sector, unsigned count,
@@ -198,8 +204,9 @@ static void list_piece(struct work *w, const char *op, uint64_t sector, unsigned
 	puts("]}");
 }
 
-/* Where sectors of the target lie on the device; *count becomes how many of them lie together. */
-static uint64_t place(const struct target *t, uint64_t sector, unsigned *count)
+/* Where sectors of a file lie on what its file system is on; *count becomes how many of them lie
+ * together. */
+static uint64_t map_file(int fd, uint64_t sector, unsigned *count)
 {
 	struct {
 		struct fiemap m;
@@ -209,16 +216,25 @@ static uint64_t place(const struct target *t, uint64_t sector, unsigned *count)
 		       .fm_extent_count = 1}};
 	uint64_t skip, together;
 
-	if (!t->file)
-		return sector;
-	if (ioctl(t->cached, FS_IOC_FIEMAP, &q) || q.m.fm_mapped_extents != 1 ||
+	if (ioctl(fd, FS_IOC_FIEMAP, &q) || q.m.fm_mapped_extents != 1 ||
 		q.e.fe_logical > sector * SECTOR)
 		die("the file's place on the disk");
 	skip = sector * SECTOR - q.e.fe_logical;
 	together = (q.e.fe_length - skip) / SECTOR;
 	if (together < *count)
 		*count = (unsigned)together;
-	return t->start + (q.e.fe_physical + skip) / SECTOR;
+	return (q.e.fe_physical + skip) / SECTOR;
+}
+
+/* The same of the target, on the device. */
+static uint64_t place(struct work *w, uint64_t sector, unsigned *count)
+{
+	const struct target *t = w->target;
+
+	if (!t->file)
+		return sector;
+	w->above = t->start + map_file(t->cached, sector, count);
+	return t->below < 0 ? w->above : map_file(t->below, t->below_start + w->above, count);
 }
 
 static void list(struct work *w, const char *op, uint64_t sector, unsigned count, uint64_t number,
@@ -226,7 +242,7 @@ static void list(struct work *w, const char *op, uint64_t sector, unsigned count
 {
 	do {
 		unsigned n = count;
-		uint64_t at = place(w->target, sector, &n);
+		uint64_t at = place(w, sector, &n);
 
 		w->position = sector * SECTOR;
 		list_piece(w, op, at, n, number, buf);
@@ -404,6 +420,23 @@ static bool feed(struct work *w, const char *line)
 	return true;
 }
 
+/* BELOW_xvdX: "sector:file" */
+static void open_below(struct target *t, const char *name)
+{
+	char variable[64], *path;
+	const char *text;
+
+	t->below = -1;
+	snprintf(variable, sizeof(variable), "BELOW_%s", name);
+	text = getenv(variable);
+	if (!text || !t->file)
+		return;
+	t->below_start = strtoull(text, &path, 10);
+	t->below = open(path + 1, O_RDONLY);
+	if (*path != ':' || t->below < 0)
+		die(text);
+}
+
 static void open_target(struct work *w, const char *device, unsigned file)
 {
 	struct target *t = w->target = &w->targets[w->nr_targets++];
@@ -418,6 +451,7 @@ static void open_target(struct work *w, const char *device, unsigned file)
 		file);
 	t->direct = open(path, O_RDWR | O_DIRECT | (w->prepare ? O_CREAT : 0), 0600);
 	t->cached = open(path, O_RDWR);
+	open_below(t, device + strlen("/dev/"));
 	if (t->direct < 0 || t->cached < 0)
 		die(path);
 }

@@ -414,11 +414,18 @@ VOLUME_START = 2048  # sectors; guest-init.sh has it too
 
 
 def put_volume(tree, kind, modules):
-    """What a guest needs for a file system on device-mapper, or on md."""
+    """What a guest needs for a file system on device-mapper, on md, or on a loop device."""
     if kind.endswith("-mirror"):
         modules += ["md-mod", "raid1"]
+    if kind.endswith("-stripe"):
+        modules += ["md-mod", "raid0"]
+    if kind.endswith(("-mirror", "-stripe")):
         put_program(tree, "/sbin/mdadm")
         put_program(tree, "/sbin/mkfs.ext4")
+    if kind.endswith(("-loop", "-cached")):
+        modules.append("loop")
+        for program in ("/sbin/losetup", "/sbin/mkfs.ext4"):
+            put_program(tree, program)
     if not kind.endswith(("-volume", "-crypt")):
         return
     modules.append("dm-mod")
@@ -434,11 +441,12 @@ def contents(kind, sectors, at):
     if kind.endswith("-volume"):
         return bytes(VOLUME_START * 512) + file_system(kind.removesuffix("-volume"),
                                                        sectors - VOLUME_START, at)
-    if kind.endswith(("-crypt", "-mirror")):
+    if kind.endswith(("-crypt", "-mirror", "-stripe")):
         return bytes(sectors * 512)  # the guest makes it
     if kind.endswith("-partition"):
         return partitioned(kind.removesuffix("-partition"), sectors, at)
-    return file_system(kind, sectors, at)
+    # A loop device's file is made by the guest.
+    return file_system(kind.removesuffix("-loop").removesuffix("-cached"), sectors, at)
 
 
 def write_disk(sectors, kind, into):

@@ -164,20 +164,42 @@ def is_account_of(who, at, r, i):
     return (who["kind"] == r["use"]
             and (r["use"] == "swap" or place == r["position"] + i * SECTOR)
             and (r["use"] in ("swap", "device-cache") or who["file"]["path"] == r["path"])
+            and ("above" not in r
+                 or who["layers"][-1]["sector"] + at // SECTOR == r["above"] + i)
             and (cached or (who["process"] or {}).get("pid") == r["pid"]))
 
 
-STACKS = {"volume": ["linear"], "crypt": ["crypt", "linear"], "mirror": ["raid1"]}
+# Of a file system that lies on others than the disk: the devices between, and the label of the last.
+STACKS = {"volume": (["linear"], "vg-root"), "crypt": (["crypt", "linear"], "vg-root"),
+          "mirror": (["raid1"], None), "stripe": (["raid0"], None), "loop": (["loop"], "/mnt/below{}/disk")}
+CACHED_OFFSET = 32768  # of the loop device, in its file; guest-init.sh has it too
+
+
+def cached_stack(who, letter):
+    """A file on which a loop device lies, through the page cache."""
+    kinds = [layer["kind"] for layer in who["layers"]]
+    if who["position"] < CACHED_OFFSET:
+        must("stack below the loop device's part of the file", kinds, ["disk"])
+        return
+    must("stack", kinds, ["disk", "loop"])
+    must("label", who["layers"][-1]["label"], f"/mnt/xvd{letter}/1")
+    must("sector of the loop device", who["layers"][-1]["sector"],
+         (who["position"] - CACHED_OFFSET) // SECTOR)
 
 
 def stack(res, who):
     """The devices between disk and file, of a file system that has some."""
-    kind = res.variant.get("fs." + who["layers"][0]["name"][3:], "").partition("-")[2]
+    letter = who["layers"][0]["name"][3:]
+    kind = res.variant.get("fs." + letter, "").partition("-")[2]
+    if kind == "cached" and who["file"]["path"]:
+        cached_stack(who, letter)
     if kind not in STACKS or not who["file"]["path"]:
         return
-    must("stack", [layer["kind"] for layer in who["layers"]], ["disk", *STACKS[kind]])
-    must("label", who["layers"][-1]["label"], None if kind == "mirror" else "vg-root")
-    must("sector of the volume", who["layers"][-1]["sector"], who["layers"][0]["sector"] - 2048)
+    kinds, label = STACKS[kind]
+    must("stack", [layer["kind"] for layer in who["layers"]], ["disk", *kinds])
+    must("label", who["layers"][-1]["label"], label and label.format(letter))
+    if kind != "loop":
+        must("sector of the volume", who["layers"][-1]["sector"], who["layers"][0]["sector"] - 2048)
 
 
 def actors(res):
@@ -350,7 +372,7 @@ def has_fs(res, letter):
     return "fs." + letter in res.variant
 
 
-CHECKERS = {"ext4": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"],
+CHECKERS = {"ext4": ["e2fsck", "-fn"], "ext4-loop": ["e2fsck", "-fn"], "ext4-cached": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"],
             "btrfs": ["btrfs", "check", "--readonly"]}
 
 
@@ -495,6 +517,11 @@ def order(res):
         for arrival in came:
             may_be = steps_of(steps, arrival)
             fresh = [i for i in may_be if i not in seen]
+            _, op, sector, count = arrival
+            sectors = {(op, n) for n in range(sector, sector + count)}
+            if res.more and not fresh and sectors <= covered:
+                continue  # the guest's own, later: it writes the same again
+            covered |= sectors
             if not may_be or (arrival[1] == "flush" and not fresh):
                 if arrival[1] == "flush" or res.more:
                     continue  # the guest's own, later
@@ -516,11 +543,6 @@ def order(res):
 
 def core_file(res):
     """xl dump-core's file; its table of frames, .xen_p2m, is pairs of pfn and machine frame."""
-            _, op, sector, count = arrival
-            sectors = {(op, n) for n in range(sector, sector + count)}
-            if res.more and not fresh and sectors <= covered:
-                continue  # the guest's own, later: it writes the same again
-            covered |= sectors
     raw = res.bytes("core.elf")
     sections = elf_sections(raw)
     pairs = raw[sections[".xen_p2m"][0] :][: sections[".xen_p2m"][1]]

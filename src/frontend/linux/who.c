@@ -58,12 +58,14 @@ static void open_who(struct linux_who *w, const struct linux_kernel *k)
 	linux_files_init(&w->files, k);
 	linux_folios_init(&w->folios, k);
 	linux_bdevs_init(&w->bdevs, k);
+	linux_loops_init(&w->loops, &w->bdevs);
 }
 
 static void close_who(struct linux_who *w)
 {
 	linux_code_fini(&w->code);
 	linux_tasks_fini(&w->tasks);
+	linux_loops_fini(&w->loops);
 	linux_bdevs_fini(&w->bdevs);
 	linux_metadata_close(w);
 	free(w->direct);
@@ -82,17 +84,33 @@ static int note_nothing(struct io_request *r, const char *why, struct err *err)
 	return 0;
 }
 
-/* One bio of a request, whose data begins at `offset` of the request's. */
-static int note_bio(struct linux_who *w, struct io_request *r, uint64_t bio, uint64_t offset,
-	uint64_t bytes, struct err *err)
+/* A part of a bio that has one origin, from at->skip on; at->bytes becomes its length. */
+static int note_part(struct linux_who *w, struct io_request *r, struct linux_bio_part *at,
+	uint64_t offset, struct err *err)
 {
-	struct linux_bio_part at = {.bio = bio, .made = bio, .bytes = bytes};
 	CLEANUP(who_fini)
 	struct who t = {.inode = WHO_UNKNOWN_U64, .position = WHO_UNKNOWN_U64, .offset = offset};
 	struct linux_origin o;
 
-	linux_find_origin(w, &at, &t, &o);
-	return linux_put_stretches(w, &at, &o, &t, r, err);
+	linux_find_origin(w, at, &t, &o);
+	return linux_put_stretches(w, at, &o, &t, r, err);
+}
+
+/* One bio of a request, whose data begins at `offset` of the request's. */
+static int note_bio(struct linux_who *w, struct io_request *r, uint64_t bio, uint64_t offset,
+	uint64_t bytes, struct err *err)
+{
+	uint64_t done = 0;
+
+	do {
+		struct linux_bio_part at = {
+			.bio = bio, .made = bio, .skip = done, .bytes = bytes - done};
+
+		if (note_part(w, r, &at, offset + done, err))
+			return -1;
+		done += at.bytes;
+	} while (done < bytes);
+	return 0;
 }
 
 static int note_bios(struct linux_who *w, struct io_request *r, uint64_t rq, struct err *err)

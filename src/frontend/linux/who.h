@@ -4,8 +4,8 @@
  * each bio up through device-mapper to where it was made, and from there to the task and the file.
  *
  * who.c goes through requests and bios, who_origin.c says what a bio is for by the function that it
- * ends with (who_btrfs.c and who_stack.c for some), who_pages.c whose its pages are. This header is
- * theirs.
+ * ends with (who_btrfs.c, who_stack.c and who_loop.c for some), who_pages.c whose its pages are.
+ * This header is theirs.
  */
 #ifndef XB_FRONTEND_LINUX_WHO_H
 #define XB_FRONTEND_LINUX_WHO_H
@@ -18,6 +18,7 @@
 #include "kernel/linux_ext4.h"
 #include "kernel/linux_files.h"
 #include "kernel/linux_folios.h"
+#include "kernel/linux_loops.h"
 #include "kernel/linux_tasks.h"
 
 struct linux_who_layout {
@@ -85,6 +86,7 @@ struct linux_who {
 	struct linux_files files;
 	struct linux_folios folios;
 	struct linux_bdevs bdevs;
+	struct linux_loops loops;
 	struct linux_cache cache; /* once there is one of these */
 	struct linux_who_ext4 ext4[LINUX_WHO_MAX_EXT4];
 	size_t nr_ext4;
@@ -114,6 +116,14 @@ linux_end_fn linux_end_dm, linux_end_crypt, linux_end_md, linux_end_raid5, linux
 void linux_put_device(struct linux_who *w, uint64_t bio, uint64_t sector, const char *kind,
 	const char *label, struct who *t);
 uint64_t linux_bio_sector(struct linux_who *w, uint64_t bio);
+
+/* who_loop.c: the struct kiocb `iocb`, whose file is o->file, ends with the loop driver's `end`.
+ * True: `at` was moved to the bio above, and was cut where that ends; what o said was the loop
+ * device's. */
+bool linux_end_loop(struct linux_who *w, struct linux_bio_part *at, uint64_t iocb,
+	const struct linux_function *end, struct who *t, struct linux_origin *o);
+/* The loop device, where the file with that mapping is what one lies on, as a layer. */
+void linux_put_loop_on(struct linux_who *w, uint64_t mapping, struct who *n);
 
 /* who_btrfs.c: what a bio of btrfs is. */
 enum linux_btrfs_bio {

@@ -4,8 +4,9 @@
  * bi_private or around the bio.
  *
  * Names and structures: block/fops.c, fs/iomap/direct-io.c, fs/direct-io.c, fs/buffer.c,
- * fs/aio.c, io_uring/rw.c, mm/page_io.c, block/bio.c, drivers/md/dm.c, drivers/md/dm-crypt.c,
- * fs/xfs/xfs_buf.c, fs/xfs/xfs_log.c, fs/jbd2/commit.c, fs/ext4/fast_commit.c.
+ * fs/aio.c, io_uring/rw.c, mm/page_io.c, block/bio.c, drivers/block/loop.c, drivers/md/dm.c,
+ * drivers/md/dm-crypt.c, fs/xfs/xfs_buf.c, fs/xfs/xfs_log.c, fs/jbd2/commit.c,
+ * fs/ext4/fast_commit.c.
  */
 #include "frontend/linux/who.h"
 
@@ -54,48 +55,51 @@ static uint64_t uring_task(struct linux_who *w, uint64_t req)
 }
 
 /* Asynchronous I/O says by ki_complete what the struct kiocb is part of. Of synchronous I/O the
- * caller knows the waiter. */
-static void take_iocb(struct linux_who *w, uint64_t iocb, struct linux_origin *o)
+ * caller knows the waiter. True: `at` was moved. */
+static bool take_iocb(struct linux_who *w, struct linux_bio_part *at, uint64_t iocb, struct who *t,
+	struct linux_origin *o)
 {
-	const char *end;
+	const struct linux_function *end;
 
 	if (!guest_is_kernel_addr(w->g, iocb))
-		return;
+		return false;
 	o->iocb = iocb;
 	o->file = layout_pointer(w->g, iocb, &w->l.ki_filp);
 	o->ki_pos = layout_read_or(w->g, GVA(iocb), &w->l.ki_pos, WHO_UNKNOWN_U64);
-	end = linux_code_at(&w->code, layout_pointer(w->g, iocb, &w->l.ki_complete))->name;
-	if (!strcmp(end, "aio_complete_rw") && w->l.aio_rw.present)
+	end = linux_code_at(&w->code, layout_pointer(w->g, iocb, &w->l.ki_complete));
+	if (!strcmp(end->name, "lo_rw_aio_complete"))
+		return linux_end_loop(w, at, iocb, end, t, o);
+	if (!strcmp(end->name, "aio_complete_rw") && w->l.aio_rw.present)
 		o->task = linux_task_of(
 			&w->tasks, layout_pointer(w->g, iocb - w->l.aio_rw.off, &w->l.aio_ctx));
-	else if (!strncmp(end, "io_complete_rw", 14)) /* io_rw.kiocb is the first of io_kiocb */
+	else if (!strncmp(end->name, "io_complete_rw", 14)) /* io_rw.kiocb is io_kiocb's first */
 		o->task = uring_task(w, iocb);
+	return false;
 }
 
 /* ---- ends --------------------------------------------------------------------------------- */
 
-static bool end_device_async(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
-	struct linux_origin *o)
+static bool end_device_async(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
 {
+	uint64_t dio = at->made - w->l.bdio_bio.off;
+
 	o->kind = WHO_DEVICE;
-	if (w->l.bdio_bio.present)
-		take_iocb(
-			w, layout_pointer(w->g, at->made - w->l.bdio_bio.off, &w->l.bdio_iocb), o);
-	return false;
+	return w->l.bdio_bio.present &&
+	       take_iocb(w, at, layout_pointer(w->g, dio, &w->l.bdio_iocb), t, o);
 }
 
-static bool end_device(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
-	struct linux_origin *o)
+static bool end_device(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
 {
 	uint64_t flags = layout_read_or(w->g, GVA(at->private), &w->l.bdio_flags, 0);
+	uint64_t iocb = layout_pointer(w->g, at->private, &w->l.bdio_iocb);
 
 	o->kind = WHO_DEVICE;
-	/* A union: the waiter where it is synchronous. */
-	if (layout_read_or(w->g, GVA(at->private), &w->l.bdio_is_sync, 0) ||
-		flags & w->l.dio_is_sync)
-		o->task = layout_pointer(w->g, at->private, &w->l.bdio_iocb);
-	else
-		take_iocb(w, layout_pointer(w->g, at->private, &w->l.bdio_iocb), o);
+	if (!layout_read_or(w->g, GVA(at->private), &w->l.bdio_is_sync, 0) &&
+		!(flags & w->l.dio_is_sync))
+		return take_iocb(w, at, iocb, t, o);
+	o->task = iocb; /* a union: the waiter where it is synchronous */
 	return false;
 }
 
@@ -108,39 +112,36 @@ static bool end_device_simple(struct linux_who *w UNUSED, struct linux_bio_part 
 	return false;
 }
 
-static bool end_iomap(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
-	struct linux_origin *o)
+static bool end_iomap(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
 {
 	o->kind = WHO_DIRECT;
-	take_iocb(w, layout_pointer(w->g, at->private, &w->l.idio_iocb), o);
 	o->dio_bytes = layout_read_or(w->g, GVA(at->private), &w->l.idio_size, WHO_UNKNOWN_U64);
 	if (layout_read_or(w->g, GVA(at->private), &w->l.idio_waits, 0))
 		o->task = layout_pointer(w->g, at->private, &w->l.idio_waiter);
-	return false;
+	return take_iocb(w, at, layout_pointer(w->g, at->private, &w->l.idio_iocb), t, o);
 }
 
-static bool end_iomap_simple(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
-	struct linux_origin *o)
+static bool end_iomap_simple(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
 {
 	uint64_t dio = at->made - w->l.sdio_bio.off;
 
 	o->kind = WHO_DIRECT;
 	if (!w->l.sdio_bio.present)
 		return false;
-	take_iocb(w, layout_pointer(w->g, dio, &w->l.sdio_iocb), o);
 	o->dio_bytes = layout_read_or(w->g, GVA(dio), &w->l.sdio_size, WHO_UNKNOWN_U64);
-	return false;
+	return take_iocb(w, at, layout_pointer(w->g, dio, &w->l.sdio_iocb), t, o);
 }
 
 /* fs/direct-io.c: file systems that have not moved to iomap. */
-static bool end_dio(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
-	struct linux_origin *o)
+static bool end_dio(
+	struct linux_who *w, struct linux_bio_part *at, struct who *t, struct linux_origin *o)
 {
 	o->kind = WHO_DIRECT;
-	take_iocb(w, layout_pointer(w->g, at->private, &w->l.dio_iocb), o);
 	if (!layout_read_or(w->g, GVA(at->private), &w->l.dio_is_async, 1))
 		o->task = layout_pointer(w->g, at->private, &w->l.dio_waiter);
-	return false;
+	return take_iocb(w, at, layout_pointer(w->g, at->private, &w->l.dio_iocb), t, o);
 }
 
 static bool end_waited(struct linux_who *w, struct linux_bio_part *at, struct who *t UNUSED,
@@ -211,9 +212,7 @@ static bool end_btrfs(
 {
 	enum linux_btrfs_bio above = linux_btrfs_above(w, at);
 
-	if (above == LINUX_BTRFS_IOMAP)
-		end_iomap(w, at, t, o);
-	return above == LINUX_BTRFS_PIECE;
+	return above == LINUX_BTRFS_IOMAP ? end_iomap(w, at, t, o) : above == LINUX_BTRFS_PIECE;
 }
 
 /* ---- all of them -------------------------------------------------------------------------- */
@@ -237,8 +236,8 @@ static const struct {
 	{"btrfs_end_bio", end_btrfs}, /* until 6.1 */
 	{"clone_endio", linux_end_dm}, {"crypt_endio", linux_end_crypt},
 	{"raid1_end_write_request", linux_end_md}, {"raid1_end_read_request", linux_end_md},
-	{"raid5_end_write_request", linux_end_raid5}, {"raid5_end_read_request", linux_end_raid5},
 	{"raid10_end_write_request", linux_end_md}, {"raid10_end_read_request", linux_end_md},
+	{"raid5_end_write_request", linux_end_raid5}, {"raid5_end_read_request", linux_end_raid5},
 	{"md_end_io_acct", linux_end_md},  /* until 6.5 */
 	{"md_end_clone_io", linux_end_md}, /* since then */
 };
@@ -308,6 +307,8 @@ void linux_find_origin(
 	uint64_t sector = linux_bio_sector(w, at->bio);
 	unsigned i;
 
+	if (sector != WHO_UNKNOWN_U64)
+		sector += at->skip / SECTOR_BYTES;
 	*ret = (struct linux_origin){.dio_bytes = WHO_UNKNOWN_U64};
 	linux_put_device(w, at->bio, sector, "disk", "", t);
 	put_group(w, at->bio, t);

@@ -26,6 +26,7 @@ struct stretches {
 	uint64_t mapping;
 	struct linux_inode inode;
 	bool inode_known;
+	const struct linux_loop *loop; /* that has it */
 };
 
 /* What is known of all stretches, at its offset. NULL: no memory. */
@@ -104,6 +105,7 @@ static void put_cache(struct stretches *s, struct who *n)
 	n->deleted = path.deleted;
 	if (!path.text)
 		who_lost(n, "the name of inode %" PRIu64 ": the guest has forgotten it", in->ino);
+	linux_put_loop_on(s->w, s->mapping, n);
 }
 
 static void put_anon(struct stretches *s, const struct linux_folio *folio, struct who *n)
@@ -130,6 +132,14 @@ static void put_other(struct stretches *s, struct who *n)
 		who_lost(n, "whose memory it is: it may be of several processes");
 }
 
+/* The loop device that has the byte of the file; NULL: none has. */
+static const struct linux_loop *loop_at(struct stretches *s, uint64_t mapping, uint64_t position)
+{
+	bool several;
+
+	return linux_loop_on(&s->w->loops, mapping, position, &several);
+}
+
 /* Does the piece go on where the last stretch ended? */
 static bool goes_on(struct stretches *s, const struct linux_folio *folio, uint64_t position)
 {
@@ -138,6 +148,7 @@ static bool goes_on(struct stretches *s, const struct linux_folio *folio, uint64
 	if (folio->kind != LINUX_FOLIO_FILE)
 		return true;
 	return s->last->position + s->last->bytes == position &&
+	       loop_at(s, folio->mapping, position) == s->loop &&
 	       (s->last->kind != WHO_METADATA || !s->inode_known ||
 		       s->inode.kind != LINUX_INODE_BDEV ||
 		       metadata_kind(s, position) == s->last->metadata);
@@ -172,6 +183,7 @@ static int put_piece(
 		s->inode_known = linux_inode_of_mapping(&s->w->files, folio.mapping, &s->inode);
 	s->kind = folio.kind;
 	s->mapping = folio.mapping;
+	s->loop = folio.kind == LINUX_FOLIO_FILE ? loop_at(s, folio.mapping, position) : NULL;
 	n = new_stretch(s);
 	if (!n)
 		return err_nomem(err, "who asked for a request");
