@@ -33,7 +33,7 @@ chmod +x "$work/xbdsnap"
 
 tests/fuzz/run.sh "$objdir" 0 >&2
 # Some count threads, files or lines on stderr; what they reach counts all the same.
-for name in ${TESTS:-test_ stream formats core foreign legacy domu linux netbsd blkfront who witness fixtures guard replay diff validate live p2m}; do
+for name in ${TESTS:-test_ stream formats core foreign legacy domu linux netbsd blkfront who witness fixtures guard replay diff validate live p2m ondisk}; do
     ONLY=$name tests/run.sh "$work" >"$work/log.$name" 2>&1 ||
         echo "coverage.sh: $name: $(tail -1 "$work/log.$name")" >&2
 done
@@ -42,7 +42,7 @@ python3 - "$objdir" "${LEAST:-0}" <<'PYTHON'
 import collections, glob, gzip, json, os, subprocess, sys, tempfile
 
 objdir, least = sys.argv[1], float(sys.argv[2])
-PARSERS = ("src/checkpoint/", "src/guest/", "src/kernel/", "src/frontend/", "src/parse_checkpoint.c",
+PARSERS = ("src/checkpoint/", "src/guest/", "src/kernel/", "src/frontend/", "src/ondisk/", "src/parse_checkpoint.c",
            "src/io/unpack.c", "src/io/source.c", "src/io/ext_super.c", "src/base/cursor.c",
            "src/base/num.c", "src/guard/")
 lines = collections.defaultdict(dict)
