@@ -51,7 +51,22 @@ preload() { # preload COMMAND...: with the decoder in other hands
 @test "--version -v says what confines it" {
     run "$XBDSNAP" --version -v
     [ "$status" -eq 0 ]
-    [[ ${lines[1]} == "sandbox: a process without files"* ]]
+    [[ ${lines[1]} == "what opens and writes"*": not confined" ]]
+    [[ ${lines[2]} == "what reads, unpacks and decodes, from the first byte on: "*"no capabilities; processor 120 s and 1 s for each 8 MiB of input; memory "* ]]
+    [[ ${lines[3]} == "the same with --live, --domid, watch and p2m: "*", but for calls of Xen's devices; processor "* ]]
+    if is_sanitized; then
+        [[ ${lines[2]} == *"; memory not bounded in this build" ]]
+    else
+        [[ ${lines[2]} == *"; memory 64 MiB and 16 bytes for each page of the guest, 256 MiB more while it is unpacked" ]]
+        # What it says is what a command has.
+        strace -f -qq -o trace -e trace=prctl,capset,seccomp,landlock_restrict_self "$XBDSNAP" info "$fixture"
+        for layer in seccomp:seccomp Landlock:landlock_restrict_self "no capabilities:capset"; do
+            said=no done=no
+            [[ ${lines[2]} != *"${layer%:*}"* ]] || said=yes
+            ! grep -qE "\b${layer#*:}\(.*= 0$" trace || done=yes
+            [ "$said" = "$done" ]
+        done
+    fi
     run "$XBDSNAP" --version
     [ "${#lines[@]}" -eq 1 ]
 }

@@ -11,7 +11,7 @@
 #include "cmd/live_input.h"
 #include "cmd/look.h"
 #include "cmd/options.h"
-#include "io/sandbox.h"
+#include "cmd/phases.h"
 
 enum {
 	OPT_COLOR = 0x200,
@@ -39,32 +39,18 @@ static void show_help(const struct argp_state *state, const char *form)
 		argp_error(state, "--help takes all or names, or nothing, not '%s'", form);
 }
 
-static void list_layers(unsigned layers, const char *before)
-{
-	unsigned bit;
-
-	for (bit = 1; bit < SANDBOX_NR_BITS; bit <<= 1)
-		if (layers & bit)
-			printf("%s%s", before, sandbox_layer_name(bit));
-}
-
 /* With -v also what confines a command on this kernel. */
 static void show_version(const struct argp_state *state)
 {
-	unsigned layers = sandbox_available();
 	bool verbose = false;
 	int i;
 
-	puts(argp_program_version);
 	for (i = 1; i < state->argc; i++)
 		verbose = verbose || !strcmp(state->argv[i], "-v") ||
 			  !strcmp(state->argv[i], "--verbose");
-	if (verbose) {
-		fputs("sandbox: a process without files", stdout);
-		list_layers(layers, ", ");
-		list_layers(~layers, "\nnot on this kernel, or not in this build: ");
-		putchar('\n');
-	}
+	puts(argp_program_version);
+	if (verbose)
+		phases_print();
 	exit(fflush(stdout) || ferror(stdout) ? CMD_FAILED : CMD_OK);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -106,10 +107,23 @@ int sandbox_enter(enum sandbox_kind kind, unsigned *ret, struct err *err)
 	return 0;
 }
 
-unsigned sandbox_available(void)
+unsigned sandbox_try(enum sandbox_kind kind)
 {
-	return (syscalls_available() ? SANDBOX_SECCOMP : 0) |
-	       (landlock_version() ? SANDBOX_LANDLOCK : 0) | SANDBOX_PRIVILEGE;
+	pid_t child = fork();
+	unsigned layers;
+	int status;
+
+	if (!child)
+		_exit(sandbox_enter(kind, &layers, NULL) ? 0 : (int)layers);
+	while (child > 0 && waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return 0;
+	return child > 0 && WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : 0;
+}
+
+bool sandbox_bounds_memory(void)
+{
+	return !SANITIZED;
 }
 
 /* ---- bounds --------------------------------------------------------------------------------- */

@@ -9,14 +9,14 @@
 
 #include "base/err.h"
 
-/* What holds; or, of sandbox_available(), what could. */
+/* What holds. */
 enum sandbox_layer {
 	SANDBOX_SECCOMP = 1,   /* seccomp(2): a list of system calls */
 	SANDBOX_LANDLOCK = 2,  /* landlock(7): no path, no network */
 	SANDBOX_PRIVILEGE = 4, /* no capability, and none to come */
 	SANDBOX_NR_BITS = 8,
 };
-/* "seccomp", "Landlock", "capabilities": of one bit. */
+/* "seccomp", "Landlock", "no capabilities": of one bit. */
 const char *sandbox_layer_name(unsigned layer);
 
 enum sandbox_kind {
@@ -31,7 +31,10 @@ enum sandbox_kind {
  * it has; a kernel without is no failure.
  */
 int sandbox_enter(enum sandbox_kind kind, unsigned *ret, struct err *err) MUST_CHECK;
-unsigned sandbox_available(void);
+/* What would hold: a process of its own is confined, and asked. 0: nothing, or it cannot be. */
+unsigned sandbox_try(enum sandbox_kind kind);
+/* Is memory bounded? Not in a build with the address sanitizer. */
+bool sandbox_bounds_memory(void);
 
 /* Bounds hold where a process is confined, and bind the whole of it. */
 
