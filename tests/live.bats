@@ -245,6 +245,9 @@ no_such_device() {
     [[ $output == *"not seen as the backend maps it: cannot ask for granted pages"* ]]
     grep -v '/backend = ' "$FAKEXEN_STORE" >store
     FAKEXEN_STORE=$PWD/store run -0 --separate-stderr xbdsnap dump --live 7
+    [[ $output == *"backend: unknown, xenstore: backend '' of "*" does not point back at it"* ]]
+    grep -v '/device/vbd/' "$FAKEXEN_STORE" >store
+    FAKEXEN_STORE=$PWD/store run -0 --separate-stderr xbdsnap dump --live 7
     [[ $output == *"backend: unknown, xenstore has none for it"* ]]
     [[ $output == *"the guest waits for the backend: 20 requests"* ]]
 }

@@ -49,7 +49,7 @@ static int read_disk(
 	struct hang_below below = {0};
 
 	b->dev = dev;
-	b->vbd = live_input_vbd(l, dev);
+	b->vbd = live_input_vbd(l, dev, &b->why_no_vbd);
 	b->rings = calloc(dev->nr_rings + 1, sizeof(*b->rings));
 	if (!b->rings)
 		return err_nomem(err, "the rings of a backend");
@@ -129,7 +129,7 @@ static void print_backend(const struct backend_disk *b, FILE *out)
 	const struct xenhost_vbd *v = b->vbd;
 
 	if (!v) {
-		fputs("  backend: unknown, xenstore has none for it\n", out);
+		fprintf(out, "  backend: unknown, %s\n", b->why_no_vbd);
 		return;
 	}
 	fprintf(out, "  backend: %s in domain %" PRIu64 ", %s; frontend %s\n",

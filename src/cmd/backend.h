@@ -19,8 +19,9 @@ struct backend_ring {
 
 struct backend_disk {
 	const struct blkdev *dev;
-	const struct xenhost_vbd *vbd; /* NULL: xenstore has none for it, or could not be read */
-	struct backend_ring *rings;    /* of dev->nr_rings */
+	const struct xenhost_vbd *vbd; /* NULL: xenstore has none, or it could not be read: */
+	const char *why_no_vbd;
+	struct backend_ring *rings; /* of dev->nr_rings */
 	bool in_flight_known;
 	uint64_t reads, writes;
 	struct hang hang;

@@ -47,15 +47,25 @@ bool live_caps_of(const struct xenhost_vbd *vbd, const struct snapshot *s, struc
 int live_read_caps(struct live *l, const struct snapshot *s, struct err *err)
 {
 	struct xenhost_vbd *vbds;
+	int failed = 0;
 	size_t nr, i;
 
 	if (xenhost_vbds(l->x, l->dom.domid, &vbds, &nr, err))
 		return -1;
 	l->caps = calloc(nr + 1, sizeof(*l->caps));
-	for (i = 0; l->caps && i < nr; i++)
-		l->nr_caps += live_caps_of(&vbds[i], s, &l->caps[l->nr_caps]);
+	if (!l->caps)
+		failed = err_nomem(err, "reading the target's features");
+	for (i = 0; !failed && i < nr; i++) {
+		/* What is not known of a disk must not pass for what it has not. */
+		if (vbds[i].why.cls != ERR_NONE) {
+			*err = vbds[i].why;
+			failed = -1;
+		} else {
+			l->nr_caps += live_caps_of(&vbds[i], s, &l->caps[l->nr_caps]);
+		}
+	}
 	xenhost_vbds_free(vbds, nr);
-	return l->caps ? 0 : err_nomem(err, "reading the target's features");
+	return failed;
 }
 
 const uint8_t *live_fetch(void *arg, pfn_t pfn, struct err *err)

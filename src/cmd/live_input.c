@@ -43,8 +43,11 @@ static int note_disks(struct live_input *l, struct err *err)
 		return err_nomem(err, "the disks of a domain");
 	for (i = 0; i < l->nr_vbds; i++) {
 		const struct xenhost_vbd *v = &l->vbds[i];
-		struct ckpt_disk *d = &info->disks[info->nr_disks++];
+		struct ckpt_disk *d = &info->disks[info->nr_disks];
 
+		if (v->why.cls != ERR_NONE)
+			continue;
+		info->nr_disks++;
 		*d = (struct ckpt_disk){.path = copy_text(v->params),
 			.backend = copy_text(v->type),
 			.vdev = copy_text(v->vdev),
@@ -169,18 +172,24 @@ uint32_t live_input_own_domid(const struct live_input *l)
 	return xenhost_own_domid(l->x);
 }
 
-const struct xenhost_vbd *live_input_vbd(const struct live_input *l, const struct blkdev *d)
+const struct xenhost_vbd *live_input_vbd(
+	const struct live_input *l, const struct blkdev *d, const char **ret_why)
 {
 	char number[24];
 	size_t i;
 
+	*ret_why =
+		l->why_no_vbds.cls != ERR_NONE ? l->why_no_vbds.text : "xenstore has none for it";
 	for (i = 0; i < l->nr_vbds; i++) {
 		snprintf(number, sizeof(number), "%" PRIu64, l->vbds[i].handle);
 		if (blkdev_is_named(d, number) ||
 			(l->vbds[i].vdev[0] && blkdev_is_named(d, l->vbds[i].vdev)))
-			return &l->vbds[i];
+			break;
 	}
-	return NULL;
+	if (i == l->nr_vbds)
+		return NULL;
+	*ret_why = l->vbds[i].why.text;
+	return l->vbds[i].why.cls == ERR_NONE ? &l->vbds[i] : NULL;
 }
 
 int live_input_refresh(struct live_input *l, struct err *err)

@@ -26,8 +26,9 @@ const struct xenhost_domain *live_input_domain(const struct live_input *l);
 struct xenhost *live_input_xen(struct live_input *l);
 /* The number of the domain that this runs in. */
 uint32_t live_input_own_domid(const struct live_input *l);
-/* What xenstore has of a device; NULL: nothing, or it could not be read. */
-const struct xenhost_vbd *live_input_vbd(const struct live_input *l, const struct blkdev *d);
+/* What xenstore has of a device; NULL: why not stands in *ret_why. */
+const struct xenhost_vbd *live_input_vbd(
+	const struct live_input *l, const struct blkdev *d, const char **ret_why);
 
 /* What the hypervisor says of it by now. ERR_NOTFOUND: it is gone, or another one has its number.
  */

@@ -7,6 +7,7 @@
  */
 #include "xenhost/xenhost.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -125,7 +126,6 @@ static bool backend_points_back(const struct xenhost_store *st, const struct xen
 static int read_vbd(const struct xenhost_store *st, uint32_t domid, const char *name,
 	struct xenhost_vbd *v, struct err *err)
 {
-	memset(v, 0, sizeof(*v));
 	if (!num_parse_u64(name, UINT32_MAX, &v->handle))
 		return err_set(err, ERR_SYSTEM,
 			"xenstore: device/vbd/%s of domain %u has no number", name, domid);
@@ -164,8 +164,13 @@ int xenhost_vbds_from(const struct xenhost_store *store, uint32_t domid, struct 
 	if (!v)
 		return err_nomem(err, "the disks of a domain");
 	for (i = 0; i < n; i++) {
-		if (read_vbd(store, domid, names[i], &v[i], err)) {
-			xenhost_vbds_free(v, i + 1);
+		v[i].handle = XENHOST_UNKNOWN;
+		/* One that comes, or goes, or that the guest has spoilt, is no reason to know
+		 * nothing of the others. */
+		if (read_vbd(store, domid, names[i], &v[i], &v[i].why) &&
+			v[i].why.sys_errno == ENOMEM) {
+			*err = v[i].why;
+			xenhost_vbds_free(v, n);
 			return -1;
 		}
 	}

@@ -156,14 +156,25 @@ static void a_backend_must_point_back(void **state UNUSED)
 	static const char stolen[] =
 		"/local/domain/7/device/vbd/51712 = \"\"\n"
 		"/local/domain/7/device/vbd/51712/backend = \"/local/domain/0/backend/vbd/3/768\"\n"
+		"/local/domain/7/device/vbd/51728 = \"\"\n"
+		"/local/domain/7/device/vbd/51728/backend = \"/b\"\n"
+		"/b/frontend = \"/local/domain/7/device/vbd/51728\"\n"
+		"/b/state = \"4\"\n"
 		"/local/domain/0/backend/vbd/3/768/frontend = \"/local/domain/3/device/vbd/768\"\n";
 	struct xenhost_vbd *v;
 	struct err err;
 	size_t nr;
 
-	assert_int_equal(disks_of(stolen, 7, &v, &nr, &err), -1);
-	assert_int_equal(err.cls, ERR_SYSTEM);
-	assert_non_null(strstr(err.text, "does not point back"));
+	assert_int_equal(disks_of(stolen, 7, &v, &nr, &err), 0);
+	assert_int_equal(nr, 2);
+	assert_int_equal(v[0].handle, 51712);
+	assert_int_equal(v[0].why.cls, ERR_SYSTEM);
+	assert_non_null(strstr(v[0].why.text, "does not point back"));
+	assert_null(v[0].rings);
+	/* The other is none the worse. */
+	assert_int_equal(v[1].why.cls, ERR_NONE);
+	assert_int_equal(v[1].backend_state, 4);
+	xenhost_vbds_free(v, nr);
 }
 
 static void odd_names_and_no_disks(void **state UNUSED)
@@ -172,7 +183,11 @@ static void odd_names_and_no_disks(void **state UNUSED)
 	struct err err;
 	size_t nr = 9;
 
-	assert_int_equal(disks_of("/local/domain/7/device/vbd/x = \"\"\n", 7, &v, &nr, &err), -1);
+	assert_int_equal(disks_of("/local/domain/7/device/vbd/x = \"\"\n", 7, &v, &nr, &err), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(v->handle, XENHOST_UNKNOWN);
+	assert_non_null(strstr(v->why.text, "has no number"));
+	xenhost_vbds_free(v, nr);
 	assert_int_equal(disks_of(two_queues, 8, &v, &nr, &err), 0);
 	assert_int_equal(nr, 0);
 	xenhost_vbds_free(v, nr);
