@@ -129,7 +129,7 @@ struct xenhost_ring {
 
 /* A disk as xenstore has it. Absent keys, and texts where a number stands: XENHOST_UNKNOWN, "". */
 struct xenhost_vbd {
-	struct err why;	 /* ERR_NONE: it could be read; else nothing is known but perhaps the next */
+	struct err why;	 /* ERR_NONE: it could be read; else no more is known */
 	uint64_t handle; /* the folder's name: the virtual-device number */
 	char vdev[32];	 /* backend's "dev" ("xvda"); "" unknown */
 	char frontend_path[128], backend_path[128];
