@@ -338,7 +338,7 @@ static void log_end(const struct guard *g)
 	log_send(g->env, &e);
 }
 
-static int settle_options(struct guard *g)
+static int conclude_guard(struct guard *g)
 {
 	int sig, ended, status = CMD_OK;
 
@@ -430,7 +430,7 @@ static int run_guard(struct guard *g, struct err *err)
 	rc = pass_stream(&g->pass, err);
 	end_showing(g);
 	end_output(g);
-	return rc && !is_served(g, err) ? give_up(g, err) : settle_options(g);
+	return rc && !is_served(g, err) ? give_up(g, err) : conclude_guard(g);
 }
 
 int cmd_guard(struct cmd_env *env, int argc, char **argv, struct err *err)

@@ -83,8 +83,8 @@ static void PRINTF(2, 3) lose_copy(struct pass *p, const char *fmt, ...)
 	end_copy(p);
 }
 
-/* Room for the copy. False: it is lost. */
-static bool await_room(struct pass *p)
+/* Room for the copy, or it is lost. */
+static void await_room(struct pass *p)
 {
 	struct pollfd v = {.fd = p->copy, .events = POLLOUT};
 	int n;
@@ -92,45 +92,42 @@ static bool await_room(struct pass *p)
 	do
 		n = poll(&v, 1, STALL_MS);
 	while (n < 0 && errno == EINTR);
-	if (n == 1)
-		return true;
-	lose_copy(p, n ? "cannot wait for it" : "it took nothing for %d seconds", STALL_MS / 1000);
-	return false;
+	if (n != 1)
+		lose_copy(p, n ? "cannot wait for it" : "it took nothing for %d seconds",
+			STALL_MS / 1000);
 }
 
-/* Is the copy to go on, after it would have had to wait? */
-static bool copy_failed(struct pass *p)
+/* It would have had to wait, or it is lost. */
+static void mend_copy(struct pass *p)
 {
-	if (errno == EINTR)
-		return false;
 	if (errno == EAGAIN)
-		return !await_room(p);
-	lose_copy(p, errno == EPIPE ? "it ended before the stream did" : "%s", strerror(errno));
-	return true;
+		await_room(p);
+	else if (errno != EINTR)
+		lose_copy(p, errno == EPIPE ? "it ended before the stream did" : "%s",
+			strerror(errno));
 }
 
 /* At most PIPE_BUF bytes, which go whole or not at all. */
 static void copy_bytes(struct pass *p, const uint8_t *buf, size_t len)
 {
 	while (p->copy >= 0 && len && write(p->copy, buf, len) < 0)
-		if (copy_failed(p))
-			return;
+		mend_copy(p);
 }
 
 /* A copy of the first bytes that wait to be spliced. Returns of how many, 0: the input has ended.
  * Without a copy (any more) it is as if all had one. */
 static uint64_t copy_part(struct pass *p, uint64_t len)
 {
-	struct pollfd v = {.fd = p->from, .events = POLLIN};
-
 	while (p->copy >= 0) {
 		ssize_t n = tee(p->from, p->copy, (size_t)len, SPLICE_F_NONBLOCK);
 
 		if (n >= 0)
 			return (uint64_t)n;
 		/* Either side may be what it would wait for. */
-		if ((errno == EAGAIN && poll(&v, 1, -1) < 0) || copy_failed(p))
-			break;
+		if (wait_for(p->from, POLLIN))
+			await_room(p);
+		else
+			mend_copy(p);
 	}
 	return len;
 }
