@@ -54,7 +54,8 @@ guest='{devices: (.devices | map(.confirmed_by -= ["configuration"])),
                 "[7,\"$state\",\"live\"]" ]
         done
     done
-    # Nothing was written, nobody was paused, and no frame of another was asked for.
+    # Nothing was written, nobody was paused, no frame of another was asked for, and no page stayed
+    # mapped until the next one.
     [ ! -s log ]
 }
 

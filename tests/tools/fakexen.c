@@ -13,7 +13,8 @@
  *	FAKEXEN_GONE	FRAME,... cannot be mapped
  *	FAKEXEN_GRANTS	GREF=FRAME,... what the domain has granted
  *	FAKEXEN_LOG	a line is appended for each thing that a look must not do unasked: pause,
- *			unpause, write; and "names FRAME" for a frame that is not the domain's
+ *			unpause, write; "names FRAME" for a frame that is not the domain's; and
+ *			"held" where a page is mapped while another one still is
  */
 #include <elf.h>
 #include <errno.h>
@@ -36,6 +37,7 @@
 #include <xen/sched.h>
 
 enum { PAGE = 4096, MAX_FRAMES = 1 << 21 };
+#define ALONE ((void *)0x300000000000)
 
 static struct {
 	const uint8_t *core, *pages, *table, *cpus;
@@ -167,11 +169,22 @@ static bool copy(uint64_t frame, uint8_t *page)
 	return true;
 }
 
+/* Always at one address, where nothing else is: what is there still is held too long. */
+static uint8_t *map_pages(size_t bytes)
+{
+	int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	void *at = mmap(ALONE, bytes, prot, flags | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (at != MAP_FAILED)
+		return at;
+	note("held", 0);
+	return mmap(NULL, bytes, prot, flags, -1, 0);
+}
+
 void *xc_map_foreign_bulk(
 	xc_interface *x, uint32_t dom, int prot, const xen_pfn_t *arr, int *err, unsigned int num)
 {
-	uint8_t *at = mmap(NULL, (size_t)num * PAGE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = map_pages((size_t)num * PAGE);
 	unsigned i;
 
 	(void)x, (void)dom;
