@@ -153,6 +153,31 @@ static void dropped_memory_is_used_again(void **state UNUSED)
 	spool_free(s);
 }
 
+static uint64_t own_memory(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	unsigned long long kib = 0;
+	char line[128];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "RssAnon: %llu", &kib) == 1)
+			break;
+	fclose(f);
+	return kib << 10;
+}
+
+static void no_more_memory_than_the_limit(void **state UNUSED)
+{
+	uint64_t before = own_memory(), had;
+	struct spool *s = spool_new(32 * MIB, NULL);
+
+	put(s, 0, 96 * MIB);
+	had = own_memory() - before;
+	assert_in_range(had, 31 * MIB, 33 * MIB);
+	spool_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +185,7 @@ int main(void)
 		cmocka_unit_test(a_source_may_stand_in_pieces),
 		cmocka_unit_test(what_is_kept_comes_back),
 		cmocka_unit_test(dropped_memory_is_used_again),
+		cmocka_unit_test(no_more_memory_than_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
