@@ -95,6 +95,19 @@ EOF
     grep -q '<p class="dim">without it: nothing is lost: the journal holds it' ext4.html
 }
 
+@test "a disk that is given is opened once" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    server=$(command -v qemu-nbd) || skip "no qemu-nbd"
+    dir=$XBDSNAP_CACHE/linux-6.1-base
+    qemu-img convert -f raw -O qcow2 "$dir/disk-before.img" disk.qcow2
+    mkdir bin
+    printf '#!/bin/sh\necho run >>"%s"\nexec "%s" "$@"\n' "$PWD/runs" "$server" >bin/qemu-nbd
+    chmod +x bin/qemu-nbd
+    PATH=$PWD/bin:$PATH "$XBDSNAP" report -o r.html --disk xvda=qcow2:disk.qcow2 "$dir/image.save"
+    [ "$(cat runs)" = run ]
+    [ "$(grep -o '<td>not-landed</td>' r.html | wc -l)" = 16 ]
+}
+
 @test "a report takes no input's place, and is no JSON" {
     cp "$SRCDIR/tests/fixtures/linux-6.1-pvh/checkpoint.save.zst" a.zst
     truncate -s 32M disk.img

@@ -141,18 +141,16 @@ const struct check_disk *check_disk_of(
 
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err)
 {
-	struct disk disk;
-	int rc;
-
-	if (disk_open(&disk, d->path, d->format, 0, err))
+	if (disk_open(&d->disk, d->path, d->format, 0, err))
 		return -1;
-	rc = look_at_disk(d, &disk, dev, err);
-	disk_drop(&disk);
-	return rc;
+	d->opened = true;
+	return look_at_disk(d, &d->disk, dev, err);
 }
 
 void check_disk_fini(struct check_disk *d)
 {
+	if (d->opened)
+		disk_drop(&d->disk);
 	free(d->path);
 	free(d->fs);
 	memset(d, 0, sizeof(*d));

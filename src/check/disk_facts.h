@@ -18,6 +18,8 @@ struct check_disk {
 	struct check_disk_fs *fs;     /* owned: what libblkid and the superblocks say */
 	size_t nr_fs;
 	const char *user; /* what uses it on this host, static text; NULL: nothing */
+	bool opened;
+	struct disk disk; /* owned; where it is */
 };
 
 struct check_disk_fs {
@@ -36,8 +38,8 @@ struct check_disk_fs {
 };
 
 /* Size, block size and file systems (at sector 0 and where the guest has one mounted) of d->path,
- * opened read-only. The caller has set vdev, path and format; check_disk_fini() also after a
- * failure. */
+ * opened read-only; it stays open for whoever looks further. The caller has set vdev, path and
+ * format; check_disk_fini() also after a failure. */
 int check_disk_open(struct check_disk *d, const struct blkdev *dev, struct err *err) MUST_CHECK;
 void check_disk_fini(struct check_disk *d);
 /* That of the device; NULL: none was given for it. */

@@ -15,6 +15,7 @@
 #include "cmd/dump_verbose.h"
 #include "cmd/meaning.h"
 #include "cmd/render_json.h"
+#include "cmd/replay_disks.h"
 #include "cmd/table.h"
 #include "cmd/target.h"
 #include "cmd/who.h"
@@ -426,12 +427,28 @@ static int confine_dump(struct dump *d, struct err *err)
 	return cmd_confine(d->env, target_kind(&d->target), &passes, err);
 }
 
+static const struct disk *given_disk(const void *arg, const struct blkdev *d)
+{
+	return replay_targets_disk(arg, d);
+}
+
+static int find_meaning(struct dump *d, struct err *err)
+{
+	struct snapshot *s = &d->in.snap;
+
+	if (!d->meaning || !s->nr_devices)
+		return 0;
+	return replay_targets_open(&d->disks, s, err) || meaning_look(given_disk, &d->disks, s, err)
+		       ? -1
+		       : 0;
+}
+
 static int run_dump(struct dump *d, struct err *err)
 {
 	if (choose_columns(d, err) || confine_dump(d, err) ||
 		cmd_open(d->env, d->path, &d->in, err) || cmd_analyse(d->env, &d->in, err) ||
-		target_read(d->env, &d->target, false, &d->in, err) ||
-		(d->meaning && meaning_look(&d->disks, &d->in.snap, err)) || keep_wanted(d, err))
+		target_read(d->env, &d->target, false, &d->in, err) || find_meaning(d, err) ||
+		keep_wanted(d, err))
 		return -1;
 	if (d->in.live && backends_read(&d->in, &d->backends, err))
 		return -1;

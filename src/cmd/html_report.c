@@ -207,20 +207,17 @@ static void put_device_facts(FILE *out, const struct blkdev *d)
 	fputs("</table>\n", out);
 }
 
+static const struct disk *judged_disk(const void *arg, const struct blkdev *d)
+{
+	const struct judge *j = arg;
+	const struct check_disk *given = check_disk_of(j->disks, j->nr_disks, d);
+
+	return given && given->opened ? &given->disk : NULL;
+}
+
 static void put_requests(FILE *out, const struct judge *j, const struct blkdev *d)
 {
-	const struct check_disk *given = check_disk_of(j->disks, j->nr_disks, d);
-	struct disk disk;
-	struct err why;
-
-	if (given && !disk_open(&disk, given->path, given->format, 0, &why)) {
-		html_requests(out, &j->in, d, &disk);
-		disk_drop(&disk);
-		return;
-	}
-	if (given)
-		html_printf(out, "The disk cannot be read: %s", why.text);
-	html_requests(out, &j->in, d, NULL);
+	html_requests(out, &j->in, d, judged_disk(j, d));
 }
 
 static void put_device(FILE *out, const struct judge *j, const struct blkdev *d)
@@ -270,19 +267,6 @@ static int note_disks(struct page *p, struct err *err)
 	return 0;
 }
 
-static int look_at_disks(struct page *p, struct err *err)
-{
-	CLEANUP(replay_targets_fini) struct replay_targets disks = {0};
-	const struct judge *j = &p->judge;
-	size_t i;
-
-	for (i = 0; i < j->nr_disks; i++)
-		if (replay_target_put(
-			    &disks, j->disks[i].vdev, j->disks[i].path, j->disks[i].format, err))
-			return -1;
-	return meaning_look(&disks, &p->judge.in.snap, err);
-}
-
 static int write_page(struct page *p, struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -314,7 +298,8 @@ static int run_report(struct page *p, struct err *err)
 
 	j->env->frontend.who = true;
 	if (confine_report(p, err) || cmd_open(j->env, j->path, &j->in, err) || judge_run(j, err) ||
-		note_disks(p, err) || look_at_disks(p, err) || write_page(p, err))
+		note_disks(p, err) || meaning_look(judged_disk, j, &j->in.snap, err) ||
+		write_page(p, err))
 		return -1;
 	if (cmd_verdict(&j->in, &why))
 		cmd_note_err(j->env, &why);

@@ -6,26 +6,12 @@
 
 #include "ondisk/ondisk.h"
 
-static const struct disk *disk_of(const struct replay_targets *t, const struct blkdev *d)
+int meaning_look(meaning_disk_fn *fn, const void *arg, struct snapshot *s, struct err *err)
 {
 	size_t i;
 
-	for (i = 0; i < t->nr; i++)
-		if (t->v[i].dev == d)
-			return &t->v[i].disk;
-	return NULL;
-}
-
-int meaning_look(struct replay_targets *disks, struct snapshot *s, struct err *err)
-{
-	size_t i;
-
-	if (!s->nr_devices)
-		return 0;
-	if (replay_targets_open(disks, s, err))
-		return -1;
 	for (i = 0; i < s->nr_devices; i++) {
-		const struct disk *disk = disk_of(disks, &s->devices[i]);
+		const struct disk *disk = fn(arg, &s->devices[i]);
 
 		if (disk ? ondisk_note(disk, &s->devices[i], err)
 			 : ondisk_note_from_memory(&s->devices[i], err))

@@ -7,10 +7,13 @@
 
 #include "cmd/cells.h"
 #include "cmd/json.h"
-#include "cmd/replay_disks.h"
+#include "io/disk.h"
 
-/* Look: by the disk that is given for a device, else by the guest's memory. Opens the disks. */
-int meaning_look(struct replay_targets *disks, struct snapshot *s, struct err *err) MUST_CHECK;
+/* The disk that is given for a device, open; NULL: none. */
+typedef const struct disk *meaning_disk_fn(const void *arg, const struct blkdev *d);
+/* Look: by that disk, else by the guest's memory. */
+int meaning_look(
+	meaning_disk_fn *fn, const void *arg, struct snapshot *s, struct err *err) MUST_CHECK;
 
 /* What there is to say, once each, of the stretches of a request: rows are struct request_row. */
 char *cell_meaning(const void *row); /* "journal", "file data" ... */

@@ -9,19 +9,10 @@
 
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err)
 {
-	struct replay_target one;
+	struct replay_target *grown, one = {.disk = DISK_INIT};
 
 	if (disk_parse(text, one.vdev, sizeof(one.vdev), &one.path, &one.format, err))
 		return -1;
-	return replay_target_put(t, one.vdev, one.path, one.format, err);
-}
-
-int replay_target_put(struct replay_targets *t, const char *vdev, const char *path,
-	enum disk_format format, struct err *err)
-{
-	struct replay_target *grown, one = {.path = path, .format = format, .disk = DISK_INIT};
-
-	snprintf(one.vdev, sizeof(one.vdev), "%s", vdev);
 	grown = realloc(t->v, (t->nr + 1) * sizeof(*grown));
 	if (!grown)
 		return err_nomem(err, "noting a disk");
@@ -71,7 +62,7 @@ void replay_targets_fini(struct replay_targets *t)
 	*t = (struct replay_targets){0};
 }
 
-static const struct disk *disk_of(const struct replay_targets *t, const struct blkdev *dev)
+const struct disk *replay_targets_disk(const struct replay_targets *t, const struct blkdev *dev)
 {
 	size_t i;
 
@@ -92,7 +83,7 @@ int replay_matches_get(struct memory m, const struct replay_plan *plan,
 		return err_nomem(err, "comparing with the disk");
 	ret->nr = plan->nr;
 	for (i = 0; i < plan->nr; i++) {
-		const struct disk *d = disk_of(t, plan->v[i].dev);
+		const struct disk *d = replay_targets_disk(t, plan->v[i].dev);
 
 		ret->compared[i] = d != NULL;
 		if (d && replay_compare(m, plan->v[i].req, d, &ret->v[i], err))

@@ -26,12 +26,11 @@ struct replay_targets {
 
 /* "VDEV=[FORMAT:]PATH" of the user, which must outlive the list. */
 int replay_target_add(struct replay_targets *t, const char *text, struct err *err) MUST_CHECK;
-/* The same, taken apart. */
-int replay_target_put(struct replay_targets *t, const char *vdev, const char *path,
-	enum disk_format format, struct err *err) MUST_CHECK;
 /* Find each one's device in the snapshot and open its disk read-only. */
 int replay_targets_open(
 	struct replay_targets *t, const struct snapshot *s, struct err *err) MUST_CHECK;
+/* That of the device; NULL: none was given for it. */
+const struct disk *replay_targets_disk(const struct replay_targets *t, const struct blkdev *dev);
 void replay_targets_fini(struct replay_targets *t);
 
 struct replay_matches {

@@ -96,11 +96,13 @@ static void put_write(struct world *w, uint64_t sector, uint64_t nr)
 static void compare(struct world *w)
 {
 	int fd = mkstemp(w->path);
+	struct err err;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, w->image, sizeof(w->image)), (ssize_t)sizeof(w->image));
 	close(fd);
-	w->disk.path = w->path;
+	w->disk.path = strdup(w->path);
+	assert_int_equal(check_disk_open(&w->disk, &w->snap.devices[0], &err), 0);
 	w->in = (struct check_input){.snap = &w->snap,
 		.info = &w->info,
 		.memory = {.ops = &ops},
@@ -112,6 +114,7 @@ static void compare(struct world *w)
 
 static void done(struct world *w)
 {
+	check_disk_fini(&w->disk);
 	check_result_fini(&w->out);
 	snapshot_fini(&w->snap);
 }
