@@ -8,6 +8,15 @@ setup() {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
 }
 
+unpack_loop() {
+    zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-ext4/checkpoint.save.zst" >base
+    zstd -q -dc --long=31 --patch-from=base "$SRCDIR/tests/fixtures/loop/checkpoint.patch.zst"
+}
+
+account_of() { # account_of DUMP ACCOUNT: sectors of which the guest's program says the same
+    python3 "$SRCDIR/tests/tools/account_truth.py" "$@"
+}
+
 @test "process, file and place of every request are those that the guest knows" {
     local dir name
     for dir in "$XBDSNAP_CACHE"/linux-*; do
@@ -50,11 +59,10 @@ setup() {
 
 # bats test_tags=long
 @test "loop devices, past the page cache and through it: to the file on top, with the sector on each" {
-    local fixture=$SRCDIR/tests/fixtures/loop kinds='[.layers[].kind] | join(" ")'
-    zstd -q -dc "$SRCDIR/tests/fixtures/linux-6.1-ext4/checkpoint.save.zst" >base
-    zstd -q -dc --long=31 --patch-from=base "$fixture/checkpoint.patch.zst" >image.save
+    local kinds='[.layers[].kind] | join(" ")'
+    unpack_loop >image.save
     "$XBDSNAP" dump --who -J image.save >j
-    [ "$(python3 "$SRCDIR/tests/tools/account_truth.py" j "$fixture/account.json")" = 1336 ]
+    [ "$(account_of j "$SRCDIR/tests/fixtures/loop/account.json")" = 1336 ]
     python3 "$SRCDIR/tests/tools/check_schema.py" "$SRCDIR/docs/xbdsnap.schema.json" j
     jq -e '[.devices[].requests[].who[] | select(.kind == "unknown" or .lost)] == []' j
     [ "$(jq -r ".devices[].requests[].who[] | select(.file.path | startswith(\"/mnt/xvdb/\")) | $kinds" j |
@@ -68,4 +76,24 @@ setup() {
     # Without a disk: a file is lost, in no volume.
     "$XBDSNAP" dump -J -o +MEANING image.save |
         jq -e '[.devices[].requests[].meaning[] | select(.volume or .partition)] == []'
+}
+
+# bats test_tags=long
+@test "volumes, dm-crypt, a mirror and a stripe: pieces of large requests keep their place on each" {
+    local name want fixtures=$SRCDIR/tests/fixtures/stacks
+    unpack_loop >loop.save
+    while read -r name want; do
+        zstd -q -dc --long=31 --patch-from=loop.save "$fixtures/$name.patch.zst" >image.save
+        "$XBDSNAP" dump --who -J image.save >j
+        [ "$(account_of j "$fixtures/$name.json")" = 1144 ]
+        jq -e '[.devices[].requests[].who[] | select(.kind == "unknown" or .lost)] == []' j
+        # What lies in between, and that the last of them begins 2048 sectors into the disk.
+        [ "$(jq -r '.devices[].requests[].who[].layers | [[.[] | [.name, .label, .kind] | join(" ")],
+            .[0].sector - .[-1].sector] | flatten | join(",")' j | sort -u)" = "$want" ]
+    done <<'EOF'
+volume xvdb  disk,dm-0 vg-root linear,2048
+crypt xvdb  disk,dm-0 secret crypt,dm-1 vg-root linear,2048
+mirror xvdb  disk,md0  raid1,2048
+stripe xvdb  disk,md0  raid0,2048
+EOF
 }
