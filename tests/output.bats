@@ -199,3 +199,174 @@ refused() {
         schema doc
     done
 }
+
+# planted COMMAND...: refused for the link on its way; nothing is written behind it.
+planted() {
+    run -3 --separate-stderr "$@"
+    [[ $stderr == *"a symbolic link on its way may be somebody else's, and is not followed"* ]]
+    [ -z "$(ls -A victim)" ]
+}
+
+# bats test_tags=long
+@test "a link that was planted in a folder for all leads nowhere" {
+    real
+    truncate -s 64M disk
+    mkdir victim common
+    chmod 1777 common
+    ln -s ../victim common/dir
+    allow=(--allow=findings --allow=capacity --allow=hole --disk xvda=raw:disk)
+    planted "$XBDSNAP" extract --page 5 -o common/dir/out a.save
+    planted "$XBDSNAP" extract --force --page 5 -o "$PWD/common/dir/out" a.save
+    planted "$XBDSNAP" extract -q --holes=zero --all common/dir linux.save
+    planted "$XBDSNAP" extract -q --holes=zero --all common/dir/sub linux.save
+    planted "$XBDSNAP" redact --force a.save common/dir/out
+    planted "$XBDSNAP" export linux.save common/dir/out
+    planted "$XBDSNAP" report -o common/dir/out a.save
+    planted "$XBDSNAP" replay --skip-unknown --p2m p2m --ring common/dir/out a.save
+    planted "$XBDSNAP" replay --write --undo common/dir/out "${allow[@]}" linux.save
+    planted "$XBDSNAP" replay --write --to common/dir/out "${allow[@]}" linux.save
+    for option in --keep --report; do
+        "$XBDSNAP" guard "$option" common/dir/out <linux.save 2>talk >passed || true
+        grep -q "is not followed" talk
+        cmp passed linux.save
+        [ -z "$(ls -A victim)" ]
+    done
+    # The last name of a path: replaced where that was asked for, and a pipe is not followed to.
+    mkfifo victim/pipe
+    ln -s ../victim/pipe common/pipe
+    run -3 timeout 20 "$XBDSNAP" extract --force --page 5 -o common/pipe a.save
+    rm victim/pipe
+    echo precious >victim/file
+    ln -s ../victim/file common/file
+    ln -s ../victim/new common/new
+    for name in file new; do
+        run -3 "$XBDSNAP" extract --page 5 -o common/$name a.save
+        "$XBDSNAP" extract --force --page 5 -o common/$name a.save
+        [ ! -L common/$name ]
+    done
+    [ "$(cat victim/*)" = precious ]
+}
+
+@test "a link of our own is followed, one of somebody else's is not" {
+    mkdir there
+    ln -s there here
+    ln -s here/ again
+    "$XBDSNAP" extract --page 5 -o again/out a.save
+    [ "$(stat -c %s there/out)" -eq 4096 ]
+    ln -s circle circle
+    run -3 "$XBDSNAP" extract --page 5 -o circle/out a.save
+    run -6 "$XBDSNAP" extract --page 5 -o there/out/below a.save
+    run -6 "$XBDSNAP" extract --page 5 -o missing/out a.save
+    "$XBDSNAP" extract --page 5 -o - a.save | cmp - there/out
+    bash -c '"$XBDSNAP" extract --page 5 -o /dev/stdout a.save' | cmp - there/out
+    [ "$(id -u)" -eq 0 ] || skip "only root makes links of others"
+    chown -h nobody here
+    run -3 "$XBDSNAP" extract --force --page 5 -o here/out a.save
+    [[ $output == *"is not followed"* ]]
+}
+
+# bats test_tags=long
+@test "whatever is written is for its owner alone" {
+    real
+    truncate -s 64M disk
+    allow=(--allow=findings --allow=capacity --allow=hole --disk xvda=raw:disk)
+    umask 000
+    mkdir out
+    "$XBDSNAP" extract --page 5 -o out/page a.save
+    "$XBDSNAP" extract -q --holes=zero --all out/all linux.save
+    "$XBDSNAP" redact --keep-payload a.save out/copy
+    "$XBDSNAP" export -q linux.save out/core
+    "$XBDSNAP" report -q -o out/report a.save || [ $? -eq 3 ]
+    "$XBDSNAP" replay --skip-unknown --p2m p2m --ring out/ring a.save
+    "$XBDSNAP" guard --keep out/kept --report out/verdict <linux.save >passed
+    "$XBDSNAP" replay --write --undo out/undo "${allow[@]}" linux.save || [ $? -eq 1 ]
+    [ "$(find out -type f | wc -l)" -eq 29 ]
+    [ -z "$(find out -type f ! -perm 600)" ]
+    [ "$(stat -c %a out/all)" = 700 ]
+    command -v qemu-img >/dev/null || skip "needs qemu-img"
+    "$XBDSNAP" replay --write --to out/over "${allow[@]}" linux.save || [ $? -eq 1 ]
+    [ "$(stat -c %a out/over)" = 600 ]
+}
+
+# order TRACE WORDS...: these stand in the trace, one after the other.
+order() {
+    python3 - "$@" <<'PYTHON'
+import re
+import sys
+
+at, lines = 0, open(sys.argv[1]).read().split("\n")
+for want in sys.argv[2:]:
+    while at < len(lines) and not re.search(want, lines[at]):
+        at += 1
+    if at == len(lines):
+        sys.exit(f"{want}: not there, or not behind the one before")
+    at += 1
+PYTHON
+}
+
+# traced COMMAND...: with what it writes, names and syncs in ./trace.
+traced() {
+    strace -f -y -qq -o trace -e trace=pwrite64,write,fsync,fdatasync,renameat2 "$@"
+}
+
+# bats test_tags=long
+@test "a file has its name when it is on the disk, and its folder is synced" {
+    command -v strace >/dev/null || skip "needs strace"
+    export ASAN_OPTIONS=detect_leaks=0 # which traces too
+    real
+    mkdir out
+    for args in "extract --page 5 -o out/x a.save" "redact a.save out/x" "export -q linux.save out/x" \
+        "report -q -o out/x a.save" "replay --skip-unknown --p2m p2m --ring out/x a.save"; do
+        # shellcheck disable=SC2086
+        traced "$XBDSNAP" $args || [ $? -eq 3 ]
+        order trace 'write.*/out/x\.' 'fsync\(.*/out/x\.[0-9a-f]*>\) += 0' \
+            'renameat2\(.*"x\.[0-9a-f]*".*"x".* = 0' 'fsync\(.*/out>\) += 0'
+        rm out/x
+    done
+}
+
+# bats test_tags=long
+@test "the undo file lasts before the first byte of the disk is another" {
+    command -v strace >/dev/null || skip "needs strace"
+    dir=$XBDSNAP_CACHE/linux-6.1-base
+    [ -e "$dir/image.save" ] || skip "no checkpoint"
+    export ASAN_OPTIONS=detect_leaks=0
+    cp --sparse=always "$dir"/disk-before.img disk
+    mkdir out
+    traced "$XBDSNAP" replay --write --undo out/undo --disk xvda=disk "$dir/image.save"
+    order trace 'write.*/out/undo\.' 'fsync\(.*/out/undo\.[0-9a-f]*>\) += 0' \
+        'renameat2\(.*"undo".* = 0' 'fsync\(.*/out>\) += 0' 'pwrite64\([0-9]*<[^>]*/disk>' \
+        'f(data)?sync\([0-9]*<[^>]*/disk>\) += 0'
+    sed '/fsync(.*\/out>)/q' trace >before
+    ! grep 'pwrite64([0-9]*<[^>]*/disk>' before
+}
+
+# bats test_tags=long
+@test "a guest's name for its disk is no path" {
+    real
+    # The name in the disk's struct gendisk, behind its numbers.
+    name() { # name TEXT
+        python3 - "$1" <<'PYTHON'
+import re
+import sys
+
+image = bytearray(open("linux.save", "rb").read())
+text = sys.argv[1].encode()
+for at in re.finditer(b"\xca\0\0\0\0\0\0\0\x10\0\0\0xvda\0", bytes(image)):
+    image[at.end() - 5:at.end() - 5 + len(text) + 1] = text + b"\0"
+open("named.save", "wb").write(image)
+PYTHON
+        rm -rf in
+        mkdir in
+        "$XBDSNAP" extract -q --holes=zero --all in/all named.save
+        [ "$(ls -A in)" = all ]
+        [ "$(find in/all -name '*-ring0-slot*' | wc -l)" -eq 20 ]
+    }
+    name xvdz
+    [ -e in/all/xvdz-ring0-slot0-write-sector128 ]
+    for text in ../x a/b /tmp/x .. . $'\e[2J' '%s%n' '-o' 'x y' "x;y"; do
+        name "$text"
+        [ -z "$(find in/all -mindepth 1 | grep -v '^in/all/[a-zA-Z0-9_.-]*$')" ]
+        [ -z "$(find in/all -mindepth 1 -name '[.-]*')" ]
+    done
+}

@@ -11,6 +11,7 @@
 #include "cmd/outfile.h"
 #include "cmd/render_json.h"
 #include "io/door.h"
+#include "io/place.h"
 
 #define MANIFEST "manifest.json"
 
@@ -20,7 +21,7 @@ int extract_out_open(struct extract_out *o, struct err *err)
 	if (!o->rows)
 		return err_nomem(err, "the list of what is written");
 	if (o->dir && door_mkdir(o->dir) && errno != EEXIST)
-		return err_sys(err, "cannot make %s", o->dir);
+		return place_error(err, "cannot make", o->dir);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/door.h"
+#include "io/place.h"
 #include "io/temp.h"
 
 static int refuse_existing(const char *path, struct err *err)
@@ -45,7 +46,7 @@ static int open_sink(struct outfile *f, const char *path, struct err *err)
 	f->sink = strcmp(path, "-") ? door_open(path, O_WRONLY | O_NOCTTY)
 				    : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	if (f->sink < 0)
-		return err_sys(err, "cannot open %s", path);
+		return place_error(err, "cannot open", path);
 	if (isatty(f->sink))
 		return err_set(
 			err, ERR_USAGE, "raw bytes do not go to a terminal; name a file or a pipe");

@@ -3,15 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io/journal.h"
 #include "io/keeper.h"
+#include "io/place.h"
 
 /* See door.h: why this is the process's, and nobody's else. */
 static struct {
@@ -147,8 +146,10 @@ static int ask_plain(enum keeper_op op, const char *path, const char *other, uns
 
 int door_open(const char *path, int flags)
 {
-	return door_is_shut() ? ask_fd(KEEPER_OPEN, path, flags, NULL)
-			      : open(path, flags | O_CLOEXEC);
+	if (door_is_shut())
+		return ask_fd(KEEPER_OPEN, path, flags, NULL);
+	return (flags & O_ACCMODE) == O_RDONLY ? open(path, flags | O_CLOEXEC)
+					       : place_open(path, flags);
 }
 
 FILE *door_fopen(const char *path)
@@ -186,7 +187,7 @@ char *door_realpath(const char *path)
 
 int door_mkdir(const char *path)
 {
-	return door_is_shut() ? ask_plain(KEEPER_MKDIR, path, "", 0, NULL) : mkdir(path, 0700);
+	return door_is_shut() ? ask_plain(KEEPER_MKDIR, path, "", 0, NULL) : place_mkdir(path);
 }
 
 /* A file system without O_TMPFILE. */
@@ -224,22 +225,6 @@ int door_temp(void)
 	return fd >= 0 ? fd : temp_named(dir);
 }
 
-static int create_beside(const char *path, char **name)
-{
-	CLEANUP_FREE char *temp = NULL;
-	int fd;
-
-	if (asprintf(&temp, "%s.XXXXXX", path) < 0) {
-		temp = NULL;
-		errno = ENOMEM;
-		return -1;
-	}
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd >= 0)
-		*name = take(temp);
-	return fd;
-}
-
 int door_create_beside(const char *path, char **name)
 {
 	struct keeper_answer answer;
@@ -247,7 +232,7 @@ int door_create_beside(const char *path, char **name)
 
 	*name = NULL;
 	if (!door_is_shut())
-		return create_beside(path, name);
+		return place_create_beside(path, name);
 	fd = ask_fd(KEEPER_CREATE_BESIDE, path, 0, &answer);
 	if (fd < 0)
 		return -1;
@@ -258,36 +243,25 @@ int door_create_beside(const char *path, char **name)
 	return -1;
 }
 
-/* renameat2(2), which not every C library has a function for. */
-static int rename_with(const char *from, const char *to, unsigned flags)
-{
-	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, flags);
-}
-
 int door_rename(const char *from, const char *to, unsigned flags)
 {
 	return door_is_shut() ? ask_plain(KEEPER_RENAME, from, to, flags, NULL)
-			      : rename_with(from, to, flags);
+			      : place_rename(from, to, flags);
 }
 
 int door_link(const char *from, const char *to)
 {
-	return door_is_shut() ? ask_plain(KEEPER_LINK, from, to, 0, NULL) : link(from, to);
+	return door_is_shut() ? ask_plain(KEEPER_LINK, from, to, 0, NULL) : place_link(from, to);
 }
 
 int door_unlink(const char *path)
 {
-	return door_is_shut() ? ask_plain(KEEPER_UNLINK, path, "", 0, NULL) : unlink(path);
+	return door_is_shut() ? ask_plain(KEEPER_UNLINK, path, "", 0, NULL) : place_unlink(path);
 }
 
 int door_open_folder_of(const char *path)
 {
-	CLEANUP_FREE char *copy = NULL;
-
-	if (door_is_shut())
-		return ask_fd(KEEPER_OPEN_FOLDER, path, 0, NULL);
-	copy = strdup(path);
-	return copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	return door_is_shut() ? ask_fd(KEEPER_OPEN_FOLDER, path, 0, NULL) : place_open_folder(path);
 }
 
 int door_disk_use(const char *path, bool image)

@@ -97,7 +97,7 @@ static int serve_open(struct keeper *k, const struct keeper_call *c)
 
 	if (flags & ~OPEN_FLAGS || !(rights_of(k, c->path) & need))
 		return refuse_call();
-	return open(c->path, flags | O_CLOEXEC);
+	return door_open(c->path, flags);
 }
 
 static int serve_stat(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
@@ -112,7 +112,7 @@ static int serve_realpath(struct keeper *k, const struct keeper_call *c, struct 
 
 static int serve_mkdir(struct keeper *k, const struct keeper_call *c)
 {
-	return rights_of(k, c->path) & DOOR_FOLDER ? mkdir(c->path, 0700) : refuse_call();
+	return rights_of(k, c->path) & DOOR_FOLDER ? door_mkdir(c->path) : refuse_call();
 }
 
 static int serve_create(struct keeper *k, const struct keeper_call *c, struct keeper_answer *a)
@@ -131,7 +131,7 @@ static int serve_create(struct keeper *k, const struct keeper_call *c, struct ke
 	if (fd < 0)
 		return -1;
 	if (strlen(temp) >= sizeof(a->text)) {
-		unlink(temp);
+		door_unlink(temp);
 		close(fd);
 		errno = ENAMETOOLONG;
 		return -1;
@@ -181,7 +181,7 @@ static int serve_unlink(struct keeper *k, const struct keeper_call *c)
 
 	if (!m)
 		return refuse_call();
-	rc = unlink(m->temp);
+	rc = door_unlink(m->temp);
 	forget_made(k, m);
 	return rc;
 }

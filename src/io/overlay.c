@@ -2,11 +2,12 @@
 #include "io/overlay.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "io/place.h"
 
 /* Both paths are absolute: qemu takes what stands before a colon for a protocol otherwise. */
 static int run_qemu_img(char *base, const char *format, char *path, struct err *err)
@@ -36,11 +37,11 @@ int overlay_create(const char *base, enum disk_format format, const char *path, 
 	if (!below)
 		return err_sys(err, "cannot find %s", base);
 	/* The name is ours before qemu-img, which replaces what it finds, gets it. */
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = place_create(path);
 	if (fd < 0)
 		return errno == EEXIST
 			       ? err_set(err, ERR_REFUSED, "%s exists; give another name", path)
-			       : err_sys(err, "cannot create %s", path);
+			       : place_error(err, "cannot create", path);
 	close(fd);
 	above = realpath(path, NULL);
 	rc = above ? run_qemu_img(below, disk_format_of_qemu(format), above, err)

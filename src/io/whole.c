@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io/door.h"
+#include "io/place.h"
 
 int whole_open(struct whole_file *f, const char *path, bool precious, struct err *err)
 {
@@ -18,7 +19,7 @@ int whole_open(struct whole_file *f, const char *path, bool precious, struct err
 	f->fd = door_create_beside(f->path, &f->temp);
 	if (f->fd >= 0)
 		return 0;
-	err_sys(err, "cannot create a file beside %s", f->path);
+	place_error(err, "cannot create a file beside", f->path);
 	whole_drop(f);
 	return -1;
 }
