@@ -45,3 +45,45 @@ setup() {
     run -4 "$XBDSNAP" export "$SRCDIR/tests/fixtures/xen2-netbsd/checkpoint.save.zst" n.core
     [[ $output == *"export is for guests of 64 bits"* ]]
 }
+
+# The kernel of a checkpoint with its debugging symbols, as Debian's linux-image-...-dbg has it. They
+# take gigabytes, so nobody fetches them for a test.
+debug_kernel() { # debug_kernel IMAGE: into $kernel
+    [ ! "$CHECKPOINTS" -ef "$SRCDIR/tests/fixtures/real" ] || skip "these have no more than we read"
+    kernel=${DEBUG_KERNELS:-/usr/lib/debug/boot}/vmlinux-$("$XBDSNAP" info -J "$1" | jq -r .guest.release)
+    [ -r "$kernel" ] || skip "no $kernel"
+}
+
+# bats test_tags=long
+@test "drgn finds the tasks that asked, and the requests, in cores of PV, PVH and HVM" {
+    python=/usr/bin/python3 # Debian's, which its drgn is for
+    "$python" -c 'import drgn' 2>/dev/null || skip "no drgn"
+    for name in base pvh hvm; do
+        image=$XBDSNAP_CACHE/linux-6.1-$name/image.save
+        debug_kernel "$image"
+        "$XBDSNAP" export -q "$image" core
+        "$XBDSNAP" dump --who -J "$image" >dump.json
+        "$python" "$SRCDIR/tests/tools/core_in_drgn.py" core "$kernel" dump.json >said
+        grep -q '^requests of xvda: 20$' said
+        rm core
+    done
+}
+
+# bats test_tags=long
+@test "crash opens cores of PVH and HVM: a stack, and the requests in flight" {
+    command -v crash >/dev/null || skip "no crash"
+    for name in pvh hvm; do
+        image=$XBDSNAP_CACHE/linux-6.1-$name/image.save
+        debug_kernel "$image"
+        "$XBDSNAP" export -q "$image" core
+        options=()
+        [ "$name" = pvh ] || options=(--kaslr auto)
+        printf 'dev -d\nbt\nquit\n' | crash -s "${options[@]}" "$kernel" core >said 2>&1
+        want=$("$XBDSNAP" dump -J "$image" | jq -r '[.devices[].requests[].op] |
+            "\(length) \(map(select(. == "read")) | length) \(map(select(. == "write")) | length)"')
+        [ "$(awk '$3 == "xvda" {print $(NF - 2), $(NF - 1), $NF}' said)" = "$want" ]
+        grep -q 'COMMAND: "swapper/0"' said
+        grep -q ' __schedule at ffffffff' said
+        rm core
+    done
+}

@@ -5,7 +5,7 @@
 core_in_drgn.py CORE VMLINUX DUMP: VMLINUX has the debugging symbols of the guest's kernel (Debian:
 linux-image-...-dbg), DUMP is `xbdsnap dump --who -J` of the checkpoint. Compared are the release, the
 tasks that asked for requests, and the requests that xen-blkfront's disks have in flight, as the block
-layer's tags have them. By hand: the symbols take two gigabytes.
+layer's tags have them.
 """
 import json
 import sys
