@@ -156,12 +156,12 @@ static void dropped_memory_is_used_again(void **state UNUSED)
 static uint64_t own_memory(void)
 {
 	FILE *f = fopen("/proc/self/status", "r");
-	unsigned long long kib = 0;
+	uint64_t kib = 0;
 	char line[128];
 
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "RssAnon: %llu", &kib) == 1)
+		if (sscanf(line, "RssAnon: %" SCNu64, &kib) == 1)
 			break;
 	fclose(f);
 	return kib << 10;
