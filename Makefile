@@ -218,7 +218,8 @@ fuzz-keep:
 	$(Q)tests/fuzz/long.sh obj/fuzz$(NO) keep
 
 # All commands on real checkpoints that are changed where it hurts: half of the runs with sanitizers,
-# which see more, half as users run it, ten times faster and within its bounds.
+# which see more, half as users run it, ten times faster and within its bounds. Goes on where it was
+# interrupted.
 MUTATE_FIXTURES := $(addprefix tests/fixtures/linux-,5.10 6.1-base 6.1-ext4 6.1-hvm 6.1-mq 6.1-pvh \
 	6.12-discard 6.12-rt-pvh 7.3-mq)
 MUTATE_SEED ?= 1
@@ -226,7 +227,7 @@ mutate: deps-build deps-test
 	$(MAKE_ALL) D=opt all
 	$(MAKE_ALL) D=asan obj/asan$(NO)/xbdsnap
 	$(Q)for d in opt asan; do tests/tools/mutate.py --runs $$(($(MUTATE_RUNS) / 2)) --seed $(MUTATE_SEED) \
-		--keep obj/$$d$(NO)/mutants obj/$$d$(NO)/xbdsnap $(MUTATE_FIXTURES) || exit 1; done
+		--keep obj/$$d$(NO)/mutants --count obj/$$d$(NO)/mutated obj/$$d$(NO)/xbdsnap $(MUTATE_FIXTURES) || exit 1; done
 
 coverage: deps-build deps-test
 	$(MAKE_ALL) D=gcov obj/gcov$(NO)/xbdsnap unit fuzz-bin

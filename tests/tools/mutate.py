@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Change real checkpoints where it hurts, and see that every command ends as it may.
 
-  mutate.py [--runs N] [--seconds S] [--seed N] [--keep FOLDER] XBDSNAP CHECKPOINT...
+  mutate.py [--runs N] [--seconds S] [--seed N] [--keep FOLDER] [--count FILE] XBDSNAP CHECKPOINT...
 
 Each mutant has up to four changes in one kind of place: the headers of records, entries of page
 tables, the tables of kallsyms, BTF, the shared rings, the driver's structures with its shadow, the
@@ -12,6 +12,7 @@ changed in place, the commands run on it, and the bytes are put back. info, dump
 extract --all and redact must end with a status of theirs, without a signal, an error of the
 sanitizers or output that is no JSON. What failed stands in FOLDER, a JSON list of (offset, bytes)
 that --replay=FILE applies again. At the end the longest time and the largest memory of each command.
+With --count these numbers are kept in FILE: the next call goes on from there until N are done.
 
 Checkpoints are those that second_reader.py can index: save streams of 64-bit guests; a folder is a
 fixture, which shrink.py makes ten times smaller, and a run three times faster.
@@ -253,6 +254,10 @@ class Runner:
         self.calls, self.answers = start_server()
         self.binary, self.work, self.worst, self.nr = binary, work, {}, 0
 
+    def add(self, name, used, kib):
+        took, mem = self.worst.get(name, (0, 0))
+        self.worst[name] = max(took, used), max(mem, kib)
+
     def ask(self, words):
         paths = [os.path.join(self.work, name) for name in ("stdout", "stderr")]
         self.calls.write(json.dumps([[self.binary, *words], *paths]) + "\n")
@@ -268,8 +273,7 @@ class Runner:
         status, used, kib, texts = self.ask(words)
         shutil.rmtree(out, ignore_errors=True)
         pathlib.Path(out).unlink(missing_ok=True)
-        took, mem = self.worst.get(name, (0, 0))
-        self.worst[name] = max(took, used), max(mem, kib)
+        self.add(name, used, kib)
         self.nr += 1
         wrong = say_wrong(texts, status, words)
         return wrong and f"{wrong}\n{texts[1][-4000:].decode(errors='replace')}"
@@ -292,6 +296,7 @@ def arguments():
     p.add_argument("--seconds", type=float, default=float("inf"))
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--keep", default="mutants-failed")
+    p.add_argument("--count", help="where the numbers of all calls are kept")
     p.add_argument("--replay", help="this mutant, of the one checkpoint, and nothing else")
     p.add_argument("binary")
     p.add_argument("checkpoints", nargs="+")
@@ -303,13 +308,51 @@ def show_worst(runner):
         print(f"  {name:9} at most {took:.2f} s, {mem >> 10} MiB with what it read of the file")
 
 
+class Count:
+    """What all calls together did; without a file, this one."""
+
+    def __init__(self, path):
+        self.path, self.runs, self.failed, self.kinds, self.worst = path, 0, 0, {}, {}
+        if path and os.path.exists(path):
+            with open(path, encoding="ascii") as f:
+                vars(self).update(json.load(f), path=path)
+
+    def put(self, runner, before):
+        """The runs since `before`, whole or not at all."""
+        self.runs += runner.nr - before
+        self.worst = runner.worst
+        if not self.path:
+            return
+        with open(self.path + ".new", "w", encoding="ascii") as f:
+            json.dump({k: v for k, v in vars(self).items() if k != "path"}, f)
+        os.replace(self.path + ".new", self.path)
+
+
+def keep_failed(opt, target, runner, mutated, wrong):
+    kind, changes = mutated
+    os.makedirs(opt.keep, exist_ok=True)
+    stem = os.path.join(opt.keep, f"{opt.seed}-{runner.nr}")
+    with open(stem + ".json", "w") as f:
+        json.dump([(at, data.hex()) for at, data in changes], f)
+    with open(stem + ".txt", "w") as f:
+        f.write(f"{target.name}, {kind}\n")
+        f.writelines(f"{name}: {text}\n" for name, text in wrong.items())
+    print(f"{stem}: {target.name}, {kind}: {', '.join(wrong)}", flush=True)
+
+
 def main():
-    opt, failed, kinds = arguments(), 0, {}
-    rnd, end = random.Random(opt.seed), time.monotonic() + opt.seconds
+    opt = arguments()
+    count, end = Count(opt.count), time.monotonic() + opt.seconds
+    # Where others left off: not the same mutants again.
+    rnd, left = random.Random(opt.seed + count.runs), opt.runs - count.runs
+    if count.runs:
+        rnd.shuffle(opt.checkpoints)
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # copies of images, again and again
     with tempfile.TemporaryDirectory(dir=memory) as work:
         runner = Runner(os.path.abspath(opt.binary), work)
-        per = max(1, opt.runs // len(opt.checkpoints))
+        for name, worst in count.worst.items():
+            runner.add(name, *worst)
+        per = max(1, left // len(opt.checkpoints))
         for nr, path in enumerate(opt.checkpoints, 1):
             target = Target(runner.binary, path, work)
             if opt.replay:
@@ -317,25 +360,18 @@ def main():
                 sys.exit("\n".join(f"{k}: {v}" for k, v in runner.run_all(target, changes).items()))
             now = time.monotonic()
             until = now + (end - now) / (len(opt.checkpoints) - nr + 1)
-            while runner.nr < per * nr and time.monotonic() < until:
-                kind, changes = mutant(rnd, target)
-                kinds[kind] = kinds.get(kind, 0) + 1
-                wrong = runner.run_all(target, changes)
-                if not wrong:
-                    continue
-                failed += 1
-                os.makedirs(opt.keep, exist_ok=True)
-                stem = os.path.join(opt.keep, f"{opt.seed}-{runner.nr}")
-                with open(stem + ".json", "w") as f:
-                    json.dump([(at, data.hex()) for at, data in changes], f)
-                with open(stem + ".txt", "w") as f:
-                    f.write(f"{target.name}, {kind}\n")
-                    f.writelines(f"{name}: {text}\n" for name, text in wrong.items())
-                print(f"{stem}: {target.name}, {kind}: {', '.join(wrong)}", flush=True)
-    print(f"{runner.nr} runs of commands on {sum(kinds.values())} mutants: {failed} failed; "
-          + ", ".join(f"{k} {n}" for k, n in sorted(kinds.items())))
+            while left > 0 and runner.nr < per * nr and time.monotonic() < until:
+                mutated, before = mutant(rnd, target), runner.nr
+                count.kinds[mutated[0]] = count.kinds.get(mutated[0], 0) + 1
+                wrong = runner.run_all(target, mutated[1])
+                count.failed += bool(wrong)
+                if wrong:
+                    keep_failed(opt, target, runner, mutated, wrong)
+                count.put(runner, before)
+    print(f"{count.runs} runs of commands on {sum(count.kinds.values())} mutants: {count.failed} failed; "
+          + ", ".join(f"{k} {n}" for k, n in sorted(count.kinds.items())))
     show_worst(runner)
-    sys.exit(failed > 0)
+    sys.exit(count.failed > 0)
 
 
 if __name__ == "__main__":
