@@ -71,6 +71,44 @@ preload() { # preload COMMAND...: with the decoder in other hands
     [ "${#lines[@]}" -eq 1 ]
 }
 
+@test "a kernel without seccomp is told of, and the answer is the same" {
+    is_sanitized && skip "preloaded libraries meet the sanitizer"
+    cat >old.c <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int prctl(int what, ...)
+{
+	unsigned long a, b, c, d;
+	va_list ap;
+
+	va_start(ap, what);
+	a = va_arg(ap, unsigned long);
+	b = va_arg(ap, unsigned long);
+	c = va_arg(ap, unsigned long);
+	d = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (what == PR_GET_SECCOMP) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_prctl, what, a, b, c, d);
+}
+END
+    cc -shared -fPIC -o old.so old.c
+    "$XBDSNAP" dump "$fixture" >straight
+    "$XBDSNAP" --version -v | grep -q seccomp || skip "built without"
+    LD_PRELOAD=$PWD/old.so run -0 --separate-stderr "$XBDSNAP" dump "$fixture"
+    [ "$output" = "$(cat straight)" ]
+    [[ $stderr == "xbdsnap: this kernel has no seccomp: "* ]]
+    LD_PRELOAD=$PWD/old.so run -0 "$XBDSNAP" --version -v
+    [[ $output == *"not on this kernel, or not in this build: seccomp"* ]]
+}
+
 @test "nothing that an analysis needs is refused" {
     is_sanitized && skip "the sanitizer asks for what it knows to be refused"
     for command in dump info "validate -q --thorough" replay; do

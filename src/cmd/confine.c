@@ -90,12 +90,31 @@ static int open_xen(struct cmd_env *env, enum sandbox_kind kind, struct err *err
 	return env->live ? err_in(err, "--live %s", env->live) : -1;
 }
 
+/* Who builds without it knows. */
+#ifdef HAVE_SECCOMP
+#define WANTED SANDBOX_SECCOMP
+#else
+#define WANTED 0u
+#endif
+
+static int give_up(struct cmd_env *env, enum sandbox_kind kind, struct err *err)
+{
+	unsigned layers;
+
+	if (sandbox_enter(kind, &layers, err))
+		return -1;
+	if (WANTED & ~layers)
+		cmd_note(env,
+			"this kernel has no %s: what reads the input is confined by less; "
+			"--version -v says by what",
+			sandbox_layer_name(WANTED));
+	return 0;
+}
+
 /* What libraries open later is opened first. */
 static int become_child(struct cmd_env *env, enum sandbox_kind kind, struct pair *p, pid_t parent,
 	const struct door_passes *passes, struct err *err)
 {
-	unsigned layers;
-
 	sigprocmask(SIG_SETMASK, &p->before, NULL);
 	close(p->keeper);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
@@ -108,7 +127,7 @@ static int become_child(struct cmd_env *env, enum sandbox_kind kind, struct pair
 	door_shut(p->child);
 	if (env->frontend.kernel_path)
 		sandbox_allow_symbols();
-	return sandbox_enter(kind, &layers, err);
+	return give_up(env, kind, err);
 }
 
 static int close_door(struct cmd_env *env, enum sandbox_kind kind, const struct door_passes *passes,
