@@ -268,6 +268,26 @@ EOF
 }
 
 # bats test_tags=long
+@test "a sector that cannot be read: what lies there is unknown, and the rest of the disk is told" {
+    [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
+    gcc -shared -fPIC -O1 -Wall -Werror -o bad.so "$SRCDIR/tests/tools/badsector.c"
+    truncate -s 32M disk.img
+    printf '%s\n' 'label: dos' '64,8192,83' '10240,40960,83' | sfdisk -q disk.img
+    zstd -q -dc "$SRCDIR/tests/fixtures/lvm/pv0-head.zst" |
+        dd of=disk.img bs=512 seek=64 conv=notrunc status=none
+    truncate -s 20M fs.img
+    mkfs.ext4 -q -F fs.img
+    dd if=fs.img of=disk.img bs=512 seek=10240 conv=notrunc status=none
+    image=$XBDSNAP_CACHE/linux-6.1-base/image.save
+    # A volume at first; then the header of LVM's metadata is lost (byte 4096 of the partition).
+    ask() { "$SRCDIR/xbdsnap" dump -J --disk xvda=disk.img "$image" >j; }
+    ask
+    jq -e '[.devices[].requests[].meaning[] | select(.partition == 1 and .volume)] != []' j
+    BAD_SIZE=$((32 << 20)) BAD_AT=$((72 * 512)) LD_PRELOAD=$PWD/bad.so ask
+    jq -e '[.devices[].requests[].meaning[] | select(.partition == 1 and .volume)] == []' j
+    [ "$(jq -c '[.devices[].requests[].meaning[] | select(.partition == 2) | .filesystem] | unique' j)" = '["ext4"]' ]
+}
+
 @test "a disk that is damaged or too short: unknown, and why; never a crash" {
     [ -n "${XBDSNAP_CACHE:-}" ] || skip "no checkpoints"
     head -c 5M "$ext4/disk-before-xvdb.img" >short.img
