@@ -20,11 +20,18 @@ for t in "$objdir"/unit/test_*; do
 done
 cat >"$work/xbdsnap" <<EOF
 #!/bin/bash
-case \${1:-} in
-info | dump | extract | diff | redact | validate | replay | guard)
-    command=\$1
+# What is said of --no-sandbox is no part of an answer. guard is sent signals, so it is exec'ed.
+command=\${1:-}
+case \$command in
+info | dump | extract | diff | redact | validate | replay | report | export)
     shift
-    exec "$objdir/xbdsnap" "\$command" --no-sandbox "\$@" 2> >(grep -v 'no-sandbox:' >&2)
+    exec 3>&1
+    "$objdir/xbdsnap" "\$command" --no-sandbox "\$@" 2>&1 >&3 3>&- | grep -av 'no-sandbox:' >&2
+    exit "\${PIPESTATUS[0]}"
+    ;;
+guard)
+    shift
+    exec "$objdir/xbdsnap" guard --no-sandbox "\$@" 2> >(grep -av 'no-sandbox:' >&2)
     ;;
 esac
 exec "$objdir/xbdsnap" "\$@"
