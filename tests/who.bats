@@ -97,3 +97,17 @@ mirror xvdb  disk,md0  raid1,2048
 stripe xvdb  disk,md0  raid0,2048
 EOF
 }
+
+@test "a partition, and the offset in it" {
+    cp "$XBDSNAP_CACHE/linux-6.1-base/image.save" image.save
+    chmod u+w image.save
+    python3 "$SRCDIR/tests/tools/as_partition.py" image.save 63
+    "$XBDSNAP" dump --who -J -o +MEANING image.save >j
+    jq -e '[.devices[].requests[] | .sector as $at | .who[] | .layers == [
+        {name: "xvda", label: null, kind: "disk", sector: $at},
+        {name: "xvda3", label: null, kind: "partition", sector: ($at - 63)}] and
+        .position == ($at - 63) * 512] | length == 20 and all' j
+    jq -e '[.devices[].requests[].meaning[].partition] | unique == [3]' j
+    "$XBDSNAP" dump -o SLOT,STACK image.save >t
+    grep -Eq '^ *0 xvda 128 > xvda3 65$' t
+}
