@@ -111,3 +111,15 @@ EOF
     "$XBDSNAP" dump -o SLOT,STACK image.save >t
     grep -Eq '^ *0 xvda 128 > xvda3 65$' t
 }
+
+@test "the control group, as a container's, with a name that is hostile to a terminal" {
+    cp "$XBDSNAP_CACHE/linux-6.1-base/image.save" image.save
+    chmod u+w image.save
+    [ "$("$XBDSNAP" dump --who -J image.save | jq -c '[.devices[].requests[].who[].cgroup] | unique')" = '["/"]' ]
+    python3 "$SRCDIR/tests/tools/as_container.py" image.save
+    "$XBDSNAP" dump --who -J image.save >j
+    jq -e '[.devices[].requests[].who[].cgroup] | length == 20 and unique == ["/machine.slice/db \u001b[31m"]' j
+    "$XBDSNAP" dump -o SLOT,CGROUP image.save >t
+    run ! grep -q $'\e' t
+    grep -Eq '^ *0 /machine\.slice/db \\x5cx1b\[31m$' t
+}
