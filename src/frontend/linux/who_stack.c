@@ -347,9 +347,10 @@ static void read_personality(struct linux_who *w, uint64_t gendisk, char *buf, s
 	read_text(w, pers, l.name.present ? &l.name : &l.head_name, buf, cap);
 }
 
-/* What the bio `above` was made for, where `below` has gone on to another device. */
+/* What the bio `above` was made for, where `below` has gone on to another device; `sector` is on
+ * that. */
 static void put_remapper(
-	struct linux_who *w, uint64_t below, uint64_t above, int64_t place, struct who *t)
+	struct linux_who *w, uint64_t below, uint64_t above, uint64_t sector, struct who *t)
 {
 	uint64_t gendisk = find_gendisk(w, above);
 	char kind[32];
@@ -357,8 +358,9 @@ static void put_remapper(
 	if (!gendisk || gendisk == find_gendisk(w, below))
 		return;
 	read_personality(w, gendisk, kind, sizeof(kind));
-	linux_put_device(w, above, add_bytes(linux_bio_sector(w, above), place),
-		*kind ? kind : "remapped", "", t);
+	linux_put_device(w, above, sector, *kind ? kind : "remapped", "", t);
+	if (sector == WHO_UNKNOWN_U64)
+		who_lost(t, "where on the device above it is");
 }
 
 bool linux_end_md(struct linux_who *w, struct linux_bio_part *at, struct who *t,
@@ -375,7 +377,7 @@ bool linux_end_md(struct linux_who *w, struct linux_bio_part *at, struct who *t,
 	if (kind)
 		linux_put_device(w, bio, add_bytes(sector, place), kind, "", t);
 	else
-		put_remapper(w, below, bio, place, t);
+		put_remapper(w, below, bio, add_bytes(linux_bio_sector(w, bio), place), t);
 	return true;
 }
 
@@ -391,11 +393,14 @@ bool linux_end_raid5(struct linux_who *w UNUSED, struct linux_bio_part *at UNUSE
 bool linux_end_chain(struct linux_who *w, struct linux_bio_part *at, struct who *t,
 	struct linux_origin *o UNUSED)
 {
-	uint64_t below = at->made;
+	uint64_t below = at->made, above = at->private, sector = WHO_UNKNOWN_U64;
 	int64_t place;
 
-	at->made = at->private;
-	if (guest_is_kernel_addr(w->g, at->made) && find_distance(w, at, at->made, &place))
-		put_remapper(w, below, at->made, place, t);
+	at->made = above;
+	if (!guest_is_kernel_addr(w->g, above))
+		return true;			 /* which the next step says */
+	if (find_distance(w, at, above, &place)) /* not of a discard, say */
+		sector = add_bytes(linux_bio_sector(w, above), place);
+	put_remapper(w, below, above, sector, t);
 	return true;
 }
