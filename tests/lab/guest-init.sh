@@ -23,9 +23,8 @@ load() { # load FOLDER: its modules, in order
 # Twice as much as the group may keep in memory; the rest goes to the swap area.
 swap_under_pressure() {
     swapon "$1"
-    mkdir -p /group /mnt/memory
+    mkdir -p /mnt/memory
     mount -t tmpfs memory /mnt/memory
-    mount -t cgroup2 group /group
     echo +memory >/group/cgroup.subtree_control
     mkdir /group/small
     echo 4M >/group/small/memory.max
@@ -96,6 +95,9 @@ use() { # use LETTER KIND
 
 load /lab/modules
 load /lab/fs
+mkdir -p /group
+mount -t cgroup2 group /group
+mkdir /group/asking
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 echo 1 >/proc/sys/kernel/sysrq
 
@@ -142,6 +144,7 @@ answer() {
 [ -z "$BUSY" ] || /lab/guestio busy /dev/xvda &
 echo "READY $(uname -r)"
 answer
+echo $$ >/group/asking/cgroup.procs
 /lab/guestio run $args
 status=$?
 for pair in $FS; do

@@ -158,6 +158,19 @@ static uint64_t frame_of(const char *addr)
 	return page_entry(addr) & ((UINT64_C(1) << 55) - 1);
 }
 
+/* The control group of this program, of cgroup 2: "0::/stuck". */
+static void list_group(void)
+{
+	FILE *f = fopen("/proc/self/cgroup", "r");
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "0::", 3))
+			printf("\"cgroup\":\"%.*s\",", (int)strcspn(line + 3, "\n"), line + 3);
+	if (f)
+		fclose(f);
+}
+
 /* What the request is for, as `dump --who` calls it, and where in which file. */
 static void list_use(const struct work *w, const char *op, bool swapped)
 {
@@ -171,6 +184,7 @@ static void list_use(const struct work *w, const char *op, bool swapped)
 	else if (w->through_cache)
 		use = t->file ? "write-back" : "device-cache";
 	printf("\"pid\":%d,\"use\":\"%s\",", (int)getpid(), use);
+	list_group();
 	if (t->file)
 		printf("\"path\":\"/mnt/%s/%u\",", name, t->file);
 	else if (!swapped)

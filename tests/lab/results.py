@@ -166,7 +166,8 @@ def is_account_of(who, at, r, i):
             and (r["use"] in ("swap", "device-cache") or who["file"]["path"] == r["path"])
             and ("above" not in r
                  or who["layers"][-1]["sector"] + at // SECTOR == r["above"] + i)
-            and (cached or (who["process"] or {}).get("pid") == r["pid"]))
+            and (cached or ((who["process"] or {}).get("pid") == r["pid"]
+                            and who["cgroup"] == r.get("cgroup", who["cgroup"]))))
 
 
 # Of a file system that lies on others than the disk: the devices between, and the label of the last.
