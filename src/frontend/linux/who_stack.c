@@ -251,7 +251,7 @@ struct md_layout {
 	/* struct r1bio or r10bio */
 	struct field master, sector;
 	/* struct md_io_acct until 6.5, md_io_clone since */
-	struct field acct_bio, clone_bio;
+	struct field acct_bio, clone_bio, acct_own, clone_own;
 };
 
 #define MAY_MD(type, member, dest)                                                                 \
@@ -272,6 +272,8 @@ static const struct field_spec raid10_specs[] = {
 static const struct field_spec acct_specs[] = {
 	MAY_MD("md_io_acct", "orig_bio", acct_bio),
 	MAY_MD("md_io_clone", "orig_bio", clone_bio),
+	MAY_MD("md_io_acct", "bio_clone", acct_own),
+	MAY_MD("md_io_clone", "bio_clone", clone_own),
 };
 
 /* A mirror's bio: *sector is its place on the array. */
@@ -305,8 +307,12 @@ static uint64_t find_above(
 		*kind = "raid1";
 		return find_master(w, at, raid1_specs, sector);
 	}
+	/* The bio is a part of it; bi_private said so, too, once. */
 	layout_fill_known(at->end->types, acct_specs, ARRAY_SIZE(acct_specs), &l);
-	return layout_pointer(w->g, at->private, l.acct_bio.present ? &l.acct_bio : &l.clone_bio);
+	if (l.acct_own.present)
+		return layout_pointer(w->g, at->made - l.acct_own.off, &l.acct_bio);
+	return l.clone_own.present ? layout_pointer(w->g, at->made - l.clone_own.off, &l.clone_bio)
+				   : 0;
 }
 
 /* ---- md: bios that are sent on as they are --------------------------------------------------- */
