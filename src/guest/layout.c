@@ -20,7 +20,8 @@
 
 #define BTF_HEADER    24u
 #define BTF_MAGIC_LE  0xeb9fu
-#define MAX_MODIFIERS 32u    /* typedef of const of volatile ... */
+#define FWD_BYTES     12u    /* of a type without members: a struct btf_type alone */
+#define MAX_MODIFIERS 32u    /* typedef of const of volatile ..., and arrays of arrays */
 #define MAX_NESTING   16u    /* anonymous members inside each other */
 #define MEMBER_BUDGET 20000u /* members looked at for one name; anonymous nesting can branch */
 /* Definitions of one name that are compared; distribution kernels have three at most. A blob of the
@@ -31,12 +32,30 @@ struct layout {
 	struct btf *btf;
 	const struct layout *base;
 	uint32_t first_id, nr_ids;
-	uint32_t *heads, *next; /* structs and unions by hash of their name: id - first_id + 1 */
+	uint32_t base_str_bytes; /* names before are the base's */
+	uint32_t *heads, *next;	 /* structs and unions by hash of their name: id - first_id + 1 */
 	uint32_t nr_heads;
 	uint32_t *enums; /* their ids */
 	size_t nr_enums, cap_enums;
 	char origin[96];
 };
+
+/* ---- types and names, the base's too ------------------------------------------------------- */
+
+static const struct btf *holder_of(const struct layout *l, uint32_t id)
+{
+	return l->base && id < l->first_id ? l->base->btf : l->btf;
+}
+
+static const struct btf_type *type_at(const struct layout *l, uint32_t id)
+{
+	return btf__type_by_id(holder_of(l, id), id);
+}
+
+static const char *name_at(const struct layout *l, uint32_t off)
+{
+	return btf__name_by_offset(off < l->base_str_bytes ? l->base->btf : l->btf, off);
+}
 
 /* ---- construction ------------------------------------------------------------------------- */
 
@@ -83,7 +102,7 @@ static int index_types(struct layout *l, struct err *err)
 			return err_nomem(err, "the index of types");
 		if (!t || !btf_is_composite(t) || !btf_vlen(t))
 			continue;
-		name = btf__name_by_offset(l->btf, t->name_off);
+		name = name_at(l, t->name_off);
 		if (!name || !*name)
 			continue;
 		h = hash_name(l, name);
@@ -134,40 +153,54 @@ static void put_le32(uint8_t *to, uint32_t v)
 }
 
 /*
- * The types of a module go on where those of the kernel end, in numbers and in offsets of names:
- * so the sections of both, one behind the other, are a blob of its own. libbpf 1.1 declares
- * btf__new_split() but does not export it from the shared library; what it exports opens a file,
- * which a confined process cannot.
+ * The types of a module go on where those of the kernel end, in numbers and in offsets of names.
+ * libbpf 1.1 declares btf__new_split() but does not export it from the shared library; what it
+ * exports opens a file, which a confined process cannot. So the module's sections stand in a blob
+ * of its own behind as many types, and as many bytes of names, as the kernel has; those are empty,
+ * for they are looked up in the kernel's blob, and a copy of them is megabytes.
  */
-static struct btf *parse_split(const uint8_t *blob, const struct btf *base)
+static struct btf *parse_split(const uint8_t *blob, const struct btf *base, uint32_t base_str_bytes)
 {
-	uint32_t base_bytes;
-	const uint8_t *base_blob = btf__raw_data(base, &base_bytes);
-	struct sections a, b = sections_of(blob);
+	uint32_t nr = btf__type_cnt(base) - 1, i;
+	struct sections s = sections_of(blob);
+	uint64_t types = (uint64_t)nr * FWD_BYTES + s.type_len;
+	uint64_t strings = (uint64_t)base_str_bytes + s.str_len;
 	CLEANUP_FREE uint8_t *both = NULL;
-	uint64_t types, strings;
+	uint8_t *at;
 
-	if (!base_blob || base_bytes < BTF_HEADER)
-		return NULL;
-	a = sections_of(base_blob);
-	types = (uint64_t)a.type_len + b.type_len;
-	strings = (uint64_t)a.str_len + b.str_len;
 	if (types + strings > 2ull * LAYOUT_MAX_BTF_BYTES)
 		return NULL;
-	both = malloc(BTF_HEADER + (size_t)(types + strings));
+	both = calloc(1, BTF_HEADER + (size_t)(types + strings));
 	if (!both)
 		return NULL;
 	memcpy(both, blob, 4); /* magic, version, flags */
 	put_le32(both + 4, BTF_HEADER);
-	put_le32(both + 8, 0);
 	put_le32(both + 12, (uint32_t)types);
 	put_le32(both + 16, (uint32_t)types);
 	put_le32(both + 20, (uint32_t)strings);
-	memcpy(both + BTF_HEADER, a.types, a.type_len);
-	memcpy(both + BTF_HEADER + a.type_len, b.types, b.type_len);
-	memcpy(both + BTF_HEADER + types, a.strings, a.str_len);
-	memcpy(both + BTF_HEADER + types + a.str_len, b.strings, b.str_len);
+	at = both + BTF_HEADER;
+	for (i = 0; i < nr; i++, at += FWD_BYTES)
+		put_le32(at + 4, (uint32_t)BTF_KIND_FWD << 24);
+	memcpy(at, s.types, s.type_len);
+	memcpy(at + s.type_len + base_str_bytes, s.strings, s.str_len);
 	return btf__new(both, BTF_HEADER + (uint32_t)(types + strings));
+}
+
+/* How many bytes of names a blob has; 0: it cannot be had. */
+static uint32_t string_bytes(const struct btf *btf)
+{
+	uint32_t bytes;
+	const uint8_t *raw = btf__raw_data(btf, &bytes);
+
+	return raw && bytes >= BTF_HEADER ? sections_of(raw).str_len : 0;
+}
+
+static struct btf *parse_types(const uint8_t *blob, uint32_t bytes, struct layout *l)
+{
+	if (!l->base)
+		return btf__new(blob, bytes);
+	l->base_str_bytes = string_bytes(l->base->btf);
+	return l->base_str_bytes ? parse_split(blob, l->base->btf, l->base_str_bytes) : NULL;
 }
 
 static int load_types(struct guest *g, const struct layout *base, gva_t start, uint64_t bytes,
@@ -190,7 +223,8 @@ static int load_types(struct guest *g, const struct layout *base, gva_t start, u
 	if (check_header(blob, bytes, start, err))
 		return -1;
 	libbpf_set_print(print_nothing);
-	l->btf = base ? parse_split(blob, base->btf) : btf__new(blob, (uint32_t)bytes);
+	l->base = base;
+	l->btf = parse_types(blob, (uint32_t)bytes, l);
 	if (!l->btf)
 		return err_set(
 			err, ERR_CORRUPT, "BTF at 0x%" PRIx64 ": %s", start.v, strerror(errno));
@@ -198,7 +232,6 @@ static int load_types(struct guest *g, const struct layout *base, gva_t start, u
 	if (btf__set_pointer_size(l->btf, guest_word_bytes(g)))
 		return err_set(
 			err, ERR_UNSUPPORTED, "BTF of pointers of %u bytes", guest_word_bytes(g));
-	l->base = base;
 	l->first_id = base ? base->first_id + base->nr_ids : 1;
 	l->nr_ids = btf__type_cnt(l->btf) - l->first_id;
 	return index_types(l, err);
@@ -297,22 +330,36 @@ const char *layout_origin(const struct layout *l)
 /* Skip typedefs and qualifiers; NULL when the chain is broken or endless. */
 static const struct btf_type *strip_qualifiers(const struct layout *l, uint32_t id)
 {
-	const struct btf_type *t = btf__type_by_id(l->btf, id);
+	const struct btf_type *t = type_at(l, id);
 	unsigned n;
 
 	for (n = 0; t && (btf_is_mod(t) || btf_is_typedef(t)); n++) {
 		if (n == MAX_MODIFIERS)
 			return NULL;
-		t = btf__type_by_id(l->btf, t->type);
+		t = type_at(l, t->type);
 	}
 	return t;
 }
 
 static uint32_t bytes_of(const struct layout *l, uint32_t id)
 {
-	int64_t n = btf__resolve_size(l->btf, id);
+	const struct btf_type *t = type_at(l, id);
+	uint64_t nr = 1;
+	unsigned n;
+	int64_t one;
 
-	return n > 0 && n <= INT32_MAX ? (uint32_t)n : 0;
+	for (n = 0; t && (btf_is_mod(t) || btf_is_typedef(t) || btf_is_array(t)); n++) {
+		if (n == MAX_MODIFIERS)
+			return 0;
+		if (btf_is_array(t) && (!num_mul(nr, btf_array(t)->nelems, &nr) || nr > INT32_MAX))
+			return 0;
+		id = btf_is_array(t) ? btf_array(t)->type : t->type;
+		t = type_at(l, id);
+	}
+	one = t ? btf__resolve_size(holder_of(l, id), id) : 0;
+	if (one <= 0 || one > INT32_MAX || nr * (uint64_t)one > INT32_MAX)
+		return 0;
+	return (uint32_t)(nr * (uint64_t)one);
 }
 
 struct member_search {
@@ -334,7 +381,7 @@ static bool find_member(struct member_search *s, const struct btf_type *t, const
 		return false;
 	for (i = 0; i < btf_vlen(t); i++, m++) {
 		uint64_t at = base_bits + btf_member_bit_offset(t, i);
-		const char *n = btf__name_by_offset(s->l->btf, m->name_off);
+		const char *n = name_at(s->l, m->name_off);
 		const struct btf_type *inner;
 
 		if (!s->budget)
@@ -409,7 +456,7 @@ static const struct btf_type *find_type(const struct layout *l, const char *type
 
 		for (i = l->heads[hash_name(l, type)]; i && left; i = l->next[i - 1]) {
 			const struct btf_type *t = btf__type_by_id(l->btf, l->first_id + i - 1);
-			const char *name = btf__name_by_offset(l->btf, t->name_off);
+			const char *name = name_at(l, t->name_off);
 			size_t n;
 
 			if (!name || strcmp(name, type))
@@ -485,7 +532,7 @@ static bool enum_in(const struct layout *l, const char *name, int64_t *ret)
 		for (i = 0; t && i < btf_vlen(t); i++) {
 			bool wide = btf_is_enum64(t);
 			uint32_t off = wide ? btf_enum64(t)[i].name_off : btf_enum(t)[i].name_off;
-			const char *n = btf__name_by_offset(l->btf, off);
+			const char *n = name_at(l, off);
 
 			if (!n || *n != *name || strcmp(n, name))
 				continue;
