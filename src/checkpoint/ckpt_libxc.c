@@ -110,11 +110,11 @@ int libxc_begin(struct libxc *x, struct ckpt *ck, uint64_t off, bool *ret_cut, s
 	return ckpt_incomplete(ck, off, "the file ends in the libxc header at 0x%" PRIx64, off);
 }
 
-int record_read(const struct source *src, uint64_t off, const char *stream,
+int record_read(const struct source *src, uint64_t off, const uint8_t *head, const char *stream,
 	struct libxc_record *ret, struct err *err)
 {
-	const uint8_t *head = source_at(src, off, 8);
-
+	if (!head)
+		head = source_at(src, off, 8);
 	*ret = (struct libxc_record){.off = off, .body_off = off + 8};
 	if (!head)
 		return 0;
@@ -172,6 +172,17 @@ static int cut_record(struct libxc *x, const struct libxc_record *rec, struct er
 		libxc_type_name(rec->type), rec->off);
 }
 
+/* What the index looks at of a batch lies megabytes from the next. */
+static const uint8_t *read_ahead(struct libxc *x)
+{
+	const struct source *src = x->ck->src;
+	uint64_t left = source_bytes(src) - MIN(x->off, source_bytes(src));
+	size_t n = (size_t)MIN(left, (uint64_t)sizeof(x->ahead));
+
+	x->ahead_bytes = n >= 8 && source_copy(src, x->off, n, x->ahead) ? n : 0;
+	return x->ahead_bytes ? x->ahead : NULL;
+}
+
 int libxc_records(struct libxc *x, enum libxc_stop *ret, struct err *err)
 {
 	struct ckpt *ck = x->ck;
@@ -179,7 +190,7 @@ int libxc_records(struct libxc *x, enum libxc_stop *ret, struct err *err)
 
 	*ret = LIBXC_STOP_CUT;
 	for (;;) {
-		int r = record_read(ck->src, x->off, "libxc", &rec, err);
+		int r = record_read(ck->src, x->off, read_ahead(x), "libxc", &rec, err);
 
 		if (r == 0)
 			return cut_record(x, &rec, err);

@@ -193,7 +193,7 @@ static int read_records(struct libxl *l, struct err *err)
 
 	while (!l->done) {
 		struct libxc_record rec;
-		int r = record_read(ck->src, l->off, "libxl", &rec, err);
+		int r = record_read(ck->src, l->off, NULL, "libxl", &rec, err);
 
 		if (r == 0)
 			return ckpt_incomplete(ck, rec.off,

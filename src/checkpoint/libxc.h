@@ -57,6 +57,10 @@ struct libxc_record {
 	uint32_t have;	     /* less than len when the file ends inside */
 };
 
+/* A record's header, and the list of the frames of a batch as every writer makes it: 1024 of them
+ * (MAX_BATCH_SIZE in xg_sr_common.h), behind {u32 number, u32 0}. */
+#define LIBXC_AHEAD_BYTES (8u + 8u + 8u * 1024u)
+
 struct libxc {
 	struct ckpt *ck;
 	uint64_t off; /* of the next record */
@@ -68,6 +72,9 @@ struct libxc {
 	bool has_max_pfn;
 	uint64_t max_pfn;
 	uint64_t parts[CKPT_MAX_VCPUS / 64]; /* bit per vcpu: state besides its context was seen */
+	/* The start of the record at `off`, copied; 0 bytes: it was not. */
+	uint8_t ahead[LIBXC_AHEAD_BYTES];
+	size_t ahead_bytes;
 };
 
 enum libxc_stop {
@@ -87,9 +94,10 @@ int libxc_records(struct libxc *x, enum libxc_stop *ret, struct err *err) MUST_C
 /*
  * Read a record header at off: shared by libxc and libxl, whose framing is the same. Returns 1 and
  * fills `ret`; 0 when the file ends inside the header or the body (then ret->have < ret->len, or
- * ret->body is NULL for a cut header); -1 on a length beyond the limit. `stream` is for messages.
+ * ret->body is NULL for a cut header); -1 on a length beyond the limit. `head`: its eight bytes,
+ * NULL: not read yet. `stream` is for messages.
  */
-int record_read(const struct source *src, uint64_t off, const char *stream,
+int record_read(const struct source *src, uint64_t off, const uint8_t *head, const char *stream,
 	struct libxc_record *ret, struct err *err) MUST_CHECK;
 uint64_t record_next(const struct libxc_record *rec);
 /* Padding must be zero; XB002 when it is not. */

@@ -170,9 +170,22 @@ static int add_runs(
 	return 0;
 }
 
+/* The list, from the copy where all of it is there. */
+static struct cursor list_of(const struct libxc *x, const struct libxc_record *rec)
+{
+	const uint8_t *body = x->ahead + 8;
+	size_t copied = x->ahead_bytes > 8 ? x->ahead_bytes - 8 : 0;
+
+	if (copied < 8 || 8 + 8 * (uint64_t)num_le32(body) > MIN(copied, (size_t)rec->have)) {
+		body = rec->body;
+		copied = rec->have;
+	}
+	return cur_over(body, MIN(copied, (size_t)rec->have), rec->body_off, "PAGE_DATA record");
+}
+
 int libxc_page_data(struct libxc *x, const struct libxc_record *rec, struct err *err)
 {
-	struct cursor c = cur_over(rec->body, rec->have, rec->body_off, "PAGE_DATA record");
+	struct cursor c = list_of(x, rec);
 	struct batch b = {.nr = cur_u32(&c)};
 	uint32_t reserved = cur_u32(&c);
 	uint64_t want;

@@ -22,6 +22,7 @@ struct source {
 	const uint8_t *bytes; /* NULL when size is 0 */
 	uint64_t size;
 	bool mapped;			   /* ours to unmap */
+	int fd;				   /* of what is mapped; ours to close; -1: none */
 	const struct source_piece *pieces; /* NULL: it is all one */
 	size_t nr_pieces;
 	const char *compression;
@@ -97,6 +98,7 @@ static int map_fd(struct source *src, int fd, uint64_t size, struct err *err)
 		return err_sys(err, "cannot map '%s'", src->path);
 	src->bytes = p;
 	src->mapped = true;
+	src->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	source_advise_sequential(src, false);
 	return 0;
 }
@@ -235,6 +237,7 @@ static struct source *new_source(const char *name, struct err *err)
 		err_nomem(err, "an input file");
 		return NULL;
 	}
+	src->fd = -1;
 	return src;
 }
 
@@ -291,6 +294,8 @@ void source_close(struct source *src)
 		return;
 	if (src->mapped)
 		munmap((void *)(uintptr_t)src->bytes, (size_t)src->size);
+	if (src->fd >= 0)
+		close(src->fd);
 	free(src->path);
 	free(src);
 }
@@ -386,8 +391,17 @@ const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len)
 	return src->size ? src->bytes + off : nothing;
 }
 
+bool source_copy(const struct source *src, uint64_t off, size_t len, uint8_t *buf)
+{
+	return src->fd >= 0 && num_range_ok(off, len, src->size) &&
+	       pread(src->fd, buf, len, (off_t)off) == (ssize_t)len;
+}
+
 void source_advise_sequential(const struct source *src, bool sequential)
 {
+	if (src->fd >= 0)
+		(void)posix_fadvise(
+			src->fd, 0, 0, sequential ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
 	if (src->mapped)
 		(void)madvise((void *)(uintptr_t)src->bytes, (size_t)src->size,
 			sequential ? MADV_SEQUENTIAL : MADV_RANDOM);

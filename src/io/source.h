@@ -46,6 +46,11 @@ uint64_t source_bytes(const struct source *src);
 const char *source_compression(const struct source *src);
 /* The bytes [off, off+len), or NULL when they are not all inside. len 0 gives non-NULL. */
 const uint8_t *source_at(const struct source *src, uint64_t off, uint64_t len);
+/*
+ * Copy the bytes, where that costs less than to have the kernel map them: of an open file, what is
+ * looked at once and lies far from all else. False: they must be asked for with source_at().
+ */
+bool source_copy(const struct source *src, uint64_t off, size_t len, uint8_t *buf);
 /* How many bytes from off on, which is inside, stand one behind the other. */
 uint64_t source_stretch(const struct source *src, uint64_t off);
 /*
