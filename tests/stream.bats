@@ -43,9 +43,13 @@ PYTHON
 
 @test "info and the second reader agree on made checkpoints" {
     for name in pv64-v3 pv64-v2 pv64-libxl hvm-v2 pvh hvm-pae xl-swapped pv32 live verify \
-        epochs epochs-libxl xen20 xen20-0; do
+        long-batches epochs epochs-libxl xen20 xen20-0; do
         echo "$name"
         agree "$MADE/$name"
+    done
+    for pfn in 0x4b1 0x8b1; do # behind the lists of long-batches; a page begins with its frame
+        run -0 "$XBDSNAP" extract --hex --page "$pfn" "$MADE/long-batches"
+        [[ ${lines[0]} == *" ${pfn: -2} 0${pfn:2:1} 00 00 00 00 00 00 "* ]]
     done
 }
 

@@ -418,6 +418,14 @@ def padding():
 @recipe
 def reserved(): return replace(pv64(), 54, b"\x07")  # in the body of X86_PV_INFO
 @recipe
+def long_batches():
+    """Longer than any writer makes them, and as long."""
+    lists = [[(p, XTAB, 0) for p in range(first, last)] + [(last, 0, 0)] for first, last in ((16, 1201), (1202, 2225))]
+    s = pv_head(Stream(), end=4095).pages(small_pages())
+    for entries in lists:
+        s.pages(entries)
+    return s.pv_tail().rec(0)
+@recipe
 def repeat_in_batch(): return pv64(batches=[small_pages() + [(2, 0, 1)]])
 @recipe
 def order(): return pv64(middle=lambda s: s.pv_info())

@@ -67,6 +67,7 @@ static void a_file_is_one_range(void **state UNUSED)
 {
 	struct err err = ERR_INIT;
 	struct source *src;
+	uint8_t copy[4];
 
 	write_file("plain", "0123456789", 10);
 	assert_int_equal(source_open(path_of("plain"), &src, &err), 0);
@@ -79,6 +80,10 @@ static void a_file_is_one_range(void **state UNUSED)
 	assert_null(source_at(src, 1, UINT64_MAX));
 	assert_null(source_at(src, UINT64_MAX, 2));
 	assert_string_equal(source_path(src), path_of("plain"));
+	assert_true(source_copy(src, 6, 4, copy));
+	assert_memory_equal(copy, "6789", 4);
+	assert_false(source_copy(src, 7, 4, copy));
+	assert_false(source_copy(src, UINT64_MAX, 2, copy));
 	source_advise_sequential(src, true);
 	source_close(src);
 }
