@@ -70,7 +70,7 @@ debug_kernel() { # debug_kernel IMAGE: into $kernel
 }
 
 # bats test_tags=long
-@test "crash opens cores of PVH and HVM: a stack, and the requests in flight" {
+@test "crash opens cores of PVH and HVM: a stack, the tasks, and the requests in flight" {
     command -v crash >/dev/null || skip "no crash"
     for name in pvh hvm; do
         image=$XBDSNAP_CACHE/linux-6.1-$name/image.save
@@ -78,12 +78,19 @@ debug_kernel() { # debug_kernel IMAGE: into $kernel
         "$XBDSNAP" export -q "$image" core
         options=()
         [ "$name" = pvh ] || options=(--kaslr auto)
-        printf 'dev -d\nbt\nquit\n' | crash -s "${options[@]}" "$kernel" core >said 2>&1
+        printf 'dev -d\nbt\nlist task_struct.tasks -s task_struct.pid,comm -h init_task\nquit\n' | crash -s "${options[@]}" "$kernel" core >said 2>&1
         want=$("$XBDSNAP" dump -J "$image" | jq -r '[.devices[].requests[].op] |
             "\(length) \(map(select(. == "read")) | length) \(map(select(. == "write")) | length)"')
         [ "$(awk '$3 == "xvda" {print $(NF - 2), $(NF - 1), $NF}' said)" = "$want" ]
         grep -q 'COMMAND: "swapper/0"' said
         grep -q ' __schedule at ffffffff' said
+        tr -d '\n' <said >line
+        "$XBDSNAP" dump --who -J "$image" | jq -r '[.devices[].requests[].who[]?.process | select(.) | "\(.tid) \(.comm)"] |
+            unique[]' >asked
+        [ -s asked ]
+        while read -r pid comm; do
+            grep -q " pid = $pid, *comm = \"$comm\\\\000" line
+        done <asked
         rm core
     done
 }
