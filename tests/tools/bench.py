@@ -191,6 +191,7 @@ def dense(path):
 def measure_guard(title, path):
     """guard against cat on the same pipes; a stream that it cannot follow passes without analysis."""
     print(f"guard in a pipe: {title}")
+    os.sync()  # what was just made is still on its way to the disk, and takes time and memory
     ways = {"cat": (["cat"], b""), "guard": ([binary, "guard", "-v"], b""),
             "guard, all in a file": ([binary, "guard", "-v", "--memory-limit=0"], b""),
             "guard without analysis": ([binary, "guard", "-q"], b"no stream")}
