@@ -162,17 +162,16 @@ static int visit_mapping(void *arg, gva_t va, const struct guest_map *map, uint6
 /* The kernel's half first; small kernels of 64 bits live in the other one. */
 static void visit_mappings(struct ring_search *s)
 {
-	unsigned levels = guest_pt_levels(s->g);
-	uint64_t half = 1ull << (levels == 5 ? 56 : 47), last = UINT64_MAX - PAGE_OFFSET_MASK;
+	uint64_t half = guest_upper_half(s->g), last = UINT64_MAX - PAGE_OFFSET_MASK;
 
-	if (levels < 4) {
+	if (!half) {
 		guest_for_each_mapping(
 			s->g, GVA(0), GVA(UINT32_MAX - PAGE_OFFSET_MASK), visit_mapping, s);
 		return;
 	}
-	guest_for_each_mapping(s->g, GVA(-half), GVA(last), visit_mapping, s);
+	guest_for_each_mapping(s->g, GVA(half), GVA(last), visit_mapping, s);
 	if (!s->found->nr && !s->status)
-		guest_for_each_mapping(s->g, GVA(0), GVA(half - PAGE_BYTES), visit_mapping, s);
+		guest_for_each_mapping(s->g, GVA(0), GVA(-half - PAGE_BYTES), visit_mapping, s);
 }
 
 int front_rings_find(struct guest *g, struct front_rings *ret, struct err *err)

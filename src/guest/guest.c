@@ -32,6 +32,7 @@ struct guest {
 	struct cached_page pages[PAGE_CACHE];
 	struct cached_map tlb[TLB_CACHE];
 	struct pfn_set *reads; /* NULL when not tracking */
+	bool maps_known, maps; /* guest_maps_anything() */
 };
 
 static void empty_tlb(struct guest *g)
@@ -64,6 +65,7 @@ int guest_reload(struct guest *g, struct err *err)
 	g->mode = pt_mode_for(g->info.pt_levels);
 	for (i = 0; i < PAGE_CACHE; i++)
 		g->pages[i].pfn = UINT64_MAX;
+	g->maps_known = false;
 	empty_tlb(g);
 	return use_first_root(g, err);
 }
@@ -509,15 +511,25 @@ static int stop_at_data(
 	return guest_peek(g, map->pfn) != NULL;
 }
 
+static bool leads_to_data(struct guest *g)
+{
+	uint64_t half = guest_upper_half(g);
+
+	if (!half)
+		return guest_for_each_mapping(g, GVA(0), GVA(UINT32_MAX), stop_at_data, g) > 0;
+	return guest_for_each_mapping(g, GVA(half), GVA(UINT64_MAX), stop_at_data, g) > 0 ||
+	       guest_for_each_mapping(g, GVA(0), GVA(-half - 1), stop_at_data, g) > 0;
+}
+
 bool guest_maps_anything(struct guest *g)
 {
-	uint64_t half;
+	if (!g->maps_known)
+		g->maps = !g->root.paging || leads_to_data(g);
+	g->maps_known = true;
+	return g->maps;
+}
 
-	if (!g->root.paging)
-		return true;
-	if (g->mode->va_bits == 32)
-		return guest_for_each_mapping(g, GVA(0), GVA(UINT32_MAX), stop_at_data, g) > 0;
-	half = 1ull << (g->mode->va_bits - 1);
-	return guest_for_each_mapping(g, GVA(-half), GVA(UINT64_MAX), stop_at_data, g) > 0 ||
-	       guest_for_each_mapping(g, GVA(0), GVA(half - 1), stop_at_data, g) > 0;
+uint64_t guest_upper_half(const struct guest *g)
+{
+	return g->mode && g->mode->va_bits > 32 ? UINT64_MAX << (g->mode->va_bits - 1) : 0;
 }

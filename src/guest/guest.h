@@ -72,8 +72,13 @@ bool guest_was_read(const struct guest *g, pfn_t pfn);
 typedef int guest_map_fn(void *arg, gva_t va, const struct guest_map *map, uint64_t bytes);
 int guest_for_each_mapping(struct guest *g, gva_t start, gva_t end, guest_map_fn *fn, void *arg);
 
-/* Do the page tables lead to a page with data? True of a guest that does not use any. */
+/* Do the page tables lead to a page with data? True of a guest that does not use any. Asked again
+ * it costs nothing. */
 bool guest_maps_anything(struct guest *g);
+
+/* The first address of the upper half, where kernels of four and five levels live; 0: there is one
+ * space of 32 bits. */
+uint64_t guest_upper_half(const struct guest *g);
 
 /* Is the address canonical and in the kernel half (upper half; i386: >= 0xc0000000)? */
 bool guest_is_kernel_addr(const struct guest *g, uint64_t va);

@@ -134,10 +134,10 @@ static int stop_at_first(void *arg UNUSED, gva_t va UNUSED, const struct guest_m
  * page needs to be looked at. */
 static bool has_kernel_mappings(struct guest *g)
 {
-	uint64_t low = UINT64_MAX << (guest_pt_levels(g) == 5 ? 56 : 47);
+	uint64_t half = guest_upper_half(g);
 
-	return guest_pt_levels(g) < 4 ||
-	       guest_for_each_mapping(g, GVA(low), GVA(UINT64_MAX), stop_at_first, NULL) == 1;
+	return !half ||
+	       guest_for_each_mapping(g, GVA(half), GVA(UINT64_MAX), stop_at_first, NULL) == 1;
 }
 
 int linux_by_scan(struct guest *g, struct snapshot *s, struct err *err)

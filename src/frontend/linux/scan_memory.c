@@ -423,16 +423,14 @@ static int reverse_map(void *arg, gva_t va, const struct guest_map *map, uint64_
 static int resolve_by_mappings(struct scan *sc, struct err *err)
 {
 	struct reverse rev = {.sc = sc, .err = err};
-	uint64_t half;
 
 	/* All of vmalloc's area of 32 bits is too small for rings to go there by themselves. */
 	if (sc->nr_infos || !sc->nr_unresolved || sc->c->word == 4)
 		return 0;
 	rev.mappings_left = MAPPINGS_BASE + MAPPINGS_PER_PAGE * guest_info(sc->c->g)->nr_data_pages;
 	qsort(sc->unresolved, sc->nr_unresolved, sizeof(*sc->unresolved), by_pfn);
-	half = UINT64_MAX << (guest_pt_levels(sc->c->g) == 5 ? 56 : 47);
-	guest_for_each_mapping(
-		sc->c->g, GVA(half), GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
+	guest_for_each_mapping(sc->c->g, GVA(guest_upper_half(sc->c->g)),
+		GVA(UINT64_MAX - PAGE_OFFSET_MASK), reverse_map, &rev);
 	return rev.status;
 }
 
