@@ -5,6 +5,9 @@
 #ifndef XB_BASE_NUM_H
 #define XB_BASE_NUM_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "base/util.h"
 
 /* Each returns false on overflow and then leaves *ret untouched. */
@@ -42,23 +45,26 @@ static inline uint64_t num_align_up(uint64_t v, uint64_t align)
 /* Unaligned little-endian loads from memory that is known to be long enough. */
 static inline uint16_t num_le16(const void *p)
 {
-	const uint8_t *b = p;
+	uint16_t v;
 
-	return (uint16_t)(b[0] | b[1] << 8);
+	memcpy(&v, p, sizeof(v));
+	return le16toh(v);
 }
 
 static inline uint32_t num_le32(const void *p)
 {
-	const uint8_t *b = p;
+	uint32_t v;
 
-	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
 }
 
 static inline uint64_t num_le64(const void *p)
 {
-	const uint8_t *b = p;
+	uint64_t v;
 
-	return (uint64_t)num_le32(b) | (uint64_t)num_le32(b + 4) << 32;
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline uint32_t num_be32(const void *p)

@@ -130,6 +130,22 @@ bool util_is_zero(const void *p, size_t bytes)
 	return !bytes || (!b[0] && !memcmp(b, b + 1, bytes - 1));
 }
 
+const void *util_find(const void *hay, size_t bytes, const void *needle, size_t len)
+{
+	const uint8_t *at = hay, *wanted = needle;
+	size_t left = bytes;
+
+	while (len && left >= len) {
+		const uint8_t *first = memchr(at, wanted[0], left - len + 1);
+
+		if (!first || !memcmp(first, wanted, len))
+			return first;
+		left -= (size_t)(first + 1 - at);
+		at = first + 1;
+	}
+	return NULL;
+}
+
 void util_note(char **text, const char *fmt, ...)
 {
 	va_list ap;

@@ -79,6 +79,12 @@ int util_write(int fd, const void *buf, size_t len) MUST_CHECK;
 /* Nothing but zeros? */
 bool util_is_zero(const void *p, size_t bytes);
 
+/*
+ * The first of `needle` in `bytes` bytes; NULL where it is not. memmem() of glibc takes twenty
+ * times as long in pages of zeros, of which guests are full, for some texts ("NetBSD ").
+ */
+const void *util_find(const void *hay, size_t bytes, const void *needle, size_t len);
+
 /* Append a line to *text, which is owned and may be NULL. Without memory the line is lost. */
 void util_note(char **text, const char *fmt, ...) PRINTF(2, 3);
 void util_vnote(char **text, const char *fmt, va_list ap) PRINTF(2, 0);

@@ -46,7 +46,7 @@ static bool hits_in(struct scan *s, const uint8_t *p, size_t n, uint64_t va)
 	const uint8_t *at = p;
 
 	while ((size_t)(p + n - at) >= s->len) {
-		at = memmem(at, (size_t)(p + n - at), s->needle, s->len);
+		at = util_find(at, (size_t)(p + n - at), s->needle, s->len);
 		if (!at)
 			return true;
 		if (!s->fn(s->arg, GVA(va + (uint64_t)(at - p))))

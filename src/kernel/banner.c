@@ -110,7 +110,7 @@ static bool find_in_page(struct banner_search *s, const uint8_t *page)
 	const uint8_t *at = page, *end = page + PAGE_BYTES;
 	size_t len = strlen(s->banner->start);
 
-	for (; (at = memmem(at, (size_t)(end - at), s->banner->start, len)); at++)
+	for (; (at = util_find(at, (size_t)(end - at), s->banner->start, len)); at++)
 		if (parse_text(s, at, end))
 			return true;
 	return false;

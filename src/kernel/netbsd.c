@@ -61,7 +61,7 @@ static bool search_version(const uint8_t *page, struct version_search *v)
 {
 	const uint8_t *at = page, *end = page + PAGE_BYTES;
 
-	while ((at = memmem(at, (size_t)(end - at), "NetBSD ", 7))) {
+	while ((at = util_find(at, (size_t)(end - at), "NetBSD ", 7))) {
 		if (parse_version(at, (size_t)(end - at), v))
 			return true;
 		at++;

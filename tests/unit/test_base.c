@@ -84,6 +84,32 @@ static void ranges_do_not_wrap(void **state UNUSED)
 	assert_false(num_range_ok(UINT64_MAX, 1, 10));
 }
 
+static void bytes_are_found_where_they_first_are(void **state UNUSED)
+{
+	static const char hay[] = "NNNetNetBNetBSD NetBSD N";
+	size_t bytes = sizeof(hay) - 1;
+
+	assert_ptr_equal(util_find(hay, bytes, "NetBSD ", 7), hay + 9);
+	assert_ptr_equal(util_find(hay + 10, bytes - 10, "NetBSD ", 7), hay + 16);
+	assert_null(util_find(hay + 17, bytes - 17, "NetBSD ", 7));
+	assert_ptr_equal(util_find(hay, 16, "NetBSD ", 7), hay + 9);
+	assert_null(util_find(hay, 15, "NetBSD ", 7));
+	assert_ptr_equal(util_find(hay, 3, "NNN", 3), hay);
+	assert_null(util_find(hay, 2, "NNN", 3));
+	assert_null(util_find(hay, 0, "N", 1));
+	assert_ptr_equal(util_find(hay + bytes - 1, 1, "N", 1), hay + bytes - 1);
+}
+
+static void numbers_of_bytes_are_little_endian(void **state UNUSED)
+{
+	static const uint8_t b[] = {0xff, 1, 0x82, 3, 0x84, 5, 0x86, 7, 0x88};
+
+	assert_int_equal(num_le16(b + 1), 0x8201);
+	assert_int_equal(num_le32(b + 1), 0x84038201);
+	assert_int_equal(num_be32(b + 1), 0x01820384);
+	assert_true(num_le64(b + 1) == 0x8807860584038201);
+}
+
 static void error_context_goes_outside_in(void **state UNUSED)
 {
 	struct err err;
@@ -153,6 +179,8 @@ int main(void)
 		cmocka_unit_test(cursor_swaps),
 		cmocka_unit_test(numbers_are_strict),
 		cmocka_unit_test(ranges_do_not_wrap),
+		cmocka_unit_test(bytes_are_found_where_they_first_are),
+		cmocka_unit_test(numbers_of_bytes_are_little_endian),
 		cmocka_unit_test(error_context_goes_outside_in),
 		cmocka_unit_test(error_keeps_the_cause_when_long),
 		cmocka_unit_test(sizes_have_units),
