@@ -159,16 +159,14 @@ static bool chunk_word(struct page_chunk *c, uint64_t va, uint32_t *ret)
 /* Entries of frames that exist are never all zero: with no references _mapcount is -1. */
 static bool is_entry_of_dma(struct page_chunk *c, uint64_t entry, uint32_t bytes)
 {
-	uint32_t flags, word, all, off;
+	uint32_t flags, any, word, off;
 
-	if (!chunk_word(c, entry, &flags) || flags >> ZONE_SHIFT)
+	if (!chunk_word(c, entry, &flags) || flags >> ZONE_SHIFT ||
+		!chunk_word(c, entry + bytes - 4, &any))
 		return false;
-	for (off = 4, all = flags; off < bytes; off += 4) {
-		if (!chunk_word(c, entry + off, &word))
-			return false;
-		all |= word;
-	}
-	return all != 0;
+	for (off = 4, any |= flags; !any && off < bytes; off += 4)
+		any |= chunk_word(c, entry + off, &word) ? word : 0;
+	return any != 0;
 }
 
 /* The first entry of the second zone: from `entry` up while that is of the first, or down to the

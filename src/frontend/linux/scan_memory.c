@@ -290,21 +290,40 @@ static bool six_in_range(const uint8_t *p)
 	       in_range(p + 32) | in_range(p + 40);
 }
 
+static bool eight_narrow_in_range(const uint8_t *p)
+{
+	uint32_t v[8];
+	unsigned i, any = 0;
+
+	memcpy(v, p, sizeof(v));
+	for (i = 0; i < ARRAY_SIZE(v); i++)
+		any |= (unsigned)(le32toh(v[i]) - 32 <= 512 - 32) |
+		       (unsigned)(le32toh(v[i]) == FREE_LIST_NIL);
+	return any;
+}
+
+static int consider_narrow_word(
+	struct scan *sc, pfn_t pfn, const uint8_t *page, unsigned k, struct err *err)
+{
+	uint32_t v = num_le32(page + k);
+
+	if (v == FREE_LIST_NIL && !num_le32(page + k + 4) && consider_end(sc, pfn, k, err))
+		return -1;
+	return is_ring_size(v) ? consider_anchor(sc, pfn, page, k - NR_ENTS_OFF, err) : 0;
+}
+
 /* The same with short pointers, where nothing pads the number of entries and less can be told from
  * it. */
 static int scan_narrow_page(struct scan *sc, pfn_t pfn, const uint8_t *page, struct err *err)
 {
-	unsigned k;
+	unsigned off, k;
 
-	for (k = NR_ENTS_OFF; k <= PAGE_BYTES - 8; k += 4) {
-		uint32_t v = num_le32(page + k);
-
-		if (v - 32 > 512 - 32 && v != FREE_LIST_NIL)
+	for (off = 0; off < PAGE_BYTES; off += 32) {
+		if (!eight_narrow_in_range(page + off))
 			continue;
-		if (v == FREE_LIST_NIL && !num_le32(page + k + 4) && consider_end(sc, pfn, k, err))
-			return -1;
-		if (is_ring_size(v) && consider_anchor(sc, pfn, page, k - NR_ENTS_OFF, err))
-			return -1;
+		for (k = MAX(off, NR_ENTS_OFF); k < off + 32 && k <= PAGE_BYTES - 8; k += 4)
+			if (consider_narrow_word(sc, pfn, page, k, err))
+				return -1;
 	}
 	return 0;
 }
