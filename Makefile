@@ -116,6 +116,7 @@ ifeq ($(D),fuzz)
 # have; in loops over all memory it takes half of the time.
 $(addprefix $(O)/src/,base/% check/% frontend/% kernel/% guest/% ondisk/% checkpoint/pagetable.o): \
 	XB_CFLAGS += -fno-sanitize-coverage=trace-cmp
+$(addprefix $(O)/fuzz_,domu eras ondisk ring who): FUZZ_C := -fno-sanitize-coverage=trace-cmp
 endif
 # Xen's public headers refuse strict C: anonymous structures, aligned members.
 $(O)/src/xenhost/xen_%.o: XB_CFLAGS := $(XB_CFLAGS) -std=gnu11
@@ -161,7 +162,7 @@ $(O)/unit/%: tests/unit/%.c $(O)/libxbdsnap.a
 
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_MAIN) $(O)/libxbdsnap.a
 	@echo "  FUZZ    $@"
-	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) -MMD -MP -MF $@.d \
+	$(Q)$(CC) $(XB_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(XB_CFLAGS) $(FUZZ_C) -MMD -MP -MF $@.d \
 		$(FLAVOUR_LD) $(LDFLAGS) $(FUZZ_LD) -o $@ $< $(FUZZ_MAIN) $(O)/libxbdsnap.a $(XB_LDLIBS)
 
 # Answers of the first time stand: see there.

@@ -101,11 +101,11 @@ static inline void decode_by(
 		decode_judge(&s, made, !k->driver->find(k->g, &k->kernel, &opt, &s, NULL));
 }
 
-/* `way` of an input: one in eight whole. */
+/* `way` of an input: one in 32 whole. */
 static inline void decode_so(
 	const struct decode_known *k, const struct still_guest *made, unsigned way)
 {
-	if (way % 8)
+	if (way % 32)
 		decode_by(k, made, FRONTEND_LOCATE_AUTO);
 	else
 		decode_guest(made);

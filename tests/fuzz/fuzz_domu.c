@@ -2,7 +2,7 @@
  *
  * fuzz_domu.c - damage the structures of made-up guests of all kinds but Linux, and decode them.
  *
- * Input: one byte that chooses the guest and how it is decoded (decode_guest.h), then edits
+ * Input: a byte that chooses the guest, one for how it is decoded (decode_guest.h), then edits
  * (still_guest.h) of the pages in which anything stands. The guests are made once, by mkdomu.py,
  * which run.sh has beside its working directory.
  */
@@ -29,6 +29,7 @@ static const char *const recipes[] = {
 	"openbsd --banner openbsd",
 };
 #define NR_RECIPES  (sizeof(recipes) / sizeof(recipes[0]))
+#define HEAD	    2u
 #define MAX_IMAGE   (8u << 20)
 #define FIRST_FRAME 3u /* the page tables */
 #define MAX_FRAMES  256u
@@ -86,11 +87,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct base *b;
 
-	if (!size)
+	if (size < HEAD)
 		return 0;
 	b = &bases[data[0] % NR_RECIPES];
-	still_edit(&b->guest, b->at, b->nr, data + 1, size - 1);
-	decode_so(&b->known, &b->guest, data[0] / NR_RECIPES);
-	still_undo(&b->guest, b->at, b->nr, data + 1, size - 1);
+	still_edit(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
+	decode_so(&b->known, &b->guest, data[1]);
+	still_undo(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
 	return 0;
 }

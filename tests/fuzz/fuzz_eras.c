@@ -3,7 +3,7 @@
  * fuzz_eras.c - damage the structures of made-up guests of old and narrow kernels, and decode them:
  * Linux' block frontend from XenLinux to today with 32 and 64 bits, Linux and NetBSD of Xen 2.0.
  *
- * Input: one byte that chooses the guest and how it is decoded (decode_guest.h), then edits
+ * Input: a byte that chooses the guest, one for how it is decoded (decode_guest.h), then edits
  * (still_guest.h) of the pages in which anything stands. The guests are made once, by programs of
  * tests/tools, which run.sh has beside its working directory.
  */
@@ -17,6 +17,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define HEAD	    2u
 #define MAX_GUESTS  64
 #define MAX_IMAGE   (8u << 20)
 #define FIRST_FRAME 3u
@@ -87,11 +88,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct base *b;
 
-	if (!size)
+	if (size < HEAD)
 		return 0;
 	b = &bases[data[0] % nr_bases];
-	still_edit(&b->guest, b->at, b->nr, data + 1, size - 1);
-	decode_so(&b->known, &b->guest, data[0] / (unsigned)nr_bases);
-	still_undo(&b->guest, b->at, b->nr, data + 1, size - 1);
+	still_edit(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
+	decode_so(&b->known, &b->guest, data[1]);
+	still_undo(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
 	return 0;
 }

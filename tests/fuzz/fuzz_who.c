@@ -6,7 +6,7 @@
  * requests. Input: edits {u16 page, u16 word, u8 what, u16 value}, in the pages that only these two
  * walks read. `what`: 0 the value, 1 the address of word `value` of the same page, 2 that of the
  * first word of page `value`, 3 the word there: so lists go in circles and structures stand in for
- * others. A byte behind them chooses the walk; both without it.
+ * others. A byte behind them chooses what is walked: walk().
  */
 #include <inttypes.h>
 #include <string.h>
@@ -216,18 +216,36 @@ static void check_request(const struct io_request *r)
 	}
 }
 
-static void walk_requests(void)
+static void walk_requests(struct snapshot *snap)
 {
 	size_t i, k;
 
-	must(!linux_note_who(&w.k, &w.snap, NULL));
-	for (i = 0; i < w.snap.nr_devices; i++) {
-		for (k = 0; k < w.snap.devices[i].nr_requests; k++)
-			check_request(&w.snap.devices[i].requests[k]);
-		for (k = 0; k < w.snap.devices[i].nr_queued; k++)
-			check_request(&w.snap.devices[i].queued[k]);
+	must(!linux_note_who(&w.k, snap, NULL));
+	for (i = 0; i < snap->nr_devices; i++) {
+		for (k = 0; k < snap->devices[i].nr_requests; k++)
+			check_request(&snap->devices[i].requests[k]);
+		for (k = 0; k < snap->devices[i].nr_queued; k++)
+			check_request(&snap->devices[i].queued[k]);
 	}
 	forget_who();
+}
+
+/* Of the device that has any, `nr` from the one at `from` on. */
+static void walk_some_requests(size_t from, size_t nr)
+{
+	struct snapshot some = {.nr_devices = 1};
+	struct blkdev dev;
+	size_t i = 0;
+
+	while (!w.snap.devices[i].nr_requests)
+		i++;
+	dev = w.snap.devices[i];
+	some.devices = &dev;
+	dev.nr_queued = 0;
+	from %= dev.nr_requests;
+	dev.requests += from;
+	dev.nr_requests = MIN(nr, dev.nr_requests - from);
+	walk_requests(&some);
 }
 
 static void walk_caches(void)
@@ -246,12 +264,17 @@ static void walk_caches(void)
 	}
 }
 
+/* 0 everything. Most requests have the same structures behind them: four of them otherwise. */
 static void walk(unsigned which)
 {
-	if (which % 3 != 1)
+	if (!(which % 4)) {
 		walk_caches();
-	if (which % 3 != 2)
-		walk_requests();
+		walk_requests(&w.snap);
+	} else if (which % 4 == 1) {
+		walk_caches();
+	} else {
+		walk_some_requests(which / 4, 4);
+	}
 }
 
 /* Pages that these walks read, and nothing else. */

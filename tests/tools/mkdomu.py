@@ -561,7 +561,7 @@ def seeds(folder):
     """Inputs of fuzz_domu.c: each of its guests whole, and with words changed."""
     rnd = random.Random(7)
     for i in range(108):
-        data = bytes([i % 12])
+        data = bytes([i % 12, i])
         for _ in range(i // 12):
             new = rnd.choice((bytes(8), b"\xff" * 8, rnd.randrange(4096).to_bytes(4, "little"), rnd.randbytes(16)))
             data += rnd.randrange(65536).to_bytes(2, "little") + bytes([len(new)]) + new
