@@ -17,7 +17,8 @@
 #include "io/codec.h"
 #include "io/disk.h"
 #include "io/keeper.h"
-#include "xenhost/xenhost.h"
+#include "io/sandbox.h"
+#include "xenhost/xen_door.h"
 
 /* One end of the socket each, and who stops whom. */
 struct pair {
@@ -65,8 +66,8 @@ static int end_as(int status)
 	return 128 + sig;
 }
 
-/* Never returns. Nothing of ours is written at the end: standard output is the child's. */
-static void keep_paths(struct pair *p, pid_t child, const struct door_passes *passes)
+/* Nothing of ours is written at the end: standard output is the child's. */
+static _Noreturn void keep_paths(struct pair *p, pid_t child, const struct door_passes *passes)
 {
 	int signals = signalfd(-1, &p->stops, SFD_CLOEXEC);
 	struct err err;
@@ -83,11 +84,14 @@ static void keep_paths(struct pair *p, pid_t child, const struct door_passes *pa
 	_exit(end_as(status));
 }
 
-static int open_xen(struct cmd_env *env, enum sandbox_kind kind, struct err *err)
+static bool is_named(const struct xen_named *named)
 {
-	if (kind != SANDBOX_XEN || !xenhost_open(&env->xen, err))
-		return 0;
-	return env->live ? err_in(err, "--live %s", env->live) : -1;
+	return named->word || named->domid;
+}
+
+static int no_xen(const struct xen_named *named, struct err *err)
+{
+	return named->word ? err_in(err, "--live %s", named->word) : -1;
 }
 
 /* Who builds without it knows. */
@@ -97,11 +101,11 @@ static int open_xen(struct cmd_env *env, enum sandbox_kind kind, struct err *err
 #define WANTED 0u
 #endif
 
-static int give_up(struct cmd_env *env, enum sandbox_kind kind, struct err *err)
+static int give_up(const struct cmd_env *env, struct err *err)
 {
 	unsigned layers;
 
-	if (sandbox_enter(kind, &layers, err))
+	if (sandbox_enter(SANDBOX_CLOSED, &layers, err))
 		return -1;
 	if (WANTED & ~layers)
 		cmd_note(env,
@@ -112,52 +116,54 @@ static int give_up(struct cmd_env *env, enum sandbox_kind kind, struct err *err)
 }
 
 /* What libraries open later is opened first. */
-static int become_child(struct cmd_env *env, enum sandbox_kind kind, struct pair *p, pid_t parent,
-	const struct door_passes *passes, struct err *err)
+static int become_child(struct cmd_env *env, const struct xen_named *named, struct pair *p,
+	struct xen_door *xen, const struct door_passes *passes, struct err *err)
 {
 	sigprocmask(SIG_SETMASK, &p->before, NULL);
 	close(p->keeper);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
-		_exit(CMD_FAILED);
 	codecs_load();
 	disk_prepare(passes);
 	tzset();
-	if (open_xen(env, kind, err))
-		return -1;
+	if (xen->window && xen_door_enter(xen, &env->xen, err))
+		return no_xen(named, err);
 	door_shut(p->child);
 	if (env->frontend.kernel_path)
 		sandbox_allow_symbols();
-	return give_up(env, kind, err);
+	return give_up(env, err);
 }
 
-static int close_door(struct cmd_env *env, enum sandbox_kind kind, const struct door_passes *passes,
-	struct err *err)
+static int close_door(struct cmd_env *env, const struct xen_named *named,
+	const struct door_passes *passes, struct err *err)
 {
+	struct xen_door xen = {.fd = -1};
 	pid_t parent = getpid(), child;
 	struct pair p;
 
-	if (make_pair(&p, err))
+	if (make_pair(&p, err) || (is_named(named) && xen_door_start(named, &xen, err)))
 		return -1;
 	child = fork();
 	if (child < 0)
 		return err_sys(err, "cannot start a confined process");
-	if (child)
+	if (child) {
+		xen_door_close(&xen);
 		keep_paths(&p, child, passes);
-	return become_child(env, kind, &p, parent, passes, err);
+	}
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
+		_exit(CMD_FAILED);
+	return become_child(env, named, &p, &xen, passes, err);
 }
 
 /* Requests that the device below a domain's disk has under way. */
 #define BLOCK_DEVICES "/sys/dev/block"
 
 int cmd_confine(
-	struct cmd_env *env, enum sandbox_kind kind, struct door_passes *passes, struct err *err)
+	struct cmd_env *env, const uint32_t *domid, struct door_passes *passes, struct err *err)
 {
+	const struct xen_named named = {env->live, domid};
 	int rc;
 
-	if (env->live) {
-		kind = SANDBOX_XEN;
+	if (env->live)
 		door_pass_add(passes, BLOCK_DEVICES, DOOR_BELOW);
-	}
 	if (env->pause)
 		passes->hold = live_hold_of(env);
 	door_pass_add(passes, env->frontend.kernel_path, DOOR_READ);
@@ -167,9 +173,9 @@ int cmd_confine(
 		rc = err_nomem(err, "the list of files");
 	} else if (env->no_sandbox) {
 		cmd_note(env, "--no-sandbox: whoever wrote the input may be trusted");
-		rc = open_xen(env, kind, err);
+		rc = is_named(&named) && xenhost_open(&env->xen, err) ? no_xen(&named, err) : 0;
 	} else {
-		rc = close_door(env, kind, passes, err);
+		rc = close_door(env, &named, passes, err);
 	}
 	door_passes_fini(passes);
 	return rc;

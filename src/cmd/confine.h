@@ -8,14 +8,14 @@
 
 #include "cmd/cmd.h"
 #include "io/door.h"
-#include "io/sandbox.h"
 
 /*
  * The caller goes on in a child that opens nothing but what `passes` and --kernel name, through its
- * parent, which ends as the child does and never returns. SANDBOX_XEN, and with --live: env->xen is
- * open. With --no-sandbox nothing is given up, which is said. Empties the list.
+ * parent, which ends as the child does and never returns. With --live, and with a domid (NULL: none
+ * is asked for), env->xen is open, and answers for those domains alone. With --no-sandbox nothing
+ * is given up, which is said. Empties the list.
  */
-int cmd_confine(struct cmd_env *env, enum sandbox_kind kind, struct door_passes *passes,
+int cmd_confine(struct cmd_env *env, const uint32_t *domid, struct door_passes *passes,
 	struct err *err) MUST_CHECK;
 
 #endif

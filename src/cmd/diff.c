@@ -273,7 +273,7 @@ static int confine_diff(struct diff *d, struct err *err)
 
 	for (i = 0; i < ARRAY_SIZE(d->path); i++)
 		door_pass_add(&passes, d->path[i], DOOR_READ);
-	return cmd_confine(d->env, SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(d->env, NULL, &passes, err);
 }
 
 static int run_diff(struct diff *d, struct err *err)

@@ -424,7 +424,7 @@ static int confine_dump(struct dump *d, struct err *err)
 	target_passes(&d->target, &passes);
 	for (i = 0; i < d->disks.nr; i++)
 		disk_pass_add(&passes, d->disks.v[i].path, d->disks.v[i].format);
-	return cmd_confine(d->env, target_kind(&d->target), &passes, err);
+	return cmd_confine(d->env, target_domid(&d->target), &passes, err);
 }
 
 static const struct disk *given_disk(const void *arg, const struct blkdev *d)

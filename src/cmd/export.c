@@ -201,7 +201,7 @@ static int confine_export(struct exporter *x, struct err *err)
 
 	door_pass_add(&passes, x->in_path, DOOR_READ);
 	door_pass_add(&passes, x->out_path, DOOR_OUTPUT);
-	return cmd_confine(x->env, SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(x->env, NULL, &passes, err);
 }
 
 static int run_export(struct exporter *x, struct err *err)

@@ -418,7 +418,7 @@ static int confine_extract(struct extract *x, struct err *err)
 	door_pass_add(&passes, x->path, DOOR_READ);
 	door_pass_add(&passes, x->out.path, DOOR_OUTPUT);
 	door_pass_add(&passes, x->out.dir, DOOR_FOLDER);
-	return cmd_confine(x->env, SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(x->env, NULL, &passes, err);
 }
 
 static int run_extract(struct extract *x, struct err *err)

@@ -153,7 +153,7 @@ static int confine_watcher(const struct watch_options *opt, struct err *err)
 	judge_passes(opt->judge, &passes);
 	door_pass_add(&passes, opt->report_path, DOOR_OUTPUT);
 	door_pass_add(&passes, opt->keep_path, DOOR_OUTPUT);
-	return cmd_confine(opt->judge->env, SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(opt->judge->env, NULL, &passes, err);
 }
 
 static void __attribute__((noreturn))

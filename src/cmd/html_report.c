@@ -288,7 +288,7 @@ static int confine_report(struct page *p, struct err *err)
 	judge_passes(&p->judge, &passes);
 	door_pass_add(&passes, p->judge.path, DOOR_READ);
 	door_pass_add(&passes, p->out_path, DOOR_OUTPUT);
-	return cmd_confine(p->judge.env, target_kind(&p->judge.target), &passes, err);
+	return cmd_confine(p->judge.env, target_domid(&p->judge.target), &passes, err);
 }
 
 static int run_report(struct page *p, struct err *err)

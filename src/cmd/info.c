@@ -266,7 +266,7 @@ static int confine_info(struct info *in, struct err *err)
 
 	for (i = 0; i < in->fleet.nr; i++)
 		door_pass_add(&passes, in->fleet.paths[i], DOOR_READ);
-	return cmd_confine(in->env, SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(in->env, NULL, &passes, err);
 }
 
 static void look_for_fleet(void *arg, const char *path, struct fleet_look *look)

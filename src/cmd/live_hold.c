@@ -18,7 +18,7 @@ static int begin_hold(void *arg, void **ret, struct err *err)
 	uint32_t domid;
 
 	if (xenhost_open(&x, err) || xenhost_find(x, env->live, &domid, err) ||
-		xenhost_domain(x, domid, &dom, err) || xenhost_pause(x, &dom, &hold, err))
+		xenhost_domain(x, domid, &dom, err) || xenhost_pause(&dom, &hold, err))
 		return -1;
 	*ret = hold;
 	return 0;

@@ -342,7 +342,7 @@ static int look_twice(struct live_input *l, struct guest *g, const struct fronte
 static int hold_domain(struct live_input *l, struct pause_hold **ret, struct err *err)
 {
 	*ret = NULL;
-	return door_is_shut() ? door_hold_begin(err) : xenhost_pause(l->x, &l->dom, ret, err);
+	return door_is_shut() ? door_hold_begin(err) : xenhost_pause(&l->dom, ret, err);
 }
 
 static int let_domain_go(struct pause_hold *hold, uint64_t *ret_ns, struct err *err)

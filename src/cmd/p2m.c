@@ -116,5 +116,5 @@ int cmd_p2m(struct cmd_env *env, int argc, char **argv, struct err *err)
 	if (!strcmp(a.path, "-") && isatty(fileno(env->out)))
 		return err_set(err, ERR_USAGE, "the table is binary: name a file with -o");
 	door_pass_add(&passes, a.path, DOOR_OUTPUT);
-	return cmd_confine(env, SANDBOX_XEN, &passes, err) ? -1 : run_on(&a, env->xen, err);
+	return cmd_confine(env, &a.domid, &passes, err) ? -1 : run_on(&a, env->xen, err);
 }

@@ -54,10 +54,11 @@ void phases_print(void)
 		stdout);
 	print_layers(closed);
 	print_bounds();
-	fputs("\nthe same with --live, --domid, watch and p2m: ", stdout);
+	fputs("\nwith --live, --domid, watch and p2m, what asks the hypervisor of the domains that "
+	      "are "
+	      "named, and reads no more of a guest than its tables of frames: ",
+		stdout);
 	print_layers(xen);
-	fputs(", but for calls of Xen's devices", stdout);
-	print_bounds();
-	putchar('\n');
+	puts(", but for calls of Xen's devices");
 	print_missing(closed & xen);
 }

@@ -467,7 +467,7 @@ static int confine_redact(struct redact *r, struct err *err)
 
 	door_pass_add(&passes, r->in_path, DOOR_READ);
 	door_pass_add(&passes, r->out_path, DOOR_OUTPUT);
-	return cmd_confine(r->env, SANDBOX_CLOSED, &passes, err);
+	return cmd_confine(r->env, NULL, &passes, err);
 }
 
 static int run_redact(struct redact *r, struct err *err)

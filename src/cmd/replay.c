@@ -223,7 +223,7 @@ static int confine_replay(struct replay *x, struct err *err)
 		passes.work = (struct door_work){serve_order, x};
 	if (x->apply.revert_path)
 		passes.work = (struct door_work){serve_revert, x};
-	return cmd_confine(x->env, target_kind(&x->target), &passes, err);
+	return cmd_confine(x->env, target_domid(&x->target), &passes, err);
 }
 
 static int run_replay(struct replay *x, struct err *err)

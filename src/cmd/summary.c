@@ -292,7 +292,7 @@ static int run_summary(struct summary *s, struct err *err)
 
 	for (i = 0; i < s->nr_paths; i++)
 		door_pass_add(&passes, s->paths[i], DOOR_READ);
-	if (cmd_confine(s->env, SANDBOX_CLOSED, &passes, err))
+	if (cmd_confine(s->env, NULL, &passes, err))
 		return -1;
 	for (i = 0; i < MAX(s->nr_paths, (size_t)1); i++)
 		if (read_lines(s, s->nr_paths ? s->paths[i] : std, err))

@@ -176,9 +176,9 @@ void target_passes(const struct target *t, struct door_passes *passes)
 	door_pass_add(passes, t->caps_path, DOOR_READ);
 }
 
-enum sandbox_kind target_kind(const struct target *t)
+const uint32_t *target_domid(const struct target *t)
 {
-	return t->live_given ? SANDBOX_XEN : SANDBOX_CLOSED;
+	return t->live_given ? &t->domid : NULL;
 }
 
 bool target_translates(const struct target *t)

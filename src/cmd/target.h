@@ -38,8 +38,8 @@ int target_read(const struct cmd_env *env, struct target *t, bool caps, struct c
 	struct err *err) MUST_CHECK;
 /* The files that target_read() opens. */
 void target_passes(const struct target *t, struct door_passes *passes);
-/* What a command that reads them must keep. */
-enum sandbox_kind target_kind(const struct target *t);
+/* The domain of --domid; NULL: none was named. */
+const uint32_t *target_domid(const struct target *t);
 /* Were target frames filled in? */
 bool target_translates(const struct target *t);
 void target_fini(struct target *t);

@@ -27,7 +27,7 @@ static int confine_validate(struct validate *v, struct err *err)
 	judge_passes(j, &passes);
 	for (i = 0; i < v->fleet.nr; i++)
 		door_pass_add(&passes, v->fleet.paths[i], DOOR_READ);
-	return cmd_confine(j->env, target_kind(&j->target), &passes, err);
+	return cmd_confine(j->env, target_domid(&j->target), &passes, err);
 }
 
 static int open_and_judge(struct judge *j, struct err *err)

@@ -410,7 +410,7 @@ static int run_watch(struct watch *w, struct err *err)
 	unsigned failed = 0;
 	uint64_t nr;
 
-	if (log_open(w->env, err) || cmd_confine(w->env, SANDBOX_XEN, &none, err))
+	if (log_open(w->env, err) || cmd_confine(w->env, NULL, &none, err))
 		return -1;
 	for (nr = 0;;) {
 		bool opened = w->in.live;

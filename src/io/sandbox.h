@@ -22,7 +22,8 @@ const char *sandbox_layer_name(unsigned layer);
 enum sandbox_kind {
 	/* Nothing can be opened, sent, run or signalled: door.h gives the files. */
 	SANDBOX_CLOSED,
-	/* The same, but for ioctl(2) of Xen's devices that are open by now. */
+	/* The same, but for ioctl(2) of Xen's devices that are open by now: for who asks the
+	 * hypervisor, and decodes nothing (xenhost/xen_door.h). */
 	SANDBOX_XEN,
 };
 

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-int xenhost_read_granted(
-	struct xenhost *x, uint32_t domid, uint32_t ref, uint8_t *buf, struct err *err)
+int xen_read_granted(void *arg, uint32_t domid, uint32_t ref, uint8_t *buf, struct err *err)
 {
+	struct xen_handles *x = arg;
 	const void *page;
 	int failed = 0;
 

@@ -32,47 +32,9 @@ void xen_silence(xentoollog_logger *logger)
 	*logger = (xentoollog_logger){.vmessage = say_nothing, .destroy = destroy_nothing};
 }
 
-int xenhost_open(struct xenhost **ret, struct err *err)
-{
-	struct xenhost *x = calloc(1, sizeof(*x));
-
-	if (!x)
-		return err_nomem(err, "a handle of the hypervisor");
-	xen_silence(&x->quiet);
-	x->xch = xc_interface_open(&x->quiet, &x->quiet, 0);
-	if (!x->xch) {
-		err_sys(err, "cannot talk to the hypervisor (is this dom0, and are you root?)");
-		xenhost_close(x);
-		return -1;
-	}
-	x->xs = xs_open(0);
-	if (!x->xs) {
-		err_sys(err, "cannot talk to xenstore");
-		xenhost_close(x);
-		return -1;
-	}
-	x->grants = xengnttab_open(&x->quiet, 0);
-	x->grants_errno = errno;
-	*ret = x;
-	return 0;
-}
-
-void xenhost_close(struct xenhost *x)
-{
-	if (!x)
-		return;
-	if (x->grants)
-		xengnttab_close(x->grants);
-	if (x->xs)
-		xs_close(x->xs);
-	if (x->xch)
-		xc_interface_close(x->xch);
-	free(x);
-}
-
 static char *store_read(void *arg, const char *path)
 {
-	struct xenhost *x = arg;
+	struct xen_handles *x = arg;
 	unsigned len;
 
 	return xs_read(x->xs, XBT_NULL, path, &len);
@@ -80,37 +42,38 @@ static char *store_read(void *arg, const char *path)
 
 static char **store_list(void *arg, const char *path, unsigned *nr)
 {
-	struct xenhost *x = arg;
+	struct xen_handles *x = arg;
 
 	return xs_directory(x->xs, XBT_NULL, path, nr);
 }
 
-int xenhost_vbds(
-	struct xenhost *x, uint32_t domid, struct xenhost_vbd **ret, size_t *nr, struct err *err)
+static int read_vbds(
+	void *arg, uint32_t domid, struct xenhost_vbd **ret, size_t *nr, struct err *err)
 {
-	const struct xenhost_store store = {x, store_read, store_list};
+	const struct xenhost_store store = {arg, store_read, store_list};
 
 	return xenhost_vbds_from(&store, domid, ret, nr, err);
 }
 
-void xenhost_version(struct xenhost *x, unsigned *ret_major, unsigned *ret_minor)
+static void read_version(void *arg, unsigned *ret_major, unsigned *ret_minor)
 {
+	struct xen_handles *x = arg;
 	int version = xc_version(x->xch, XENVER_version, NULL);
 
 	*ret_major = version > 0 ? (unsigned)version >> 16 : 0;
 	*ret_minor = version > 0 ? (unsigned)version & 0xffff : 0;
 }
 
-int xenhost_find(struct xenhost *x, const char *word, uint32_t *ret, struct err *err)
+static int find_domain(void *arg, const char *word, uint32_t *ret, struct err *err)
 {
-	const struct xenhost_store store = {x, store_read, store_list};
+	const struct xenhost_store store = {arg, store_read, store_list};
 
 	return xenhost_find_from(&store, word, ret, err);
 }
 
-uint32_t xenhost_own_domid(struct xenhost *x)
+static uint32_t read_own_domid(void *arg)
 {
-	CLEANUP_FREE char *value = store_read(x, "domid");
+	CLEANUP_FREE char *value = store_read(arg, "domid");
 	uint64_t domid;
 
 	return value && num_parse_u64(value, XENHOST_DOMID_MAX, &domid) ? (uint32_t)domid : 0;
@@ -128,8 +91,8 @@ static void format_uuid(const uint8_t handle[16], char *buf)
 }
 
 /* What the domain itself says, held against what it may have. */
-static int size_facts(
-	struct xenhost *x, const xc_domaininfo_t *info, struct xenhost_domain *d, struct err *err)
+static int size_facts(struct xen_handles *x, const xc_domaininfo_t *info, struct xenhost_domain *d,
+	struct err *err)
 {
 	uint64_t most = MAX((uint64_t)info->tot_pages, (uint64_t)info->max_pages) + PFN_SLACK;
 	xen_pfn_t nr = 0;
@@ -156,8 +119,9 @@ static void state_facts(const xc_domaininfo_t *info, struct xenhost_domain *d)
 	d->nr_vcpu_ids = info->max_vcpu_id == XEN_INVALID_MAX_VCPU_ID ? 0 : info->max_vcpu_id + 1;
 }
 
-int xenhost_domain(struct xenhost *x, uint32_t domid, struct xenhost_domain *ret, struct err *err)
+static int read_domain(void *arg, uint32_t domid, struct xenhost_domain *ret, struct err *err)
 {
+	struct xen_handles *x = arg;
 	struct xenhost_domain d = {.domid = domid};
 	CLEANUP_FREE char *name = NULL;
 	xc_domaininfo_t info;
@@ -185,7 +149,7 @@ int xenhost_domain(struct xenhost *x, uint32_t domid, struct xenhost_domain *ret
 	return 0;
 }
 
-bool xen_read_frame(struct xenhost *x, uint32_t domid, uint64_t frame, uint8_t *buf)
+bool xen_read_frame(struct xen_handles *x, uint32_t domid, uint64_t frame, uint8_t *buf)
 {
 	const void *at =
 		xc_map_foreign_range(x->xch, domid, PAGE_BYTES, PROT_READ, (unsigned long)frame);
@@ -198,7 +162,7 @@ bool xen_read_frame(struct xenhost *x, uint32_t domid, uint64_t frame, uint8_t *
 }
 
 /* False when the batch could not be mapped as a whole: then frame by frame. */
-static bool read_batch(struct xenhost *x, uint32_t domid, const uint64_t *frames, unsigned nr,
+static bool read_batch(struct xen_handles *x, uint32_t domid, const uint64_t *frames, unsigned nr,
 	uint8_t *buf, bool *ok)
 {
 	xen_pfn_t list[MAP_BATCH] = {0};
@@ -221,9 +185,10 @@ static bool read_batch(struct xenhost *x, uint32_t domid, const uint64_t *frames
 	return true;
 }
 
-int xenhost_read_frames(struct xenhost *x, uint32_t domid, const uint64_t *frames, size_t nr,
-	uint8_t *buf, bool *ok, struct err *err)
+static int read_frames(void *arg, uint32_t domid, const uint64_t *frames, size_t nr, uint8_t *buf,
+	bool *ok, struct err *err)
 {
+	struct xen_handles *x = arg;
 	size_t done, i, good = 0;
 
 	for (done = 0; done < nr;) {
@@ -239,6 +204,62 @@ int xenhost_read_frames(struct xenhost *x, uint32_t domid, const uint64_t *frame
 	if (nr && !good)
 		return err_sys(err, "cannot map any of %zu frames of domain %u", nr, domid);
 	return 0;
+}
+
+/* ---- the handles --------------------------------------------------------------------------- */
+
+static void close_handles(void *arg)
+{
+	struct xen_handles *x = arg;
+
+	if (x->grants)
+		xengnttab_close(x->grants);
+	if (x->xs)
+		xs_close(x->xs);
+	if (x->xch)
+		xc_interface_close(x->xch);
+	free(x);
+}
+
+static int open_handles(struct xen_handles *x, struct err *err)
+{
+	xen_silence(&x->quiet);
+	x->xch = xc_interface_open(&x->quiet, &x->quiet, 0);
+	if (!x->xch)
+		return err_sys(
+			err, "cannot talk to the hypervisor (is this dom0, and are you root?)");
+	x->xs = xs_open(0);
+	if (!x->xs)
+		return err_sys(err, "cannot talk to xenstore");
+	x->grants = xengnttab_open(&x->quiet, 0);
+	x->grants_errno = errno;
+	return 0;
+}
+
+int xenhost_open(struct xenhost **ret, struct err *err)
+{
+	static const struct xen_ops ops = {
+		.close = close_handles,
+		.version = read_version,
+		.find = find_domain,
+		.domain = read_domain,
+		.own_domid = read_own_domid,
+		.vbds = read_vbds,
+		.read_frames = read_frames,
+		.read_granted = xen_read_granted,
+		.hvm_param = xen_hvm_param,
+		.cpus = xen_read_cpus,
+		.p2m = xen_p2m,
+	};
+	struct xen_handles *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return err_nomem(err, "a handle of the hypervisor");
+	if (open_handles(x, err)) {
+		close_handles(x);
+		return -1;
+	}
+	return xenhost_new(&ops, x, ret, err);
 }
 
 #endif

@@ -7,14 +7,9 @@
 #ifdef HAVE_XEN
 #include "xenhost/xen_priv.h"
 
-#include <string.h>
 #include <xen/hvm/save.h>
 
-#include "xenhost/live_memory.h"
 #include "xenhost/pause.h"
-
-/* Xen's own limits: HVM 128, PV 8192 in theory and 512 in practice. */
-#define MAX_VCPUS 512u
 
 #define CR0_PG	 (UINT64_C(1) << 31)
 #define CR4_PAE	 (UINT64_C(1) << 5)
@@ -24,25 +19,11 @@
  * 15.5.1). */
 #define ARBYTES_DPL(a) ((a) >> 5 & 3)
 
-struct view {
-	struct xenhost *x;
-	uint32_t domid;
-};
-
-static void read_frames(void *arg, const uint64_t *frames, size_t nr, uint8_t *buf, bool *ok)
+bool xen_hvm_param(void *arg, uint32_t domid, uint64_t index, uint64_t *ret)
 {
-	struct view *v = arg;
+	struct xen_handles *x = arg;
 
-	if (xenhost_read_frames(v->x, v->domid, frames, nr, buf, ok, NULL))
-		memset(ok, 0, nr * sizeof(*ok));
-}
-
-static bool read_param(void *arg, uint64_t index, uint64_t *ret)
-{
-	struct view *v = arg;
-
-	return index < HVM_NR_PARAMS &&
-	       !xc_hvm_param_get(v->x->xch, v->domid, (uint32_t)index, ret);
+	return index < HVM_NR_PARAMS && !xc_hvm_param_get(x->xch, domid, (uint32_t)index, ret);
 }
 
 static unsigned levels_of(const struct hvm_hw_cpu *c)
@@ -56,7 +37,7 @@ static unsigned levels_of(const struct hvm_hw_cpu *c)
 
 /* Bits 63-52 are no part of the address. The top table of PAE paging has 32 bytes: Intel SDM volume
  * 3, 4.4.1. */
-static bool read_hvm_cpu(struct xenhost *x, const struct xenhost_domain *dom, uint32_t vcpu,
+static bool read_hvm_cpu(struct xen_handles *x, const struct xenhost_domain *dom, uint32_t vcpu,
 	struct live_cpu *ret, unsigned *ret_levels)
 {
 	struct hvm_hw_cpu c;
@@ -76,7 +57,7 @@ static bool read_hvm_cpu(struct xenhost *x, const struct xenhost_domain *dom, ui
 }
 
 /* The kernel's top table, also while the vcpu is in user mode: that has one of its own. */
-static bool read_pv_cpu(struct xenhost *x, const struct xenhost_domain *dom, uint32_t vcpu,
+static bool read_pv_cpu(struct xen_handles *x, const struct xenhost_domain *dom, uint32_t vcpu,
 	struct live_cpu *ret, unsigned *ret_levels)
 {
 	vcpu_guest_context_any_t c;
@@ -93,17 +74,17 @@ static bool read_pv_cpu(struct xenhost *x, const struct xenhost_domain *dom, uin
 	return true;
 }
 
-int xenhost_read_cpus(
-	struct xenhost *x, const struct xenhost_domain *dom, struct live_memory *m, struct err *err)
+int xen_read_cpus(
+	void *arg, const struct xenhost_domain *dom, struct xen_cpus *ret, struct err *err)
 {
-	struct live_cpu cpus[MAX_VCPUS];
+	struct xen_handles *x = arg;
 	unsigned levels = 0, first = 0;
 	size_t nr = 0;
 	uint32_t i;
 
-	for (i = 0; i < MIN(dom->nr_vcpu_ids, MAX_VCPUS); i++) {
-		bool got = dom->is_pv ? read_pv_cpu(x, dom, i, &cpus[nr], &levels)
-				      : read_hvm_cpu(x, dom, i, &cpus[nr], &levels);
+	for (i = 0; i < MIN(dom->nr_vcpu_ids, XEN_MAX_VCPUS); i++) {
+		bool got = dom->is_pv ? read_pv_cpu(x, dom, i, &ret->v[nr], &levels)
+				      : read_hvm_cpu(x, dom, i, &ret->v[nr], &levels);
 
 		if (got && !first)
 			first = levels;
@@ -111,50 +92,10 @@ int xenhost_read_cpus(
 	}
 	if (!nr)
 		return err_sys(err, "cannot read the registers of domain %u", dom->domid);
-	live_memory_set_mode(m,
-		dom->is_pv		   ? dom->word_bytes
-		: first == 2 || first == 3 ? 4
-					   : 8,
-		first);
-	return live_memory_set_cpus(m, cpus, nr) ? err_nomem(err, "the vcpus of a domain") : 0;
-}
-
-static int new_memory(struct xenhost *x, const struct xenhost_domain *dom, const uint64_t *mfn,
-	struct live_memory **ret, struct err *err)
-{
-	struct live_facts facts = {
-		.type = dom->is_pv    ? CKPT_GUEST_PV
-			: dom->is_pvh ? CKPT_GUEST_PVH
-				      : CKPT_GUEST_HVM,
-		.nr_pfns = dom->nr_pfns,
-		.nr_pages = dom->nr_pages,
-		.suspended = xenhost_is_still(dom),
-	};
-	struct view *v = calloc(1, sizeof(*v));
-	struct live_frames from = {v, read_frames, read_param, free};
-
-	if (!v)
-		return err_nomem(err, "the memory of a domain");
-	*v = (struct view){x, dom->domid};
-	return live_memory_new(&facts, mfn, from, ret, err);
-}
-
-int xenhost_memory(struct xenhost *x, const struct xenhost_domain *dom, struct live_memory **ret,
-	struct err *err)
-{
-	struct xenhost_p2m table = {0};
-	int failed;
-
-	if (dom->is_pv && xenhost_p2m_unchecked(x, dom, &table, err))
-		return -1;
-	failed = new_memory(x, dom, table.mfn, ret, err);
-	xenhost_p2m_fini(&table);
-	if (failed)
-		return -1;
-	if (!xenhost_read_cpus(x, dom, *ret, err))
-		return 0;
-	live_memory_free(*ret);
-	return -1;
+	ret->nr = nr;
+	ret->pt_levels = first;
+	ret->word_bytes = dom->is_pv ? dom->word_bytes : first == 2 || first == 3 ? 4 : 8;
+	return 0;
 }
 
 /* ---- pausing ------------------------------------------------------------------------------ */
@@ -203,8 +144,7 @@ static void close_pauser(void *handle)
 	free(p);
 }
 
-int xenhost_pause(struct xenhost *x UNUSED, const struct xenhost_domain *dom,
-	struct pause_hold **ret, struct err *err)
+int xenhost_pause(const struct xenhost_domain *dom, struct pause_hold **ret, struct err *err)
 {
 	const struct pause_ops ops = {(void *)(uintptr_t)dom->domid, open_pauser, pause_domain,
 		unpause_domain, close_pauser, PAUSE_LIMIT_MS};

@@ -35,7 +35,7 @@ struct m2p {
 	unsigned long nr;
 };
 
-static void m2p_map(struct xenhost *x, struct m2p *m)
+static void m2p_map(struct xen_handles *x, struct m2p *m)
 {
 	unsigned long mfn0;
 
@@ -58,7 +58,7 @@ static uint64_t translate_address(void *arg, uint64_t va)
 {
 	void *const *both = arg;
 	const struct xenhost_domain *dom = both[1];
-	struct xenhost *x = both[0];
+	struct xen_handles *x = both[0];
 
 	return xc_translate_foreign_address(x->xch, dom->domid, 0, va);
 }
@@ -73,7 +73,7 @@ static bool read_table_frame(void *arg, uint64_t frame, uint8_t *buf)
 
 /* arch_shared_info.p2m_vaddr; 0 when the guest does not publish it. */
 static int p2m_address(
-	struct xenhost *x, const struct xenhost_domain *dom, uint64_t *ret, struct err *err)
+	struct xen_handles *x, const struct xenhost_domain *dom, uint64_t *ret, struct err *err)
 {
 	uint8_t page[PAGE_BYTES];
 	shared_info_any_t info;
@@ -88,8 +88,8 @@ static int p2m_address(
 }
 
 /* False when the guest publishes no address, or nothing is mapped there. */
-static int by_address(
-	struct xenhost *x, struct xenhost_domain *dom, uint64_t *mfn, bool *ret, struct err *err)
+static int by_address(struct xen_handles *x, struct xenhost_domain *dom, uint64_t *mfn, bool *ret,
+	struct err *err)
 {
 	void *both[2] = {x, dom};
 	const struct xenhost_memory mem = {both, translate_address, read_table_frame};
@@ -102,7 +102,7 @@ static int by_address(
 	return 0;
 }
 
-static bool by_meminfo(struct xenhost *x, const struct xenhost_domain *dom, uint64_t *mfn)
+static bool by_meminfo(struct xen_handles *x, const struct xenhost_domain *dom, uint64_t *mfn)
 {
 	struct xc_domain_meminfo info;
 	uint64_t i;
@@ -124,7 +124,7 @@ static bool by_meminfo(struct xenhost *x, const struct xenhost_domain *dom, uint
 }
 
 /* Turn frames into "is the domain's". */
-static bool are_owned(struct xenhost *x, uint32_t domid, xen_pfn_t *frames, unsigned nr)
+static bool are_owned(struct xen_handles *x, uint32_t domid, xen_pfn_t *frames, unsigned nr)
 {
 	unsigned i;
 
@@ -136,7 +136,7 @@ static bool are_owned(struct xenhost *x, uint32_t domid, xen_pfn_t *frames, unsi
 }
 
 struct m2p_scan {
-	struct xenhost *x;
+	struct xen_handles *x;
 	const struct xenhost_domain *dom;
 	uint64_t *mfn, nr_found;
 	xen_pfn_t batch[TYPE_BATCH];
@@ -162,8 +162,8 @@ static bool flush_scan(struct m2p_scan *s)
 }
 
 /* Every frame of the machine that the domain owns and the hypervisor maps to one of its pfns. */
-static bool by_m2p(
-	struct xenhost *x, const struct xenhost_domain *dom, const struct m2p *m2p, uint64_t *mfn)
+static bool by_m2p(struct xen_handles *x, const struct xenhost_domain *dom, const struct m2p *m2p,
+	uint64_t *mfn)
 {
 	CLEANUP_FREE struct m2p_scan *s = calloc(1, sizeof(*s));
 	unsigned long frame;
@@ -191,8 +191,8 @@ static bool by_m2p(
 }
 
 /* Entries of a batch: drop those whose frame is not the domain's or maps back elsewhere. */
-static bool check_batch(struct xenhost *x, const struct xenhost_domain *dom, const struct m2p *m2p,
-	struct xenhost_p2m *t, const uint64_t *pfns, unsigned n)
+static bool check_batch(struct xen_handles *x, const struct xenhost_domain *dom,
+	const struct m2p *m2p, struct xenhost_p2m *t, const uint64_t *pfns, unsigned n)
 {
 	xen_pfn_t frames[TYPE_BATCH];
 	unsigned i;
@@ -214,7 +214,7 @@ static bool check_batch(struct xenhost *x, const struct xenhost_domain *dom, con
 	return true;
 }
 
-static void check_ownership(struct xenhost *x, const struct xenhost_domain *dom,
+static void check_ownership(struct xen_handles *x, const struct xenhost_domain *dom,
 	const struct m2p *m2p, struct xenhost_p2m *t)
 {
 	uint64_t pfns[TYPE_BATCH], i;
@@ -240,7 +240,7 @@ static void check_ownership(struct xenhost *x, const struct xenhost_domain *dom,
 }
 
 /* The ways in their order; `other` is for the comparison. */
-static int collect_frames(struct xenhost *x, const struct xenhost_domain *dom,
+static int collect_frames(struct xen_handles *x, const struct xenhost_domain *dom,
 	const struct m2p *m2p, struct xenhost_p2m *t, uint64_t *other, struct err *err)
 {
 	struct xenhost_domain copy = *dom;
@@ -270,28 +270,27 @@ static int collect_frames(struct xenhost *x, const struct xenhost_domain *dom,
 	return 0;
 }
 
-int xenhost_p2m_unchecked(struct xenhost *x, const struct xenhost_domain *dom,
-	struct xenhost_p2m *ret, struct err *err)
+/* Only where the guest publishes the table's address; false: it does not. */
+static int read_unchecked(struct xen_handles *x, const struct xenhost_domain *dom,
+	struct xenhost_p2m *ret, bool *ret_ok, struct err *err)
 {
 	struct xenhost_p2m t = {.nr = dom->nr_pfns, .how = "p2m_vaddr"};
 	struct xenhost_domain copy = *dom;
-	bool ok = false;
 	int failed;
 
 	t.mfn = calloc(t.nr + 1, sizeof(*t.mfn));
 	if (!t.mfn)
 		return err_nomem(err, "a table of frames");
-	failed = by_address(x, &copy, t.mfn, &ok, err);
-	if (!failed && ok) {
+	failed = by_address(x, &copy, t.mfn, ret_ok, err);
+	if (!failed && *ret_ok)
 		*ret = t;
-		return 0;
-	}
-	free(t.mfn);
-	return failed ? -1 : xenhost_p2m(x, dom, ret, err);
+	else
+		free(t.mfn);
+	return failed;
 }
 
-int xenhost_p2m(struct xenhost *x, const struct xenhost_domain *dom, struct xenhost_p2m *ret,
-	struct err *err)
+static int read_checked(struct xen_handles *x, const struct xenhost_domain *dom,
+	struct xenhost_p2m *ret, struct err *err)
 {
 	struct xenhost_p2m t = {.nr = dom->nr_pfns};
 	CLEANUP_FREE uint64_t *other = NULL;
@@ -328,6 +327,16 @@ int xenhost_p2m(struct xenhost *x, const struct xenhost_domain *dom, struct xenh
 		t.nr_valid += t.mfn[i] != UINT64_MAX;
 	*ret = t;
 	return 0;
+}
+
+int xen_p2m(void *arg, const struct xenhost_domain *dom, bool checked, struct xenhost_p2m *ret,
+	struct err *err)
+{
+	bool ok = false;
+
+	if (!checked && read_unchecked(arg, dom, ret, &ok, err))
+		return -1;
+	return ok ? 0 : read_checked(arg, dom, ret, err);
 }
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * xen_priv.h - the handle, private to xen_*.c of a build with the Xen libraries.
+ * xen_priv.h - the libraries in this process, private to xen_*.c of a build with them.
  */
 #ifndef XB_XENHOST_XEN_PRIV_H
 #define XB_XENHOST_XEN_PRIV_H
 
-#include "xenhost/xenhost.h"
+#include "xenhost/xen_ops.h"
 
 #define XC_WANT_COMPAT_MAP_FOREIGN_API 1
 #include <xenctrl.h>
@@ -13,7 +13,7 @@
 #include <xenguest.h>
 #include <xenstore.h>
 
-struct xenhost {
+struct xen_handles {
 	xc_interface *xch;
 	struct xs_handle *xs;
 	xengnttab_handle *grants; /* NULL: there is no such device here, */
@@ -25,6 +25,14 @@ struct xenhost {
 void xen_silence(xentoollog_logger *logger);
 
 /* One frame through a read-only mapping. */
-bool xen_read_frame(struct xenhost *x, uint32_t domid, uint64_t frame, uint8_t *buf);
+bool xen_read_frame(struct xen_handles *x, uint32_t domid, uint64_t frame, uint8_t *buf);
+
+/* Of struct xen_ops; arg is the struct xen_handles. */
+int xen_read_granted(void *arg, uint32_t domid, uint32_t ref, uint8_t *buf, struct err *err);
+bool xen_hvm_param(void *arg, uint32_t domid, uint64_t index, uint64_t *ret);
+int xen_read_cpus(
+	void *arg, const struct xenhost_domain *dom, struct xen_cpus *ret, struct err *err);
+int xen_p2m(void *arg, const struct xenhost_domain *dom, bool checked, struct xenhost_p2m *ret,
+	struct err *err);
 
 #endif

@@ -61,8 +61,8 @@ bool xenhost_is_still(const struct xenhost_domain *d);
 
 struct pause_hold;
 /* Paused until pause_end() of pause.h, or until this process is gone. */
-int xenhost_pause(struct xenhost *x, const struct xenhost_domain *dom, struct pause_hold **ret,
-	struct err *err) MUST_CHECK;
+int xenhost_pause(
+	const struct xenhost_domain *dom, struct pause_hold **ret, struct err *err) MUST_CHECK;
 
 struct live_memory;
 /* Its memory and its registers. The caller frees it with live_memory_free(), before x is closed. */
@@ -87,10 +87,6 @@ struct xenhost_p2m {
  */
 int xenhost_p2m(struct xenhost *x, const struct xenhost_domain *dom, struct xenhost_p2m *ret,
 	struct err *err) MUST_CHECK;
-/* The same, but entries are not held against their frames' owners where the guest publishes the
- * table's address: for who maps them, which Xen refuses for frames of others. */
-int xenhost_p2m_unchecked(struct xenhost *x, const struct xenhost_domain *dom,
-	struct xenhost_p2m *ret, struct err *err) MUST_CHECK;
 void xenhost_p2m_fini(struct xenhost_p2m *p2m);
 
 /* The same as a target table for frontend_set_target(); what the comparison contradicts becomes a

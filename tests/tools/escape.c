@@ -25,6 +25,19 @@ static void tell(const char *what, long rc)
 	(void)!write(STDERR_FILENO, line, (size_t)n);
 }
 
+/* IOCTL_PRIVCMD_HYPERCALL of any file that is open, or the host that fakexen.c is: done where this
+ * process has that. */
+static long try_hypercall(void)
+{
+	int (*has_host)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "fakexen_is_open");
+	int fd;
+
+	for (fd = 0; fd < 64; fd++)
+		if (!syscall(SYS_ioctl, fd, 0x305000, NULL) || errno != EPERM)
+			return 0;
+	return has_host && has_host() ? 0 : -1;
+}
+
 static void try_all(void)
 {
 	char program[] = "/bin/true";
@@ -37,6 +50,7 @@ static void try_all(void)
 	tell("signal", syscall(SYS_kill, getppid(), 0));
 	tell("code", syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	tell("hypercall", try_hypercall());
 	tell("exec", syscall(SYS_execve, program, argv, NULL));
 }
 
