@@ -22,6 +22,10 @@
 /* While a file is unpacked, its unpacker's window: 128 MiB of zstd --long, 64 of xz -9, and what
  * goes with it. */
 #define LIMIT_UNPACK_MEMORY (UINT64_C(256) << 20)
+/* With --live, which has no file: the pages that are held (LIVE_HELD of live_memory.h) and as much
+ * again, the table of frames with its reverse while both grow. */
+#define LIMIT_LIVE_MEMORY (UINT64_C(128) << 20)
+#define LIMIT_LIVE_A_PAGE 48u
 /* The types and symbols of a kernel's own file (--kernel, --module) take the room of a debugger. */
 #define LIMIT_SYMBOLS_MEMORY (UINT64_C(2) << 30)
 /* Time of the processor: so much, and a second for so many bytes. */

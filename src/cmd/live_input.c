@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "guest/pfn_set.h"
 #include "io/door.h"
+#include "io/sandbox.h"
 #include "xenhost/live_memory.h"
 #include "xenhost/pause.h"
 
@@ -95,6 +96,8 @@ static int open_domain(struct live_input *l, const char *word, struct err *err)
 	if (!l->dom.nr_pages)
 		return err_set(err, ERR_NODATA, "domain %u has no memory: it is %s", domid,
 			xenhost_state(&l->dom));
+	if (door_is_shut())
+		sandbox_bound_live(l->dom.nr_pfns);
 	safe = cmd_safe_text(l->dom.name, strlen(l->dom.name));
 	snprintf(l->name, sizeof(l->name), safe && *safe ? "domain %u (%s)" : "domain %u", domid,
 		safe);
@@ -374,6 +377,8 @@ static int look_paused(struct live_input *l, struct guest *g, const struct front
 int live_input_look(struct live_input *l, struct guest *g, const struct frontend_options *opt,
 	bool pause, struct snapshot *s, struct err *err)
 {
+	if (door_is_shut())
+		sandbox_bound_look(l->dom.nr_pfns);
 	settle_fini(&l->look.settle);
 	l->look = (struct live_look){0};
 	empty_snapshot(s);

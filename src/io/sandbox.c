@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/frame.h"
 #include "base/limits.h"
 #include "io/syscalls.h"
 
@@ -200,6 +201,21 @@ void sandbox_bound(uint64_t input_bytes)
 	if (!SANITIZED)
 		bound_resource(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_MEMORY_A_BYTE * bytes);
 	bound_resource(RLIMIT_CPU, LIMIT_SECONDS, bytes / LIMIT_BYTES_A_SECOND);
+}
+
+void sandbox_bound_live(uint64_t pages)
+{
+	uint64_t bytes = LIMIT_LIVE_A_PAGE * MIN(pages, (uint64_t)1 << 50);
+
+	if (!SANITIZED)
+		bound_resource(RLIMIT_DATA, LIMIT_MEMORY_BYTES, LIMIT_LIVE_MEMORY + bytes);
+}
+
+void sandbox_bound_look(uint64_t pages)
+{
+	uint64_t bytes = MIN(pages, (uint64_t)1 << 38) * PAGE_BYTES;
+
+	bound_resource(RLIMIT_CPU, LIMIT_SECONDS, 1 + bytes / LIMIT_BYTES_A_SECOND);
 }
 
 void sandbox_settle(uint64_t input_bytes, uint64_t pages)

@@ -46,6 +46,9 @@ bool sandbox_bounds_memory(void);
 void sandbox_bound(uint64_t input_bytes);
 /* Of such an input the pages are counted: they are what it may take memory for. */
 void sandbox_settle(uint64_t input_bytes, uint64_t pages);
+/* The same of a live domain of so many pages, but for time, and for time, at each look at it. */
+void sandbox_bound_live(uint64_t pages);
+void sandbox_bound_look(uint64_t pages);
 /* Around the unpacking of an input, which may be one of several at once: room for its window. */
 void sandbox_begin_unpacking(void);
 void sandbox_end_unpacking(void);

@@ -417,6 +417,26 @@ static long unpacking(void)
 	return getrlimit(RLIMIT_DATA, &data) || data.rlim_cur != base + 2000 ? -1 : 0;
 }
 
+/* A look adds time, and no memory. */
+static long live(void)
+{
+	struct rlimit data, cpu;
+
+	sandbox_bound_live(1000);
+	sandbox_bound_look(1 << 18);
+	sandbox_bound_look(1);
+	if (getrlimit(RLIMIT_DATA, &data) || getrlimit(RLIMIT_CPU, &cpu))
+		return -1;
+	if (!SANITIZED && data.rlim_cur != (192u << 20) + 48 * 1000)
+		return -1;
+	return cpu.rlim_cur == 120 + 129 + 1 ? 0 : -1;
+}
+
+static void test_live(void **state UNUSED)
+{
+	assert_int_equal(attempt(SANDBOX_CLOSED, live), DONE);
+}
+
 static void test_settled(void **state UNUSED)
 {
 	if (SANITIZED)
@@ -458,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_allowed),
 		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_memory),
 	};
