@@ -19,9 +19,10 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MAX_BYTES (64u << 20)
-#define EDIT	  7u
-#define MAX_EDITS 64u
+#define MAX_BYTES  (64u << 20)
+#define EDIT	   7u
+#define EVERYTHING 255u
+#define MAX_EDITS  64u
 
 struct place {
 	uint64_t off; /* in the file */
@@ -264,10 +265,10 @@ static void walk_caches(void)
 	}
 }
 
-/* 0 everything. Most requests have the same structures behind them: four of them otherwise. */
+/* Most requests have the same structures behind them: four of them, seldom everything. */
 static void walk(unsigned which)
 {
-	if (!(which % 4)) {
+	if (which == EVERYTHING) {
 		walk_caches();
 		walk_requests(&w.snap);
 	} else if (which % 4 == 1) {
@@ -289,7 +290,7 @@ static void find_places(void)
 	must(!guest_open(memory_of_ckpt(w.ck), &other, &err) && !guest_track_reads(other, &err) &&
 		!frontend_analyse(other, &plain, &w.snap, &err));
 	must(!guest_track_reads(w.g, &err));
-	walk(0);
+	walk(EVERYTHING);
 	must(!symbols_get(w.k.symbols, "page_offset_base", &var, &err) &&
 		!guest_read_u64(w.g, var, &base, &err));
 	w.places = calloc(nr, sizeof(*w.places));
