@@ -91,7 +91,8 @@ endif
 # Counts which lines are reached.
 ifeq ($(D),gcov)
 FLAVOUR_C := -O0 --coverage
-FLAVOUR_LD := --coverage
+FLAVOUR_LD := --coverage -Wl,--wrap=_exit
+LIB_MORE := tests/tools/count_exit.c
 endif
 # Without libFuzzer a fuzzer replays the inputs that it is given.
 FUZZ_MAIN := tests/fuzz/replay_main.c
@@ -122,7 +123,7 @@ endif
 $(O)/src/xenhost/xen_%.o: XB_CFLAGS := $(XB_CFLAGS) -std=gnu11
 
 LIB_SRC := $(filter-out src/xbdsnap.c $(if $(WITHOUT_EXT2FS),src/ondisk/ext/%),$(wildcard src/*.c src/*/*.c src/*/*/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o) $(LIB_MORE:%.c=$(O)/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(O)/unit/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
