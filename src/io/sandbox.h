@@ -46,7 +46,7 @@ bool sandbox_bounds_memory(void);
 void sandbox_bound(uint64_t input_bytes);
 /* Of such an input the pages are counted: they are what it may take memory for. */
 void sandbox_settle(uint64_t input_bytes, uint64_t pages);
-/* The same of a live domain of so many pages, but for time, and for time, at each look at it. */
+/* The same of a live domain of so many pages: memory, and at each look at it time. */
 void sandbox_bound_live(uint64_t pages);
 void sandbox_bound_look(uint64_t pages);
 /* Around the unpacking of an input, which may be one of several at once: room for its window. */

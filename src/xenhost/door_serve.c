@@ -11,12 +11,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/num.h"
+#include "io/sandbox.h"
 #include "xenhost/xen_wire.h"
 
 /* A domain that may be asked for. */
 struct allowed {
 	bool named, asked; /* asked: `domain` holds */
+	bool bounded;	   /* there is room for its tables */
 	uint32_t domid;
 	struct xenhost_domain domain;
 };
@@ -69,7 +70,9 @@ static int answer_domain(struct server *s, uint32_t domid, struct xen_answer *a)
 	d->asked = false;
 	if (xenhost_domain(s->x, domid, &d->domain, &a->err))
 		return -1;
-	d->asked = true;
+	if (!d->bounded)
+		sandbox_bound_live(d->domain.nr_pfns);
+	d->asked = d->bounded = true;
 	a->domain = d->domain;
 	return 0;
 }
