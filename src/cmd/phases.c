@@ -55,8 +55,7 @@ void phases_print(void)
 	print_layers(closed);
 	print_bounds();
 	fputs("\nwith --live, --domid, watch and p2m, what asks the hypervisor of the domains that "
-	      "are "
-	      "named, and reads no more of a guest than its tables of frames: ",
+	      "are named, and reads no more of a guest than its tables of frames: ",
 		stdout);
 	print_layers(xen);
 	puts(", but for calls of Xen's devices");

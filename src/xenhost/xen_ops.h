@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * xen_ops.h - who answers what xenhost.h asks: the libraries in this process (xen_host.c), or a
- * process that has them (xen_ask.c). Private to this folder.
+ * process that has them (door_ask.c). Private to this folder.
  */
 #ifndef XB_XENHOST_XEN_OPS_H
 #define XB_XENHOST_XEN_OPS_H
