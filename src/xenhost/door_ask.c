@@ -4,7 +4,6 @@
  */
 #include "xenhost/xen_door.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -18,25 +17,10 @@
 #include "io/sandbox.h"
 #include "xenhost/xen_wire.h"
 
-static bool receive_answer(int fd, struct xen_answer *a)
-{
-	ssize_t n;
-
-	do
-		n = recv(fd, a, sizeof(*a), 0);
-	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)sizeof(*a))
-		return true;
-	if (n >= 0)
-		errno = ECONNRESET;
-	return false;
-}
-
 static int ask_server(
 	const struct xen_door *d, const struct xen_call *c, struct xen_answer *a, struct err *err)
 {
-	if (send(d->fd, c, sizeof(*c), MSG_NOSIGNAL) != (ssize_t)sizeof(*c) ||
-		!receive_answer(d->fd, a))
+	if (!wire_send(d->fd, c, sizeof(*c)) || !wire_receive(d->fd, a, sizeof(*a)))
 		return err_sys(err, "the process that asks the hypervisor does not answer");
 	if (a->rc && err)
 		*err = a->err;
@@ -271,7 +255,7 @@ int xen_door_enter(struct xen_door *door, struct xenhost **ret, struct err *err)
 	}
 	*d = *door;
 	*door = (struct xen_door){.fd = -1};
-	if (!receive_answer(d->fd, &hello))
+	if (!wire_receive(d->fd, &hello, sizeof(hello)))
 		err_sys(err, "the process that asks the hypervisor does not answer");
 	else if (hello.rc)
 		*err = hello.err;

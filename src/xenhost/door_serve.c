@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "io/sandbox.h"
 #include "xenhost/xen_wire.h"
@@ -212,25 +211,16 @@ static int answer_call(struct server *s, const struct xen_call *c, struct xen_an
 	}
 }
 
-static bool send_answer(int fd, const struct xen_answer *a)
-{
-	return send(fd, a, sizeof(*a), MSG_NOSIGNAL) == (ssize_t)sizeof(*a);
-}
-
 /* False: there is nobody any more, or it does not know the words. */
 static bool serve_one(struct server *s, int fd)
 {
 	struct xen_answer a = {0};
 	struct xen_call c;
-	ssize_t n;
 
-	do
-		n = recv(fd, &c, sizeof(c), 0);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(c))
+	if (!wire_receive(fd, &c, sizeof(c)))
 		return false;
 	a.rc = answer_call(s, &c, &a);
-	return send_answer(fd, &a);
+	return wire_send(fd, &a, sizeof(a));
 }
 
 void xen_door_serve(struct xenhost *x, const struct err *why, const struct xen_named *named,
@@ -243,7 +233,7 @@ void xen_door_serve(struct xenhost *x, const struct err *why, const struct xen_n
 		hello.err = *why;
 	if (named->domid)
 		s.allowed[1] = (struct allowed){.named = true, .domid = *named->domid};
-	if (send_answer(door->fd, &hello) && x)
+	if (wire_send(door->fd, &hello, sizeof(hello)) && x)
 		while (serve_one(&s, door->fd))
 			;
 	free(s.result);
