@@ -111,4 +111,46 @@ static inline void decode_so(
 		decode_guest(made);
 }
 
+/* ---- one of several guests ---------------------------------------------------------------- */
+
+#define DECODE_HEAD	   2u
+#define DECODE_FIRST_FRAME 3u /* in front of it is what no edit shall change */
+
+struct decode_base {
+	struct still_guest guest;
+	struct decode_known known;
+	uint64_t at[STILL_MAX_PAGES]; /* of pages that hold something, in the file */
+	size_t nr;
+};
+
+/* Takes the image over, and learns what is in it. */
+static inline void decode_make(struct decode_base *b, uint8_t *bytes, size_t size, const char *what)
+{
+	uint64_t pfn;
+
+	still_open(&b->guest, bytes, size, NULL, 0);
+	for (pfn = DECODE_FIRST_FRAME; pfn < b->guest.info.nr_pfns && b->nr < STILL_MAX_PAGES;
+		pfn++) {
+		struct ckpt_page page = ckpt_page(b->guest.ck, PFN(pfn));
+
+		if (page.data && !util_is_zero(page.data, PAGE_BYTES))
+			b->at[b->nr++] = page.off;
+	}
+	decode_learn(&b->guest, what, &b->known);
+}
+
+/* An input: a byte that chooses the guest, the way, edits. */
+static inline void decode_input(
+	struct decode_base *bases, size_t nr_bases, const uint8_t *data, size_t size)
+{
+	struct decode_base *b;
+
+	if (size < DECODE_HEAD)
+		return;
+	b = &bases[data[0] % nr_bases];
+	still_edit(&b->guest, b->at, b->nr, data + DECODE_HEAD, size - DECODE_HEAD);
+	decode_so(&b->known, &b->guest, data[1]);
+	still_undo(&b->guest, b->at, b->nr, data + DECODE_HEAD, size - DECODE_HEAD);
+}
+
 #endif

@@ -28,22 +28,12 @@ static const char *const recipes[] = {
 	"windows --with wrapped",
 	"openbsd --banner openbsd",
 };
-#define NR_RECIPES  (sizeof(recipes) / sizeof(recipes[0]))
-#define HEAD	    2u
-#define MAX_IMAGE   (8u << 20)
-#define FIRST_FRAME 3u /* the page tables */
-#define MAX_FRAMES  256u
+#define NR_RECIPES (sizeof(recipes) / sizeof(recipes[0]))
+#define MAX_IMAGE  (8u << 20)
 
-struct base {
-	struct still_guest guest;
-	struct decode_known known;
-	uint64_t at[MAX_FRAMES]; /* of pages that hold something, in the file */
-	size_t nr;
-};
+static struct decode_base bases[NR_RECIPES];
 
-static struct base bases[NR_RECIPES];
-
-static void make_guest(const char *recipe, struct base *b)
+static void make_guest(const char *recipe, struct decode_base *b)
 {
 	char path[] = "/tmp/xbdsnap-fuzz-XXXXXX", cmd[512];
 	int fd = mkstemp(path);
@@ -53,45 +43,22 @@ static void make_guest(const char *recipe, struct base *b)
 	snprintf(cmd, sizeof(cmd), "python3 ../tools/mkdomu.py %s %s", recipe, path);
 	if (!f || !bytes || system(cmd))
 		abort();
-	still_open(&b->guest, bytes, fread(bytes, 1, MAX_IMAGE, f), NULL, 0);
+	decode_make(b, bytes, fread(bytes, 1, MAX_IMAGE, f), recipe);
 	fclose(f);
 	unlink(path);
-}
-
-static void find_pages(struct base *b)
-{
-	const struct ckpt *ck = b->guest.ck;
-	uint64_t pfn;
-
-	for (pfn = FIRST_FRAME; pfn < ckpt_info(ck)->nr_pfns && b->nr < MAX_FRAMES; pfn++) {
-		struct ckpt_page page = ckpt_page(ck, PFN(pfn));
-
-		if (page.data && !util_is_zero(page.data, PAGE_BYTES))
-			b->at[b->nr++] = page.off;
-	}
 }
 
 int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
 	size_t i;
 
-	for (i = 0; i < NR_RECIPES; i++) {
+	for (i = 0; i < NR_RECIPES; i++)
 		make_guest(recipes[i], &bases[i]);
-		find_pages(&bases[i]);
-		decode_learn(&bases[i].guest, recipes[i], &bases[i].known);
-	}
 	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct base *b;
-
-	if (size < HEAD)
-		return 0;
-	b = &bases[data[0] % NR_RECIPES];
-	still_edit(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
-	decode_so(&b->known, &b->guest, data[1]);
-	still_undo(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
+	decode_input(bases, NR_RECIPES, data, size);
 	return 0;
 }

@@ -17,26 +17,16 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define HEAD	    2u
-#define MAX_GUESTS  64
-#define MAX_IMAGE   (8u << 20)
-#define FIRST_FRAME 3u
+#define MAX_GUESTS 64
+#define MAX_IMAGE  (8u << 20)
 
-struct base {
-	struct still_guest guest;
-	struct decode_known known;
-	uint64_t at[STILL_MAX_PAGES]; /* of pages that hold something, in the file */
-	size_t nr;
-};
-
-static struct base bases[MAX_GUESTS];
+static struct decode_base bases[MAX_GUESTS];
 static size_t nr_bases;
 
-static void read_guest(const char *folder, const char *name, struct base *b)
+static void read_guest(const char *folder, const char *name, struct decode_base *b)
 {
 	uint8_t *bytes = malloc(MAX_IMAGE);
 	char path[512];
-	uint64_t pfn;
 	size_t size;
 	FILE *f;
 
@@ -47,14 +37,7 @@ static void read_guest(const char *folder, const char *name, struct base *b)
 	size = fread(bytes, 1, MAX_IMAGE, f);
 	fclose(f);
 	unlink(path);
-	still_open(&b->guest, bytes, size, NULL, 0);
-	for (pfn = FIRST_FRAME; pfn < b->guest.info.nr_pfns && b->nr < STILL_MAX_PAGES; pfn++) {
-		struct ckpt_page page = ckpt_page(b->guest.ck, PFN(pfn));
-
-		if (page.data && !util_is_zero(page.data, PAGE_BYTES))
-			b->at[b->nr++] = page.off;
-	}
-	decode_learn(&b->guest, name, &b->known);
+	decode_make(b, bytes, size, name);
 }
 
 /* In the order of their names, so that an input means the same guest everywhere. */
@@ -86,13 +69,6 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct base *b;
-
-	if (size < HEAD)
-		return 0;
-	b = &bases[data[0] % nr_bases];
-	still_edit(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
-	decode_so(&b->known, &b->guest, data[1]);
-	still_undo(&b->guest, b->at, b->nr, data + HEAD, size - HEAD);
+	decode_input(bases, nr_bases, data, size);
 	return 0;
 }
