@@ -352,3 +352,17 @@ no_such_device() {
     done
     [ "$(sort -u log)" = "$(printf 'pause\nunpause')" ]
 }
+
+@test "p2m: the table, by two processes that are bounded by the domain's pages" {
+    sanitized=$(grep -c __asan_init "$XBDSNAP") || true
+    # 192 MiB and 48 bytes for each of 32768 pages; two minutes and a second for each 8 MiB.
+    [ "$sanitized" -ne 0 ] || {
+        strace -f -qq -o trace -e trace=prlimit64,setrlimit -E LD_PRELOAD="$BATS_FILE_TMPDIR/fakexen.so" \
+            "$XBDSNAP" p2m -q --domid 7 -o out
+        [ "$(grep -c "RLIMIT_DATA, {rlim_cur=$((192 * 1024 + 48 * 32))\*1024," trace)" -eq 2 ]
+        [ "$(grep -c "RLIMIT_CPU, {rlim_cur=137," trace)" -eq 1 ]
+        rm out
+    }
+    xbdsnap p2m -q --domid 7 -o out
+    xz -dc "$SRCDIR/tests/fixtures/real/linux-6.1-base/source-p2m.bin.xz" | cmp - out
+}

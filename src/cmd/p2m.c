@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "cmd/confine.h"
 #include "cmd/p2m_save.h"
+#include "io/sandbox.h"
 
 struct p2m_args {
 	struct cmd_env *env;
@@ -95,7 +96,13 @@ static int run_on(struct p2m_args *a, struct xenhost *x, struct err *err)
 	struct xenhost_p2m t;
 	int failed, status;
 
-	if (xenhost_domain(x, a->domid, &dom, err) || xenhost_p2m(x, &dom, &t, err))
+	if (xenhost_domain(x, a->domid, &dom, err))
+		return -1;
+	if (door_is_shut()) {
+		sandbox_bound_live(dom.nr_pfns);
+		sandbox_bound_look(dom.nr_pfns);
+	}
+	if (xenhost_p2m(x, &dom, &t, err))
 		return -1;
 	failed = p2m_save(&t, a->path, err);
 	if (!failed && a->env->json)
