@@ -266,3 +266,13 @@ END
     run ! pgrep -f "qemu-nbd .*$PWD"
     run ! compgen -G '/tmp/xbdsnap-*/s'
 }
+
+@test "a fault is an error like others, and its status is 6" {
+    is_sanitized && skip "preloaded libraries meet the sanitizer"
+    cc -shared -fPIC -O1 -o badlib.so "$SRCDIR/tests/tools/badlib.c" -ldl
+    for command in dump info "validate -q" replay; do
+        # shellcheck disable=SC2086
+        BADLIB=btf LD_PRELOAD=$PWD/badlib.so run -6 --separate-stderr "$XBDSNAP" $command "$fixture"
+        [[ $stderr == "xbdsnap: failed at this input (Segmentation fault): "* ]]
+    done
+}

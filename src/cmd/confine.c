@@ -43,7 +43,14 @@ static int make_pair(struct pair *p, struct err *err)
 	return 0;
 }
 
-/* As the child ended; by the same signal where it was one. */
+/* One that a process earns by a fault of its own. */
+static bool is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE ||
+	       sig == SIGABRT || sig == SIGTRAP || sig == SIGSYS;
+}
+
+/* As the child ended; by the same signal where somebody sent it one. */
 static int end_as(int status)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -56,6 +63,13 @@ static int end_as(int status)
 		fputs("xbdsnap: gave up: this takes far longer than it can for any sound input of "
 		      "its size\n",
 			stderr);
+		return CMD_FAILED;
+	}
+	if (is_fault(sig)) {
+		fprintf(stderr,
+			"xbdsnap: failed at this input (%s): a fault of xbdsnap or of a library "
+			"that it uses; what was said until here is not all\n",
+			strsignal(sig));
 		return CMD_FAILED;
 	}
 	(void)setrlimit(RLIMIT_CORE, &no_core);

@@ -211,7 +211,8 @@ def mutant(rnd, target):
 def say_wrong(out, status, words):
     if status not in STATUSES:
         return f"status {status}"
-    for bad in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer", b"Assertion", b"gave up:"):
+    for bad in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer", b"Assertion", b"gave up:",
+                b"failed at this input"):
         if bad in out[1]:
             return bad.decode()
     if out[0].strip() and "-J" in words:
