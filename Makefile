@@ -167,7 +167,7 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_MAIN) $(O)/libxbdsnap.a
 		$(FLAVOUR_LD) $(LDFLAGS) $(FUZZ_LD) -o $@ $< $(FUZZ_MAIN) $(O)/libxbdsnap.a $(XB_LDLIBS)
 
 # Answers of the first time stand: see there.
-$(O)/fuzz_ondisk: FUZZ_LD := -Wl,--wrap=probe_content
+$(O)/fuzz_ondisk: FUZZ_LD := -Wl,--wrap=probe_content,--wrap=probe_table
 $(O)/fuzz_who: FUZZ_LD := -Wl,--wrap=layout_fill_known,--wrap=layout_enum_value,--wrap=symbols_get
 
 unit: $(UNIT_BIN)

@@ -267,6 +267,77 @@ END
     run ! compgen -G '/tmp/xbdsnap-*/s'
 }
 
+@test "libblkid that was taken over has one disk to read, and the answer is the same" {
+    is_sanitized && skip "the sanitizer needs files, threads that trace, and code"
+    truncate -s 64M disk
+    mkfs.ext4 -q -F disk
+    "$XBDSNAP" dump --disk xvda=disk "$fixture" >straight
+    grep -q '(ext4)' straight
+    preload "$XBDSNAP" dump --disk xvda=disk "$fixture"
+    [ "$output" = "$(cat straight)" ]
+    # Two processes have tried.
+    for attempt in open create connect signal code exec hypercall; do
+        [ "$(grep -cE "^escape: $attempt: (Operation not permitted|Permission denied)$" <<<"$stderr")" -eq 2 ]
+    done
+    grep -q '^escape: files: Operation not permitted$' <<<"$stderr"
+    run ! grep -q "^escape: .*: done" <<<"$stderr"
+}
+
+# bats test_tags=long
+@test "libblkid that fails costs what lies on that disk, and nothing else" {
+    is_sanitized && skip "preloaded libraries meet the sanitizer"
+    cc -shared -fPIC -O1 -o badlib.so "$SRCDIR/tests/tools/badlib.c" -ldl
+    truncate -s 1G disk
+    mkfs.ext4 -q -F disk
+    # Its memory does not say what its requests are for.
+    python3 "$SRCDIR/tests/tools/mkxen2.py" image.save
+    columns='[.devices[].requests[] | [.slot, .sector, .op]]'
+    "$XBDSNAP" dump -J image.save | jq -c "$columns" >want
+    for how in crash spin; do
+        BADLIB=$how LD_PRELOAD=$PWD/badlib.so run -0 --separate-stderr \
+            "$XBDSNAP" dump -J --disk hda1=disk image.save
+        jq -c "$columns" <<<"$output" | cmp - want
+        lost="libblkid fails at what stands from byte 0 of $(realpath disk) on"
+        [ "$(jq -c '[.devices[].requests[].meaning[]?.lost] | unique' <<<"$output")" = "[\"$lost\"]" ]
+    done
+    # The file system that the guest has mounted is not said to be another.
+    dir=$XBDSNAP_CACHE/linux-6.1-ext4
+    if [ -e "$dir/image.save" ]; then
+        run --separate-stderr "$XBDSNAP" validate -J --disk "xvdb=$PWD/disk" "$dir/image.save"
+        [[ $output == *XB406* ]]
+        BADLIB=crash LD_PRELOAD=$PWD/badlib.so run --separate-stderr \
+            "$XBDSNAP" validate -J --disk "xvdb=$PWD/disk" "$dir/image.save"
+        [ "$(jq -c '[.findings[].rule] | index("XB406")' <<<"$output")" = null ]
+        [ "$(jq -c '[.not_evaluated[] | select(.rule == "XB406")] | length' <<<"$output")" -eq 1 ]
+    fi
+    # More than this it is not asked: a table of partitions has many.
+    cat >table <<'END'
+label: gpt
+END
+    for i in $(seq 60); do echo "start=$((2048 * i)), size=2048" >>table; done
+    truncate -s 256M disk2
+    sfdisk -q disk2 <table
+    strace -f -qq -o trace -e trace=socketpair -E BADLIB=content -E LD_PRELOAD="$PWD/badlib.so" \
+        "$XBDSNAP" dump -q --disk xvda=disk2 "$fixture" >/dev/null
+    [ "$(grep -c 'socketpair(' trace)" -le 9 ]
+}
+
+@test "a volume at which old versions of libblkid crash is looked at, or not, and the rest goes on" {
+    python3 - <<'EOF'
+# OCFS 1: a label and a mount point of 64 KiB where there is room for 64 and 128 bytes
+# (libblkid/src/superblocks/ocfs.c of util-linux 2.38).
+disk = bytearray(64 << 20)
+disk[8192:8201] = b"OracleCFS"
+disk[8192 + 264:8192 + 266] = disk[8192 + 512 + 112:8192 + 512 + 114] = b"\xff\xff"
+open("disk", "wb").write(disk)
+EOF
+    run -0 --separate-stderr "$XBDSNAP" dump -J --disk xvda=disk "$fixture"
+    "$XBDSNAP" dump -J "$fixture" | jq -c '[.devices[].requests[] | [.slot, .sector]]' >want
+    jq -c '[.devices[].requests[] | [.slot, .sector]]' <<<"$output" | cmp - want
+    run --separate-stderr "$XBDSNAP" validate --disk xvda=disk "$fixture"
+    [ "$status" -le 3 ]
+}
+
 @test "a fault is an error like others, and its status is 6" {
     is_sanitized && skip "preloaded libraries meet the sanitizer"
     cc -shared -fPIC -O1 -o badlib.so "$SRCDIR/tests/tools/badlib.c" -ldl

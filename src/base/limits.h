@@ -32,6 +32,12 @@
 #define LIMIT_SECONDS	     120u
 #define LIMIT_BYTES_A_SECOND (UINT64_C(8) << 20)
 
+/* What libblkid may take for one question, beside the memory of above, how long an answer is waited
+ * for (a disk may be slow), and how often it may fail until it is asked no more. */
+#define LIMIT_PROBE_SECONDS	 5u
+#define LIMIT_PROBE_WAIT_SECONDS 120u
+#define LIMIT_PROBE_FAILURES	 8u
+
 /* ---- unpacking ----------------------------------------------------------------------------- */
 
 /* The most that is unpacked, or taken from a pipe, unless the user says otherwise. A larger guest

@@ -84,6 +84,7 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 {
 	struct check_disk_fs *fs;
 	struct probed found;
+	struct err why;
 	size_t i;
 
 	for (i = 0; i < d->nr_fs; i++)
@@ -99,8 +100,11 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 	memset(fs, 0, sizeof(*fs));
 	fs->start = start;
 	fs->journal_sequence = fs->generation = fs->log_cycle = BLK_UNKNOWN_U64;
-	if (probe_content(disk, start * SECTOR_BYTES, 0, PROBE_FILE_SYSTEM, &found, err))
-		return -1;
+	if (probe_content(disk, start * SECTOR_BYTES, 0, PROBE_FILE_SYSTEM, &found, &why)) {
+		if (why.cls != ERR_CORRUPT)
+			return err_set(err, why.cls, "%s", why.text);
+		found.unsure = true;
+	}
 	fs->unsure = found.unsure;
 	memcpy(fs->type, found.type, sizeof(fs->type));
 	memcpy(fs->uuid, found.uuid, sizeof(fs->uuid));

@@ -58,6 +58,11 @@ void phases_print(void)
 	      "are named, and reads no more of a guest than its tables of frames: ",
 		stdout);
 	print_layers(xen);
-	puts(", but for calls of Xen's devices");
+	fputs(", but for calls of Xen's devices\nwhat asks libblkid about a disk: ", stdout);
+	print_layers(closed);
+	printf("; processor %u s for each question", LIMIT_PROBE_SECONDS);
+	if (sandbox_bounds_memory())
+		printf("; memory %" PRIu64 " MiB", LIMIT_MEMORY_BYTES / MIB);
+	putchar('\n');
 	print_missing(closed & xen);
 }

@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/journal.h"
 #include "io/keeper.h"
+#include "io/message.h"
 #include "io/place.h"
 
 /* See door.h: why this is the process's, and nobody's else. */
@@ -54,49 +54,17 @@ void door_passes_fini(struct door_passes *list)
 	*list = (struct door_passes){0};
 }
 
-static int send_call(const struct keeper_call *call)
-{
-	ssize_t n;
-
-	do
-		n = send(door.keeper, call, sizeof(*call), MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(*call) ? 0 : -1;
-}
-
-static int receive_answer(struct keeper_answer *ret, int *fd)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {.iov_base = ret, .iov_len = sizeof(*ret)};
-	struct msghdr m = {.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	do
-		n = recvmsg(door.keeper, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	c = n == (ssize_t)sizeof(*ret) ? CMSG_FIRSTHDR(&m) : NULL;
-	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	return n == (ssize_t)sizeof(*ret) ? 0 : -1;
-}
-
 /* -1 and errno. *fd is -1 where the answer has none. */
 static int ask_keeper(const struct keeper_call *call, struct keeper_answer *ret, int *fd)
 {
-	int rc;
+	bool ok;
 
 	*fd = -1;
 	pthread_mutex_lock(&door.lock);
-	rc = send_call(call) || receive_answer(ret, fd) ? -1 : 0;
+	ok = message_send(door.keeper, call, sizeof(*call), -1) &&
+	     message_receive(door.keeper, ret, sizeof(*ret), fd);
 	pthread_mutex_unlock(&door.lock);
-	if (rc) {
+	if (!ok) {
 		errno = EPIPE;
 		return -1;
 	}
@@ -285,6 +253,11 @@ int door_serve_image(const char *path, const char *format)
 	if (fill_call(&call, KEEPER_SERVE_IMAGE, path, format) || ask_keeper(&call, &own, &fd))
 		return -1;
 	return fd;
+}
+
+int door_prober(void)
+{
+	return ask_fd(KEEPER_PROBER, "", 0, NULL);
 }
 
 int door_order(void)

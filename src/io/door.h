@@ -100,6 +100,10 @@ int door_journal(const char *path) MUST_CHECK;
 /* A server of the image at this path, in its format: a socket. The door must be shut. */
 int door_serve_image(const char *path, const char *format) MUST_CHECK;
 
+/* A new process that asks libblkid (prober.h): a socket; the one before ends. The door must be
+ * shut. */
+int door_prober(void) MUST_CHECK;
+
 /* For what the keeper shall do: a file in memory, to be written. The door must be shut. */
 int door_order(void) MUST_CHECK;
 /* It is written: have it carried out. A file in memory with the result, at its start. */

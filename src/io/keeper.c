@@ -15,6 +15,8 @@
 #include "io/hold.h"
 #include "io/image_server.h"
 #include "io/journal.h"
+#include "io/message.h"
+#include "io/prober.h"
 
 /* A path that was named, and where it leads. */
 struct known {
@@ -39,6 +41,7 @@ struct keeper {
 	int order; /* what the work is, for the child to write; -1: it was not asked for */
 	bool ordered;
 	struct image_servers servers;
+	pid_t prober; /* 0: there is none */
 	struct door_hold hold;
 	void *held; /* NULL: nothing is */
 };
@@ -223,6 +226,13 @@ static int serve_image(struct keeper *k, const struct keeper_call *c)
 	return refuse_call();
 }
 
+/* One at a time. */
+static int serve_prober(struct keeper *k)
+{
+	prober_stop(&k->prober);
+	return prober_start(&k->prober);
+}
+
 static int serve_order(struct keeper *k)
 {
 	if (!k->work.fn || k->order >= 0)
@@ -337,6 +347,8 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 		return serve_use(k, c, a);
 	case KEEPER_SERVE_IMAGE:
 		return serve_image(k, c);
+	case KEEPER_PROBER:
+		return serve_prober(k);
 	case KEEPER_ORDER:
 		return serve_order(k);
 	case KEEPER_CARRY_OUT:
@@ -356,33 +368,8 @@ static int serve_call(struct keeper *k, const struct keeper_call *c, struct keep
 static bool gives_fd(uint32_t op)
 {
 	return op == KEEPER_OPEN || op == KEEPER_TEMP || op == KEEPER_CREATE_BESIDE ||
-	       op == KEEPER_OPEN_FOLDER || op == KEEPER_SERVE_IMAGE || op == KEEPER_ORDER ||
-	       op == KEEPER_JOURNAL || op == KEEPER_CARRY_OUT;
-}
-
-/* fd -1: without one. */
-static void send_answer(int socket, const struct keeper_answer *a, int fd)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {.iov_base = (void *)(uintptr_t)a, .iov_len = sizeof(*a)};
-	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	/* Who does not take the answer ends, and the next call is not there. */
-	while (sendmsg(socket, &m, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	       op == KEEPER_OPEN_FOLDER || op == KEEPER_SERVE_IMAGE || op == KEEPER_PROBER ||
+	       op == KEEPER_ORDER || op == KEEPER_JOURNAL || op == KEEPER_CARRY_OUT;
 }
 
 static bool is_sound(const struct keeper_call *c, ssize_t n)
@@ -410,7 +397,8 @@ static bool serve_next(struct keeper *k, int socket)
 		a.rc = rc < 0 ? -1 : 0;
 		a.number = rc < 0 ? errno : 0;
 	}
-	send_answer(socket, &a, rc >= 0 && gives_fd(c.op) ? rc : -1);
+	/* Who does not take the answer ends, and the next call is not there. */
+	(void)!message_send(socket, &a, sizeof(a), rc >= 0 && gives_fd(c.op) ? rc : -1);
 	if (rc >= 0 && gives_fd(c.op))
 		close(rc);
 	return true;
@@ -469,6 +457,7 @@ int keeper_serve(
 	serve_all(&k, socket, signals, child);
 	remove_made(&k);
 	image_servers_stop(&k.servers);
+	prober_stop(&k.prober);
 	if (k.held)
 		(void)!k.hold.end(k.held, &ns, NULL);
 	for (i = 0; i < passes->nr; i++)

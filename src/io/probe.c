@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "io/probe.h"
 
-#include <blkid/blkid.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/frame.h"
+#include "base/limits.h"
 #include "base/num.h"
+#include "io/door.h"
+#include "io/message.h"
+#include "io/prober.h"
 
 /* Superblocks stand at the start of what they describe, some at its end. */
 #define PROBE_START (2u << 20)
@@ -29,7 +34,8 @@ static int copy_part(const struct disk *disk, int fd, uint64_t off, uint64_t len
 	return 0;
 }
 
-/* libblkid wants a file: those parts of an image that it looks at, in memory. */
+/* libblkid wants a file: those parts of an image that it looks at, in memory. *ret is the caller's
+ * to close, unless -1, in any case. */
 static int image_part(
 	const struct disk *disk, uint64_t start, uint64_t bytes, int *ret, struct err *err)
 {
@@ -45,115 +51,102 @@ static int image_part(
 		       : 0;
 }
 
-static void drop_probe(blkid_probe *pr)
+/* ---- who is asked ------------------------------------------------------------------------- */
+
+/* Of this process, as its door is; one that fails, or answers nonsense, is not asked again. */
+static struct {
+	pthread_mutex_t lock;
+	int socket; /* -1: there is none yet */
+	unsigned failed;
+} prober = {PTHREAD_MUTEX_INITIALIZER, -1, 0};
+
+static void drop_prober(void)
 {
-	blkid_free_probe(*pr);
+	close(prober.socket);
+	prober.socket = -1;
+	prober.failed++;
 }
 
-/* The probe of a stretch; NULL: it cannot be looked at. `copy` stays open as long as it is used;
- * -1: nothing was copied. */
-static int start_probe(const struct disk *d, uint64_t start, uint64_t bytes, int *copy,
-	blkid_probe *ret, struct err *err)
+static int ask_other(const struct prober_call *c, int fd, struct prober_answer *a, struct err *err)
 {
-	if (!num_range_ok(start, bytes, MIN(d->bytes, (uint64_t)INT64_MAX)))
-		return err_set(
-			err, ERR_CORRUPT, "%s ends before byte %" PRIu64, d->path, start + bytes);
-	if (d->nbd && image_part(d, start, bytes, copy, err))
-		return -1;
-	*ret = blkid_new_probe();
-	if (!*ret)
-		return err_nomem(err, "probing a disk");
-	if (blkid_probe_set_device(
-		    *ret, d->nbd ? *copy : d->fd, (blkid_loff_t)start, (blkid_loff_t)bytes)) {
-		blkid_free_probe(*ret);
-		*ret = NULL;
-	}
+	if (prober.failed >= LIMIT_PROBE_FAILURES)
+		return err_set(err, ERR_CORRUPT,
+			"libblkid has failed %u times and is asked no more", prober.failed);
+	if (prober.socket < 0)
+		prober.socket = door_prober();
+	if (prober.socket < 0)
+		return err_sys(err, "cannot start a process that asks libblkid");
+	if (message_send(prober.socket, c, sizeof(*c), fd) &&
+		message_receive(prober.socket, a, sizeof(*a), NULL) &&
+		(a->rc || prober_answer_sound(c, a)))
+		return 0;
+	drop_prober();
+	a->rc = -1;
 	return 0;
 }
 
-/* ---- file systems and the like ------------------------------------------------------------ */
-
-static void copy_value(blkid_probe pr, const char *name, char *buf, size_t cap)
+static int ask_prober(const struct prober_call *c, int fd, struct prober_answer *a, struct err *err)
 {
-	const char *v;
+	int rc;
 
-	if (!blkid_probe_lookup_value(pr, name, &v, NULL))
-		snprintf(buf, cap, "%s", v);
+	if (!door_is_shut()) {
+		prober_look(c, fd, a);
+		return 0;
+	}
+	pthread_mutex_lock(&prober.lock);
+	rc = ask_other(c, fd, a, err);
+	pthread_mutex_unlock(&prober.lock);
+	return rc;
 }
 
-/* Only file systems count where the guest has one mounted: the remains of a RAID at the end of a
- * disk are common. */
+/* Of a stretch. An answer that failed is an error that says so. */
+static int ask_about(
+	const struct disk *d, const struct prober_call *c, struct prober_answer *a, struct err *err)
+{
+	CLEANUP_CLOSE int copy = -1;
+
+	if (!num_range_ok(c->start, c->bytes, MIN(d->bytes, (uint64_t)INT64_MAX)))
+		return err_set(err, ERR_CORRUPT, "%s ends before byte %" PRIu64, d->path,
+			c->start + c->bytes);
+	if (d->nbd && image_part(d, c->start, c->bytes, &copy, err))
+		return -1;
+	if (ask_prober(c, d->nbd ? copy : d->fd, a, err))
+		return -1;
+	if (a->rc)
+		return err_set(err, ERR_CORRUPT,
+			"libblkid fails at what stands from byte %" PRIu64 " of %s on", c->start,
+			d->path);
+	return 0;
+}
+
 int probe_content(const struct disk *d, uint64_t start, uint64_t bytes, enum probe_for what,
 	struct probed *ret, struct err *err)
 {
-	CLEANUP(drop_probe) blkid_probe pr = NULL;
-	CLEANUP_CLOSE int copy = -1;
-	int rc;
+	CLEANUP_FREE struct prober_answer *a = calloc(1, sizeof(*a));
+	const struct prober_call c = {
+		.what = what == PROBE_FILE_SYSTEM ? PROBER_FILE_SYSTEM : PROBER_ANYTHING,
+		.start = start,
+		.bytes = bytes};
 
 	*ret = (struct probed){.unsure = true};
-	if (start_probe(d, start, bytes, &copy, &pr, err))
+	if (!a)
+		return err_nomem(err, "probing a disk");
+	if (ask_about(d, &c, a, err))
 		return -1;
-	if (!pr)
-		return 0;
-	blkid_probe_enable_superblocks(pr, 1);
-	blkid_probe_set_superblocks_flags(
-		pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_LABEL);
-	if (what == PROBE_FILE_SYSTEM)
-		blkid_probe_filter_superblocks_usage(pr, BLKID_FLTR_ONLYIN, BLKID_USAGE_FILESYSTEM);
-	/* 0 found, 1 nothing, negative: several, or it failed. */
-	rc = blkid_do_safeprobe(pr);
-	ret->unsure = rc < 0;
-	if (rc)
-		return 0;
-	copy_value(pr, "TYPE", ret->type, sizeof(ret->type));
-	copy_value(pr, "UUID", ret->uuid, sizeof(ret->uuid));
-	copy_value(pr, "LABEL", ret->label, sizeof(ret->label));
+	*ret = a->content;
 	return 0;
-}
-
-/* ---- partitions --------------------------------------------------------------------------- */
-
-static void take_partition(
-	struct probed_table *t, blkid_partition p, blkid_parttable root, uint64_t nr_sectors)
-{
-	struct probed_partition *to = &t->v[t->nr];
-	blkid_loff_t start = blkid_partition_get_start(p), nr = blkid_partition_get_size(p);
-	int number = blkid_partition_get_partno(p);
-
-	/* Slices within a partition are that one's. */
-	if (start < 0 || nr <= 0 || (uint64_t)start >= nr_sectors ||
-		blkid_partition_get_table(p) != root)
-		return;
-	to->start = (uint64_t)start;
-	to->nr = MIN((uint64_t)nr, nr_sectors - to->start);
-	to->number = number > 0 ? (uint32_t)number : 0;
-	to->extended = blkid_partition_is_extended(p);
-	t->nr++;
 }
 
 int probe_table(const struct disk *d, struct probed_table *ret, struct err *err)
 {
-	CLEANUP(drop_probe) blkid_probe pr = NULL;
-	CLEANUP_CLOSE int copy = -1;
-	blkid_partlist list;
-	blkid_parttable root;
-	int i;
+	CLEANUP_FREE struct prober_answer *a = calloc(1, sizeof(*a));
+	const struct prober_call c = {.what = PROBER_TABLE, .sectors = d->bytes / SECTOR_BYTES};
 
 	*ret = (struct probed_table){0};
-	if (start_probe(d, 0, 0, &copy, &pr, err))
+	if (!a)
+		return err_nomem(err, "probing a disk");
+	if (ask_about(d, &c, a, err))
 		return -1;
-	if (!pr)
-		return 0;
-	blkid_probe_enable_superblocks(pr, 0);
-	blkid_probe_enable_partitions(pr, 1);
-	list = blkid_probe_get_partitions(pr);
-	root = list ? blkid_partlist_get_table(list) : NULL;
-	if (!root || !blkid_parttable_get_type(root))
-		return 0;
-	snprintf(ret->type, sizeof(ret->type), "%s", blkid_parttable_get_type(root));
-	for (i = 0; i < blkid_partlist_numof_partitions(list) && ret->nr < PROBE_MAX_PARTITIONS;
-		i++)
-		take_partition(
-			ret, blkid_partlist_get_partition(list, i), root, d->bytes / SECTOR_BYTES);
+	*ret = a->table;
 	return 0;
 }

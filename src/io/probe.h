@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * probe.h - what libblkid says of a disk: the partitions of it, and what lies in a stretch of it.
- * It only reads what is open.
+ * Where the door is shut another process asks it (prober.h). Where it fails, at whatever stands
+ * there, that is ERR_CORRUPT, and the rest goes on. Threads may ask.
  */
 #ifndef XB_IO_PROBE_H
 #define XB_IO_PROBE_H

@@ -28,8 +28,7 @@ static const struct ondisk_fs *find_reader(const char *type)
 	return NULL;
 }
 
-/* Memory is all of ours; what cannot be read is this content's. */
-static int lose_content(struct content *c, const struct err *why, struct err *err)
+int content_lose(struct content *c, const struct err *why, struct err *err)
 {
 	if (why->cls == ERR_SYSTEM && why->sys_errno == ENOMEM)
 		return err_nomem(err, "what lies on a disk");
@@ -46,7 +45,7 @@ int content_look(
 
 	*c = (struct content){0};
 	if (probe_content(d, start, bytes, PROBE_ANYTHING, &found, &why))
-		return lose_content(c, &why, err);
+		return content_lose(c, &why, err);
 	memcpy(c->type, found.type, sizeof(c->type));
 	c->unsure = found.unsure;
 	c->fs = find_reader(found.type);
@@ -59,10 +58,10 @@ int content_open(struct content *c, const struct ondisk_range *asked, size_t nr,
 
 	if (c->fs->open(&c->view, &c->state, &why)) {
 		c->state = NULL;
-		return lose_content(c, &why, err);
+		return content_lose(c, &why, err);
 	}
 	if (c->fs->prepare && c->fs->prepare(c->state, asked, nr, &why))
-		return lose_content(c, &why, err);
+		return content_lose(c, &why, err);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ int content_open(
 /* What begins at this byte: so many bytes of it. False: nobody reads it, and m->lost is filled. */
 bool content_tell(
 	const struct content *c, uint64_t off, uint64_t bytes, struct meaning *m, uint64_t *ret);
+/* It cannot be read, and why. What is without memory is an error of all. */
+int content_lose(struct content *c, const struct err *why, struct err *err) MUST_CHECK;
 void content_close(struct content *c);
 
 #endif

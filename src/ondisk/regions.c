@@ -172,14 +172,15 @@ int regions_read(const struct disk *d, struct regions *ret, struct err *err)
 {
 	CLEANUP_FREE struct probed_table *t = calloc(1, sizeof(*t));
 	uint64_t sectors = d->bytes / SECTOR_BYTES;
+	struct err why;
 	int rc;
 
 	*ret = (struct regions){.disk = d};
 	if (!t)
 		return err_nomem(err, "the partitions of a disk");
 	rc = put_content(ret, 0, sectors, 0, err);
-	if (!rc && ret->nr && !ret->v[0].content.fs)
-		rc = probe_table(d, t, err);
+	if (!rc && ret->nr && !ret->v[0].content.fs && probe_table(d, t, &why))
+		rc = content_lose(&ret->v[0].content, &why, err);
 	if (!rc && t->nr) {
 		drop_regions(ret);
 		rc = put_partitions(ret, t, sectors, err);

@@ -14,13 +14,14 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "io/message.h"
 #include "io/sandbox.h"
 #include "xenhost/xen_wire.h"
 
 static int ask_server(
 	const struct xen_door *d, const struct xen_call *c, struct xen_answer *a, struct err *err)
 {
-	if (!wire_send(d->fd, c, sizeof(*c)) || !wire_receive(d->fd, a, sizeof(*a)))
+	if (!message_send(d->fd, c, sizeof(*c), -1) || !message_receive(d->fd, a, sizeof(*a), NULL))
 		return err_sys(err, "the process that asks the hypervisor does not answer");
 	if (a->rc && err)
 		*err = a->err;
@@ -255,7 +256,7 @@ int xen_door_enter(struct xen_door *door, struct xenhost **ret, struct err *err)
 	}
 	*d = *door;
 	*door = (struct xen_door){.fd = -1};
-	if (!wire_receive(d->fd, &hello, sizeof(hello)))
+	if (!message_receive(d->fd, &hello, sizeof(hello), NULL))
 		err_sys(err, "the process that asks the hypervisor does not answer");
 	else if (hello.rc)
 		*err = hello.err;

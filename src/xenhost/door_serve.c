@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "io/message.h"
 #include "io/sandbox.h"
 #include "xenhost/xen_wire.h"
 
@@ -217,10 +218,10 @@ static bool serve_one(struct server *s, int fd)
 	struct xen_answer a = {0};
 	struct xen_call c;
 
-	if (!wire_receive(fd, &c, sizeof(c)))
+	if (!message_receive(fd, &c, sizeof(c), NULL))
 		return false;
 	a.rc = answer_call(s, &c, &a);
-	return wire_send(fd, &a, sizeof(a));
+	return message_send(fd, &a, sizeof(a), -1);
 }
 
 void xen_door_serve(struct xenhost *x, const struct err *why, const struct xen_named *named,
@@ -233,7 +234,7 @@ void xen_door_serve(struct xenhost *x, const struct err *why, const struct xen_n
 		hello.err = *why;
 	if (named->domid)
 		s.allowed[1] = (struct allowed){.named = true, .domid = *named->domid};
-	if (wire_send(door->fd, &hello, sizeof(hello)) && x)
+	if (message_send(door->fd, &hello, sizeof(hello), -1) && x)
 		while (serve_one(&s, door->fd))
 			;
 	free(s.result);

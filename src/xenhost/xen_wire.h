@@ -7,9 +7,6 @@
 #ifndef XB_XENHOST_XEN_WIRE_H
 #define XB_XENHOST_XEN_WIRE_H
 
-#include <errno.h>
-#include <sys/socket.h>
-
 #include "xenhost/xen_ops.h"
 
 #define XEN_WINDOW_PAGES 256u
@@ -45,24 +42,5 @@ struct xen_answer {
 	struct xenhost_p2m p2m; /* but for the table */
 	bool ok[XEN_WINDOW_PAGES];
 };
-
-/* One message, of that size and no other. False and errno; ECONNRESET: nobody is there, or does
- * not know the words. */
-static inline bool wire_send(int fd, const void *message, size_t bytes)
-{
-	return send(fd, message, bytes, MSG_NOSIGNAL) == (ssize_t)bytes;
-}
-
-static inline bool wire_receive(int fd, void *message, size_t bytes)
-{
-	ssize_t n;
-
-	do
-		n = recv(fd, message, bytes, 0);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0 && n != (ssize_t)bytes)
-		errno = ECONNRESET;
-	return n == (ssize_t)bytes;
-}
 
 #endif
