@@ -171,3 +171,14 @@ sys.exit(took > slack * (0.1 + each * os.path.getsize(sys.argv[4]) / 2**30))' \
     [ -e "$image" ] || skip "no checkpoints"
     "$SRCDIR/tests/tools/mutate.py" --runs 21 --seed 3 --keep failed "$XBDSNAP" "$image"
 }
+
+# Lists of bios in a circle, and bios that are as long as memory: what was said of them took all of it.
+@test "changed checkpoints at which a command failed once" {
+    n=0
+    for mutant in "$SRCDIR"/tests/fixtures/mutants/*.json; do
+        name=$(basename "$mutant" .json)
+        python3 "$SRCDIR/tests/tools/mutate.py" --replay "$mutant" "$XBDSNAP" "$SRCDIR/tests/fixtures/$name"
+        n=$((n + 1))
+    done
+    [ "$n" -ge 3 ]
+}

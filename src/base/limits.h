@@ -110,6 +110,10 @@
 #define LINUX_MAX_BIOS 8192u
 /* Bios of all requests, and pages of theirs that are looked at: 4 GiB in flight. */
 #define LINUX_MAX_WHO_STEPS (1u << 20)
+/* What is said of who asked, which has names in it, takes memory; and what is written of it some
+ * times as much. */
+#define LINUX_WHO_BYTES	       (UINT64_C(4) << 20)
+#define LINUX_WHO_BYTES_A_PAGE 4u
 /* What all anchors of the scan together may cost: one each, and one for each page walk of its
  * proof. A ring takes as many as its device has rings. Real guests have a handful of anchors that
  * are none; a memory full of them must not cost hours. */

@@ -65,6 +65,56 @@ void json_put_bool(struct json_object *o, const char *key, bool v)
 	json_put(o, key, json_object_new_boolean(v));
 }
 
+struct later {
+	struct json_object *(*make)(const void *arg);
+	const void *arg;
+};
+
+/* As json-c does at this level of a pretty document: two blanks each. */
+static void put_indented(struct printbuf *out, const char *text, int level, int flags)
+{
+	const char *end;
+
+	for (; (end = strchr(text, '\n')) && flags & JSON_C_TO_STRING_PRETTY; text = end + 1) {
+		printbuf_memappend(out, text, (int)(end + 1 - text));
+		printbuf_memset(out, -1, ' ', 2 * level);
+	}
+	printbuf_memappend(out, text, (int)strlen(text));
+}
+
+/* -1 ends the whole document. */
+static int print_later(struct json_object *o, struct printbuf *out, int level, int flags)
+{
+	const struct later *l = json_object_get_userdata(o);
+	struct json_object *value = l->make(l->arg);
+	const char *text = value ? json_object_to_json_string_ext(value, flags) : NULL;
+
+	if (text)
+		put_indented(out, text, level, flags);
+	json_object_put(value);
+	return text ? 0 : -1;
+}
+
+static void free_later(struct json_object *o UNUSED, void *userdata)
+{
+	free(userdata);
+}
+
+struct json_object *json_later(struct json_object *(*make)(const void *arg), const void *arg)
+{
+	struct json_object *o = json_object_new_object();
+	struct later *l = malloc(sizeof(*l));
+
+	if (!o || !l) {
+		json_object_put(o);
+		free(l);
+		return NULL;
+	}
+	*l = (struct later){make, arg};
+	json_object_set_serializer(o, print_later, l, free_later);
+	return o;
+}
+
 struct json_object *json_new_document(void)
 {
 	struct json_object *doc = json_object_new_object();

@@ -26,6 +26,12 @@ void json_put_num(struct json_object *o, const char *key, uint64_t v);
 void json_put_text(struct json_object *o, const char *key, const char *text);
 void json_put_bool(struct json_object *o, const char *key, bool v);
 
+/*
+ * A value that is made when the document is written, and freed then: a tree takes ten times the
+ * memory of its text. `arg` lives as long as the document.
+ */
+struct json_object *json_later(struct json_object *(*make)(const void *arg), const void *arg);
+
 /* {"schema": ...}, with which every document begins. */
 struct json_object *json_new_document(void);
 /* Write and free; a document that is NULL could not be made for want of memory. */

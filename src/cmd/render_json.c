@@ -236,13 +236,18 @@ static struct json_object *json_features(const struct blkdev *d)
 	return o;
 }
 
+static struct json_object *make_request(const void *r)
+{
+	return json_request(r);
+}
+
 static struct json_object *json_requests(const struct io_request *r, size_t nr)
 {
 	struct json_object *a = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		json_object_array_add(a, json_request(&r[i]));
+		json_object_array_add(a, json_later(make_request, &r[i]));
 	return a;
 }
 

@@ -6,12 +6,13 @@
 
 Each mutant has up to four changes in one kind of place: the headers of records, entries of page
 tables, the tables of kallsyms, BTF, the shared rings, the driver's structures with its shadow, the
-requests of the block layer, what pointers of those lead to, or any page. A value becomes a neighbour, an extreme,
-a pointer to itself or to another of these places, or a stretch is copied over another. The file is
-changed in place, the commands run on it, and the bytes are put back. info, dump, validate, replay,
-extract --all and redact must end with a status of theirs, without a signal, an error of the
-sanitizers or output that is no JSON. What failed stands in FOLDER, a JSON list of (offset, bytes)
-that --replay=FILE applies again. At the end the longest time and the largest memory of each command.
+requests of the block layer, what pointers of those lead to, or any page. A value becomes a
+neighbour, an extreme, a pointer to itself or to another of these places, or a stretch is copied
+over another. The file is changed in place, the commands run on it, and the bytes are put back.
+info, dump, validate, replay, extract --all and redact must end with a status of theirs, without a
+signal, an error of the sanitizers, want of memory or output that is no JSON, in a few seconds. What
+failed stands in FOLDER, a JSON list of (offset, bytes) that --replay=FILE applies again (some are in
+tests/fixtures/mutants). At the end the longest time and the largest memory of each command.
 With --count these numbers are kept in FILE: the next call goes on from there until N are done.
 
 Checkpoints are those that second_reader.py can index: save streams of 64-bit guests; a folder is a
@@ -208,11 +209,17 @@ def mutant(rnd, target):
     return kind, out
 
 
-def say_wrong(out, status, words):
+# Far above what any takes, with the sanitizers, which bound no memory.
+MAX_SECONDS, MAX_KIB = 5, 1 << 20
+
+
+def say_wrong(out, status, words, used, kib):
     if status not in STATUSES:
         return f"status {status}"
+    if used > MAX_SECONDS or kib > MAX_KIB:
+        return f"{used:.1f} s, {kib >> 10} MiB"
     for bad in (b"AddressSanitizer", b"runtime error", b"LeakSanitizer", b"Assertion", b"gave up:",
-                b"failed at this input"):
+                b"failed at this input", b"out of memory"):
         if bad in out[1]:
             return bad.decode()
     if out[0].strip() and "-J" in words:
@@ -279,7 +286,7 @@ class Runner:
         pathlib.Path(out).unlink(missing_ok=True)
         self.add(name, used, kib)
         self.nr += 1
-        wrong = say_wrong(texts, status, words)
+        wrong = say_wrong(texts, status, words, used, kib)
         return wrong and f"{wrong}\n{texts[1][-4000:].decode(errors='replace')}"
 
     def run_all(self, target, changes):

@@ -47,7 +47,11 @@ static void open_who(struct linux_who *w, const struct linux_kernel *k)
 {
 	int64_t sync;
 
-	*w = (struct linux_who){.g = k->g, .k = k, .left = LINUX_MAX_WHO_STEPS};
+	*w = (struct linux_who){.g = k->g,
+		.k = k,
+		.left = LINUX_MAX_WHO_STEPS,
+		.room = LINUX_WHO_BYTES +
+			LINUX_WHO_BYTES_A_PAGE * memory_info(guest_memory(k->g)).nr_data_pages};
 	layout_fill_known(k->types, specs, ARRAY_SIZE(specs), &w->l);
 	if (w->l.bdio_flags.present && !layout_enum_value(k->types, "DIO_IS_SYNC", &sync, NULL))
 		w->l.dio_is_sync = (uint64_t)sync;
@@ -71,9 +75,31 @@ static void close_who(struct linux_who *w)
 	free(w->direct);
 }
 
+/* A struct who, a struct who_layer, and a part of what is written of each: its members' names are
+ * longer than its numbers. */
+#define STRETCH_BYTES 1024u
+#define LAYER_BYTES   512u
+
+static uint64_t text_bytes(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+void linux_who_charge(struct linux_who *w, const struct who *n)
+{
+	uint64_t texts = text_bytes(n->cgroup) + text_bytes(n->path) + text_bytes(n->lost);
+	uint64_t bytes = STRETCH_BYTES + n->nr_layers * LAYER_BYTES + 2 * texts;
+
+	w->room -= MIN(bytes, w->room);
+	if (!w->room)
+		w->left = 0;
+}
+
 /* ---- requests ----------------------------------------------------------------------------- */
 
-static int note_nothing(struct io_request *r, const char *why, struct err *err)
+#define TOO_MANY "there are too many bios"
+
+static int note_nothing(struct linux_who *w, struct io_request *r, const char *why, struct err *err)
 {
 	struct who *n = who_append(&r->who, &r->nr_who);
 
@@ -81,6 +107,7 @@ static int note_nothing(struct io_request *r, const char *why, struct err *err)
 		return err_nomem(err, "who asked for a request");
 	n->bytes = r->nr_sectors * SECTOR_BYTES;
 	who_lost(n, "%s", why);
+	linux_who_charge(w, n);
 	return 0;
 }
 
@@ -106,6 +133,9 @@ static int note_bio(struct linux_who *w, struct io_request *r, uint64_t bio, uin
 		struct linux_bio_part at = {
 			.bio = bio, .made = bio, .skip = done, .bytes = bytes - done};
 
+		if (!w->left)
+			return note_nothing(w, r, TOO_MANY, err);
+		w->left--;
 		if (note_part(w, r, &at, offset + done, err))
 			return -1;
 		done += at.bytes;
@@ -117,13 +147,16 @@ static int note_bios(struct linux_who *w, struct io_request *r, uint64_t rq, str
 {
 	struct linux_bio_iter it;
 	uint64_t bio, offset = 0;
+	unsigned nr = 0;
 
 	if (layout_read(w->g, GVA(rq), &w->bio.first_bio, &bio, NULL))
-		return note_nothing(r, "the request's bio", err);
-	for (; bio && w->left; bio = it.next) {
+		return note_nothing(w, r, "the request's bio", err);
+	for (; bio; bio = it.next) {
+		if (!w->left || nr++ == LINUX_MAX_BIOS)
+			return note_nothing(w, r, TOO_MANY, err);
 		w->left--;
 		if (!linux_bio_start(w->g, &w->bio, bio, &it, NULL))
-			return note_nothing(r, "the request's bios: one cannot be read", err);
+			return note_nothing(w, r, "the request's bios: one cannot be read", err);
 		if (note_bio(w, r, bio, offset, it.size, err))
 			return -1;
 		offset += it.size;
@@ -157,12 +190,12 @@ static int note_flush(struct linux_who *w, struct io_request *r, struct err *err
 static int note_request(struct linux_who *w, struct io_request *r, struct err *err)
 {
 	if (!r->request_va.v)
-		return note_nothing(r, "the block layer's own request", err);
+		return note_nothing(w, r, "the block layer's own request", err);
 	if (note_bios(w, r, r->request_va.v, err))
 		return -1;
 	if (!r->nr_who && r->op == IO_FLUSH && note_flush(w, r, err))
 		return -1;
-	return r->nr_who ? 0 : note_nothing(r, "the request has no bio", err);
+	return r->nr_who ? 0 : note_nothing(w, r, "the request has no bio", err);
 }
 
 static int note_requests(struct linux_who *w, struct io_request *v, size_t nr, struct err *err)

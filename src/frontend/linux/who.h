@@ -92,11 +92,16 @@ struct linux_who {
 	size_t nr_ext4;
 	struct linux_direct *direct; /* owned */
 	size_t nr_direct, cap_direct;
-	uint64_t left; /* of what a hostile image can make us do: steps */
+	/* Of what a hostile image can make us do: steps; and bytes of what is said. Where these are
+	 * used up, no steps are left either. */
+	uint64_t left, room;
 };
 
 /* Fill `who` of every request of the devices of `s` that are ours. -1 only without memory. */
 int linux_note_who(const struct linux_kernel *k, struct snapshot *s, struct err *err) MUST_CHECK;
+
+/* What is said of a stretch takes this much. */
+void linux_who_charge(struct linux_who *w, const struct who *n);
 
 /* who_origin.c: what a bio is for. `at` is moved to the bio that was made first when it is
  * another's copy; its layers go into `t`. */

@@ -192,6 +192,7 @@ static int put_piece(
 	if (!known)
 		who_lost(n, "the struct page at 0x%" PRIx64, page);
 	put_page(s, &folio, n);
+	linux_who_charge(s->w, n);
 	return 0;
 }
 
@@ -218,12 +219,14 @@ static int each_piece(struct stretches *s,
 		p.bytes = MIN(p.bytes - over, left);
 		while (p.bytes && w->left) {
 			uint64_t n = MIN(p.bytes, PAGE_BYTES - (p.offset & PAGE_OFFSET_MASK));
-			int status = fn(s, p.page + (p.offset >> PAGE_SHIFT) * each,
+			int status;
+
+			w->left--;
+			status = fn(s, p.page + (p.offset >> PAGE_SHIFT) * each,
 				p.offset & PAGE_OFFSET_MASK, n, err);
 
 			if (status)
 				return status;
-			w->left--;
 			s->offset += n;
 			p.offset += n;
 			p.bytes -= n;
@@ -285,6 +288,7 @@ static int put_direct(struct stretches *s, struct err *err)
 		return -1;
 	if (!n->task_known)
 		who_lost(n, "the process");
+	linux_who_charge(s->w, n);
 	return 0;
 }
 
@@ -354,6 +358,7 @@ static int put_whole(struct stretches *s, enum who_kind kind, struct err *err)
 	/* The journal, say, has none that waits. */
 	if (!n->task_known && s->o->kind != WHO_JOURNAL && s->o->kind != WHO_METADATA)
 		who_lost(n, "the process");
+	linux_who_charge(s->w, n);
 	return 0;
 }
 
@@ -375,6 +380,7 @@ int linux_put_stretches(struct linux_who *w, const struct linux_bio_part *at,
 			return err_nomem(err, "who asked for a request");
 		n->bytes = at->bytes - MIN(s.offset, at->bytes);
 		who_lost(n, "the pages of the bio at 0x%" PRIx64, at->bio);
+		linux_who_charge(w, n);
 	}
 	return status < 0 ? -1 : 0;
 }
