@@ -104,6 +104,8 @@
 /* Block-layer tags, of which each can be a queued request: 64 queues as deep as the driver could
  * ask for. */
 #define LINUX_MAX_TAGS (64u * 4096u)
+/* Those that are: half of them. */
+#define LINUX_MAX_QUEUED (32u * 4096u)
 /* A guest has as many disks as somebody attached. */
 #define LINUX_MAX_DEVICES 1024u
 /* Bios of one request: a request is at most some MiB, a bio at least a sector. */

@@ -65,34 +65,53 @@ void json_put_bool(struct json_object *o, const char *key, bool v)
 	json_put(o, key, json_object_new_boolean(v));
 }
 
+#define PRINT_AT_ONCE 65536
+
 struct later {
 	struct json_object *(*make)(const void *arg);
 	const void *arg;
 };
 
 /* As json-c does at this level of a pretty document: two blanks each. */
-static void put_indented(struct printbuf *out, const char *text, int level, int flags)
+static int put_indented(struct printbuf *out, const char *text, int level, int flags)
 {
 	const char *end;
 
-	for (; (end = strchr(text, '\n')) && flags & JSON_C_TO_STRING_PRETTY; text = end + 1) {
-		printbuf_memappend(out, text, (int)(end + 1 - text));
-		printbuf_memset(out, -1, ' ', 2 * level);
-	}
-	printbuf_memappend(out, text, (int)strlen(text));
+	for (; (end = strchr(text, '\n')) && flags & JSON_C_TO_STRING_PRETTY; text = end + 1)
+		if (printbuf_memappend(out, text, (int)(end + 1 - text)) < 0 ||
+			printbuf_memset(out, -1, ' ', 2 * level) < 0)
+			return -1;
+	return printbuf_memappend(out, text, (int)strlen(text)) < 0 ? -1 : 0;
 }
 
-/* -1 ends the whole document. */
+/* What json_print() is about, for what is made meanwhile. Not every json-c hands a failure on. */
+static _Thread_local struct {
+	FILE *out; /* NULL: nobody prints */
+	bool failed;
+} printing;
+
+/* A document of many requests need not be in memory as a whole. */
+static int write_so_far(struct printbuf *out)
+{
+	if (!printing.out || out->bpos < PRINT_AT_ONCE)
+		return 0;
+	if (fwrite(out->buf, 1, (size_t)out->bpos, printing.out) != (size_t)out->bpos)
+		return -1;
+	printbuf_reset(out);
+	return 0;
+}
+
 static int print_later(struct json_object *o, struct printbuf *out, int level, int flags)
 {
 	const struct later *l = json_object_get_userdata(o);
 	struct json_object *value = l->make(l->arg);
 	const char *text = value ? json_object_to_json_string_ext(value, flags) : NULL;
+	int rc = text ? put_indented(out, text, level, flags) : -1;
 
-	if (text)
-		put_indented(out, text, level, flags);
 	json_object_put(value);
-	return text ? 0 : -1;
+	rc = rc ? rc : write_so_far(out);
+	printing.failed |= rc < 0;
+	return rc;
 }
 
 static void free_later(struct json_object *o UNUSED, void *userdata)
@@ -125,12 +144,18 @@ struct json_object *json_new_document(void)
 
 int json_print(struct json_object *doc, FILE *out, struct err *err)
 {
-	const char *text = doc ? json_object_to_json_string_ext(doc,
-					 JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
-			       : NULL;
+	const char *text;
 	int rc = 0;
 
-	if (!text)
+	printing.out = out;
+	printing.failed = false;
+	text = doc ? json_object_to_json_string_ext(
+			     doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
+		   : NULL;
+	printing.out = NULL;
+	if (ferror(out))
+		rc = err_sys(err, "cannot write the output");
+	else if (!text || printing.failed)
 		rc = err_nomem(err, "the JSON document");
 	else if (fputs(text, out) == EOF || fputc('\n', out) == EOF)
 		rc = err_sys(err, "cannot write the output");

@@ -339,6 +339,23 @@ static void wild_tags_are_refused(void **state)
 	assert_int_equal(im->d->nr_requests, 4);
 }
 
+static void one_may_wait(struct linux_ctx *c)
+{
+	/* Memory of which a guest has so little holds no more than two for each page. */
+	assert_in_range(c->left.queued, 2, 2 * LG_PAGES + 1);
+	c->left.queued = 1;
+}
+
+static void more_than_there_can_be_are_unknown(void **state)
+{
+	struct image *im = *state;
+
+	decode_with(im, one_may_wait);
+	assert_false(im->d->queued_known);
+	assert_int_equal(im->d->nr_queued, 1);
+	assert_int_equal(im->d->nr_requests, 4);
+}
+
 #define WITH_IMAGE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -350,6 +367,7 @@ int main(void)
 		WITH_IMAGE(table_of_queues_as_a_node),
 		WITH_IMAGE(circles_end),
 		WITH_IMAGE(wild_tags_are_refused),
+		WITH_IMAGE(more_than_there_can_be_are_unknown),
 		WITH_IMAGE(bios_and_slots_are_compared),
 		WITH_IMAGE(impossible_sizes_are_unknown),
 		WITH_IMAGE(grants_are_compared),

@@ -2,18 +2,20 @@
 #include "frontend/linux/ctx.h"
 
 /* The least that each takes of the guest's memory. A slot of the shadow holds a copy of a request
- * of the ring; struct request has more than this of any kernel; a segment has an entry in the grant
- * table (struct grant_entry_v1). A ring takes a page. */
+ * of the ring; struct request has more than this of any kernel. A request that waits has data, but
+ * for a few flushes, and a segment is of a page; some have one page in common, as the page of
+ * zeros, or parts of one. A ring takes a page. */
 #define SLOT_BYTES    128u
 #define REQUEST_BYTES 128u
-#define GRANT_BYTES   8u
+#define QUEUED_BYTES  2048u
+#define SEGMENT_BYTES 1024u
 
 void linux_ctx_init(
 	struct linux_ctx *c, struct guest *g, const struct linux_kernel *k, struct snapshot *s)
 {
 	const struct layout *types = k ? k->types : NULL;
 	uint64_t pages = memory_info(guest_memory(g)).nr_data_pages;
-	uint64_t segments = limit_in_guest(LINUX_MAX_SEGMENTS, pages, GRANT_BYTES);
+	uint64_t segments = limit_in_guest(LINUX_MAX_SEGMENTS, pages, SEGMENT_BYTES);
 
 	*c = (struct linux_ctx){
 		.g = g,
@@ -27,6 +29,7 @@ void linux_ctx_init(
 				.slots = limit_in_guest(LINUX_MAX_SLOTS, pages, SLOT_BYTES),
 				.segments = segments,
 				.tags = limit_in_guest(LINUX_MAX_TAGS, pages, REQUEST_BYTES),
+				.queued = limit_in_guest(LINUX_MAX_QUEUED, pages, QUEUED_BYTES),
 				.compared = segments,
 			},
 	};

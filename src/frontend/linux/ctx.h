@@ -22,7 +22,7 @@
 
 /* What is left of the ceilings above. */
 struct linux_budget {
-	uint64_t rings, slots, segments, tags;
+	uint64_t rings, slots, segments, tags, queued;
 	uint64_t compared; /* segments of bios that are only looked at */
 };
 

@@ -159,6 +159,11 @@ static int consider_request(
 	}
 	if (!ref || is_served(j, rq, bytes))
 		return 0;
+	if (!c->left.queued) {
+		j->broken = true;
+		return 0;
+	}
+	c->left.queued--;
 	if (know_request(j, rq, err))
 		return -1;
 	return add_queued(j, rq, hctx, tag, flags, bytes, err);
