@@ -6,12 +6,24 @@
 
 #include "cmd/cmd.h"
 
+/* Of the document that is made, or written, in this thread. Not every json-c hands a failure on. */
+static _Thread_local struct {
+	FILE *out;   /* NULL: nobody prints */
+	bool failed; /* something of it was lost for want of memory */
+} printing;
+
+static struct json_object *or_lost(struct json_object *o)
+{
+	printing.failed |= !o;
+	return o;
+}
+
 struct json_object *json_hex(uint64_t v)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "0x%" PRIx64, v);
-	return json_object_new_string(text);
+	return or_lost(json_object_new_string(text));
 }
 
 struct json_object *json_hex_or_null(uint64_t v, uint64_t unknown)
@@ -21,7 +33,7 @@ struct json_object *json_hex_or_null(uint64_t v, uint64_t unknown)
 
 struct json_object *json_num_or_null(uint64_t v, uint64_t unknown)
 {
-	return v == unknown ? NULL : json_object_new_uint64(v);
+	return v == unknown ? NULL : or_lost(json_object_new_uint64(v));
 }
 
 struct json_object *json_int_or_null(int v)
@@ -36,7 +48,7 @@ struct json_object *json_text(const char *text)
 	if (!text || !*text)
 		return NULL;
 	valid = cmd_valid_utf8(text, strlen(text));
-	return valid ? json_object_new_string(valid) : NULL;
+	return or_lost(valid ? json_object_new_string(valid) : NULL);
 }
 
 struct json_object *json_tri(enum tri v)
@@ -46,8 +58,10 @@ struct json_object *json_tri(enum tri v)
 
 void json_put(struct json_object *o, const char *key, struct json_object *value)
 {
-	if (!o || json_object_object_add(o, key, value))
-		json_object_put(value);
+	if (o && !json_object_object_add(o, key, value))
+		return;
+	printing.failed = true;
+	json_object_put(value);
 }
 
 void json_put_num(struct json_object *o, const char *key, uint64_t v)
@@ -83,12 +97,6 @@ static int put_indented(struct printbuf *out, const char *text, int level, int f
 			return -1;
 	return printbuf_memappend(out, text, (int)strlen(text)) < 0 ? -1 : 0;
 }
-
-/* What json_print() is about, for what is made meanwhile. Not every json-c hands a failure on. */
-static _Thread_local struct {
-	FILE *out; /* NULL: nobody prints */
-	bool failed;
-} printing;
 
 /* A document of many requests need not be in memory as a whole. */
 static int write_so_far(struct printbuf *out)
@@ -127,7 +135,7 @@ struct json_object *json_later(struct json_object *(*make)(const void *arg), con
 	if (!o || !l) {
 		json_object_put(o);
 		free(l);
-		return NULL;
+		return or_lost(NULL);
 	}
 	*l = (struct later){make, arg};
 	json_object_set_serializer(o, print_later, l, free_later);
@@ -148,7 +156,6 @@ int json_print(struct json_object *doc, FILE *out, struct err *err)
 	int rc = 0;
 
 	printing.out = out;
-	printing.failed = false;
 	text = doc ? json_object_to_json_string_ext(
 			     doc, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)
 		   : NULL;
@@ -159,6 +166,7 @@ int json_print(struct json_object *doc, FILE *out, struct err *err)
 		rc = err_nomem(err, "the JSON document");
 	else if (fputs(text, out) == EOF || fputc('\n', out) == EOF)
 		rc = err_sys(err, "cannot write the output");
+	printing.failed = false;
 	json_object_put(doc);
 	return rc;
 }

@@ -3,8 +3,8 @@
  * json.h - values and members of a JSON document, for every command.
  *
  * Addresses, frame numbers and memory handles are "0x..." strings; sectors, counts and sizes are
- * numbers; what is unknown is null. A value is a new object; NULL is null, and what memory that is
- * out makes of any other. Members are taken over.
+ * numbers; what is unknown is null. A value is a new object; NULL is null. What is lost for want
+ * of memory is an error of json_print(). Members are taken over.
  */
 #ifndef XB_CMD_JSON_H
 #define XB_CMD_JSON_H
