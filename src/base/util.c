@@ -2,7 +2,10 @@
 #include "base/util.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void util_free_ptr(void *pp)
@@ -23,6 +26,31 @@ void util_close_file(FILE **f)
 {
 	if (*f)
 		fclose(*f);
+}
+
+/* Kernels older than 5.9 have no call for all of them. */
+void util_close_range(unsigned from, unsigned to)
+{
+	unsigned end = (unsigned)MIN(sysconf(_SC_OPEN_MAX), 65536L);
+
+	if (from > to)
+		return;
+#ifdef SYS_close_range
+	if (!syscall(SYS_close_range, from, to, 0u))
+		return;
+#endif
+	for (; from <= to && from < end; from++)
+		close((int)from);
+}
+
+void util_stop_child(pid_t *pid)
+{
+	if (!*pid)
+		return;
+	kill(*pid, SIGKILL);
+	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*pid = 0;
 }
 
 int util_grow(void *array, size_t *cap, size_t want, size_t each)

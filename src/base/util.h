@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define MUST_CHECK     __attribute__((warn_unused_result))
@@ -46,6 +47,10 @@
 void util_free_ptr(void *pp);
 void util_close_fd(int *fd);
 void util_close_file(FILE **f);
+/* Every descriptor from one to the other, whether it is open or not. */
+void util_close_range(unsigned from, unsigned to);
+/* Kill a child that writes nothing, and wait for it; *pid becomes 0; 0: there is none. */
+void util_stop_child(pid_t *pid);
 
 #define CLEANUP_FREE  CLEANUP(util_free_ptr)
 #define CLEANUP_CLOSE CLEANUP(util_close_fd)

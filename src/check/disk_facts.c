@@ -100,11 +100,9 @@ static int add_fs(struct check_disk *d, const struct disk *disk, uint64_t start,
 	memset(fs, 0, sizeof(*fs));
 	fs->start = start;
 	fs->journal_sequence = fs->generation = fs->log_cycle = BLK_UNKNOWN_U64;
-	if (probe_content(disk, start * SECTOR_BYTES, 0, PROBE_FILE_SYSTEM, &found, &why)) {
-		if (why.cls != ERR_CORRUPT)
-			return err_set(err, why.cls, "%s", why.text);
-		found.unsure = true;
-	}
+	if (probe_content(disk, start * SECTOR_BYTES, 0, PROBE_FILE_SYSTEM, &found, &why) &&
+		why.cls != ERR_CORRUPT)
+		return err_set(err, why.cls, "%s", why.text);
 	fs->unsure = found.unsure;
 	memcpy(fs->type, found.type, sizeof(fs->type));
 	memcpy(fs->uuid, found.uuid, sizeof(fs->uuid));

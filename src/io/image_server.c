@@ -113,12 +113,6 @@ void image_servers_stop(struct image_servers *s)
 {
 	size_t i;
 
-	for (i = 0; i < IMAGE_MAX_SERVERS; i++) {
-		if (!s->pid[i])
-			continue;
-		kill(s->pid[i], SIGKILL); /* it writes nothing */
-		while (waitpid(s->pid[i], NULL, 0) < 0 && errno == EINTR)
-			;
-		s->pid[i] = 0;
-	}
+	for (i = 0; i < IMAGE_MAX_SERVERS; i++)
+		util_stop_child(&s->pid[i]);
 }

@@ -229,7 +229,7 @@ static int serve_image(struct keeper *k, const struct keeper_call *c)
 /* One at a time. */
 static int serve_prober(struct keeper *k)
 {
-	prober_stop(&k->prober);
+	util_stop_child(&k->prober);
 	return prober_start(&k->prober);
 }
 
@@ -457,7 +457,7 @@ int keeper_serve(
 	serve_all(&k, socket, signals, child);
 	remove_made(&k);
 	image_servers_stop(&k.servers);
-	prober_stop(&k.prober);
+	util_stop_child(&k.prober);
 	if (k.held)
 		(void)!k.hold.end(k.held, &ns, NULL);
 	for (i = 0; i < passes->nr; i++)

@@ -20,7 +20,7 @@ enum probe_for {
 	PROBE_ANYTHING,	   /* swap areas and members of something, too */
 };
 
-/* Bytes from `start` on; 0 of them: to the end of the disk. */
+/* Bytes from `start` on; 0 of them: to the end of the disk. *ret is unsure where that fails. */
 int probe_content(const struct disk *d, uint64_t start, uint64_t bytes, enum probe_for what,
 	struct probed *ret, struct err *err) MUST_CHECK;
 

@@ -2,13 +2,10 @@
 #include "io/prober.h"
 
 #include <blkid/blkid.h>
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/frame.h"
@@ -176,18 +173,6 @@ static bool answer_one(int socket)
 	return message_send(socket, &a, sizeof(a), -1);
 }
 
-/* What the keeper has open is none of its business. Older kernels than 5.9 have one call for each.
- */
-static void close_all_from(int fd)
-{
-	int end = (int)MIN(sysconf(_SC_OPEN_MAX), 65536L);
-
-	if (!syscall(SYS_close_range, (unsigned)fd, ~0u, 0u))
-		return;
-	for (; fd < end; fd++)
-		close(fd);
-}
-
 #define PROBER_SOCKET STDIN_FILENO
 
 static void __attribute__((noreturn)) become_prober(int socket)
@@ -199,8 +184,9 @@ static void __attribute__((noreturn)) become_prober(int socket)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(socket, PROBER_SOCKET) < 0)
 		_exit(1);
+	/* What the keeper has open is none of its business. */
 	close(STDOUT_FILENO);
-	close_all_from(STDERR_FILENO + 1);
+	util_close_range(STDERR_FILENO + 1, ~0u);
 	if (sandbox_enter(SANDBOX_CLOSED, &layers, NULL))
 		_exit(1);
 	sandbox_bound(0);
@@ -227,14 +213,4 @@ int prober_start(pid_t *ret)
 	*ret = 0;
 	close(ends[0]);
 	return -1;
-}
-
-void prober_stop(pid_t *pid)
-{
-	if (!*pid)
-		return;
-	kill(*pid, SIGKILL); /* it writes nothing */
-	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	*pid = 0;
 }

@@ -44,10 +44,8 @@ void prober_look(const struct prober_call *c, int disk, struct prober_answer *re
 
 /*
  * A process that answers calls until nobody is there. Its socket, on which nobody waits for longer
- * than for any answer, and its number, for prober_stop(); -1 and errno.
+ * than for any answer, and its number, for util_stop_child(); -1 and errno.
  */
 int prober_start(pid_t *ret) MUST_CHECK;
-/* *pid becomes 0; 0: there is none. */
-void prober_stop(pid_t *pid);
 
 #endif

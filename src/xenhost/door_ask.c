@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -268,14 +267,6 @@ int xen_door_enter(struct xen_door *door, struct xenhost **ret, struct err *err)
 
 /* ---- the process that answers -------------------------------------------------------------- */
 
-static void drop_range(unsigned from, unsigned to)
-{
-#ifdef SYS_close_range
-	if (from <= to)
-		(void)syscall(SYS_close_range, from, to, 0);
-#endif
-}
-
 /* Files of others, and standard output, whose reader waits for its end. Errors may be said. */
 static void drop_files(int keep)
 {
@@ -285,8 +276,8 @@ static void drop_files(int keep)
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(null, STDOUT_FILENO);
 	}
-	drop_range(STDERR_FILENO + 1, (unsigned)keep - 1);
-	drop_range((unsigned)keep + 1, ~0u);
+	util_close_range(STDERR_FILENO + 1, (unsigned)keep - 1);
+	util_close_range((unsigned)keep + 1, ~0u);
 }
 
 static _Noreturn void become_server(

@@ -82,7 +82,7 @@ static void test_asked(void **state UNUSED)
 	c.start = 1u << 30;
 	assert_true(ask(socket, &c, disk, &a));
 	assert_int_equal(a.rc, -1);
-	prober_stop(&pid);
+	util_stop_child(&pid);
 	assert_int_equal(pid, 0);
 	assert_false(ask(socket, &c, disk, &a));
 	close(socket);
@@ -102,7 +102,7 @@ static void test_nonsense(void **state UNUSED)
 		assert_true(socket >= 0);
 		assert_true(message_send(socket, &c, sizeof(c) - (i ? 0 : 1), -1));
 		assert_false(message_receive(socket, &a, sizeof(a), NULL));
-		prober_stop(&pid);
+		util_stop_child(&pid);
 		close(socket);
 	}
 }
